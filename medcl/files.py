@@ -1,0 +1,72 @@
+"""Writing so that every file is whole or absent, whenever the process dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from medcl.errors import UsageError
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it is synced to disk and renamed onto `path`.
+
+    Works for a file and for a folder (which must not exist yet). On an exception nothing is left behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        if temporary.is_file():
+            _sync(temporary)
+        os.replace(temporary, path)
+        _sync(path.parent)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a parquet table atomically."""
+    with atomic(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(value: Any, path: Path) -> None:
+    """Write a JSON document atomically, keys in the order given."""
+    write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", path)
+
+
+def new_folder(path: Path, what: str) -> Path:
+    """Return `path` after checking that a new `what` may be written there.
+
+    Raises:
+        UsageError: the path is a file, or a folder that already holds something.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise UsageError(f"{path} already exists; name a new folder for the {what}")
+    return path

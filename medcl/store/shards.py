@@ -1,0 +1,149 @@
+"""Arrays on disk: flat memory-mapped files, one a shard and dtype, with a table of what lies where.
+
+A shard is `arrays/00012.parquet` (a row a scan) beside `arrays/00012-<dtype>.npy` (its pixels end to end).
+It is written whole or not at all, so an interrupted `prepare` goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from medcl.archive import Catalog, Scan, read
+from medcl.errors import UsageError
+from medcl.files import atomic, write_table
+from medcl.store.measure import measure
+
+STORED = ("uint8", "int16", "uint16", "float32")
+"""Pixel types of a store."""
+
+
+def write_shard(catalog: Catalog, scans: Sequence[str], masks: dict[str, str], folder: Path) -> None:
+    """Read `scans` and write them as one shard at `folder` (its name without suffix).
+
+    Args:
+        catalog: where the scans are read from.
+        scans: scan pseudonyms.
+        masks: scan to the scan that is its label mask, for those that have one.
+        folder: for example `STORE/arrays/00012`.
+
+    A scan that cannot be read becomes a row with a `fault` and no pixels: it never ends the run.
+    """
+    pixels = _Pixels()
+    rows = [_stored_row(catalog, scan, masks.get(scan), pixels) for scan in scans]
+    pixels.write(folder)
+    write_table(pd.DataFrame(rows), folder.with_suffix(".parquet"))
+
+
+class _Pixels:
+    """Arrays collected by dtype, each remembered as (kind of file, offset)."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, list[np.ndarray]] = {}
+        self.length: dict[str, int] = {}
+
+    def add(self, array: np.ndarray) -> tuple[str, int]:
+        name = array.dtype.name
+        offset = self.length.get(name, 0)
+        self.parts.setdefault(name, []).append(np.ascontiguousarray(array).ravel())
+        self.length[name] = offset + array.size
+        return name, offset
+
+    def write(self, folder: Path) -> None:
+        for name, parts in self.parts.items():
+            target = folder.with_name(f"{folder.name}-{name}.npy")
+            with atomic(target) as temporary, temporary.open("wb") as stream:
+                np.save(stream, np.concatenate(parts), allow_pickle=False)
+
+
+def _stored_row(catalog: Catalog, scan: str, mask: str | None, pixels: _Pixels) -> dict[str, Any]:
+    try:
+        found = read(catalog, scan)
+        drawn = _mask_of(catalog, found, mask) if mask else None
+    except UsageError as error:
+        return {"scan": scan, "fault": str(error)}
+    array = stored_type(found.array)
+    spatial = 3 if found.is_volume else 2
+    measures = measure(array, found.unit, spatial, found.valid)
+    dtype, offset = pixels.add(array)
+    valid = pixels.add(found.valid.astype(bool))[1] if found.valid is not None else -1
+    labels = pixels.add(drawn.astype(np.uint8, copy=False))[1] if drawn is not None else -1
+    return {
+        "scan": scan,
+        "fault": "",
+        "kind": "volume" if found.is_volume else "picture",
+        "shape": list(array.shape),
+        "spacing_mm": list(found.spacing_mm) if found.spacing_mm else None,
+        "affine": None if found.affine is None else [float(v) for v in found.affine.ravel()],
+        "unit": found.unit,
+        "modality": found.modality,
+        "flags": ";".join(found.flags),
+        "fingerprint": np.uint64(measures.fingerprint),
+        "lo": measures.lo,
+        "hi": measures.hi,
+        "noise": measures.noise,
+        "box": list(measures.box),
+        "anchors": list(measures.anchors),
+        "dtype": dtype,
+        "offset": offset,
+        "valid_offset": valid,
+        "mask_offset": labels,
+    }
+
+
+def _mask_of(catalog: Catalog, scan: Scan, mask: str) -> np.ndarray:
+    """Read a label mask and hold it against its scan's grid.
+
+    Raises:
+        UsageError: the geometry differs, or the values are not small whole numbers.
+    """
+    labels = read(catalog, mask)
+    same_grid = labels.array.shape == scan.array.shape and (
+        (labels.affine is None) == (scan.affine is None)
+        and (
+            labels.affine is None
+            or scan.affine is None
+            or np.allclose(labels.affine, scan.affine, atol=1e-3)
+        )
+    )
+    if not same_grid:
+        raise UsageError(f"mask {mask} lies on another grid than its scan; resample it to the scan first")
+    if not np.array_equal(labels.array, labels.array.astype(np.uint8)):
+        raise UsageError(f"mask {mask} holds values that are no labels 0 to 255")
+    return labels.array.astype(np.uint8)
+
+
+def stored_type(array: np.ndarray) -> np.ndarray:
+    """Return `array` in the smallest stored type that keeps every value (float64 is rounded to float32)."""
+    if array.dtype.name in STORED:
+        return array
+    if array.dtype.kind in "iub" and array.size:
+        low, high = int(array.min()), int(array.max())
+        for name in ("uint8", "int16", "uint16"):
+            if np.iinfo(name).min <= low and high <= np.iinfo(name).max:
+                return array.astype(name)
+    return array.astype(np.float32)
+
+
+def shard_plan(scans: pd.DataFrame, most_scans: int = 1024, most_voxels: int = 2**27) -> list[list[str]]:
+    """Cut the catalogue's rows, in order, into shards of bounded count and size."""
+    shards: list[list[str]] = []
+    voxels = most_voxels
+    for scan, shape in zip(scans["scan"], scans["shape"], strict=True):
+        size = int(np.prod([int(n) for n in str(shape).split("x")]))
+        if not shards or len(shards[-1]) == most_scans or voxels + size > most_voxels:
+            shards.append([])
+            voxels = 0
+        shards[-1].append(scan)
+        voxels += size
+    return shards
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object."""
+    return dict(json.loads(path.read_text(encoding="utf-8")))
