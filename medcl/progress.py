@@ -24,3 +24,17 @@ def track(items: Iterable[Item], what: str, total: int | None = None, unit: str 
         dynamic_ncols=interactive,
         leave=interactive,
     )
+
+
+def bar(what: str, total: int, start: int, unit: str) -> tqdm:
+    """Return a bar that the caller moves with `update()`, for loops that end inside an item."""
+    interactive = sys.stderr.isatty()
+    return tqdm(
+        desc=what,
+        total=total,
+        initial=start,
+        unit=unit,
+        file=sys.stderr,
+        mininterval=0.2 if interactive else 10.0,
+        leave=interactive,
+    )

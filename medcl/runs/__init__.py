@@ -1,0 +1,1 @@
+"""Run folders, provenance, locks and polite stopping."""

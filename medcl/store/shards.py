@@ -106,9 +106,7 @@ def _mask_of(catalog: Catalog, scan: Scan, mask: str) -> np.ndarray:
     same_grid = labels.array.shape == scan.array.shape and (
         (labels.affine is None) == (scan.affine is None)
         and (
-            labels.affine is None
-            or scan.affine is None
-            or np.allclose(labels.affine, scan.affine, atol=1e-3)
+            labels.affine is None or scan.affine is None or np.allclose(labels.affine, scan.affine, atol=1e-3)
         )
     )
     if not same_grid:

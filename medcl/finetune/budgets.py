@@ -1,0 +1,97 @@
+"""Label budgets: which training and validation scans an arm may know the labels of."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from medcl.errors import UsageError
+from medcl.finetune.task import Task
+
+
+@dataclass(frozen=True)
+class Budget:
+    """`5/class`, `1%` or `all`.
+
+    Attributes:
+        text: as written.
+        per_class: scans a class, or None.
+        share: fraction of each class, or None.
+    """
+
+    text: str
+    per_class: int | None = None
+    share: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """Read a budget.
+
+        Raises:
+            UsageError: the text is none.
+        """
+        text = str(text).strip()
+        if text == "all":
+            return cls(text)
+        if found := re.fullmatch(r"([1-9]\d*)/class", text):
+            return cls(text, per_class=int(found[1]))
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)%", text)
+        if found and 0 < float(found[1]) <= 100:
+            return cls(text, share=float(found[1]) / 100)
+        raise UsageError(f"budget '{text}': write 5/class, 1% or all")
+
+    def count(self, available: int) -> int:
+        """Return how many of `available` scans of a class the budget takes."""
+        if self.per_class is not None:
+            return self.per_class
+        return available if self.share is None else max(1, round(self.share * available))
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Rows whose labels an arm may use: to train on, and to choose and set thresholds by."""
+
+    train: np.ndarray
+    val: np.ndarray
+
+
+def draw_labels(task: Task, budget: Budget, seed: int) -> Labelled:
+    """Draw the labelled scans of one seed, the same for every arm.
+
+    Patients are shuffled and their scans taken in that order, class by class; a smaller budget of the same
+    seed is a subset of a larger one. Validation is no larger than the budget.
+
+    Raises:
+        UsageError: a class of the training set is smaller than the budget.
+    """
+    train = _draw(task, task.train, budget, seed, strict=True)
+    return Labelled(train, _draw(task, task.val, budget, seed, strict=False))
+
+
+def _draw(task: Task, rows: np.ndarray, budget: Budget, seed: int, strict: bool) -> np.ndarray:
+    generator = np.random.default_rng([seed, len(rows)])
+    shuffled = _shuffle_by_patient(rows, task.patients[rows], generator)
+    chosen = []
+    for truth, name in enumerate(task.names):
+        members = shuffled[task.truth[shuffled] == truth]
+        wanted = budget.count(len(members))
+        if strict and wanted > len(members):
+            raise UsageError(
+                f"budget '{budget.text}': class '{name}' has only {len(members)} training scans; lower it"
+            )
+        chosen.append(members[:wanted])
+    return np.sort(np.concatenate(chosen))
+
+
+def _shuffle_by_patient(rows: np.ndarray, patients: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Shuffle so that one scan of every patient comes first, then a second of each, and so on."""
+    order = generator.permutation(len(rows))
+    seen: dict[int, int] = {}
+    rank = np.empty(len(rows), int)
+    for position in order:
+        patient = int(patients[position])
+        rank[position] = seen.get(patient, 0)
+        seen[patient] = rank[position] + 1
+    return rows[order[np.argsort(rank[order], kind="stable")]]

@@ -1,0 +1,121 @@
+"""The cells of a study, arm by budget by seed: each computed once, written whole, and skipped when there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from medcl.errors import UsageError
+from medcl.files import write_json, write_table
+from medcl.finetune.arms import Arm, Bench, Outcome, arm_names
+from medcl.finetune.budgets import Budget, draw_labels
+from medcl.finetune.task import Task
+from medcl.progress import track
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One arm at one budget with one seed."""
+
+    arm: str
+    budget: Budget
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """File name without suffix."""
+        budget = self.budget.text.replace("/", "-per-").replace("%", "-percent")
+        return f"{self.arm}_{budget}_{self.seed}"
+
+
+def plan_cells(
+    arms: Sequence[str], budgets: Sequence[Budget], seeds: Sequence[int], method: str
+) -> list[Cell]:
+    """List the cells, seed by seed.
+
+    Raises:
+        UsageError: an arm that does not exist.
+    """
+    known = arm_names(method)
+    for arm in arms:
+        if arm not in known:
+            raise UsageError(f"arm '{arm}' does not exist; there are: {', '.join(known)}")
+    return [Cell(arm, budget, seed) for seed in seeds for budget in budgets for arm in arms]
+
+
+def run_cells(
+    bench: Bench, cells: Sequence[Cell], folder: Path, method: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Compute the cells that are not in `folder` yet.
+
+    Returns:
+        The predictions of all cells (see the house's predictions table) and their costs: `arm, budget,
+        seed, seconds, parameters, labels` and what was chosen on validation.
+
+    Raises:
+        UsageError: a budget is larger than a class; raised before the first cell is computed.
+    """
+    for cell in cells:
+        draw_labels(bench.task, cell.budget, cell.seed)
+    arms = arm_names(method)
+    for cell in track(cells, "study", unit="cell"):
+        if not (folder / f"{cell.name}.parquet").is_file():
+            _compute(bench, cell, arms[cell.arm], folder)
+    parts = list(_read(cells, folder))
+    return pd.concat([table for table, _ in parts], ignore_index=True), pd.DataFrame(
+        [cost for _, cost in parts]
+    )
+
+
+def _read(cells: Sequence[Cell], folder: Path) -> Iterator[tuple[pd.DataFrame, dict[str, object]]]:
+    for cell in cells:
+        cost = pd.read_json(folder / f"{cell.name}.json", typ="series", convert_dates=False)
+        yield pd.read_parquet(folder / f"{cell.name}.parquet"), cost.to_dict()
+
+
+def _compute(bench: Bench, cell: Cell, arm: Arm, folder: Path) -> None:
+    task = bench.task
+    labelled = draw_labels(task, cell.budget, cell.seed)
+    rows = np.concatenate([labelled.val, task.test])
+    begun = time.monotonic()
+    outcome = arm(bench, labelled, cell.seed, rows)
+    seconds = time.monotonic() - begun
+    write_json(
+        _cost(cell, outcome, labelled.train.size, labelled.val.size, seconds), folder / f"{cell.name}.json"
+    )
+    write_table(_predictions(task, cell, rows, len(labelled.val), outcome), folder / f"{cell.name}.parquet")
+
+
+def _cost(cell: Cell, outcome: Outcome, train: int, val: int, seconds: float) -> dict[str, object]:
+    return {
+        "arm": cell.arm,
+        "budget": cell.budget.text,
+        "seed": cell.seed,
+        "seconds": round(seconds, 3),
+        "parameters": outcome.parameters,
+        "train_labels": train,
+        "val_labels": val,
+        "chosen": ", ".join(f"{name}={value:.6g}" for name, value in outcome.chosen.items()),
+    }
+
+
+def _predictions(task: Task, cell: Cell, rows: np.ndarray, validation: int, outcome: Outcome) -> pd.DataFrame:
+    scans = task.store.scans.iloc[rows]
+    return pd.DataFrame(
+        {
+            "scan": scans["scan"].to_numpy(),
+            "patient": scans["patient"].to_numpy(),
+            "site": scans["site"].to_numpy(),
+            "arm": cell.arm,
+            "budget": cell.budget.text,
+            "seed": cell.seed,
+            "split": ["val"] * validation + ["test"] * (len(rows) - validation),
+            "truth": task.truth[rows],
+            "probability": outcome.probability,
+        }
+    )

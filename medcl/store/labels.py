@@ -1,0 +1,168 @@
+"""Labels from outside the archive: a table, or the names of the class folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+
+from medcl.archive import Catalog
+from medcl.archive.privacy import pseudonym
+from medcl.errors import UsageError
+
+KEYS = ("file", "patient", "scan")
+"""What a label table may be keyed by: a file's path or name, a patient ID, or a scan's pseudonym."""
+
+MOST_CLASSES = 20
+"""More class folders than this are taken for folders of patients, whose names must not become labels."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Label facts by scan; a scan that is not in a mapping has none.
+
+    Attributes:
+        label: scan to class name.
+        patient: scan to patient pseudonym, where the table knows better than the files.
+        mask: scan to the scan that is its label mask.
+        extra: a row a scan with the table's further columns (`sex`, `age`, `site`), for subgroups.
+    """
+
+    label: dict[str, str]
+    patient: dict[str, str]
+    mask: dict[str, str]
+    extra: pd.DataFrame
+
+
+def read_labels(catalog: Catalog, labels: Path | str | None) -> Labels:
+    """Return the labels of `catalog`'s scans.
+
+    Args:
+        catalog: the scans.
+        labels: a table (CSV, TSV or parquet) with a column `label` and one of `KEYS`, and optionally
+            `patient`, `mask` (a file of the archive), `site`, `sex`, `age`; or the word `folders`: each
+            picture's folder is its class; or None: the labels that a MedMNIST-style file carries itself.
+
+    Raises:
+        UsageError: the table is missing, lacks a column, repeats a key or names a scan that is not there.
+    """
+    if labels is None:
+        own = catalog.scans.dropna(subset=["source_label"])
+        return _plain(dict(zip(own["scan"], own["source_label"].astype(str), strict=True)))
+    if str(labels) == "folders":
+        return _plain(_folder_labels(catalog))
+    return _table_labels(catalog, Path(labels))
+
+
+def _plain(label: dict[str, str]) -> Labels:
+    return Labels(label, {}, {}, pd.DataFrame(columns=["scan"]))
+
+
+def _folder_labels(catalog: Catalog) -> dict[str, str]:
+    where = catalog.locations()
+    label = dict(zip(where["scan"], where["parent"].astype(str), strict=True))
+    classes = sorted(set(label.values()))
+    if len(classes) < 2:
+        raise UsageError("labels 'folders': the archive has one folder, so no classes; pass a label table")
+    if len(classes) > MOST_CLASSES:
+        raise UsageError(
+            f"labels 'folders': {len(classes)} folders look like patients, not classes; pass a label table"
+        )
+    return label
+
+
+def _table_labels(catalog: Catalog, path: Path) -> Labels:
+    table = _read_table(path)
+    key = next((name for name in KEYS if name in table.columns), None)
+    if key is None:
+        raise UsageError(f"{path}: no key column; name one of {', '.join(KEYS)}")
+    if "label" not in table.columns:
+        raise UsageError(f"{path}: no column 'label'; it has {', '.join(map(str, table.columns))}")
+    table = table.dropna(subset=[key])
+    _refuse_rows(path, table.index[table[key].duplicated(keep=False)], f"repeat a '{key}'; keep one row each")
+    find = _finder(catalog, key)
+    found = [find(value) for value in table[key]]
+    _refuse_rows(path, table.index[[not scans for scans in found]], f"have a '{key}' that names no scan")
+    rows = [(row, scan) for row, scans in zip(table.to_dict("records"), found, strict=True) for scan in scans]
+    return Labels(
+        label={scan: row["label"] for row, scan in rows if isinstance(row["label"], str)},
+        patient=_patients(rows, key),
+        mask=_masks(catalog, path, table, rows),
+        extra=pd.DataFrame([{"scan": scan, **_extra(row)} for row, scan in rows]),
+    )
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise UsageError(f"{path}: no such label table")
+    try:
+        if path.suffix == ".parquet":
+            table = pd.read_parquet(path).astype("string").astype(object)
+        else:
+            table = pd.read_csv(path, dtype=str, sep="\t" if path.suffix == ".tsv" else ",")
+    except (ValueError, OSError) as error:
+        raise UsageError(f"{path}: no readable table: {' '.join(str(error).split())}") from None
+    return table.astype(object).where(table.notna(), None)
+
+
+def _refuse_rows(path: Path, rows: pd.Index, fault: str) -> None:
+    """Refuse a table by line number, never by its values: they may be names of patients."""
+    if len(rows):
+        lines = ", ".join(str(int(row) + 2) for row in rows[:5]) + (", ..." if len(rows) > 5 else "")
+        raise UsageError(f"{path}: {len(rows)} rows {fault} (lines {lines})")
+
+
+def _finder(catalog: Catalog, key: str) -> Callable[[str], list[str]]:
+    """Return a function from a key's value to the scans that it names."""
+    if key == "scan":
+        known = set(catalog.scans["scan"])
+        return lambda value: [value] if value in known else []
+    if key == "patient":
+        by_patient = catalog.scans.groupby("patient")["scan"].apply(list).to_dict()
+        return lambda value: by_patient.get(pseudonym("patient", value.strip()), [])
+    names = _file_names(catalog)
+    return lambda value: _one(names.get(value, []), value)
+
+
+def _one(scans: list[str], value: str) -> list[str]:
+    if len(scans) > 1:
+        raise UsageError(f"label table: file '{value}' names {len(scans)} scans; write its relative path")
+    return scans
+
+
+def _file_names(catalog: Catalog) -> dict[str, list[str]]:
+    """Map each file's relative path, name and stem to the scans that are in it."""
+    names: dict[str, list[str]] = {}
+    where = catalog.locations()
+    for scan, path in zip(where["scan"], where["path"], strict=True):
+        parts = PurePosixPath(Path(path).as_posix()).parts
+        tails = {"/".join(parts[start:]) for start in range(max(0, len(parts) - 6), len(parts))}
+        for name in tails | {PurePosixPath(parts[-1]).stem, parts[-1].split(".")[0]}:
+            if scan not in names.setdefault(name, []):
+                names[name].append(scan)
+    return names
+
+
+def _patients(rows: list[tuple[dict[str, str], str]], key: str) -> dict[str, str]:
+    if key == "patient":
+        return {}
+    return {scan: pseudonym("patient", row["patient"].strip()) for row, scan in rows if row.get("patient")}
+
+
+def _masks(
+    catalog: Catalog, path: Path, table: pd.DataFrame, rows: list[tuple[dict[str, str], str]]
+) -> dict[str, str]:
+    if "mask" not in table.columns:
+        return {}
+    find = _finder(catalog, "file")
+    found = {scan: find(row["mask"]) for row, scan in rows if row.get("mask")}
+    missing = sum(not masks for masks in found.values())
+    if missing:
+        raise UsageError(f"{path}: {missing} rows have a 'mask' that names no file of the archive")
+    return {scan: masks[0] for scan, masks in found.items()}
+
+
+def _extra(row: dict[str, str]) -> dict[str, str | None]:
+    return {name: row[name] for name in ("site", "sex", "age") if name in row}

@@ -1,0 +1,136 @@
+"""From a catalogue to a store: read every scan once, measure it, and split by patient."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from medcl.archive import Catalog
+from medcl.errors import UsageError
+from medcl.files import write_json, write_table
+from medcl.progress import track
+from medcl.store.labels import Labels, read_labels
+from medcl.store.shards import read_json, shard_plan, write_shard
+from medcl.store.splits import assign_splits, mark_duplicates
+from medcl.store.store import Store
+
+FORMAT = 1
+SET_ASIDE = ("SCOUT", "DERIVED")
+"""Scans with one of these flags teach a model about reconstructions, not about patients."""
+
+
+def prepare(catalog: Catalog, out: Path, labels: Path | str | None = None, seed: int = 0) -> Store:
+    """Write the scans of `catalog` as a store at `out`; an interrupted call goes on where it stopped.
+
+    Args:
+        catalog: what `medcl scan` found.
+        out: a new folder, or one that the same call left unfinished.
+        labels: see `medcl.store.labels.read_labels`.
+        seed: of the split by patient.
+
+    Raises:
+        UsageError: labels that do not fit the catalogue, a finished or foreign folder at `out`, or not one
+            scan that can be read.
+    """
+    found = read_labels(catalog, labels)
+    chosen = _chosen(catalog, found)
+    plan = _begin(catalog, out, chosen)
+    for number, scans in enumerate(track(plan, "prepare", unit="shard")):
+        shard = out / "arrays" / f"{number:05d}"
+        if not shard.with_suffix(".parquet").is_file():
+            write_shard(catalog, scans, found.mask, shard)
+    return _finish(catalog, out, chosen, found, len(plan), seed)
+
+
+def _chosen(catalog: Catalog, labels: Labels) -> pd.DataFrame:
+    """Return the scans that belong in a store: no scouts, derived images, cine loops, or masks."""
+    scans = catalog.scans
+    flagged = scans["flags"].fillna("").str.split(";").map(lambda flags: any(f in SET_ASIDE for f in flags))
+    keep = ~flagged & (scans["kind"] != "cine") & ~scans["scan"].isin(set(labels.mask.values()))
+    if not keep.any():
+        raise UsageError(f"{catalog.folder}: no scan to prepare; see its ledger for the reasons")
+    return scans[keep]
+
+
+def _begin(catalog: Catalog, out: Path, scans: pd.DataFrame) -> list[list[str]]:
+    """Check that `out` is new or left unfinished by the same call, and plan its shards."""
+    plan = shard_plan(scans)
+    ticket = {"format": FORMAT, "scans": len(scans), "shards": len(plan), "first": scans["scan"].iloc[0]}
+    begun = out / "begun.json"
+    if (out / "store.json").exists() or (out.exists() and any(out.iterdir()) and not begun.is_file()):
+        raise UsageError(f"{out} already exists; name a new folder for the store")
+    if begun.is_file() and read_json(begun) != ticket:
+        raise UsageError(f"{out} was begun from another catalogue; name a new folder for the store")
+    (out / "arrays").mkdir(parents=True, exist_ok=True)
+    write_json(ticket, begun)
+    return plan
+
+
+def _finish(
+    catalog: Catalog, out: Path, chosen: pd.DataFrame, labels: Labels, shards: int, seed: int
+) -> Store:
+    parts = [
+        pd.read_parquet(out / "arrays" / f"{number:05d}.parquet").assign(shard=f"{number:05d}")
+        for number in range(shards)
+    ]
+    read = pd.concat(parts, ignore_index=True)
+    faults = read.loc[read["fault"] != "", ["scan", "fault"]]
+    stored = read[read["fault"] == ""].drop(columns="fault")
+    if stored.empty:
+        raise UsageError(f"{out}: not one scan could be read; first reason: {faults['fault'].iloc[0]}")
+    scans = _describe(stored, chosen, labels)
+    scans["duplicate"] = mark_duplicates(scans)
+    splits = scans[["scan", "patient", "label"]].assign(split=assign_splits(scans, seed))
+    write_table(scans.drop(columns="source_split"), out / "scans.parquet")
+    write_table(splits, out / "splits.parquet")
+    write_json(_facts(catalog, scans, splits, faults, seed), out / "store.json")
+    return Store.open(out)
+
+
+def _describe(stored: pd.DataFrame, chosen: pd.DataFrame, labels: Labels) -> pd.DataFrame:
+    """Join what was measured with the catalogue and the labels, in fingerprint order."""
+    known = chosen[["scan", "patient", "site", "body_part", "source_split"]]
+    scans = stored.merge(known, on="scan", validate="1:1")
+    scans["label"] = scans["scan"].map(labels.label)
+    scans["patient"] = scans["scan"].map(labels.patient).fillna(scans["patient"])
+    for column in labels.extra.columns.drop("scan"):
+        values = scans["scan"].map(labels.extra.set_index("scan")[column])
+        scans[column] = values.fillna(scans[column]) if column in scans else values
+    integers = ["offset", "valid_offset", "mask_offset"]
+    scans[integers] = scans[integers].astype(np.int64)
+    scans["fingerprint"] = scans["fingerprint"].astype(np.uint64)
+    # Exact copies share a fingerprint; the source's own order is lost, so the pseudonym breaks the tie.
+    return scans.sort_values(["fingerprint", "scan"], ignore_index=True)
+
+
+def _facts(
+    catalog: Catalog, scans: pd.DataFrame, splits: pd.DataFrame, faults: pd.DataFrame, seed: int
+) -> dict[str, Any]:
+    copies = scans[scans["duplicate"] != ""]
+    return {
+        "format": FORMAT,
+        "seed": seed,
+        "archive": catalog.summary(),
+        "scans": len(scans),
+        "patients": int(scans["patient"].nunique()),
+        "classes": {str(k): int(v) for k, v in scans["label"].value_counts().sort_index().items()},
+        "splits": {str(k): int(v) for k, v in splits["split"].value_counts().sort_index().items()},
+        "duplicates": _duplicate_facts(scans, copies),
+        "faults": dict(zip(faults["scan"], faults["fault"], strict=True)),
+    }
+
+
+def _duplicate_facts(scans: pd.DataFrame, copies: pd.DataFrame) -> dict[str, int]:
+    """Count exact copies: all, those that crossed the source's splits, those with two labels."""
+    kept = scans.set_index("scan")["source_split"]
+    of = copies[copies["duplicate"] != "conflict"]
+    original = of["duplicate"].map(kept)
+    crossing = (of["source_split"].fillna("") != original.fillna("")).sum()
+    return {
+        "copies": len(of),
+        "crossing_splits": int(crossing),
+        "conflicting_labels": int((copies["duplicate"] == "conflict").sum()),
+    }

@@ -1,0 +1,78 @@
+"""Who may be trained on and who is tested: by patient, without copies on both sides."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold
+
+TEST, VALIDATION = 0.25, 0.15
+"""Shares of the patients; the rest is for training."""
+
+
+def assign_splits(scans: pd.DataFrame, seed: int) -> pd.Series:
+    """Return `train`, `val`, `test` or `excluded` for every row of `scans`.
+
+    Splits that the source brings itself (`source_split`) are kept. Otherwise patients are dealt in folds
+    stratified by label and site. Copies that `mark_duplicates` found are excluded.
+
+    Args:
+        scans: rows in fingerprint order with columns `patient`, `label`, `site`, `source_split`, `duplicate`.
+        seed: of the shuffle.
+    """
+    split = pd.Series("excluded", index=scans.index, dtype=object)
+    kept = scans[scans["duplicate"] == ""]
+    own = kept["source_split"].notna()
+    split[kept.index[own]] = kept.loc[own, "source_split"]
+    rest = kept[~own]
+    if len(rest):
+        split[rest.index] = _deal(rest, seed)
+    return split
+
+
+def _deal(scans: pd.DataFrame, seed: int) -> np.ndarray:
+    """Deal patients into stratified folds and hand whole folds to test and validation."""
+    patients = scans["patient"].nunique()
+    if patients < 3:
+        return np.full(len(scans), "train", object)
+    folds = min(20, patients)
+    strata = scans["label"].fillna("").astype(str) + "|" + scans["site"].fillna("").astype(str)
+    # Patients are numbered by first appearance (fingerprint order), so pseudonyms change no split.
+    groups = pd.factorize(scans["patient"])[0]
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    test, validation = max(1, round(TEST * folds)), max(1, round(VALIDATION * folds))
+    names = ["test"] * test + ["val"] * validation + ["train"] * (folds - test - validation)
+    split = np.empty(len(scans), object)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a stratum smaller than the folds is dealt all the same
+        dealt = splitter.split(np.zeros(len(scans)), _strata_codes(strata, folds), groups)
+        for name, (_, members) in zip(names, dealt, strict=True):
+            split[members] = name
+    return split
+
+
+def _strata_codes(strata: pd.Series, folds: int) -> np.ndarray:
+    """Number the strata; when none has a member for each fold the scans are dealt unstratified."""
+    codes = pd.factorize(strata)[0]
+    return codes if np.bincount(codes).max() >= folds else np.zeros(len(codes), int)
+
+
+def mark_duplicates(scans: pd.DataFrame) -> pd.Series:
+    """Return for every row `""` (kept), the scan of which it is an exact copy, or `conflict`.
+
+    Of copies in several splits of the source the one in the test set is kept, then validation, so that no
+    test image is ever trained on. Copies whose labels contradict each other are all set aside: nobody knows
+    which label is true.
+    """
+    duplicate = pd.Series("", index=scans.index, dtype=object)
+    order = {"test": 0, "val": 1, "train": 2}
+    for _, group in scans[scans["fingerprint"].duplicated(keep=False)].groupby("fingerprint"):
+        if group["label"].dropna().nunique() > 1:
+            duplicate[group.index] = "conflict"
+            continue
+        rank = group["source_split"].map(order).fillna(3)
+        first = rank.sort_values(kind="stable").index[0]
+        duplicate[group.index.drop(first)] = group.loc[first, "scan"]
+    return duplicate

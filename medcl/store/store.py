@@ -1,0 +1,102 @@
+"""A prepared store: scans as memory-mapped arrays with everything measured once beside them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from medcl.errors import UsageError
+from medcl.store.shards import read_json
+
+
+class Store:
+    """Read-only access to a folder that `prepare` wrote.
+
+    Rows are numbered 0 to n - 1 in the order of their pixel fingerprints, so numbering, splits and views do
+    not depend on file names, folder order or the pseudonym key.
+
+    Attributes:
+        folder: where it lies.
+        scans: a row a scan: `scan, patient, site, modality, kind, shape, spacing_mm, unit, flags, label,
+            split, duplicate, fingerprint, lo, hi, noise, box, anchors` and the label table's `sex`, `age`.
+        facts: how it was made: seed, label classes, duplicates, faults.
+    """
+
+    def __init__(self, folder: Path, scans: pd.DataFrame, facts: dict[str, Any]) -> None:
+        self.folder = folder
+        self.scans = scans
+        self.facts = facts
+
+    @classmethod
+    def open(cls, folder: Path) -> Store:
+        """Open a finished store.
+
+        Raises:
+            UsageError: there is no store, or `prepare` did not finish it.
+        """
+        if not (folder / "store.json").is_file():
+            state = (
+                "an unfinished store; run the same 'medcl prepare' again" if folder.is_dir() else "no store"
+            )
+            raise UsageError(f"{folder}: {state}")
+        scans = pd.read_parquet(folder / "scans.parquet").merge(
+            pd.read_parquet(folder / "splits.parquet")[["scan", "split"]], on="scan", validate="1:1"
+        )
+        return cls(folder, scans, read_json(folder / "store.json"))
+
+    def __len__(self) -> int:
+        return len(self.scans)
+
+    def array(self, row: int) -> np.ndarray:
+        """Return the scan's pixels as a read-only view of the file; axes as in `medcl.archive.Scan`."""
+        place = self._places[row]
+        return self._slice(place["shard"], place["dtype"], place["offset"], place["shape"])
+
+    def valid(self, row: int) -> np.ndarray | None:
+        """Return the boolean mask of measured voxels, or None when every voxel was measured."""
+        place = self._places[row]
+        if place["valid_offset"] < 0:
+            return None
+        return self._slice(place["shard"], "bool", place["valid_offset"], place["spatial"])
+
+    def mask(self, row: int) -> np.ndarray | None:
+        """Return the label mask (uint8, 0 is background), or None when the scan has none."""
+        place = self._places[row]
+        if place["mask_offset"] < 0:
+            return None
+        return self._slice(place["shard"], "uint8", place["mask_offset"], place["spatial"])
+
+    def affine(self, row: int) -> np.ndarray | None:
+        """Return the (4, 4) affine from voxel index to RAS+ millimetres, or None for a picture."""
+        return self._places[row]["affine"]
+
+    def rows(self, split: str) -> np.ndarray:
+        """Return the row numbers of one split."""
+        return np.flatnonzero(self.scans["split"].to_numpy() == split)
+
+    def _slice(self, shard: str, dtype: str, offset: int, shape: tuple[int, ...]) -> np.ndarray:
+        flat = self._maps.get((shard, dtype))
+        if flat is None:
+            flat = np.load(self.folder / "arrays" / f"{shard}-{dtype}.npy", mmap_mode="r", allow_pickle=False)
+            self._maps[shard, dtype] = flat
+        return flat[offset : offset + int(np.prod(shape))].reshape(shape)
+
+    @cached_property
+    def _maps(self) -> dict[tuple[str, str], np.ndarray]:
+        return {}
+
+    @cached_property
+    def _places(self) -> list[dict[str, Any]]:
+        """Where each row's pixels lie, as plain Python values: looked up for every view."""
+        places = self.scans[["shard", "dtype", "offset", "shape", "valid_offset", "mask_offset", "affine"]]
+        found = places.to_dict("records")
+        for place in found:
+            place["shape"] = tuple(int(n) for n in place["shape"])
+            affine = place["affine"]
+            place["affine"] = None if affine is None else np.asarray(affine, float).reshape(4, 4)
+            place["spatial"] = place["shape"][: 2 if affine is None else 3]
+        return found
