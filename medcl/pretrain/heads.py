@@ -1,0 +1,48 @@
+"""Heads: the small networks between an encoder's features and a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def mlp(sizes: Sequence[int], batch_norm: bool = True, last_bias: bool = True) -> nn.Sequential:
+    """Build linear layers of the given sizes with (BN and) ReLU between them; the last one is bare.
+
+    Maps (N, sizes[0]) to (N, sizes[-1]). A layer before BN has no bias: BN would subtract it.
+    """
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(sizes[:-1]):
+        layers.append(nn.Linear(inputs, outputs, bias=not batch_norm))
+        if batch_norm:
+            layers.append(nn.BatchNorm1d(outputs))
+        layers.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1], bias=last_bias))
+
+
+class Prototypes(nn.Module):
+    """K directions on the unit sphere; scores are cosines (SwAV, Caron et al. 2020, arXiv 2006.09882).
+
+    There is no bias: with one the scores would be no cosines.
+    """
+
+    def __init__(self, size: int, count: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(F.normalize(torch.randn(count, size), dim=1))
+
+    @torch.no_grad()
+    def normalise(self) -> None:
+        """Put the prototypes back on the unit sphere; call it before each step's first score."""
+        self.weight.copy_(F.normalize(self.weight, dim=1))
+
+    def forward(self, embeddings: Tensor, frozen: bool = False) -> Tensor:
+        """Return the (N, K) cosines of normalised embeddings (N, D); `frozen` drops the prototypes' gradient.
+
+        A frozen weight still gets a gradient of zeros, because DistributedDataParallel waits for one.
+        """
+        weight = self.weight.detach() + 0 * self.weight if frozen else self.weight
+        return F.linear(embeddings, weight)

@@ -1,0 +1,170 @@
+"""Contrastive losses on embeddings, in float32 whatever the autocast type.
+
+Each takes the (B, D) embeddings of this process, looks at those of all processes, and returns this
+process's share: the mean of the shares is the loss of the whole batch (see `gather`). `identity` (B, 2)
+holds the scan and the patient of each row; rows that share either are no negatives of each other.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from medcl.pretrain.gather import gather, gather_with_grad, rank, sum_with_grad, world_size
+
+Similarity = Literal["cosine", "euclidean"]
+
+
+def full_precision(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Run `loss` in float32 (float64 stays), also inside an autocast region: half floats become float32."""
+
+    @functools.wraps(loss)
+    def wrapped(*arguments: Any, **options: Any) -> Tensor:
+        device = next(a.device.type for a in arguments if isinstance(a, Tensor))
+        with torch.autocast(device, enabled=False):
+            return loss(*map(_widen, arguments), **{k: _widen(v) for k, v in options.items()})
+
+    return wrapped
+
+
+def _widen(value: Any) -> Any:
+    half = isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16)
+    return value.float() if half else value
+
+
+def alike(one: Tensor, other: Tensor) -> Tensor:
+    """Return (N, M) bool: which rows of identities (N, 2) and (M, 2) share the scan or the patient."""
+    same = one[:, None] == other[None]
+    return same[..., 0] | same[..., 1]
+
+
+def squared_distance(one: Tensor, other: Tensor) -> Tensor:
+    """Return the (N, M) squared Euclidean distances between rows of (N, D) and (M, D)."""
+    norms = one.square().sum(1)[:, None] + other.square().sum(1)[None]
+    return (norms - 2 * one @ other.T).clamp_min(0)
+
+
+def similarities(one: Tensor, other: Tensor, kind: Similarity) -> Tensor:
+    """Return (N, M) similarities: cosines, or with "euclidean" negative squared distances."""
+    if kind == "euclidean":
+        return -squared_distance(one, other)
+    return F.normalize(one, dim=1) @ F.normalize(other, dim=1).T
+
+
+@full_precision
+def nt_xent(
+    first: Tensor,
+    second: Tensor,
+    identity: Tensor | None = None,
+    temperature: float = 0.2,
+    similarity: Similarity = "cosine",
+) -> Tensor:
+    """NT-Xent (Chen et al. 2020, arXiv 2002.05709, equation 1).
+
+    For each of the 2B views, minus the log softmax of its similarity to its twin among its similarities to
+    the other views of all processes; the mean over views.
+
+    Args:
+        first: embeddings (B, D) of the first views.
+        second: embeddings (B, D) of the second views, in the same order.
+        identity: scan and patient (B, 2) of each row.
+        temperature: similarities are divided by it.
+        similarity: cosine, or negative squared Euclidean distance.
+    """
+    anchors = torch.cat([first, second])
+    everyone = gather_with_grad(anchors)
+    itself, twin = _positions(anchors)
+    logits = similarities(anchors, everyone, similarity) / temperature
+    excluded = _not_negative(itself, twin, logits.shape, identity)
+    # The mask comes after the cast to float32: -inf there, where -1e9 would overflow float16.
+    return F.cross_entropy(logits.masked_fill(excluded, -torch.inf), twin)
+
+
+@full_precision
+def contrastive(
+    first: Tensor,
+    second: Tensor,
+    identity: Tensor | None = None,
+    margin: float = 1.0,
+    similarity: Similarity = "cosine",
+) -> Tensor:
+    """Pairwise contrastive loss with a margin (Hadsell, Chopra, LeCun 2006, equation 4).
+
+    With d the Euclidean distance of two views ("cosine": on the unit sphere), twins pay d^2 / 2 and every
+    other pair pays max(0, margin - d)^2 / 2. The paper sums over pairs; here twins and other pairs are each
+    averaged, so that the many negatives of a batch do not drown its positives.
+    """
+    if similarity == "cosine":
+        first, second = F.normalize(first, dim=1), F.normalize(second, dim=1)
+    anchors = torch.cat([first, second])
+    itself, twin = _positions(anchors)
+    squared = squared_distance(anchors, gather_with_grad(anchors))
+    negative = ~_not_negative(itself, twin, squared.shape, identity)
+    negative[torch.arange(len(anchors)), twin] = False
+    # The square root has no gradient at 0, where collapsed pairs are.
+    short = (margin - squared.clamp_min(1e-12).sqrt()).clamp_min(0)
+    pushed = torch.where(negative, short.square(), 0).sum()
+    pairs = sum_with_grad(negative.sum().to(pushed.dtype)) / world_size()
+    pulled = (first - second).square().sum(1).mean()
+    return 0.5 * (pulled + pushed / pairs.clamp_min(1))
+
+
+@full_precision
+def info_nce(
+    queries: Tensor,
+    keys: Tensor,
+    negatives: Tensor,
+    excluded: Tensor | None = None,
+    temperature: float = 0.2,
+    similarity: Similarity = "cosine",
+) -> Tensor:
+    """InfoNCE of MoCo (He et al. 2020, arXiv 1911.05722, equation 1): each query against its key.
+
+    Args:
+        queries: (B, D).
+        keys: (B, D), the positive of each query; give them without gradient.
+        negatives: (K, D), shared by all queries.
+        excluded: (B, K) bool, the pairs that are no negatives.
+        temperature: similarities are divided by it.
+        similarity: cosine, or negative squared Euclidean distance.
+    """
+    if similarity == "euclidean":
+        positive = -(queries - keys).square().sum(1, keepdim=True)
+    else:
+        positive = F.cosine_similarity(queries, keys, dim=1)[:, None]
+    others = similarities(queries, negatives, similarity)
+    if excluded is not None:
+        others = others.masked_fill(excluded, -torch.inf)
+    logits = torch.cat([positive, others], dim=1) / temperature
+    return F.cross_entropy(logits, torch.zeros(len(queries), dtype=torch.long, device=queries.device))
+
+
+@full_precision
+def negative_cosine(predictions: Tensor, targets: Tensor) -> Tensor:
+    """Return minus the mean cosine of predictions (B, D) and targets (B, D); the targets get no gradient."""
+    return -F.cosine_similarity(predictions, targets.detach(), dim=1).mean()
+
+
+def _positions(anchors: Tensor) -> tuple[Tensor, Tensor]:
+    """Return where each of this process's 2B anchors, and its twin, stands among the gathered views."""
+    count = len(anchors)
+    itself = torch.arange(count, device=anchors.device) + rank() * count
+    return itself, itself.roll(count // 2)
+
+
+def _not_negative(itself: Tensor, twin: Tensor, shape: torch.Size, identity: Tensor | None) -> Tensor:
+    """Return (2B, 2BW) bool: an anchor itself and views like it, but never its twin."""
+    rows = torch.arange(len(itself), device=itself.device)
+    if identity is None:
+        excluded = torch.zeros(shape, dtype=torch.bool, device=itself.device)
+    else:
+        identity = torch.cat([identity, identity])
+        excluded = alike(identity, gather(identity))
+    excluded[rows, itself] = True
+    excluded[rows, twin] = False
+    return excluded
