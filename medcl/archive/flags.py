@@ -105,7 +105,7 @@ REASONS: dict[str, str] = {
     "DUPLICATE_SLICE": "a slice that stands twice with the same pixels",
     "DOSE": "a dose grid, not an image",
     "ICON": "an icon, not an image",
-    "NO_LABELS_OR_IMAGES": "an npz without train, val or test images",
+    "NO_IMAGES": "an npz without train_images, val_images or test_images",
     # quarantined: an image that cannot be trusted or read
     "UNREADABLE": "reading the file failed",
     "UNREADABLE_FOLDER": "the folder may not be read",
@@ -125,11 +125,13 @@ REASONS: dict[str, str] = {
     "MISSING": "the file is no longer there",
     "MISMATCH": "frames or slices disagree in shape",
     "ANALYZE": "Analyze or a NIfTI pair (.hdr/.img); write it as one .nii file",
+    "NPZ_SHAPE": "the arrays of an npz are no pictures; write volumes as NIfTI, which carries geometry",
+    "NPZ_LABELS": "an npz whose labels do not match its images",
     "SEG": "a segmentation that could not be aligned to its scan",
 }
 
 
-class Rejected(Exception):  # noqa: N818 - a verdict on one file, not an error of the program
+class Rejected(Exception):
     """One file or scan that is not used: `state` is "dropped" or "quarantined", `code` says why.
 
     The message carries the code only: no text of the file ever reaches a log.

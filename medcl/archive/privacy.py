@@ -1,0 +1,101 @@
+"""Pseudonyms, and the only place where real names and paths are kept: the owner's private folder.
+
+Every identifier that leaves the archive is HMAC-SHA256 under a key that never stands beside the data. With
+the key the same patient gets the same pseudonym in every catalogue; without it nothing can be looked up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import logging
+import os
+import secrets
+import warnings
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from medcl.errors import UsageError
+
+KEY_BYTES = 32
+PREFIXES = {"patient": "p", "scan": "s", "file": "f", "study": "study", "series": "series", "site": "site"}
+LOUD_LOGGERS = ("pydicom", "nibabel", "nibabel.global", "PIL", "highdicom", "pylibjpeg")
+
+
+def home() -> Path:
+    """Return the private folder ($MEDCL_HOME, by default ~/.medcl), made with owner-only rights."""
+    folder = Path(os.environ.get("MEDCL_HOME") or Path.home() / ".medcl")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be made ({error.strerror}); set MEDCL_HOME to a folder") from None
+    return folder
+
+
+def private_folder(name: str) -> Path:
+    """Return a folder of the private home, made with owner-only rights."""
+    folder = home() / name
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def private_file(path: Path) -> Path:
+    """Create `path` empty with owner-only rights, so that what is written to it is private from its start."""
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+    return path
+
+
+def pseudonym(kind: str, value: str) -> str:
+    """Return the pseudonym of an identifier, such as `p-0f3a5b...` (16 hexadecimal digits, 64 bits).
+
+    Args:
+        kind: `patient` (PatientID), `study`, `series` (their UIDs), `scan`, `file` or `site`; the same value
+            has unrelated pseudonyms under two kinds.
+        value: the identifier as it stands in the file, without surrounding spaces.
+    """
+    message = f"{kind}\0{value}".encode("utf-8", "surrogateescape")
+    digest = hmac.new(_key(home()), message, hashlib.sha256).hexdigest()
+    return f"{PREFIXES.get(kind, kind)}-{digest[:16]}"
+
+
+@lru_cache(maxsize=4)
+def _key(folder: Path) -> bytes:
+    """Return the key of `folder`, made on first use; two processes that start together agree on one."""
+    path = folder / "pseudonym.key"
+    if not path.exists():
+        _make_key(path)
+    key = path.read_bytes()
+    if len(key) != KEY_BYTES:
+        raise UsageError(f"{path}: not a pseudonym key of {KEY_BYTES} bytes; restore it or remove it")
+    return key
+
+
+def _make_key(path: Path) -> None:
+    """Write a new key whole and link it into place, which only the first of two processes can do."""
+    fresh = path.with_name(f".pseudonym.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(secrets.token_bytes(KEY_BYTES))
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)
+    finally:
+        fresh.unlink()
+
+
+@contextlib.contextmanager
+def hushed() -> Iterator[None]:
+    """Silence warnings and loggers of the libraries that read files: their messages quote what they read."""
+    loggers = [logging.getLogger(name) for name in LOUD_LOGGERS]
+    before = [logger.disabled for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.disabled = True
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, disabled in zip(loggers, before, strict=True):
+            logger.disabled = disabled

@@ -1,0 +1,150 @@
+"""Finding files: a walk that survives loops and locked folders, and the kind of a file by its first bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from medcl.errors import UsageError
+
+HEAD_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that a walk found.
+
+    Attributes:
+        path: absolute path, private.
+        key: root name and path inside the root, the value behind the file's pseudonym; private.
+        size: bytes.
+        mtime_ns: time of last change.
+        fault: ledger reason when it is known without opening (a link, a locked folder), else empty.
+    """
+
+    path: str
+    key: str
+    size: int
+    mtime_ns: int
+    fault: str = ""
+
+
+def check_roots(archives: Sequence[Path]) -> list[tuple[Path, str]]:
+    """Return the archives to walk, each once, as (resolved path, name that is unique among them).
+
+    Archives that lie inside another, or are given twice, are walked as part of it. The order in which they
+    were given does not matter.
+
+    Raises:
+        UsageError: none is given, or one is missing or may not be read.
+    """
+    if not archives:
+        raise UsageError("no archive given; name at least one folder or file to scan")
+    for archive in archives:
+        if not archive.exists():
+            raise UsageError(f"{archive}: no such folder or file")
+        if not os.access(archive, os.R_OK | (os.X_OK if archive.is_dir() else 0)):
+            raise UsageError(f"{archive}: may not be read; check its permissions")
+    resolved = sorted({archive.resolve() for archive in archives})
+    outermost = [root for root in resolved if not any(other in root.parents for other in resolved)]
+    seen: dict[str, int] = {}
+    named = []
+    for root in outermost:
+        seen[root.name] = seen.get(root.name, 0) + 1
+        named.append((root, root.name if seen[root.name] == 1 else f"{root.name}#{seen[root.name]}"))
+    return named
+
+
+def walk(roots: Sequence[tuple[Path, str]]) -> Iterator[Entry]:
+    """Yield every file under `roots` in an order that depends on names alone.
+
+    Links are never followed (so there are no loops and no way out of the archive); they and folders that may
+    not be opened are entries with a fault.
+    """
+    for root, name in roots:
+        if root.is_file():
+            status = root.stat()
+            yield Entry(str(root), name, status.st_size, status.st_mtime_ns)
+        else:
+            yield from _walk_folder(str(root), name)
+
+
+def _walk_folder(folder: str, key: str) -> Iterator[Entry]:
+    waiting = [(folder, key)]
+    while waiting:
+        path, key = waiting.pop()
+        try:
+            with os.scandir(path) as listing:
+                children = sorted(listing, key=lambda child: child.name)
+        except OSError:
+            yield Entry(path, key, 0, 0, "UNREADABLE_FOLDER")
+            continue
+        for child in children:
+            if child.is_dir(follow_symlinks=False):
+                waiting.append((child.path, f"{key}/{child.name}"))
+            else:
+                yield _entry(child, f"{key}/{child.name}")
+
+
+def _entry(child: os.DirEntry[str], key: str) -> Entry:
+    try:
+        status = child.stat(follow_symlinks=False)
+    except OSError:
+        return Entry(child.path, key, 0, 0, "UNREADABLE")
+    fault = ""
+    if stat.S_ISLNK(status.st_mode):
+        fault = "SYMLINK"
+    elif not stat.S_ISREG(status.st_mode):
+        fault = "SPECIAL_FILE"
+    return Entry(child.path, key, status.st_size, status.st_mtime_ns, fault)
+
+
+def head_hash(head: bytes) -> str:
+    """Return a hash of a file's first block, by which a changed file is known."""
+    return hashlib.blake2b(head, digest_size=8).hexdigest()
+
+
+def sniff(head: bytes) -> str:
+    """Return the kind of a file by its first bytes (never by its name).
+
+    Returns:
+        `dicom`, `nifti`, `gzip`, `png`, `jpeg`, `zip`, `tar`, `analyze`, `other-image`, `maybe-dicom` (binary
+        that may be DICOM without its preamble), `text`, `empty` or `unknown`.
+    """
+    if not head:
+        return "empty"
+    if head[128:132] == b"DICM":
+        return "dicom"
+    for kind, start, magics in _MAGICS:
+        if any(head.startswith(magic, start) for magic in magics):
+            return kind
+    if head[:4] in (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c") and len(head) >= 348:
+        return "analyze"
+    if head[:1] in _GROUPS and head[1:2] in _GROUPS and len(head) >= 16:
+        return "maybe-dicom"
+    return "text" if _is_text(head) else "unknown"
+
+
+_MAGICS: tuple[tuple[str, int, tuple[bytes, ...]], ...] = (
+    ("nifti", 344, (b"n+1\0",)),
+    ("nifti", 4, (b"n+2\0\r\n\x1a\n",)),
+    ("analyze", 344, (b"ni1\0",)),
+    ("analyze", 4, (b"ni2\0\r\n\x1a\n",)),
+    ("gzip", 0, (b"\x1f\x8b",)),
+    ("png", 0, (b"\x89PNG\r\n\x1a\n",)),
+    ("jpeg", 0, (b"\xff\xd8\xff",)),
+    ("zip", 0, (b"PK\x03\x04", b"PK\x05\x06")),
+    ("tar", 257, (b"ustar",)),
+    ("other-image", 0, (b"II*\0", b"MM\0*", b"BM", b"GIF8", b"\0\0\0\x0cjP  ", b"NRRD", b"RIFF")),
+)
+
+# A DICOM file without preamble begins with a tag of a low group, little or big endian.
+_GROUPS = {bytes([value]) for value in range(0x11)}
+
+
+def _is_text(head: bytes) -> bool:
+    return b"\0" not in head and sum(byte < 9 for byte in head[:512]) == 0
