@@ -1,0 +1,82 @@
+"""The answer in one sentence: did the method beat the baseline, by how much, where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from medcl.evaluate.arms import in_words
+
+if TYPE_CHECKING:
+    from medcl.evaluate.evaluate import Primary
+
+ALPHA = 0.05
+NAMES = {
+    "auroc": "AUROC",
+    "average_precision": "average precision",
+    "precision": "precision",
+    "recall": "recall",
+    "specificity": "specificity",
+    "npv": "NPV",
+    "f1": "F1",
+    "balanced_accuracy": "balanced accuracy",
+    "mcc": "MCC",
+    "brier": "Brier score",
+    "ece": "calibration error",
+}
+LESS_IS_BETTER = ("brier", "ece")
+
+
+def verdicts(primary: Primary, differences: pd.DataFrame) -> pd.DataFrame:
+    """Return the primary comparison's rows and a verdict: "better", "worse" or "no difference shown".
+
+    A verdict other than the last needs Holm's p below .05 and an interval beyond the margin.
+    """
+    chosen = (differences["arm"] == primary.arm) & (differences["metric"] == primary.metric)
+    if primary.budgets:
+        chosen &= differences["budget"].isin(primary.budgets)
+    rows = differences[chosen].copy()
+    sure = rows["p_holm"] < ALPHA
+    above, below = sure & (rows["low"] > primary.margin), sure & (rows["high"] < min(primary.margin, 0.0))
+    if primary.metric in LESS_IS_BETTER:
+        above, below = (
+            sure & (rows["high"] < -primary.margin),
+            sure & (rows["low"] > max(-primary.margin, 0.0)),
+        )
+    rows["verdict"] = "no difference shown"
+    rows.loc[above, "verdict"] = "better"
+    rows.loc[below, "verdict"] = "worse"
+    return rows
+
+
+def answer(primary: Primary, stated: bool, differences: pd.DataFrame) -> str:
+    """Return the first sentence of the report."""
+    rows = verdicts(primary, differences)
+    method, baseline = f"Contrastive pretraining ({primary.arm})", f"the {primary.baseline} baseline"
+    by = dict(list(rows.groupby("verdict")))
+    metric = NAMES[primary.metric]
+    better, worse, neither = (
+        by.get(name, rows.iloc[:0]) for name in ("better", "worse", "no difference shown")
+    )
+    if len(better):
+        text = f"{method} beat {baseline} in test {metric} with {_list(better)}"
+        text += f"; with {_list(worse)} it did worse" if len(worse) else ""
+        text += f"; no difference was shown with {_list(neither)}" if len(neither) else ""
+    elif len(worse):
+        text = f"{method} did not beat {baseline}: its test {metric} was worse with {_list(worse)}"
+        text += f", and no difference was shown with {_list(neither)}" if len(neither) else ""
+    else:
+        text = f"{method} did not beat {baseline}: no difference in test {metric} was shown"
+        text += f" with {_list(neither)}"
+    return text + ("." if stated else ", a comparison chosen after the run (exploratory).")
+
+
+def _list(rows: pd.DataFrame) -> str:
+    parts = [
+        f"{in_words(budget)} ({value:+.3f}, 95 % CI {low:+.3f} to {high:+.3f})"
+        for budget, value, low, high in zip(
+            *(rows[name] for name in ("budget", "value", "low", "high")), strict=True
+        )
+    ]
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]

@@ -1,0 +1,76 @@
+"""What the names of arms and budgets mean: methods, controls, corrupted versions, labels a class."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+BASELINE = "supervised"
+
+# A control asks whether the label can be had without looking at the disease.
+CONTROLS: Mapping[str, str] = {
+    "shuffled-labels": "trained on shuffled labels, so anything above chance is a leak",
+    "random-probe": "linear probe on a frozen random encoder",
+    "metadata-only": "scanner, matrix, spacing, site and other metadata without the image",
+    "background-only": "border and background of the image only",
+    "size-and-mean": "image size and mean intensity only",
+}
+
+DESCRIPTIONS: Mapping[str, str] = {
+    "simclr-probe": "linear probe on the frozen encoder pretrained with SimCLR",
+    "simclr-finetune": "all layers fine-tuned from the encoder pretrained with SimCLR",
+    "supervised": "same network from random initialisation, labels only",
+    **CONTROLS,
+}
+
+
+def describe(arm: str, told: Mapping[str, str]) -> str:
+    """Return what `arm` is, preferring what the study itself says of it."""
+    return told.get(arm) or DESCRIPTIONS.get(arm, "")
+
+
+def is_control(arm: str) -> bool:
+    """Return whether `arm` is a control, which no claim is made for."""
+    return arm in CONTROLS
+
+
+def corruption(arm: str) -> tuple[str, str, int] | None:
+    """Split "simclr-probe@noise-3" into ("simclr-probe", "noise", 3); None for an arm on clean images."""
+    match = re.fullmatch(r"(.+)@(.+)-(\d+)", arm)
+    return (match[1], match[2], int(match[3])) if match else None
+
+
+def labels_in(budget: str, told: Mapping[str, int]) -> float | None:
+    """Return how many labelled training scans `budget` stands for (two classes), or None when unknown.
+
+    "5/class" says so itself; "1%" is taken of "all"; `told` (from the study's facts) goes before both.
+    """
+    if budget in told:
+        return float(told[budget])
+    if match := re.fullmatch(r"(\d+)/class", budget):
+        return 2.0 * int(match[1])
+    if (match := re.fullmatch(r"(\d+(?:\.\d+)?)%", budget)) and "all" in told:
+        return told["all"] * float(match[1]) / 100
+    return None
+
+
+def order_budgets(budgets: Iterable[str], told: Mapping[str, int]) -> list[str]:
+    """Return the distinct budgets from fewest labels to most; unknown ones by name, "all" last."""
+
+    def key(budget: str) -> tuple[float, float, str]:
+        labels = labels_in(budget, told)
+        if labels is not None:
+            return (1.0 if budget == "all" else 0.0), labels, budget
+        share = re.fullmatch(r"(\d+(?:\.\d+)?)%", budget)
+        return (1.0 if budget == "all" else 0.5), float(share[1]) if share else 0.0, budget
+
+    return sorted(set(budgets), key=key)
+
+
+def in_words(budget: str) -> str:
+    """Return "5 labels a class" for "5/class", "1 % of the labels" for "1%", "all labels" for "all"."""
+    if match := re.fullmatch(r"(\d+)/class", budget):
+        return f"{match[1]} label{'' if match[1] == '1' else 's'} a class"
+    if match := re.fullmatch(r"(\d+(?:\.\d+)?)%", budget):
+        return f"{match[1]} % of the labels"
+    return "all labels" if budget == "all" else budget

@@ -1,0 +1,161 @@
+"""Intervals from drawing patients, and seeds, with replacement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import stats
+
+from medcl.errors import UsageError
+
+LEVEL = 0.95
+CHUNK = 4_000_000  # weights held at once (32 MB)
+JACKKNIFE_GROUPS = 1000
+
+Statistic = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Resampler:
+    """Draws of whole patients, the same for every statistic, so that differences are paired.
+
+    Attributes:
+        patient: (n,) index of each scan's patient.
+        counts: (patients, draws) how often each draw holds each patient.
+        redrawn: how many draws were thrown away because they held one class only.
+        seed: of the random numbers.
+    """
+
+    patient: np.ndarray
+    counts: np.ndarray
+    redrawn: int
+    seed: int
+
+    def seeds(self, count: int) -> np.ndarray:
+        """Return for each draw which of `count` seeds it holds, (draws, max(count - 1, 1)).
+
+        One seed fewer than there are is drawn, which makes the variance of their mean unbiased
+        (Rao and Wu 1988); the same `count` always gives the same draws, so that arms stay paired.
+        """
+        generator = np.random.default_rng([self.seed, 2, count])
+        return generator.integers(0, count, size=(self.counts.shape[1], max(count - 1, 1)))
+
+    def apply(self, statistic: Statistic) -> np.ndarray:
+        """Return `statistic` of every draw; it maps weights (n, k) to values (..., k)."""
+        step = max(CHUNK // len(self.patient), 1)
+        parts = [
+            statistic(self.counts[self.patient, start : start + step].astype(float))
+            for start in range(0, self.counts.shape[1], step)
+        ]
+        return np.concatenate(parts, axis=-1)
+
+    def jackknife(self, statistic: Statistic) -> np.ndarray:
+        """Return `statistic` without each patient in turn (above 1,000 patients: each of 1,000 groups)."""
+        m = len(self.counts)
+        groups = min(m, JACKKNIFE_GROUPS)
+        group = np.random.default_rng([self.seed, 3]).permutation(m)[self.patient] % groups
+        step = max(CHUNK // len(self.patient), 1)
+        parts = [
+            statistic((group[:, None] != np.arange(start, min(start + step, groups))).astype(float))
+            for start in range(0, groups, step)
+        ]
+        return np.concatenate(parts, axis=-1)
+
+
+def draw_patients(patient: np.ndarray, truth: np.ndarray, draws: int = 2000, seed: int = 0) -> Resampler:
+    """Draw patients with replacement, `draws` times; a draw with one class only is drawn again, and counted.
+
+    Args:
+        patient: (n,) index of each scan's patient, 0..m-1.
+        truth: (n,) bool.
+
+    Raises:
+        UsageError: one class has too few patients for draws to hold it.
+    """
+    m = int(patient.max()) + 1
+    of_class = np.stack([np.bincount(patient, weights=truth == value, minlength=m) for value in (0, 1)])
+    generator = np.random.default_rng([seed, 1])
+    chance = np.full(m, 1 / m)
+    counts = generator.multinomial(m, chance, size=draws).T.astype(np.int32)
+    redrawn = 0
+    for _ in range(1000):
+        poor = np.flatnonzero((of_class @ counts == 0).any(axis=0))
+        if not len(poor):
+            return Resampler(patient, counts, redrawn, seed)
+        redrawn += len(poor)
+        counts[:, poor] = generator.multinomial(m, chance, size=len(poor)).T
+    raise UsageError(
+        "predictions: a class is missing among the test patients; test on patients of both classes"
+    )
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An estimate with its bootstrap draws: everything that an interval or a p-value needs.
+
+    Attributes:
+        value: the estimate.
+        draws: (draws,) of the bootstrap.
+        left_out: (patients,) jackknife values.
+        freedom: degrees of freedom of the spread (infinite for a plain percentile level).
+    """
+
+    value: float
+    draws: np.ndarray
+    left_out: np.ndarray
+    freedom: float
+
+    @cached_property
+    def _shape(self) -> tuple[float, float]:
+        """Bias correction z0 and acceleration a of BCa (Efron 1987)."""
+        below = (np.mean(self.draws < self.value) + np.mean(self.draws <= self.value)) / 2
+        edge = 1 / (2 * len(self.draws))
+        bias = float(stats.norm.ppf(np.clip(below, edge, 1 - edge)))
+        influence = np.nanmean(self.left_out) - self.left_out
+        influence = influence[np.isfinite(influence)]
+        square = np.sum(influence**2)
+        return bias, float(np.sum(influence**3) / (6 * square**1.5)) if square > 0 else 0.0
+
+    @property
+    def constant(self) -> bool:
+        """Whether all draws agree, so that the bootstrap knows nothing of the spread."""
+        return bool(np.ptp(self.draws) <= 1e-12)
+
+    def interval(self, level: float = LEVEL) -> tuple[float, float]:
+        """Return the BCa interval, its level widened as Student's t widens the normal (Hesterberg 2015)."""
+        bias, acceleration = self._shape
+        z = stats.t.ppf([(1 - level) / 2, (1 + level) / 2], self.freedom)
+        share = stats.norm.cdf(bias + (bias + z) / (1 - acceleration * (bias + z)))
+        low, high = np.quantile(self.draws, share)
+        return float(low), float(high)
+
+    def p_value(self, null: float = 0.0) -> float:
+        """Return the two-sided p-value of `null` from the bootstrap's standard error and Student's t."""
+        if self.constant:
+            return 1.0 if abs(self.value - null) <= 1e-12 else 0.0
+        return float(2 * stats.t.sf(abs(self.value - null) / np.std(self.draws), self.freedom))
+
+
+def over_seeds(values: np.ndarray, draws: np.ndarray, left_out: np.ndarray, resampler: Resampler) -> Sample:
+    """Summarise a metric over seeds so that the interval covers both the draw of labels and of patients.
+
+    Each draw takes seeds, then patients. The degrees of freedom are Satterthwaite's of the two parts of the
+    variance, so that five seeds are not taken for many.
+
+    Args:
+        values: (seeds,) the metric of each seed on all patients.
+        draws: (seeds, draws) the metric of each seed on each draw of patients.
+        left_out: (seeds, patients) jackknife values of each seed.
+    """
+    count = len(values)
+    picked = resampler.seeds(count)
+    mixed = draws[picked, np.arange(draws.shape[1])[:, None]].mean(axis=1)
+    of_patients = float(np.var(draws.mean(axis=0)))
+    of_seeds = float(np.var(values, ddof=1)) / count if count > 1 else 0.0
+    total = of_patients + of_seeds
+    parts = of_patients**2 / max(left_out.shape[1] - 1, 1) + (of_seeds**2 / (count - 1) if count > 1 else 0.0)
+    freedom = total**2 / parts if parts > 0 else np.inf
+    return Sample(float(values.mean()), mixed, left_out.mean(axis=0), freedom)

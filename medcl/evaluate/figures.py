@@ -1,0 +1,252 @@
+"""Figures of a study: vector, colour-blind safe, readable at the width of a journal page (180 mm)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from sklearn.metrics import roc_curve
+
+from medcl.evaluate.answer import NAMES
+from medcl.evaluate.arms import is_control
+from medcl.evaluate.evaluate import Evaluation
+from medcl.evaluate.metrics import mass_bins
+from medcl.files import atomic
+
+WIDTH = 7.1  # inches, 180 mm
+# Okabe and Ito's palette, told apart with every common colour blindness; markers tell apart in grey print.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+BASELINE, CONTROL = "#000000", "#8a8a8a"
+STYLE: Any = {
+    "font.size": 8.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "svg.fonttype": "path",
+    "savefig.dpi": 200.0,
+}
+
+
+def save(figure: Figure, folder: Path, name: str) -> str:
+    """Write `name`.svg and `name`.png into `folder` atomically and return the text of the SVG."""
+    with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
+        with atomic(folder / f"{name}.png") as temporary:
+            figure.savefig(temporary, format="png")
+        with atomic(folder / f"{name}.svg") as temporary:
+            figure.savefig(temporary, format="svg", metadata={"Date": None, "Creator": "medcl"})
+    return (folder / f"{name}.svg").read_text(encoding="utf-8")
+
+
+def draw_all(result: Evaluation) -> dict[str, Figure]:
+    """Return every figure by name."""
+    with mpl.rc_context(STYLE):
+        return {draw.__name__: draw(result) for draw in (label_efficiency, roc, reliability, confusion)}
+
+
+def label_efficiency(result: Evaluation) -> Figure:
+    """Draw the primary metric against the number of labels, and each method's difference to the baseline."""
+    figure = Figure(figsize=(WIDTH, 3.3), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
+    place, names = _places(result)
+    metric = result.primary.metric
+    means = result.arms[result.arms["metric"] == metric]
+    arms = _in_order(result)
+    for i, arm in enumerate(arms):
+        rows = means[means["arm"] == arm]
+        x = np.array([place[budget] for budget in rows["budget"]])
+        colour, marker, line = _look(result, arm)
+        left.fill_between(x, rows["low"], rows["high"], color=colour, alpha=0.13, linewidth=0)
+        left.plot(
+            x, rows["value"], line, color=colour, marker=marker, markersize=4.5, linewidth=1.5, label=arm
+        )
+        cells = result.cells[result.cells["arm"] == arm]
+        beside = np.array([place[budget] for budget in cells["budget"]]) + _step(place, arms) * (i + 1)
+        left.plot(beside, cells[metric], ".", color=colour, markersize=3.5, alpha=0.75, markeredgewidth=0)
+    left.set_ylabel(f"test {NAMES[metric]}")
+    left.legend(loc="best", fontsize=7)
+    _draw_differences(right, result, place)
+    for axes in (left, right):
+        axes.set_xticks([place[budget] for budget in result.budgets], names)
+        axes.minorticks_off()
+        axes.set_xlabel("labelled training scans a class")
+    left.set_title("a   Mean over seeds, 95 % interval, each seed", loc="left", fontsize=8)
+    right.set_title(f"b   Difference to {result.primary.baseline}, 95 % interval", loc="left", fontsize=8)
+    return figure
+
+
+def _draw_differences(axes: Axes, result: Evaluation, place: dict[str, float]) -> None:
+    table = result.differences[result.differences["metric"] == result.primary.metric]
+    methods = [arm for arm in _in_order(result) if arm != result.primary.baseline and not is_control(arm)]
+    step = 2 * _step(place, methods)
+    for i, arm in enumerate(methods):
+        rows = table[table["arm"] == arm]
+        x = np.array([place[budget] for budget in rows["budget"]]) + step * (i - (len(methods) - 1) / 2)
+        colour, marker, _ = _look(result, arm)
+        spread = np.stack([rows["value"] - rows["low"], rows["high"] - rows["value"]])
+        axes.errorbar(
+            x,
+            rows["value"],
+            np.maximum(spread, 0),
+            fmt=marker,
+            color=colour,
+            markersize=4.5,
+            linewidth=1.3,
+            capsize=2.5,
+        )
+    axes.axhline(0, color=BASELINE, linewidth=1)
+    axes.set_ylabel(f"difference in {NAMES[result.primary.metric]}")
+
+
+def _step(place: dict[str, float], arms: list[str]) -> float:
+    """Return how far apart on the axis marks of different arms at one budget stand."""
+    return 0.05 * (max(place.values()) - min(place.values()) or 1.0) / max(len(arms), 1)
+
+
+def _places(result: Evaluation) -> tuple[dict[str, float], list[str]]:
+    """Return each budget's place (log of its labels where all are known, else even) and its name."""
+    labels = result.arms.groupby("budget", sort=False)["labels"].first()
+    if labels.notna().all() and labels.is_unique:
+        place = {str(budget): float(np.log10(value)) for budget, value in labels.items()}
+    else:
+        place = {budget: float(i) for i, budget in enumerate(result.budgets)}
+    names = []
+    for budget, value in labels.items():
+        name = str(budget).removesuffix("/class")
+        names.append(f"all\n(mean {value / 2:,.0f})" if budget == "all" and np.isfinite(value) else name)
+    return place, names
+
+
+def _in_order(result: Evaluation) -> list[str]:
+    return list(dict.fromkeys(result.arms["arm"]))
+
+
+def _look(result: Evaluation, arm: str) -> tuple[str, str, str]:
+    """Return colour, marker and line of an arm."""
+    if arm == result.primary.baseline:
+        return BASELINE, "o", "--"
+    if is_control(arm):
+        return CONTROL, "x", ":"
+    methods = [name for name in _in_order(result) if name != result.primary.baseline and not is_control(name)]
+    at = methods.index(arm) % len(COLOURS)
+    return COLOURS[at], MARKERS[at], "-"
+
+
+def _pair(result: Evaluation) -> tuple[str, str]:
+    return result.primary.baseline, result.primary.arm
+
+
+def _panels(result: Evaluation, height: float) -> tuple[Figure, list[Axes], list[str]]:
+    """Return a figure with a panel for each budget that both arms of the primary comparison have."""
+    budgets = list(
+        dict.fromkeys(result.differences.loc[result.differences["arm"] == result.primary.arm, "budget"])
+    )
+    columns = min(len(budgets), 4)
+    rows = -(-len(budgets) // columns)
+    figure = Figure(figsize=(min(WIDTH, 2.4 * columns), height * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    for axes in grid[len(budgets) :]:
+        axes.set_visible(False)
+    for axes, budget in zip(grid, budgets, strict=False):
+        axes.set_title(budget.replace("/", " a "), fontsize=8)
+    return figure, list(grid[: len(budgets)]), budgets
+
+
+def roc(result: Evaluation) -> Figure:
+    """Draw the ROC curves of the primary comparison: each seed thin, their mean thick."""
+    figure, panels, budgets = _panels(result, 2.1)
+    board = result.resampled.panel
+    across = np.linspace(0, 1, 201)
+    for axes, budget in zip(panels, budgets, strict=True):
+        axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8)
+        for arm in _pair(result):
+            colour, _, line = _look(result, arm)
+            curves = []
+            for row in board.rows(arm, budget):
+                fpr, tpr, _ = roc_curve(board.truth, board.probability[row], drop_intermediate=False)
+                axes.plot(fpr, tpr, color=colour, linewidth=0.4, alpha=0.4)
+                curves.append(np.interp(across, fpr, tpr))
+            axes.plot(across, np.mean(curves, axis=0), line, color=colour, linewidth=1.6, label=arm)
+        axes.set_aspect("equal")
+        axes.set_xlabel("1 - specificity")
+    panels[0].set_ylabel("sensitivity (recall)")
+    panels[0].legend(loc="lower right", fontsize=6.5)
+    return figure
+
+
+def reliability(result: Evaluation) -> Figure:
+    """Draw observed against predicted probability in ten bins of equal mass: seeds thin, pooled thick."""
+    figure, panels, budgets = _panels(result, 2.1)
+    board = result.resampled.panel
+    for axes, budget in zip(panels, budgets, strict=True):
+        axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8)
+        for arm in _pair(result):
+            colour, marker, line = _look(result, arm)
+            rows = list(board.rows(arm, budget))
+            for row in rows:
+                told, seen = _observed(board.truth, board.probability[row])
+                axes.plot(told, seen, color=colour, linewidth=0.4, alpha=0.4)
+            told, seen = _observed(np.tile(board.truth, len(rows)), board.probability[rows].ravel())
+            axes.plot(told, seen, line, color=colour, marker=marker, markersize=3, linewidth=1.2, label=arm)
+        axes.set_aspect("equal")
+        axes.set_xlabel("predicted probability")
+    panels[0].set_ylabel("observed share of positives")
+    panels[0].legend(loc="upper left", fontsize=6.5)
+    return figure
+
+
+def _observed(truth: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean probability and the share of positives of each equal-mass bin."""
+    bins = mass_bins(probability)
+    size = np.bincount(bins)
+    return np.bincount(bins, weights=probability) / size, np.bincount(bins, weights=truth) / size
+
+
+def confusion(result: Evaluation) -> Figure:
+    """Draw the confusion matrices at the validation threshold, mean over seeds and range."""
+    budgets = list(
+        dict.fromkeys(result.differences.loc[result.differences["arm"] == result.primary.arm, "budget"])
+    )
+    figure = Figure(figsize=(min(WIDTH, 2.0 * len(budgets) + 0.8), 3.6), layout="constrained")
+    grid = figure.subplots(2, len(budgets), squeeze=False)
+    for row, arm in enumerate(reversed(_pair(result))):
+        for column, budget in enumerate(budgets):
+            cells = result.cells[(result.cells["arm"] == arm) & (result.cells["budget"] == budget)]
+            axes = grid[row, column]
+            _draw_confusion(axes, [[cells["tp"], cells["fn"]], [cells["fp"], cells["tn"]]])
+            axes.set_title(budget.replace("/", " a ") if row == 0 else "", fontsize=8)
+            axes.set_yticks([0, 1], ["positive", "negative"] if column == 0 else ["", ""])
+            axes.set_xticks([0, 1], ["positive", "negative"] if row else ["", ""])
+            if column == 0:
+                axes.set_ylabel(f"{arm}\ntruth")
+            if row:
+                axes.set_xlabel("called")
+    return figure
+
+
+def _draw_confusion(axes: Axes, cells: list[list[np.ndarray]]) -> None:
+    mean = np.array([[np.mean(value) for value in line] for line in cells])
+    share = mean / np.maximum(mean.sum(axis=1, keepdims=True), 1)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1.25)
+    axes.grid(False)
+    for i in range(2):
+        for j in range(2):
+            low, high = np.min(cells[i][j]), np.max(cells[i][j])
+            text = f"{mean[i, j]:.0f}" + (f"\n{low} to {high}" if low < high else "")
+            axes.text(
+                j,
+                i,
+                text,
+                ha="center",
+                va="center",
+                color="white" if share[i, j] > 0.7 else "black",
+                fontsize=7,
+            )

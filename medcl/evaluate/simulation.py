@@ -1,0 +1,76 @@
+"""Predictions with a known truth, to prove the statistics on and to plan a study's size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+# True AUROC of each arm at each budget in the example study.
+EXAMPLE = {
+    "simclr-probe": {"5/class": 0.88, "20/class": 0.92, "100/class": 0.94, "all": 0.955},
+    "simclr-finetune": {"5/class": 0.84, "20/class": 0.91, "100/class": 0.945, "all": 0.965},
+    "supervised": {"5/class": 0.80, "20/class": 0.86, "100/class": 0.935, "all": 0.96},
+    "random-probe": {"5/class": 0.66, "20/class": 0.70, "100/class": 0.76, "all": 0.80},
+}
+
+
+def study(
+    aurocs: Mapping[str, Mapping[str, float]] = EXAMPLE,
+    seeds: int = 5,
+    patients: int = 300,
+    scans_a_patient: int = 1,
+    shared: float = 0.6,
+    between_seeds: float = 0.15,
+    prevalence: float = 0.5,
+    rng: int = 0,
+) -> pd.DataFrame:
+    """Draw binormal scores whose expected AUROC is `aurocs[arm][budget]`.
+
+    Args:
+        aurocs: arm -> budget -> true AUROC.
+        seeds: cells of each arm and budget.
+        patients: of the test set, the same for all cells.
+        scans_a_patient: they share the label, and half of the noise.
+        shared: part of a scan's noise that all cells see, which makes arms correlated.
+        between_seeds: standard deviation over seeds of the separation of the classes, in units of the noise.
+        prevalence: share of positive patients.
+        rng: seed of the random numbers.
+    """
+    generator = np.random.default_rng(rng)
+    test = _people(generator, patients, scans_a_patient, prevalence, "t")
+    held = _people(generator, 40, 1, prevalence, "v")
+    difficulty = _noise(generator, test)
+    parts = []
+    for arm, by_budget in aurocs.items():
+        for budget, auroc in by_budget.items():
+            for seed in range(seeds):
+                separation = stats.norm.ppf(auroc) * np.sqrt(2) + between_seeds * generator.normal()
+                noise = np.sqrt(shared) * difficulty + np.sqrt(1 - shared) * _noise(generator, test)
+                cell = [_scored(test, noise, separation, "test")]
+                cell.append(_scored(held, _noise(generator, held), separation, "val"))
+                parts += [part.assign(arm=arm, budget=budget, seed=seed) for part in cell]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _people(
+    generator: np.random.Generator, patients: int, scans_a_patient: int, prevalence: float, prefix: str
+) -> pd.DataFrame:
+    positives = max(2, min(patients - 2, round(patients * prevalence)))
+    truth = np.repeat(generator.permutation(np.arange(patients) < positives), scans_a_patient)
+    names = np.repeat([f"p-{prefix}{i:04d}" for i in range(patients)], scans_a_patient)
+    scans = [f"s-{prefix}{i:05d}" for i in range(len(names))]
+    return pd.DataFrame({"scan": scans, "patient": names, "site": "site-a", "truth": truth.astype(int)})
+
+
+def _noise(generator: np.random.Generator, people: pd.DataFrame) -> np.ndarray:
+    """Return standard normal noise (n,), of which scans of one patient share half."""
+    patient, names = pd.factorize(people["patient"])
+    return (generator.normal(size=len(names))[patient] + generator.normal(size=len(people))) / np.sqrt(2)
+
+
+def _scored(people: pd.DataFrame, noise: np.ndarray, separation: float, split: str) -> pd.DataFrame:
+    score = noise + separation * (people["truth"].to_numpy() - 0.5)
+    return people.assign(probability=1 / (1 + np.exp(-max(separation, 0.1) * score)), split=split)
