@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from medcl.pretrain.losses import full_precision
+
 
 def mlp(sizes: Sequence[int], batch_norm: bool = True, last_bias: bool = True) -> nn.Sequential:
     """Build linear layers of the given sizes with (BN and) ReLU between them; the last one is bare.
@@ -39,10 +41,12 @@ class Prototypes(nn.Module):
         """Put the prototypes back on the unit sphere; call it before each step's first score."""
         self.weight.copy_(F.normalize(self.weight, dim=1))
 
+    @full_precision
     def forward(self, embeddings: Tensor, frozen: bool = False) -> Tensor:
-        """Return the (N, K) cosines of normalised embeddings (N, D); `frozen` drops the prototypes' gradient.
+        """Return the (..., K) cosines of normalised embeddings (..., D).
 
-        A frozen weight still gets a gradient of zeros, because DistributedDataParallel waits for one.
+        `frozen` drops the prototypes' gradient: the weight still gets a gradient of zeros, because
+        DistributedDataParallel waits for one.
         """
         weight = self.weight.detach() + 0 * self.weight if frozen else self.weight
         return F.linear(embeddings, weight)

@@ -150,6 +150,37 @@ def negative_cosine(predictions: Tensor, targets: Tensor) -> Tensor:
     return -F.cosine_similarity(predictions, targets.detach(), dim=1).mean()
 
 
+@full_precision
+def cross_correlation(first: Tensor, second: Tensor) -> Tensor:
+    """Return the (D, D) correlation of embeddings (B, D) of two views over the batch of all processes.
+
+    Each dimension is standardised by the mean and biased variance of that batch (as batch norm does, with
+    its 1e-5), so that the diagonal of equal views is 1. The D * D sums travel, not the embeddings.
+    """
+    count = len(first) * world_size()
+    standard = [
+        centred / (_total(centred.square()) / count + 1e-5).sqrt()
+        for centred in map(_centre, (first, second))
+    ]
+    return sum_with_grad(standard[0].T @ standard[1]) / count
+
+
+@full_precision
+def covariance(embeddings: Tensor) -> Tensor:
+    """Return the unbiased (D, D) covariance of embeddings (B, D) over the batch of all processes."""
+    centred = _centre(embeddings)
+    return sum_with_grad(centred.T @ centred) / (len(embeddings) * world_size() - 1)
+
+
+def _total(values: Tensor) -> Tensor:
+    """Return the sum over the rows of all processes."""
+    return sum_with_grad(values.sum(0))
+
+
+def _centre(embeddings: Tensor) -> Tensor:
+    return embeddings - _total(embeddings) / (len(embeddings) * world_size())
+
+
 def _positions(anchors: Tensor) -> tuple[Tensor, Tensor]:
     """Return where each of this process's 2B anchors, and its twin, stands among the gathered views."""
     count = len(anchors)

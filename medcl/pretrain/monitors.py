@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+COLLAPSED_SPREAD = 0.1
+COLLAPSED_RANK = 2.0
 
 
 @torch.no_grad()
@@ -15,3 +20,103 @@ def spread(embeddings: Tensor) -> Tensor:
     """
     unit = F.normalize(embeddings.detach().float(), dim=1)
     return unit.std(dim=0, correction=0).mean() * unit.shape[1] ** 0.5
+
+
+@torch.no_grad()
+def effective_rank(features: Tensor) -> Tensor:
+    """Return exp of the entropy of the singular values of the centred features (N, F), as shares.
+
+    From 1 (one direction) to min(N - 1, F) (Roy & Vetterli 2007); 1 for features that are all equal.
+    """
+    centred = features.float() - features.float().mean(0)
+    values = torch.linalg.svdvals(centred)
+    shares = values / values.sum().clamp_min(torch.finfo(values.dtype).tiny)
+    return torch.special.entr(shares).sum().exp()
+
+
+@torch.no_grad()
+def alignment(first: Tensor, second: Tensor) -> Tensor:
+    """Return the mean squared distance of two views' normalised embeddings (N, D): 0 is perfect.
+
+    Wang & Isola 2020, arXiv 2005.10242, with alpha 2.
+    """
+    return (F.normalize(first.float(), dim=1) - F.normalize(second.float(), dim=1)).square().sum(1).mean()
+
+
+@torch.no_grad()
+def uniformity(embeddings: Tensor) -> Tensor:
+    """Return the log of the mean Gaussian potential of pairs of normalised embeddings (N, D), N > 1.
+
+    0 for a collapsed network, towards -4 when spread evenly (Wang & Isola 2020, with t 2).
+    """
+    squared = torch.pdist(F.normalize(embeddings.float(), dim=1)).square()
+    return (-2 * squared).logsumexp(0) - math.log(len(squared))
+
+
+@torch.no_grad()
+def prototype_use(codes: Tensor) -> Tensor:
+    """Return the share of prototypes that are the first choice of at least one row of codes (N, K).
+
+    N rows can use no more than N prototypes; with fewer rows than prototypes it is the share of those N.
+    """
+    used = codes.new_zeros(codes.shape[1]).scatter_(0, codes.argmax(1), 1)
+    return used.sum() / min(codes.shape)
+
+
+@torch.no_grad()
+def knn_balanced_accuracy(features: Tensor, labels: Tensor, k: int = 20, temperature: float = 0.07) -> float:
+    """Return the balanced accuracy of a leave-one-out kNN vote on a labelled monitor set.
+
+    Neighbours vote with exp(cosine / temperature) (Wu et al. 2018, arXiv 1805.01978). `k` is clamped to
+    what the set has, so that a handful of labels will do.
+
+    Args:
+        features: (N, F), N > 1.
+        labels: (N,) int64 classes from 0.
+        k: neighbours that vote.
+        temperature: how much nearer neighbours count.
+    """
+    unit = F.normalize(features.float(), dim=1)
+    cosine = (unit @ unit.T).fill_diagonal_(-torch.inf)
+    near, index = cosine.topk(min(k, len(labels) - 1), dim=1)
+    votes = torch.zeros(len(labels), int(labels.max()) + 1, device=labels.device)
+    votes.scatter_add_(1, labels[index], (near / temperature).softmax(1))
+    right = (votes.argmax(1) == labels).float()
+    return float(torch.stack([right[labels == c].mean() for c in labels.unique()]).mean())
+
+
+@torch.no_grad()
+def measure(encoder: nn.Module, views: Tensor, labels: Tensor | None = None) -> dict[str, float]:
+    """Measure the encoder's features on a monitor set; it is put back into the mode that it was in.
+
+    Args:
+        encoder: maps (N, C, *spatial) to (N, F).
+        views: (N, 2, C, *spatial), two views of each monitor scan, on the encoder's device.
+        labels: (N,) int64 classes, where there are any; then "knn" is among the measures.
+    """
+    training = encoder.training
+    encoder.eval()
+    first, second = (encoder(view).float() for view in views.unbind(1))
+    encoder.train(training)
+    measures = {
+        "feature_spread": float(spread(first)),
+        "effective_rank": float(effective_rank(first)),
+        "alignment": float(alignment(first, second)),
+        "uniformity": float(uniformity(first)),
+    }
+    if labels is not None:
+        measures["knn"] = knn_balanced_accuracy(first, labels)
+    return measures
+
+
+def verdict(measures: dict[str, float]) -> str | None:
+    """Say in one sentence that the network has collapsed, or return None.
+
+    Reads "spread" (of the projections, from a method's loss) and "effective_rank" (from `measure`), where
+    they are given.
+    """
+    if measures.get("spread", 1.0) < COLLAPSED_SPREAD:
+        return f"collapsed: all projections point the same way (spread {measures['spread']:.3f} of 1)"
+    if measures.get("effective_rank", torch.inf) < COLLAPSED_RANK:
+        return f"collapsed: features vary along one direction (rank {measures['effective_rank']:.2f})"
+    return None

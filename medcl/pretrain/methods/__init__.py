@@ -7,15 +7,40 @@ from typing import Any
 
 from torch import nn
 
+from medcl.pretrain.methods.barlow_twins import BarlowTwins, BarlowTwinsConfig
 from medcl.pretrain.methods.base import Batch, EmbeddingMethod, Method
 from medcl.pretrain.methods.byol import BYOL, BYOLConfig
+from medcl.pretrain.methods.moco import MoCo, MoCoConfig
+from medcl.pretrain.methods.moco_v3 import MoCoV3, MoCoV3Config
 from medcl.pretrain.methods.simclr import SimCLR, SimCLRConfig
+from medcl.pretrain.methods.simsiam import SimSiam, SimSiamConfig
+from medcl.pretrain.methods.swav import SwAV, SwAVConfig
+from medcl.pretrain.methods.vicreg import VICReg, VICRegConfig
 
-__all__ = ["Batch", "EmbeddingMethod", "Method", "MethodConfig", "build_method"]
+__all__ = ["METHODS", "Batch", "EmbeddingMethod", "Method", "MethodConfig", "SimCLRConfig", "build_method"]
 
-MethodConfig = SimCLRConfig | BYOLConfig
+MethodConfig = (
+    SimCLRConfig
+    | MoCoConfig
+    | MoCoV3Config
+    | BYOLConfig
+    | SwAVConfig
+    | BarlowTwinsConfig
+    | VICRegConfig
+    | SimSiamConfig
+)
+"""The settings of any method, told apart by `name`."""
 
-METHODS: dict[type, Callable[[Any, nn.Module], Method]] = {SimCLRConfig: SimCLR, BYOLConfig: BYOL}
+METHODS: dict[type[MethodConfig], Callable[[Any, nn.Module], Method]] = {
+    SimCLRConfig: SimCLR,
+    MoCoConfig: MoCo,
+    MoCoV3Config: MoCoV3,
+    BYOLConfig: BYOL,
+    SwAVConfig: SwAV,
+    BarlowTwinsConfig: BarlowTwins,
+    VICRegConfig: VICReg,
+    SimSiamConfig: SimSiam,
+}
 
 
 def build_method(config: MethodConfig, encoder: nn.Module) -> Method:

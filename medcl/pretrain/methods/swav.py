@@ -1,0 +1,96 @@
+"""SwAV: swapping assignments between views (Caron et al. 2020, arXiv 2006.09882)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
+from torch import Tensor, nn
+
+from medcl.config import Config
+from medcl.pretrain.gather import gather, rank
+from medcl.pretrain.heads import Prototypes, mlp
+from medcl.pretrain.methods.base import Batch, Method, encode_together
+from medcl.pretrain.monitors import prototype_use, spread
+from medcl.pretrain.queue import Ring
+from medcl.pretrain.sinkhorn import sinkhorn
+
+
+class SwAVConfig(Config):
+    """A view predicts to which prototypes the other view is assigned, when all are used evenly."""
+
+    name: Literal["swav"] = "swav"
+    temperature: PositiveFloat = 0.1
+    hidden: PositiveInt = 2048
+    projection: PositiveInt = 128
+    prototypes: PositiveInt = 128
+    """No more than the batch has scans, or the queue is needed; the paper has 3,000 for batches of 4,096."""
+    epsilon: PositiveFloat = 0.05
+    iterations: PositiveInt = 3
+    freeze_epochs: NonNegativeInt = 1
+    """Epochs in which the prototypes do not move."""
+    queue: NonNegativeInt = 0
+    """Past embeddings that help to balance the codes when the batch is small; 3,840 in the paper."""
+    queue_from_epoch: NonNegativeInt = 15
+    """Epochs before the queue is used: at first embeddings change too fast."""
+
+
+class SwAV(Method):
+    """Cross-entropy of each view's softmax over prototypes with the Sinkhorn code of another view."""
+
+    def __init__(self, config: SwAVConfig, encoder: nn.Module) -> None:
+        super().__init__(encoder)
+        self.config = config
+        self.projector = mlp([self.feature_size, config.hidden, config.projection])
+        self.prototypes = Prototypes(config.projection, config.prototypes)
+        self.queue = Ring(config.queue, 2, config.projection) if config.queue else None
+
+    def forward(self, views: Tensor, batch: Batch, small: Tensor | None = None) -> dict[str, Tensor]:
+        """Return `loss(...)`."""
+        return self.loss(views, batch, small)
+
+    def loss(self, views: Tensor, batch: Batch, small: Tensor | None = None) -> dict[str, Tensor]:
+        """Predict codes across views; see `Method.loss`.
+
+        Args:
+            views: (B, 2, C, *spatial), the large crops, which also give the codes.
+            batch: the facts about these scans.
+            small: (B, S, C, *smaller), small crops, which only predict (multi-crop).
+        """
+        self.prototypes.normalise()
+        large = self._embed(views)
+        crops = large if small is None else torch.cat([large, self._embed(small)], dim=1)
+        scores = self.prototypes(crops, frozen=batch.epoch < self.config.freeze_epochs)
+        queued = self.queue is not None and self.queue.full and batch.epoch >= self.config.queue_from_epoch
+        codes = [self._codes(large[:, view], view, queued) for view in (0, 1)]
+        swaps = [
+            F.cross_entropy(scores[:, other] / self.config.temperature, codes[view])
+            for view in (0, 1)
+            for other in range(scores.shape[1])
+            if other != view
+        ]
+        if self.queue is not None and self.training:
+            self.queue.hold(large, batch.identity())
+        loss = torch.stack(swaps).mean()
+        use = prototype_use(torch.cat(codes))
+        return {"loss": loss, "spread": spread(large.flatten(0, 1)), "prototype_use": use}
+
+    def _embed(self, views: Tensor) -> Tensor:
+        projected = encode_together(lambda x: self.projector(self.encoder(x)), views)
+        return F.normalize(projected.float(), dim=-1)
+
+    @torch.no_grad()
+    def _codes(self, embeddings: Tensor, view: int, queued: bool) -> Tensor:
+        """Return the codes (B, K) of one view, balanced over all processes and the queue."""
+        everyone = gather(embeddings)
+        if queued and self.queue is not None:
+            everyone = torch.cat([everyone, self.queue.entries[:, view]])
+        codes = sinkhorn(self.prototypes(everyone), self.config.epsilon, self.config.iterations)
+        return codes[rank() * len(embeddings) :][: len(embeddings)]
+
+    def after_step(self, progress: float) -> None:
+        """Let the embeddings of this step enter the queue."""
+        if self.queue is not None:
+            self.queue.advance()

@@ -1,0 +1,132 @@
+"""Collapse measures on networks whose state is known, and the balance of Sinkhorn's codes."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from medcl.pretrain import monitors
+from medcl.pretrain.sinkhorn import sinkhorn
+
+torch.set_num_threads(1)
+
+
+def draw(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_spread_is_one_on_the_sphere_and_zero_when_collapsed() -> None:
+    assert monitors.spread(draw(4000, 32)).item() == pytest.approx(1, abs=0.03)
+    assert monitors.spread(draw(1, 32).expand(50, 32)).item() == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("rank", [1, 3, 8])
+def test_effective_rank_counts_equal_directions(rank: int) -> None:
+    directions = torch.linalg.qr(draw(20, 8))[0].T[:rank]
+    assert monitors.effective_rank(torch.cat([directions, -directions])).item() == pytest.approx(
+        rank, rel=1e-4
+    )
+
+
+def test_effective_rank_of_equal_features_is_one() -> None:
+    assert monitors.effective_rank(torch.ones(9, 4)).item() == pytest.approx(1)
+
+
+def test_alignment_is_zero_for_equal_directions_and_four_for_opposite_ones() -> None:
+    z = draw(10, 6)
+    assert monitors.alignment(z, 3 * z).item() == pytest.approx(0, abs=1e-10)
+    assert monitors.alignment(z, -z).item() == pytest.approx(4, rel=1e-5)
+
+
+def test_uniformity_is_zero_when_collapsed_and_known_for_two_poles() -> None:
+    assert monitors.uniformity(torch.ones(5, 3)).item() == pytest.approx(0, abs=1e-6)
+    poles = torch.tensor([[1.0, 0], [-1, 0]])
+    assert monitors.uniformity(poles).item() == pytest.approx(-8, rel=1e-5)
+    assert monitors.uniformity(draw(500, 64)) < -3
+
+
+def test_knn_tells_separate_classes_and_survives_a_handful_of_labels() -> None:
+    labels = torch.tensor([0, 0, 0, 1, 1])
+    features = torch.nn.functional.one_hot(labels).float() * 5 + 0.1 * draw(5, 2)
+    assert monitors.knn_balanced_accuracy(features, labels, k=1) == 1
+    assert 0 <= monitors.knn_balanced_accuracy(features, labels, k=200) <= 1
+    assert monitors.knn_balanced_accuracy(features[2:4], labels[2:4]) == 0  # each has only the other
+
+
+def test_knn_cannot_be_bought_by_the_larger_class() -> None:
+    labels = torch.tensor([0] * 18 + [1] * 2)
+    assert monitors.knn_balanced_accuracy(torch.ones(20, 3), labels) <= 0.5
+
+
+class Features(nn.Module):
+    """Batch norm, then pixels as features: what it measures depends on its mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(1)
+        self.feature_size = 16
+
+    def forward(self, views: torch.Tensor) -> torch.Tensor:
+        return self.norm(views).flatten(1)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_measuring_leaves_the_encoder_as_it_was(training: bool) -> None:
+    encoder = Features().train(training)
+    before = {key: value.clone() for key, value in encoder.state_dict().items()}
+    measures = monitors.measure(encoder, draw(12, 2, 1, 4, 4), torch.arange(12) % 2)
+    assert encoder.training is training
+    assert all(torch.equal(value, before[key]) for key, value in encoder.state_dict().items())
+    assert measures.keys() == {"feature_spread", "effective_rank", "alignment", "uniformity", "knn"}
+    assert all(math.isfinite(value) for value in measures.values())
+
+
+def test_verdict_speaks_of_collapse_and_only_of_collapse() -> None:
+    healthy = monitors.measure(Features(), draw(40, 2, 1, 4, 4))
+    assert monitors.verdict(healthy | {"spread": 0.9}) is None
+    assert "same way" in (monitors.verdict({"spread": 0.01}) or "")
+    line = torch.linspace(-1, 1, 30)[:, None, None, None, None] * torch.ones(1, 2, 1, 4, 4)
+    assert "one direction" in (monitors.verdict(monitors.measure(Features(), line)) or "")
+
+
+def test_prototype_use_counts_first_choices() -> None:
+    codes = torch.eye(4)[[0, 0, 1, 2, 2, 2]]
+    assert monitors.prototype_use(codes).item() == pytest.approx(3 / 4)
+    assert monitors.prototype_use(codes[:2]).item() == pytest.approx(1 / 2)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(8, 64), st.integers(2, 8), st.integers(0, 1000))
+def test_codes_are_balanced(rows: int, prototypes: int, seed: int) -> None:
+    scores = draw(rows, prototypes, seed=seed).clamp(-2, 2) / 2
+    codes = sinkhorn(scores, epsilon=0.25, iterations=100)
+    assert torch.allclose(codes.sum(1), torch.ones(rows), atol=1e-5)
+    assert torch.allclose(codes.sum(0), torch.full((prototypes,), rows / prototypes), rtol=1e-3, atol=1e-3)
+
+
+def test_three_iterations_balance_codes_as_the_plain_form_does() -> None:
+    """The paper's form in float64, on exponentials, where those are harmless."""
+    scores = torch.nn.functional.normalize(draw(48, 16), dim=1) @ torch.nn.functional.normalize(
+        draw(16, 6, seed=1), dim=0
+    )
+    plain = (scores.double() / 0.05).exp().T
+    plain /= plain.sum()
+    for _ in range(3):
+        plain /= plain.sum(1, keepdim=True) * 6
+        plain /= plain.sum(0, keepdim=True) * 48
+    assert torch.allclose(sinkhorn(scores).double(), (plain * 48).T, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+@pytest.mark.parametrize("epsilon", [0.05, 0.01, 0.001])
+def test_codes_stay_finite_where_exp_overflows(dtype: torch.dtype, epsilon: float) -> None:
+    scores = torch.tensor([[1.0, -1], [1, -1], [0.9, -1], [1, -0.9]], dtype=dtype)
+    codes = sinkhorn(scores, epsilon)
+    assert codes.dtype == torch.float32
+    assert torch.isfinite(codes).all()
+    assert torch.allclose(codes.sum(1), torch.ones(4), atol=1e-5)
