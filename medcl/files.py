@@ -61,6 +61,11 @@ def write_json(value: Any, path: Path) -> None:
     write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", path)
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object."""
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
 def new_folder(path: Path, what: str) -> Path:
     """Return `path` after checking that a new `what` may be written there.
 

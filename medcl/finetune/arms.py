@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from medcl.finetune.budgets import Labelled
-from medcl.finetune.features import extract_features
+from medcl.finetune.features import Images, extract_features
 from medcl.finetune.probe import fit_probe
 from medcl.finetune.task import Task
-from medcl.finetune.training import Images, TrainingConfig, predict, train_classifier
+from medcl.finetune.training import Classifier, TrainingConfig, predict, train_classifier
 from medcl.pretrain.encoders import Encoder, EncoderConfig, build_encoder
 
 
@@ -39,6 +39,10 @@ class Bench:
         self.pretrained, self.network = pretrained, network
         self._features: dict[int | None, np.ndarray] = {}
 
+    def encoder(self, seed: int | None = None) -> Encoder:
+        """Return the pretrained encoder, or one with random weights by seed."""
+        return self.pretrained if seed is None else build_encoder(self.network, seed)
+
     def features(self, seed: int | None = None) -> np.ndarray:
         """Return features (scans of the store, F) of the pretrained encoder, or of a random one by seed.
 
@@ -46,21 +50,17 @@ class Bench:
         """
         if seed not in self._features:
             self._features = {key: kept for key, kept in self._features.items() if key is None}
-            encoder = self.pretrained if seed is None else build_encoder(self.network, seed)
-            store, images = self.task.store, self.images
-            self._features[seed] = extract_features(
-                encoder, store, range(len(store)), images.policy, images.size, images.slices
-            )
+            self._features[seed] = extract_features(self.encoder(seed), self.task.store, self.images)
         return self._features[seed]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Probabilities (n,) of the rows asked for, and what the arm chose on validation."""
+    """The fitted classifier, its probabilities (n,) of the rows asked for, and its choices on validation."""
 
+    classifier: Classifier
     probability: np.ndarray
     chosen: dict[str, Any]
-    parameters: int
 
 
 Arm = Callable[[Bench, Labelled, int, np.ndarray], Outcome]
@@ -68,22 +68,22 @@ Arm = Callable[[Bench, Labelled, int, np.ndarray], Outcome]
 
 def probe(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
     """Linear probe on the pretrained encoder."""
-    return _probe(bench, bench.features(), labelled, rows)
+    return _probe(bench, None, labelled, rows)
 
 
 def random_probe(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
     """Linear probe on a frozen encoder with random weights: the control that costs nothing."""
-    return _probe(bench, bench.features(seed), labelled, rows)
+    return _probe(bench, seed, labelled, rows)
 
 
 def finetune(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
     """Train the whole network from the pretrained encoder."""
-    return _network(bench, bench.pretrained, labelled, seed, rows)
+    return _network(bench, bench.encoder(), labelled, seed, rows)
 
 
 def supervised(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
     """Train the same network from random weights: the baseline."""
-    return _network(bench, build_encoder(bench.network, seed), labelled, seed, rows)
+    return _network(bench, bench.encoder(seed), labelled, seed, rows)
 
 
 ARMS: dict[str, Arm] = {
@@ -100,21 +100,13 @@ def arm_names(method: str) -> dict[str, Arm]:
     return {(f"{method}-{name}" if name in own else name): arm for name, arm in ARMS.items()}
 
 
-def _probe(bench: Bench, features: np.ndarray, labelled: Labelled, rows: np.ndarray) -> Outcome:
-    truth = bench.task.truth
-    fitted = fit_probe(
-        features[bench.task.store.rows("train")],
-        features[labelled.train],
-        truth[labelled.train],
-        features[labelled.val],
-        truth[labelled.val],
-    )
-    return Outcome(fitted.predict_proba(features[rows])[:, 1], {"C": fitted.C}, features.shape[1] + 1)
+def _probe(bench: Bench, encoder_seed: int | None, labelled: Labelled, rows: np.ndarray) -> Outcome:
+    features = bench.features(encoder_seed)
+    fitted = fit_probe(features, bench.task, labelled)
+    classifier = Classifier.from_probe(bench.encoder(encoder_seed), fitted)
+    return Outcome(classifier, fitted.predict_proba(features[rows])[:, 1], {"C": fitted.C})
 
 
 def _network(bench: Bench, encoder: Encoder, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
-    classifier, chosen = train_classifier(
-        encoder, bench.task, labelled.train, labelled.val, bench.images, bench.training, seed
-    )
-    probability = predict(classifier, bench.task, rows, bench.images)
-    return Outcome(probability, chosen, sum(p.numel() for p in classifier.parameters()))
+    classifier, chosen = train_classifier(encoder, bench.task, labelled, bench.images, bench.training, seed)
+    return Outcome(classifier, predict(classifier, bench.task.store, list(rows), bench.images), chosen)

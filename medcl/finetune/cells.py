@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from medcl.errors import UsageError
-from medcl.files import write_json, write_table
+from medcl.files import read_json, write_json, write_table
 from medcl.finetune.arms import Arm, Bench, Outcome, arm_names
 from medcl.finetune.budgets import Budget, draw_labels
 from medcl.finetune.task import Task
@@ -74,8 +74,7 @@ def run_cells(
 
 def _read(cells: Sequence[Cell], folder: Path) -> Iterator[tuple[pd.DataFrame, dict[str, object]]]:
     for cell in cells:
-        cost = pd.read_json(folder / f"{cell.name}.json", typ="series", convert_dates=False)
-        yield pd.read_parquet(folder / f"{cell.name}.parquet"), cost.to_dict()
+        yield pd.read_parquet(folder / f"{cell.name}.parquet"), read_json(folder / f"{cell.name}.json")
 
 
 def _compute(bench: Bench, cell: Cell, arm: Arm, folder: Path) -> None:
@@ -97,7 +96,7 @@ def _cost(cell: Cell, outcome: Outcome, train: int, val: int, seconds: float) ->
         "budget": cell.budget.text,
         "seed": cell.seed,
         "seconds": round(seconds, 3),
-        "parameters": outcome.parameters,
+        "parameters": sum(p.numel() for p in outcome.classifier.parameters()),
         "train_labels": train,
         "val_labels": val,
         "chosen": ", ".join(f"{name}={value:.6g}" for name, value in outcome.chosen.items()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,8 +14,17 @@ from medcl.store import Store
 from medcl.views import Policy, ViewLoader
 
 
+@dataclass(frozen=True)
+class Images:
+    """How scans are shown to a network: the policy, the view's edge in pixels, the slices a volume."""
+
+    policy: Policy
+    size: int
+    slices: int
+
+
 def pool_slices(features: Tensor) -> Tensor:
-    """Pool the slices of a scan, (B, K, F) to (B, F): the maximum over slices, since one suffices to see a lesion."""
+    """Pool slices, (B, K, F) to (B, F), by the maximum: one slice suffices to see a lesion."""
     return features.amax(dim=1)
 
 
@@ -27,38 +37,28 @@ def encode(encoder: torch.nn.Module, views: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def extract_features(
-    encoder: Encoder, store: Store, rows: Sequence[int], policy: Policy, size: int, slices: int
+    encoder: Encoder, store: Store, images: Images, rows: Sequence[int] | None = None
 ) -> np.ndarray:
-    """Return features (n, F) float32 of `rows`, in their order.
-
-    Args:
-        encoder: put into evaluation mode for the call.
-        store: the scans.
-        rows: row numbers of the store.
-        policy: whose window and field of view are applied, without augmentation.
-        size: edge of the view in pixels.
-        slices: slices that stand for a volume.
-    """
-    trained, _ = encoder.training, encoder.eval()
-    loader = whole_views(store, rows, policy, size, slices)
+    """Return features (n, F) float32 of `rows` of the store, in their order; of all when not given."""
+    training = encoder.training
+    encoder.eval()
+    loader = whole_views(store, range(len(store)) if rows is None else rows, images)
     features = [encode(encoder, batch.data).float() for batch in loader]
-    encoder.train(trained)
+    encoder.train(training)
     return torch.cat(features).numpy()
 
 
-def whole_views(
-    store: Store, rows: Sequence[int], policy: Policy, size: int, slices: int, batch_size: int = 256
-) -> ViewLoader:
-    """Return a loader of unaugmented whole scans, in order."""
+def whole_views(store: Store, rows: Sequence[int], images: Images, batch_size: int = 256) -> ViewLoader:
+    """Return a loader of unaugmented whole scans, in order; `batch_size` counts slices."""
     return ViewLoader(
         store,
         rows,
-        policy,
-        size=size,
-        batch_size=max(1, batch_size // slices),
+        images.policy,
+        size=images.size,
+        batch_size=max(1, batch_size // images.slices),
         seed=0,
         draw="whole",
-        count=slices,
+        count=images.slices,
         shuffle=False,
         drop_last=False,
     )

@@ -7,6 +7,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from medcl.finetune.budgets import Labelled
+from medcl.finetune.task import Task
+
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Values of C that are tried, most regularised first."""
 
@@ -49,22 +52,31 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         decided: np.ndarray = self.model_.predict(self._scaled(features))
         return decided
 
+    def as_linear(self) -> tuple[np.ndarray, float]:
+        """Return weight (F,) and bias of the same decision on features as the encoder gives them."""
+        weight = self.model_.coef_[0] / self.scale_
+        return weight, float(self.model_.intercept_[0] - weight @ self.centre_)
+
     def _scaled(self, features: np.ndarray) -> np.ndarray:
         return (features - self.centre_) / self.scale_
 
 
-def fit_probe(
-    pool: np.ndarray, train: np.ndarray, truth: np.ndarray, val: np.ndarray, val_truth: np.ndarray
-) -> LinearProbe:
+def fit_probe(features: np.ndarray, task: Task, labelled: Labelled) -> LinearProbe:
     """Fit a probe, its strength chosen by AUROC on the validation scans (ties: the more regularised).
 
     Args:
-        pool: features (n, F) of unlabelled training scans.
-        train, truth: labelled features and 0/1 classes.
-        val, val_truth: validation features and classes.
+        features: (scans of the store, F).
+        task: whose truth is learned; its store's training scans are the unlabelled pool.
+        labelled: the rows whose labels may be used.
     """
-    probes = [LinearProbe(strength).fit_pool(pool).fit(train, truth) for strength in STRENGTHS]
-    if len(np.unique(val_truth)) < 2:
-        return probes[len(probes) // 2]
-    scores = [roc_auc_score(val_truth, probe.predict_proba(val)[:, 1]) for probe in probes]
+    pool, train, val = features[task.store.rows("train")], labelled.train, labelled.val
+    probes = [
+        LinearProbe(strength).fit_pool(pool).fit(features[train], task.truth[train]) for strength in STRENGTHS
+    ]
+    scores = [auroc(task.truth[val], probe.predict_proba(features[val])[:, 1]) for probe in probes]
     return probes[int(np.argmax(np.round(scores, 6)))]
+
+
+def auroc(truth: np.ndarray, probability: np.ndarray) -> float:
+    """Return the AUROC, or one half where there is only one class to rank."""
+    return float(roc_auc_score(truth, probability)) if len(np.unique(truth)) > 1 else 0.5

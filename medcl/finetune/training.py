@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from pydantic import PositiveInt
-from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.metrics import log_loss
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medcl.config import Config
-from medcl.finetune.features import encode, whole_views
+from medcl.finetune.budgets import Labelled
+from medcl.finetune.features import Images, encode, whole_views
+from medcl.finetune.probe import LinearProbe, auroc
 from medcl.finetune.task import Task
 from medcl.pretrain.encoders import Encoder
 from medcl.pretrain.optimisers import cosine_rate
-from medcl.views import Policy, ViewLoader
+from medcl.store import Store
+from medcl.views import ViewLoader
 
 
 class TrainingConfig(Config):
@@ -52,30 +55,30 @@ class Classifier(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
+    @classmethod
+    def from_probe(cls, encoder: Encoder, probe: LinearProbe) -> Classifier:
+        """Return the encoder with a linear probe as its head, in evaluation mode."""
+        classifier = cls(copy.deepcopy(encoder))
+        weight, bias = probe.as_linear()
+        with torch.no_grad():
+            classifier.head.weight.copy_(torch.as_tensor(weight)[None])
+            classifier.head.bias.fill_(bias)
+        return classifier.eval()
+
     def forward(self, views: Tensor) -> Tensor:
         logits: Tensor = self.head(encode(self.encoder, views)).squeeze(1)
         return logits
 
 
-@dataclass(frozen=True)
-class Images:
-    """How scans are shown to a network: the policy, the view's edge in pixels, the slices a volume."""
-
-    policy: Policy
-    size: int
-    slices: int
-
-
 def train_classifier(
     encoder: Encoder,
     task: Task,
-    train: np.ndarray,
-    val: np.ndarray,
+    labelled: Labelled,
     images: Images,
     config: TrainingConfig,
     seed: int,
 ) -> tuple[Classifier, dict[str, float]]:
-    """Train a classifier on `train` from the weights of `encoder`, chosen on `val`.
+    """Train a classifier from the weights of `encoder`, chosen on the labelled validation scans.
 
     Returns:
         The best classifier in evaluation mode, and what was chosen: `lr`, `step`, `val_auroc`.
@@ -83,7 +86,7 @@ def train_classifier(
     trials = []
     for lr in config.learning_rates:
         classifier = Classifier(copy.deepcopy(encoder).requires_grad_(True))
-        states = _train(classifier, task, train, val, images, config, lr, seed)
+        states = _train(classifier, task, labelled, images, config, lr, seed)
         trials.append(max(states, key=lambda state: state.score))
     best = max(trials, key=lambda state: state.score)
     chosen = Classifier(copy.deepcopy(encoder))
@@ -103,8 +106,7 @@ class _State:
 def _train(
     classifier: Classifier,
     task: Task,
-    train: np.ndarray,
-    val: np.ndarray,
+    labelled: Labelled,
     images: Images,
     config: TrainingConfig,
     lr: float,
@@ -113,10 +115,10 @@ def _train(
     """Train once, yielding the state at each evaluation."""
     optimiser = torch.optim.AdamW(_groups(classifier, config.weight_decay), lr=lr)
     truth = torch.as_tensor(task.truth, dtype=torch.float32)
-    share = float(truth[train].mean())
+    share = float(truth[labelled.train].mean())
     weight = torch.tensor([0.5 / (1 - share), 0.5 / share])
     every = max(1, config.steps // config.evaluations)
-    for step, batch in enumerate(_endless(task, train, images, config, seed)):
+    for step, batch in enumerate(_endless(task.store, labelled.train, images, config, seed)):
         if step == config.steps:
             return
         for group in optimiser.param_groups:
@@ -129,7 +131,7 @@ def _train(
         optimiser.step()
         if (step + 1) % every == 0:
             weights = {name: value.clone() for name, value in classifier.state_dict().items()}
-            yield _State(_score(classifier, task, val, images), lr, step + 1, weights)
+            yield _State(_score(classifier, task, labelled.val, images), lr, step + 1, weights)
 
 
 def _groups(module: nn.Module, weight_decay: float) -> list[dict[str, object]]:
@@ -141,11 +143,11 @@ def _groups(module: nn.Module, weight_decay: float) -> list[dict[str, object]]:
     ]
 
 
-def _endless(task: Task, train: np.ndarray, images: Images, config: TrainingConfig, seed: int) -> Iterator:
+def _endless(store: Store, train: np.ndarray, images: Images, config: TrainingConfig, seed: int) -> Iterator:
     """Yield augmented batches of the labelled scans, epoch after epoch."""
     batch_size = min(config.batch_size, len(train))
     loader = ViewLoader(
-        task.store,
+        store,
         train,
         images.policy,
         size=images.size,
@@ -162,15 +164,13 @@ def _endless(task: Task, train: np.ndarray, images: Images, config: TrainingConf
 
 
 def _score(classifier: Classifier, task: Task, val: np.ndarray, images: Images) -> tuple[float, float]:
-    truth, probability = task.truth[val], predict(classifier, task, val, images)
-    if len(np.unique(truth)) < 2:
-        return 0.5, 0.0
-    return float(roc_auc_score(truth, probability)), -float(log_loss(truth, probability, labels=[0, 1]))
+    truth, probability = task.truth[val], predict(classifier, task.store, val, images)
+    return auroc(truth, probability), -float(log_loss(truth, probability, labels=[0, 1]))
 
 
 @torch.inference_mode()
-def predict(classifier: Classifier, task: Task, rows: np.ndarray, images: Images) -> np.ndarray:
-    """Return the probability (n,) of the positive class for `rows` of the task's store, unaugmented."""
+def predict(classifier: Classifier, store: Store, rows: Sequence[int], images: Images) -> np.ndarray:
+    """Return the probability (n,) of the positive class for `rows` of the store, unaugmented."""
     classifier.eval()
-    loader = whole_views(task.store, rows, images.policy, images.size, images.slices)
+    loader = whole_views(store, rows, images)
     return torch.cat([classifier(batch.data) for batch in loader]).double().sigmoid().numpy()

@@ -1,0 +1,16 @@
+"""Contrastive pretraining without labels."""
+
+from medcl.pretrain.config import PretrainConfig, PretrainSettings, ViewsConfig
+from medcl.pretrain.encoders import Encoder, EncoderConfig, build_encoder, load_encoder
+from medcl.pretrain.loop import pretrain
+
+__all__ = [
+    "Encoder",
+    "EncoderConfig",
+    "PretrainConfig",
+    "PretrainSettings",
+    "ViewsConfig",
+    "build_encoder",
+    "load_encoder",
+    "pretrain",
+]

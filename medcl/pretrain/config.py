@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 
 from medcl.config import Config
 from medcl.pretrain.encoders import EncoderConfig
@@ -29,22 +29,20 @@ class ViewsConfig(Config):
     slices: PositiveInt = 12
 
 
-class PretrainConfig(Config):
-    """One pretraining run.
+class PretrainSettings(Config):
+    """How an encoder is pretrained, whatever it is pretrained on.
 
     Attributes:
-        store: folder that `medcl prepare` wrote.
         splits: whose scans are seen; labels never are.
         epochs: passes over the scans; each shows one pair of views a scan.
         batch_size: scans a step over all processes.
         precision: `auto` is bf16 where the hardware computes in it, else float32.
         threads: for PyTorch on the CPU; all cores when not given.
+        checkpoint_every_s: seconds of work that a killed run may lose.
     """
 
-    store: Path
-    views: ViewsConfig
     encoder: EncoderConfig = EncoderConfig()
-    method: MethodConfig = Field(default=SimCLRConfig(), discriminator="name")
+    method: MethodConfig = SimCLRConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     splits: tuple[Literal["train", "val"], ...] = ("train",)
     epochs: PositiveInt
@@ -54,3 +52,15 @@ class PretrainConfig(Config):
     devices: PositiveInt = 1
     threads: PositiveInt | None = None
     checkpoint_every_s: float = 120.0
+
+
+class PretrainConfig(PretrainSettings):
+    """One pretraining run: the settings, and the scans they are applied to.
+
+    Attributes:
+        store: folder that `medcl prepare` wrote.
+        views: what the network sees of a scan.
+    """
+
+    store: Path
+    views: ViewsConfig

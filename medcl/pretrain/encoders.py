@@ -83,7 +83,7 @@ def _network(config: EncoderConfig) -> tuple[nn.Module, int]:
 
 
 def build_encoder(config: EncoderConfig, seed: int | None = None) -> Encoder:
-    """Build an encoder; with `seed` its initial weights are the same every time, and no global state moves."""
+    """Build an encoder; with `seed` its weights are the same every time and no global state moves."""
     if seed is None:
         return Encoder(config)
     with torch.random.fork_rng(devices=[]):

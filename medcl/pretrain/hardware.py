@@ -7,7 +7,7 @@ from lightning_fabric import Fabric
 
 
 def launch(devices: int, precision: str, threads: int | None) -> Fabric:
-    """Start the processes of a run: a GPU where there is one, else the CPU; `torchrun` and SLURM are heeded."""
+    """Start a run's processes, on a GPU where there is one; `torchrun` and SLURM are heeded."""
     if threads is not None:
         torch.set_num_threads(threads)
     fabric = Fabric(accelerator="auto", devices=devices, precision=resolve_precision(precision))  # type: ignore[arg-type]

@@ -93,8 +93,8 @@ class Pretraining:
         rows = [row for split in config.splits for row in self.store.rows(split)]
         if len(rows) < config.batch_size:
             raise UsageError(
-                f"{config.store}: {len(rows)} scans to pretrain on, fewer than batch_size={config.batch_size};"
-                " lower batch_size"
+                f"{config.store}: {len(rows)} scans to pretrain on, fewer than "
+                f"batch_size={config.batch_size}; lower batch_size"
             )
         return ViewLoader(
             self.store,

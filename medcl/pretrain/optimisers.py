@@ -34,8 +34,10 @@ class LARS(Optimizer):
     def __init__(
         self, params: Any, lr: float, momentum: float = 0.9, weight_decay: float = 0.0, trust: float = 1e-3
     ) -> None:
-        defaults = dict(lr=lr, momentum=momentum, weight_decay=weight_decay, trust=trust, adapt=True)
-        super().__init__(params, defaults)
+        super().__init__(
+            params,
+            {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "trust": trust, "adapt": True},
+        )
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]

@@ -11,7 +11,7 @@ from medcl.errors import MedclError
 
 
 class Interrupted(MedclError):
-    """The work was asked to stop and saved its state first (exit code 143 after SIGTERM, 130 after Ctrl-C)."""
+    """The work was asked to stop and saved its state first (exit code 128 + the signal's number)."""
 
     def __init__(self, message: str, number: int) -> None:
         super().__init__(message)

@@ -10,10 +10,10 @@ import pandas as pd
 
 from medcl.archive import Catalog
 from medcl.errors import UsageError
-from medcl.files import write_json, write_table
+from medcl.files import read_json, write_json, write_table
 from medcl.progress import track
 from medcl.store.labels import Labels, read_labels
-from medcl.store.shards import read_json, shard_plan, write_shard
+from medcl.store.shards import shard_plan, write_shard
 from medcl.store.splits import assign_splits, mark_duplicates
 from medcl.store.store import Store
 

@@ -6,7 +6,6 @@ It is written whole or not at all, so an interrupted `prepare` goes on where it 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -140,8 +139,3 @@ def shard_plan(scans: pd.DataFrame, most_scans: int = 1024, most_voxels: int = 2
         shards[-1].append(scan)
         voxels += size
     return shards
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object."""
-    return dict(json.loads(path.read_text(encoding="utf-8")))

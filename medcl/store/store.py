@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from medcl.errors import UsageError
-from medcl.store.shards import read_json
+from medcl.files import read_json
 
 
 class Store:

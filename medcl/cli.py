@@ -1,0 +1,224 @@
+"""The command line: it calls the rooms in the order in which data flows, and holds no logic of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from medcl.errors import MedclError
+
+app = typer.Typer(
+    name="medcl",
+    help="Contrastive pretraining and honest few-label evaluation for medical images. Research use only.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for scripts.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace those of the file."),
+]
+
+
+def main() -> None:
+    """Run a command; a fault is one line on standard error and an exit code of 1 or 2."""
+    try:
+        app()
+    except MedclError as error:
+        print(f"medcl: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("medcl: stopped; finished work is kept, run the same command to go on", file=sys.stderr)
+        sys.exit(130)
+
+
+def _tell(result: dict[str, Any], lines: list[str], as_json: bool) -> None:
+    print(json.dumps(result, indent=2, default=str) if as_json else "\n".join(lines))
+
+
+@app.command(epilog="Example: medcl scan archive/ more.zip -o catalog")
+def scan(
+    archives: Annotated[list[Path], typer.Argument(help="Folders or files with scans.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="New folder for the catalogue.")],
+    policy: Annotated[
+        str, typer.Option(help="strict, default or lenient: what flags are let through.")
+    ] = "default",
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """List every scan of an archive, and account for every file."""
+    from medcl.archive import scan_archive
+
+    summary = scan_archive(archives, out, policy=policy, workers=workers).summary()
+    _tell(summary, _summary_lines(summary, out), as_json)
+
+
+def _summary_lines(summary: dict[str, Any], out: Path) -> list[str]:
+    states = [f"{summary[state]} {state}" for state in ("used", "dropped", "quarantined")]
+    lines = [f"{summary['files']} files: {', '.join(states)}", f"{summary['scans']} scans in {out}"]
+    lines += [f"  {count:>7} {what}" for what, count in summary.get("by_kind", {}).items()]
+    if summary.get("reasons"):
+        lines += ["not used, by reason:"] + [f"  {n:>7} {code}" for code, n in summary["reasons"].items()]
+    return lines
+
+
+@app.command(epilog="Example: medcl convert catalog -o nifti")
+def convert(
+    catalog: Annotated[Path, typer.Argument(help="Folder that 'medcl scan' wrote.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="New folder for the NIfTI files.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write every scan as NIfTI (RAS+ affine, physical units) with a JSON of what was noticed."""
+    from medcl.archive import Catalog
+    from medcl.archive import convert as convert_catalog
+
+    result = convert_catalog(Catalog.open(catalog), out)
+    _tell(
+        result, [f"{result['written']} scans written to {out}, {result['failed']} could not be read"], as_json
+    )
+
+
+@app.command(epilog="Example: medcl prepare catalog -o store --labels labels.csv")
+def prepare(
+    catalog: Annotated[Path, typer.Argument(help="Folder that 'medcl scan' wrote.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="New folder for the store.")],
+    labels: Annotated[
+        str | None,
+        typer.Option(help="A table with 'label' and 'file', 'patient' or 'scan', or the word 'folders'."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the split by patient.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Store the scans as memory-mapped arrays, measured once and split by patient."""
+    from medcl.archive import Catalog
+    from medcl.store import prepare as prepare_store
+
+    facts = prepare_store(Catalog.open(catalog), out, labels, seed).facts
+    copies = facts["duplicates"]
+    lines = [
+        f"{facts['scans']} scans of {facts['patients']} patients in {out}",
+        f"splits: {_counts(facts['splits'])}; classes: {_counts(facts['classes']) or 'no labels'}",
+        f"exact copies set aside: {copies['copies']} ({copies['crossing_splits']} across given splits), "
+        f"and {copies['conflicting_labels']} with contradicting labels",
+    ]
+    if facts["faults"]:
+        lines.append(f"{len(facts['faults'])} scans could not be read; see {out / 'store.json'}")
+    _tell(facts, lines, as_json)
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
+
+
+@app.command(epilog="Example: medcl views store -o sheet.png --policy ct")
+def views(
+    store: Annotated[Path, typer.Argument(help="Folder that 'medcl prepare' wrote.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="PNG to write.")],
+    policy: Annotated[str, typer.Option(help="ct, mr, cxr, us or a YAML file.")],
+    variant: Annotated[str | None, typer.Option(help="A named variant of the policy.")] = None,
+    size: Annotated[int, typer.Option(min=8, help="Edge of a view in pixels.")] = 128,
+    scans: Annotated[int, typer.Option(min=1, help="How many scans to show.")] = 4,
+    seed: Annotated[int, typer.Option(help="Of the views and of which scans.")] = 0,
+) -> None:
+    """Draw a contact sheet: each source beside a pair of its views."""
+    import numpy as np
+
+    from medcl.store import Store
+    from medcl.views import contact_sheet, load_policy
+
+    opened = Store.open(store)
+    rows = np.random.default_rng(seed).permutation(len(opened))[:scans]
+    contact_sheet(opened, [int(row) for row in np.sort(rows)], load_policy(policy, variant), size, seed, out)
+    print(f"{out}: {len(rows)} scans")
+
+
+@app.command(epilog="Example: medcl pretrain configs/pretrain.yaml -o run epochs=20 store=store")
+def pretrain(
+    config: Annotated[Path, typer.Argument(help="YAML file.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="New folder for the run.")],
+    overrides: Overrides = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Pretrain an encoder by contrastive learning, without labels."""
+    from medcl.config import load
+    from medcl.pretrain import PretrainConfig
+    from medcl.pretrain import pretrain as run_pretraining
+
+    summary = run_pretraining(load(config, PretrainConfig, overrides or ()), out, resume)
+    line = (
+        f"{summary['steps']} steps in {summary['seconds']:.0f} s, loss {summary['final_loss']:.3f}, "
+        f"{summary['waiting_share']:.1%} of the time waiting for data; encoder in {out}"
+    )
+    _tell(summary, [line], as_json)
+
+
+@app.command(epilog="Example: medcl study configs/studies/pneumonia.yaml -o study")
+def study(
+    config: Annotated[Path, typer.Argument(help="YAML file.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the study; the same command resumes.")],
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare pretraining with supervised baselines at every label budget, and write the report."""
+    from medcl.config import load
+    from medcl.study import StudyConfig, run_study
+
+    result = run_study(load(config, StudyConfig, overrides or ()), out)
+    told = {"answer": result.answer, "report": out / "report.html", "caveats": result.caveats}
+    _tell(told, [result.answer, f"report: {out / 'report.html'}"], as_json)
+
+
+@app.command(epilog="Example: medcl predict study archive/ -o predictions.parquet")
+def predict(
+    run: Annotated[Path, typer.Argument(help="Folder of a study, or of a model that was saved.")],
+    archive: Annotated[list[Path], typer.Argument(help="Folders or files with scans.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Table to write (.parquet or .csv).")],
+    as_json: AsJson = False,
+) -> None:
+    """Predict the scans of an archive with a study's model."""
+    from medcl.predict import predict_archive
+
+    result = predict_archive(run, archive, out)
+    _tell(result, [f"{result['scans']} scans predicted with {result['model']}: {out}"], as_json)
+
+
+@app.command(epilog="Example: medcl review study --store study/store")
+def review(
+    study: Annotated[Path, typer.Argument(help="Folder that 'medcl study' wrote.")],
+    store: Annotated[Path | None, typer.Option(help="Where the pictures come from.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port on this machine; Streamlit's own if not given.")
+    ] = None,
+) -> None:
+    """Open the review app in a browser, on this machine only."""
+    import subprocess
+
+    from medcl.review import command
+
+    own = study / "store"
+    chosen = store or (own if own.is_dir() else None)
+    sys.exit(subprocess.run(command(study, chosen, port), check=False).returncode)
+
+
+@app.command(epilog="Example: medcl demo -o demo-output")
+def demo(
+    out: Annotated[Path, typer.Option("-o", "--out", help="New folder for everything.")] = Path(
+        "demo-output"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Run everything on an embedded cohort of synthetic patients."""
+    from medcl.demo import run_demo
+
+    result = run_demo(out)
+    told = {"answer": result.answer, "report": out / "study" / "report.html"}
+    lines = [f"(synthetic patients) {result.answer}", f"report: {out / 'study' / 'report.html'}"]
+    _tell(told, [*lines, f"look at the cases with: medcl review {out / 'study'}"], as_json)
