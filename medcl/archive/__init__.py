@@ -1,0 +1,9 @@
+"""From any folder of scans to a catalogue, a ledger of every file, and scans with their geometry."""
+
+from medcl.archive.catalog import ArchiveError, Catalog
+from medcl.archive.convert import convert
+from medcl.archive.read import read, read_all
+from medcl.archive.scan import scan_archive
+from medcl.archive.types import Scan
+
+__all__ = ["ArchiveError", "Catalog", "Scan", "convert", "read", "read_all", "scan_archive"]

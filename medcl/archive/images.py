@@ -29,7 +29,7 @@ def inspect(stream: BinaryIO, size: int) -> list[Found]:
     with _opened(stream) as picture:
         flags = _flags(picture)
         width, height = picture.size
-        turned = picture.getexif().get(ORIENTATION_TAG, 1) in (5, 6, 7, 8)
+        turned = _orientation(picture) in (5, 6, 7, 8)
         shape = (width, height) if turned else (height, width)
         mode, compressed = picture.mode, picture.format
         if compressed == "PNG":
@@ -61,8 +61,7 @@ def load(stream: BinaryIO) -> Scan:
     with _opened(stream) as picture:
         flags = _flags(picture)
         _guarded(picture.load)
-        upright = ImageOps.exif_transpose(picture) or picture
-        array = _pixels(upright)
+        array = _pixels(picture if _orientation(picture) == 1 else ImageOps.exif_transpose(picture))
     return Scan(
         array=array,
         affine=None,
@@ -96,9 +95,15 @@ def _flags(picture: Image.Image) -> tuple[str, ...]:
         flags.add("ALPHA_DROPPED")
     if picture.mode in ("P", "PA"):
         flags.add("PALETTE")
-    if picture.getexif().get(ORIENTATION_TAG, 1) != 1:
+    if _orientation(picture) != 1:
         flags.add("EXIF_ROTATED")
     return tuple(sorted(flags))
+
+
+def _orientation(picture: Image.Image) -> int:
+    """Return the EXIF orientation that viewers honour: that of JPEG (1 is upright, 5 to 8 lie on a side)."""
+    value = picture.getexif().get(ORIENTATION_TAG, 1) if picture.format == "JPEG" else 1
+    return value if value in range(1, 9) else 1
 
 
 def _opened(stream: BinaryIO) -> Image.Image:

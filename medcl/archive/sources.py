@@ -15,26 +15,39 @@ HEAD_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
+class Root:
+    """One archive: its resolved path (private), and a name that no other archive of the scan has."""
+
+    path: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One thing that a walk found.
 
     Attributes:
+        root: the archive that it lies in.
         path: absolute path, private.
-        key: root name and path inside the root, the value behind the file's pseudonym; private.
         size: bytes.
         mtime_ns: time of last change.
         fault: ledger reason when it is known without opening (a link, a locked folder), else empty.
     """
 
+    root: Root
     path: str
-    key: str
     size: int
     mtime_ns: int
     fault: str = ""
 
+    @property
+    def key(self) -> str:
+        """The archive's name and the path inside it: the value behind the file's pseudonym; private."""
+        return self.root.name + self.path.removeprefix(self.root.path)
 
-def check_roots(archives: Sequence[Path]) -> list[tuple[Path, str]]:
-    """Return the archives to walk, each once, as (resolved path, name that is unique among them).
+
+def check_roots(archives: Sequence[Path]) -> list[Root]:
+    """Return the archives to walk, each once.
 
     Archives that lie inside another, or are given twice, are walked as part of it. The order in which they
     were given does not matter.
@@ -55,52 +68,53 @@ def check_roots(archives: Sequence[Path]) -> list[tuple[Path, str]]:
     named = []
     for root in outermost:
         seen[root.name] = seen.get(root.name, 0) + 1
-        named.append((root, root.name if seen[root.name] == 1 else f"{root.name}#{seen[root.name]}"))
+        number = f"#{seen[root.name]}" if seen[root.name] > 1 else ""
+        named.append(Root(str(root), root.name + number))
     return named
 
 
-def walk(roots: Sequence[tuple[Path, str]]) -> Iterator[Entry]:
+def walk(roots: Sequence[Root]) -> Iterator[Entry]:
     """Yield every file under `roots` in an order that depends on names alone.
 
     Links are never followed (so there are no loops and no way out of the archive); they and folders that may
     not be opened are entries with a fault.
     """
-    for root, name in roots:
-        if root.is_file():
-            status = root.stat()
-            yield Entry(str(root), name, status.st_size, status.st_mtime_ns)
+    for root in roots:
+        if Path(root.path).is_file():
+            status = os.stat(root.path)
+            yield Entry(root, root.path, status.st_size, status.st_mtime_ns)
         else:
-            yield from _walk_folder(str(root), name)
+            yield from _walk_folder(root)
 
 
-def _walk_folder(folder: str, key: str) -> Iterator[Entry]:
-    waiting = [(folder, key)]
+def _walk_folder(root: Root) -> Iterator[Entry]:
+    waiting = [root.path]
     while waiting:
-        path, key = waiting.pop()
+        path = waiting.pop()
         try:
             with os.scandir(path) as listing:
                 children = sorted(listing, key=lambda child: child.name)
         except OSError:
-            yield Entry(path, key, 0, 0, "UNREADABLE_FOLDER")
+            yield Entry(root, path, 0, 0, "UNREADABLE_FOLDER")
             continue
         for child in children:
             if child.is_dir(follow_symlinks=False):
-                waiting.append((child.path, f"{key}/{child.name}"))
+                waiting.append(child.path)
             else:
-                yield _entry(child, f"{key}/{child.name}")
+                yield _entry(root, child)
 
 
-def _entry(child: os.DirEntry[str], key: str) -> Entry:
+def _entry(root: Root, child: os.DirEntry[str]) -> Entry:
     try:
         status = child.stat(follow_symlinks=False)
     except OSError:
-        return Entry(child.path, key, 0, 0, "UNREADABLE")
+        return Entry(root, child.path, 0, 0, "UNREADABLE")
     fault = ""
     if stat.S_ISLNK(status.st_mode):
         fault = "SYMLINK"
     elif not stat.S_ISREG(status.st_mode):
         fault = "SPECIAL_FILE"
-    return Entry(child.path, key, status.st_size, status.st_mtime_ns, fault)
+    return Entry(root, child.path, status.st_size, status.st_mtime_ns, fault)
 
 
 def head_hash(head: bytes) -> str:

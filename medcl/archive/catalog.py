@@ -1,0 +1,219 @@
+"""The catalogue of an archive: a row a scan, a ledger row a file, and the private way back to the files."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from medcl.archive.flags import explain, severity
+from medcl.archive.privacy import private_file, private_folder, pseudonym
+from medcl.archive.records import Tables
+from medcl.errors import UsageError
+from medcl.files import atomic, write_json, write_table
+
+VERSION = 1
+STATES = ("used", "dropped", "quarantined")
+
+
+class ArchiveError(UsageError):
+    """A scan that cannot be read as catalogued; `scan` and `code` say which and why."""
+
+    def __init__(self, scan: str, code: str) -> None:
+        super().__init__(f"{scan}: {explain(code)} ({code})")
+        self.scan = scan
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """What `medcl scan` found; open it with `Catalog.open`.
+
+    Attributes:
+        folder: where `catalog.parquet`, `ledger.parquet` and `summary.json` stand.
+        scans: a row a scan, sorted by `scan`: scan, patient, study, series and site (pseudonyms),
+            patient_known, modality, kind (`volume`, `picture`, `cine`), body_part, manufacturer, shape
+            (`320x320x24`; a colour picture whose channels prove equal loses its last axis on reading),
+            spacing_mm, unit, source (`dicom`, `nifti`, `image`, `npz`), source_split and
+            source_label (npz), n_files, flags (codes joined by `;`).
+        policy: under which it was made.
+        identity: pseudonym of the catalogue, which names its private locator.
+    """
+
+    folder: Path
+    scans: pd.DataFrame
+    policy: str
+    identity: str
+
+    @classmethod
+    def write(cls, folder: Path, tables: Tables, policy: str) -> Catalog:
+        """Write the tables of a finished scan as a new catalogue, the locator first."""
+        locator = tables.locator()
+        identity = pseudonym("catalog", locator.to_csv(index=False))
+        target = private_folder("locators") / f"{identity}.parquet"
+        with atomic(target) as temporary:
+            locator.to_parquet(private_file(temporary), index=False)
+        with atomic(folder) as temporary:
+            temporary.mkdir()
+            ledger = tables.ledger()
+            scans = tables.catalog()
+            write_table(ledger, temporary / "ledger.parquet")
+            write_table(scans, temporary / "catalog.parquet")
+            facts = {"version": VERSION, "catalog": identity, "policy": policy}
+            write_json({**facts, **_summary(scans, ledger)}, temporary / "summary.json")
+        return cls.open(folder)
+
+    @classmethod
+    def open(cls, folder: Path) -> Catalog:
+        """Open a catalogue.
+
+        Raises:
+            UsageError: `folder` holds none, or one of a later version.
+        """
+        if not (folder / "summary.json").is_file() or not (folder / "catalog.parquet").is_file():
+            raise UsageError(f"{folder}: no catalogue; make one with medcl scan ARCHIVE -o {folder}")
+        facts = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        if facts["version"] > VERSION:
+            raise UsageError(f"{folder}: written by a later medcl; update medcl, or scan again")
+        scans = pd.read_parquet(folder / "catalog.parquet")
+        return cls(folder, scans, facts["policy"], facts["catalog"])
+
+    @property
+    def ledger(self) -> pd.DataFrame:
+        """A row a file: file, state (`used`, `dropped`, `quarantined`), reason, flags, scan, bytes."""
+        return pd.read_parquet(self.folder / "ledger.parquet")
+
+    def summary(self) -> dict[str, Any]:
+        """Return counts of files by state and reason, of scans by modality and kind, and of flags."""
+        return _summary(self.scans, self.ledger)
+
+    def locations(self) -> pd.DataFrame:
+        """Return the private table of places, for code on the owner's machine only.
+
+        Columns: scan, file (pseudonyms), path, parent (name of its folder), member (inside a zip or tar),
+        part (inside the file), order (of a scan's files), size, mtime_ns, head.
+
+        Raises:
+            UsageError: the locator is not on this machine.
+        """
+        return self._locations.copy()
+
+    @cached_property
+    def _locations(self) -> pd.DataFrame:
+        path = private_folder("locators") / f"{self.identity}.parquet"
+        if not path.is_file():
+            raise UsageError(
+                f"{self.folder}: its private locator is not on this machine (under MEDCL_HOME); scan again"
+            )
+        table = pd.read_parquet(path)
+        table["path"] = table["path"].map(os.fsdecode)
+        table["member"] = table["member"].map(os.fsdecode)
+        table["parent"] = table["path"].map(lambda path: Path(path).parent.name)
+        return table
+
+    @cached_property
+    def places(self) -> dict[str, list[dict[str, Any]]]:
+        """The locator by scan, each scan's files in order."""
+        grouped: dict[str, list[dict[str, Any]]] = {}
+        for row in self._locations.to_dict("records"):
+            grouped.setdefault(str(row["scan"]), []).append({str(key): value for key, value in row.items()})
+        return grouped
+
+    @cached_property
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """The catalogue's rows by scan."""
+        return {str(row["scan"]): _plain(row) for row in self.scans.to_dict("records")}
+
+    def row(self, scan: str) -> dict[str, Any]:
+        """Return the catalogue's row of a scan.
+
+        Raises:
+            UsageError: there is no such scan.
+        """
+        if scan not in self.rows:
+            raise UsageError(f"{self.folder}: no scan {scan[:40]!r}; its ids stand in catalog.parquet")
+        return self.rows[scan]
+
+    def record_fault(self, scan: str, code: str) -> None:
+        """Note in the ledger that a catalogued scan turned out to be unreadable.
+
+        Its files become quarantined for `code`, but for files that hold other scans too, whose flags name
+        the code. Several processes may do so at once.
+        """
+        files = {place["file"] for place in self.places[scan]}
+        with _locked(self.folder / "ledger.parquet"):
+            ledger = self.ledger
+            hit = ledger["file"].isin(files) & (ledger["state"] == "used")
+            alone = hit & (ledger["scan"] == scan)
+            ledger.loc[alone, ["state", "reason"]] = ["quarantined", code]
+            shared = hit & ~alone
+            ledger.loc[shared, "flags"] = ledger.loc[shared, "flags"].map(lambda f: _with_flag(f, code))
+            if hit.any():
+                write_table(ledger, self.folder / "ledger.parquet")
+
+    def explain(self, scan: str) -> str:
+        """Return, for a person, what was found and repaired in a scan, and what became of its files."""
+        row = self.row(scan)
+        lines = [f"{scan}: {row['modality']} {row['kind']}, {row['shape']}, from {row['n_files']} file(s)"]
+        spacing = row["spacing_mm"]
+        if spacing is not None:
+            lengths = " x ".join(f"{mm:.4g}" for mm in spacing)
+            lines.append(f"  spacing {lengths} mm, values in {row['unit']}")
+        else:
+            lines.append(f"  spacing unknown, values in {row['unit']}")
+        flags = [flag for flag in row["flags"].split(";") if flag]
+        lines += [f"  {flag} ({severity(flag).value}): {explain(flag)}" for flag in flags]
+        files = {place["file"] for place in self.places.get(scan, [])}
+        ledger = self.ledger
+        for _, file in ledger[ledger["file"].isin(files)].iterrows():
+            reason = f" {file['reason']}: {explain(file['reason'])}" if file["reason"] else ""
+            lines.append(f"  {file['file']} {file['state']}{reason}")
+        return "\n".join(lines)
+
+
+def _summary(scans: pd.DataFrame, ledger: pd.DataFrame) -> dict[str, Any]:
+    states = ledger["state"].value_counts()
+    flags = Counter(flag for flags in scans["flags"] for flag in flags.split(";") if flag)
+    return {
+        "files": len(ledger),
+        **{state: int(states.get(state, 0)) for state in STATES},
+        "reasons": _counts(ledger.loc[ledger["reason"] != "", "reason"]),
+        "scans": len(scans),
+        "patients": int(scans["patient"].nunique()),
+        "modalities": _counts(scans["modality"]),
+        "kinds": _counts(scans["kind"]),
+        "flags": dict(sorted(flags.items())),
+    }
+
+
+def _counts(column: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(column).items()))
+
+
+def _plain(row: Mapping[Hashable, Any]) -> dict[str, Any]:
+    """Return a row with None where nothing is known, however pandas says it."""
+    return {str(key): None if isinstance(value, float) else value for key, value in row.items()}
+
+
+def _with_flag(flags: str, code: str) -> str:
+    return ";".join(sorted({*filter(None, flags.split(";")), code}))
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a lock on a file's folder while the file is rewritten."""
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,106 @@
+"""`medcl convert`: every scan as NIfTI with its affine, and a JSON of what was noticed."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+
+from medcl.archive.catalog import ArchiveError, Catalog
+from medcl.archive.flags import explain
+from medcl.archive.read import read
+from medcl.archive.types import Scan
+from medcl.errors import UsageError
+from medcl.files import atomic, new_folder, write_json
+from medcl.progress import track
+
+NIFTI_TYPES = ("uint8", "int16", "uint16", "int32", "int64", "float32")
+COLOUR = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
+
+
+def convert(catalog: Catalog, out: Path) -> dict[str, Any]:
+    """Write `<scan>.nii.gz` and `<scan>.json` for every scan of `catalog` into the new folder `out`.
+
+    Volumes keep their RAS+ affine and physical units. A picture becomes one slice whose affine holds its
+    pixel spacing where that is known and has form code 0, "unknown", so that no reader takes it for a place.
+
+    Returns:
+        counts: `written`, `failed`, and `faults` (scan to reason).
+
+    Raises:
+        UsageError: `out` is in use, or not one scan can be read.
+    """
+    new_folder(out, "converted scans")
+    faults: dict[str, str] = {}
+    for scan in track(catalog.scans["scan"], "convert", total=len(catalog.scans), unit="scan"):
+        try:
+            found = read(catalog, scan)
+        except ArchiveError as error:
+            faults[scan] = error.code
+            continue
+        with atomic(out / f"{scan}.nii.gz") as temporary:
+            temporary.write_bytes(_gzipped(nifti_image(found)))
+        write_json(_facts(catalog.row(scan), found), out / f"{scan}.json")
+    written = len(catalog.scans) - len(faults)
+    if not written:
+        raise UsageError(f"{catalog.folder}: not one scan could be read; see the ledger for the reasons")
+    return {"written": written, "failed": len(faults), "faults": faults}
+
+
+def nifti_image(scan: Scan) -> nibabel.Nifti1Image:
+    """Return a scan as a NIfTI image in memory."""
+    array = scan.array
+    if array.dtype.name not in NIFTI_TYPES:
+        array = array.astype(np.float32)
+    if not scan.is_volume:
+        array = _as_slices(array)
+    elif array.ndim == 4:
+        array = np.ascontiguousarray(array).view(COLOUR)[..., 0] if array.dtype == np.uint8 else array
+    known = scan.affine is not None
+    affine = scan.affine if scan.affine is not None else np.diag([*_picture_mm(scan), 1.0, 1.0])
+    image = nibabel.Nifti1Image(array, affine, dtype=array.dtype)
+    image.set_sform(affine, code=1 if known else 0)
+    image.set_qform(affine, code=1 if known and _is_rigid(affine) else 0)
+    image.header.set_xyzt_units("mm" if known or scan.spacing_mm else 0)
+    return image
+
+
+def _as_slices(array: np.ndarray) -> np.ndarray:
+    """Turn (row, column), colour or (frame, row, column) into (column, row, frame), as NIfTI stores them."""
+    colour = array.ndim > 2 and array.shape[-1] == 3 and array.dtype == np.uint8
+    if colour:
+        array = np.ascontiguousarray(array).view(COLOUR)[..., 0]
+    return array.T[..., np.newaxis] if array.ndim == 2 else array.T
+
+
+def _picture_mm(scan: Scan) -> tuple[float, float]:
+    if scan.spacing_mm is None:
+        return 1.0, 1.0
+    return scan.spacing_mm[-1], scan.spacing_mm[-2]
+
+
+def _is_rigid(affine: np.ndarray) -> bool:
+    columns = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    return bool(np.allclose(columns.T @ columns, np.eye(3), atol=1e-4))
+
+
+def _gzipped(image: nibabel.Nifti1Image) -> bytes:
+    """Return the image as bytes that depend on its content alone (no name, no time)."""
+    return gzip.compress(image.to_bytes(), compresslevel=6, mtime=0)
+
+
+def _facts(row: dict[str, Any], scan: Scan) -> dict[str, Any]:
+    kept = ("scan", "patient", "patient_known", "study", "series", "site", "modality", "kind", "body_part")
+    return {
+        **{key: row[key] for key in kept},
+        "manufacturer": row["manufacturer"],
+        "shape": list(scan.array.shape),
+        "spacing_mm": None if scan.spacing_mm is None else [float(mm) for mm in scan.spacing_mm],
+        "unit": scan.unit,
+        "flags": {flag: explain(flag) for flag in scan.flags},
+        "measured_fraction": 1.0 if scan.valid is None else float(scan.valid.mean()),
+        "source": row["source"],
+    }

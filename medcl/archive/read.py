@@ -1,0 +1,142 @@
+"""From a catalogue's row to pixels: opens the files again, checks that they are the same, builds the scan."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from medcl.archive import images, nifti, npz
+from medcl.archive.catalog import ArchiveError, Catalog
+from medcl.archive.flags import Rejected, held_back, quarantined
+from medcl.archive.privacy import hushed
+from medcl.archive.sources import HEAD_BYTES, head_hash
+from medcl.archive.types import Scan
+
+Place = dict[str, Any]
+
+
+def read(catalog: Catalog, scan: str) -> Scan:
+    """Read one scan; a fault that shows only now is also written into the ledger.
+
+    Raises:
+        ArchiveError: the scan's files are gone, changed, cut off or damaged.
+        UsageError: there is no such scan, or this machine does not know where its files are.
+    """
+    row = catalog.row(scan)
+    try:
+        with hushed():
+            found = _load(row, catalog.places[scan])
+        code = held_back(found.flags, catalog.policy)
+        if code is not None:
+            raise quarantined(code)
+    except Rejected as verdict:
+        catalog.record_fault(scan, verdict.code)
+        raise ArchiveError(scan, verdict.code) from None
+    flags = {*found.flags, *filter(None, row["flags"].split(";"))}
+    return replace(found, modality=row["modality"], flags=tuple(sorted(flags)))
+
+
+def read_all(catalog: Catalog) -> Iterator[tuple[str, Scan | ArchiveError]]:
+    """Yield every scan of a catalogue in its order, or the error that reading it gave."""
+    for scan in catalog.scans["scan"]:
+        try:
+            yield scan, read(catalog, scan)
+        except ArchiveError as error:
+            yield scan, error
+
+
+def _load(row: dict[str, Any], places: list[Place]) -> Scan:
+    for place in places:
+        _check_unchanged(place)
+    try:
+        return _LOADERS[row["source"]](row, places)
+    except Rejected:
+        raise
+    except MemoryError:
+        raise quarantined("TOO_LARGE") from None
+    except OSError:
+        raise quarantined("UNREADABLE") from None
+    except Exception:  # a decoder's own fault on one scan must never end a run, nor quote the file
+        raise quarantined("UNDECODABLE") from None
+
+
+def _check_unchanged(place: Place) -> None:
+    """Refuse a file whose first block is not what was scanned; size and time are looked at first."""
+    try:
+        status = os.stat(place["path"])
+    except OSError:
+        raise quarantined("MISSING") from None
+    if status.st_mtime_ns == place["mtime_ns"] and (place["member"] or status.st_size == place["size"]):
+        return
+    try:
+        with opened(place) as stream:
+            same = head_hash(stream.read(HEAD_BYTES)) == place["head"]
+    except OSError:
+        raise quarantined("UNREADABLE") from None
+    if not same or (not place["member"] and status.st_size != place["size"]):
+        raise quarantined("CHANGED")
+
+
+def opened(place: Place) -> BinaryIO:
+    """Open the file of a place for reading."""
+    return open(place["path"], "rb")
+
+
+def _load_nifti(row: dict[str, Any], places: list[Place]) -> Scan:
+    place = places[0]
+    header, content = _nifti_content(place["path"], place["member"], place["size"], place["mtime_ns"])
+    frame = int(place["part"].partition(":")[2] or 0)
+    return nifti.scan_of(header, content, frame)
+
+
+@lru_cache(maxsize=1)
+def _nifti_content(path: str, member: str, size: int, mtime_ns: int) -> tuple[nifti.NiftiHeader, memoryview]:
+    """Keep the last file, whose frames are read one after the other."""
+    with opened({"path": path, "member": member}) as stream:
+        zipped = stream.read(2) == b"\x1f\x8b"
+        stream.seek(0)
+        return nifti.load(stream, size, zipped)
+
+
+def _load_image(row: dict[str, Any], places: list[Place]) -> Scan:
+    with opened(places[0]) as stream:
+        return images.load(stream)
+
+
+def _load_npz(row: dict[str, Any], places: list[Place]) -> Scan:
+    place = places[0]
+    split, _, number = place["part"].partition(":")
+    images_of_split = _npz_images(place["path"], place["member"], split, place["mtime_ns"])
+    return npz.scan_of(images_of_split, int(number))
+
+
+@lru_cache(maxsize=3)
+def _npz_images(path: str, member: str, split: str, mtime_ns: int) -> np.ndarray:
+    """Keep the three splits of the last file, whose pictures are read one after the other."""
+    with opened({"path": path, "member": member}) as stream:
+        return npz.load(stream, split)
+
+
+def _load_dicom(row: dict[str, Any], places: list[Place]) -> Scan:
+    from medcl.archive import dicom
+
+    def opener(place: Place) -> Callable[[], BinaryIO]:
+        return lambda: opened(place)
+
+    shape = tuple(int(size) for size in row["shape"].split("x"))
+    return dicom.assemble(
+        [opener(place) for place in places], {**row, "shape": shape, "part": places[0]["part"]}
+    )
+
+
+_LOADERS: dict[str, Callable[[dict[str, Any], list[Place]], Scan]] = {
+    "nifti": _load_nifti,
+    "image": _load_image,
+    "npz": _load_npz,
+    "dicom": _load_dicom,
+}
