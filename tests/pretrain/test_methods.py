@@ -1,68 +1,15 @@
-"""Every method: its door, its gradients, its papers' promises."""
+"""What holds for every method: its door, its gradients, resume, autocast, order and sides."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from small_methods import CONFIGS, SmallEncoder, make, make_views, train
 
-from medcl.pretrain.methods import Batch, Method, MethodConfig, build_method
-from medcl.pretrain.methods.byol import BYOLConfig
-from medcl.pretrain.methods.simclr import SimCLRConfig
-
-torch.set_num_threads(1)
-
-
-class SmallEncoder(nn.Module):
-    """Two linear layers on flattened views; `norm` adds the batch norm that real encoders have."""
-
-    def __init__(self, pixels: int = 16, features: int = 8, norm: bool = False) -> None:
-        super().__init__()
-        middle = nn.BatchNorm1d(12) if norm else nn.Identity()
-        self.layers = nn.Sequential(
-            nn.Flatten(), nn.Linear(pixels, 12), middle, nn.Tanh(), nn.Linear(12, features)
-        )
-        self.feature_size = features
-
-    def forward(self, views: Tensor) -> Tensor:
-        return self.layers(views)
-
-
-CONFIGS: dict[str, MethodConfig] = {
-    "simclr": SimCLRConfig(projection=6),
-    "simclr-margin": SimCLRConfig(projection=6, loss="contrastive"),
-    "simclr-euclidean": SimCLRConfig(projection=6, similarity="euclidean"),
-    "byol": BYOLConfig(hidden=10, projection=6),
-}
-
-
-def make(name: str, norm: bool = False) -> Method:
-    torch.manual_seed(0)
-    return build_method(CONFIGS[name], SmallEncoder(norm=norm))
-
-
-def make_views(seed: int = 0, scans: int = 8) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    anatomy = torch.randn(scans, 1, 1, 4, 4, generator=generator)
-    return anatomy + 0.3 * torch.randn(scans, 2, 1, 4, 4, generator=generator)
-
-
-def train(method: Method, steps: int, first: int = 0, total: int = 12, lr: float = 0.05) -> list[float]:
-    """Train without hidden state: only the method's state dict carries over (plain SGD)."""
-    losses = []
-    for step in range(first, first + steps):
-        batch = Batch(scan=torch.arange(8) + 8 * (step % 3), step=step, epoch=step // 3)
-        loss = method.loss(make_views(step % 3), batch)["loss"]
-        method.zero_grad()
-        loss.backward()
-        with torch.no_grad():
-            for parameter in method.parameters():
-                if parameter.grad is not None:
-                    parameter -= lr * parameter.grad
-        method.after_step((step + 1) / total)
-        losses.append(loss.item())
-    return losses
+from medcl.config import load
+from medcl.pretrain.methods import METHODS, Batch, build_method
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -130,41 +77,48 @@ def test_volumes_work_as_pictures_do(name: str) -> None:
     assert torch.isfinite(method.loss(views, Batch(scan=torch.arange(6)))["loss"])
 
 
-def test_simclr_masks_patients_and_duplicates() -> None:
-    method, views = make("simclr"), make_views()
-    alone = method.loss(views, Batch(scan=torch.arange(8)))["loss"]
-    patients = method.loss(views, Batch(scan=torch.arange(8), patient=torch.arange(8) // 2))["loss"]
-    duplicates = method.loss(views, Batch(scan=torch.arange(8) // 2))["loss"]
-    assert patients < alone
-    assert torch.equal(patients, duplicates)
+@pytest.mark.parametrize("name", CONFIGS)
+def test_order_of_the_batch_does_not_matter(name: str) -> None:
+    method, views = make(name), make_views(5)
+    train(method, 2)
+    scan, patient = torch.arange(40, 48), torch.arange(8) // 2
+    order = torch.tensor([3, 1, 7, 5, 0, 2, 4, 6])
+    as_is = method.loss(views, Batch(scan, patient, epoch=1))["loss"].item()
+    shuffled = method.loss(views[order], Batch(scan[order], patient[order], epoch=1))["loss"].item()
+    assert shuffled == pytest.approx(as_is, rel=1e-5)
 
 
-def test_byol_target_starts_as_a_copy_and_gets_no_gradient() -> None:
-    method = make("byol", norm=True)
-    online = {
-        **dict(method.encoder.state_dict(prefix="0.")),
-        **dict(method.projector.state_dict(prefix="1.")),
-    }
-    target = method.target.network.state_dict()
-    assert online.keys() == target.keys()
-    assert all(torch.equal(online[key], target[key]) for key in online)
-    method.loss(make_views(), Batch(scan=torch.arange(8)))["loss"].backward()
-    assert all(p.grad is None for p in method.target.parameters())
+@pytest.mark.parametrize("name", [name for name in CONFIGS if name not in ("moco", "moco-euclidean")])
+def test_swapped_views_cost_the_same(name: str) -> None:
+    """MoCo v2 alone gives its two views different parts: query and key."""
+    method, views = make(name), make_views(5)
+    batch = Batch(torch.arange(8))
+    swapped = method.loss(views.flip(1), batch)["loss"].item()
+    assert swapped == pytest.approx(method.loss(views, batch)["loss"].item(), rel=1e-5)
 
 
-def test_byol_loss_is_zero_for_identical_inputs_through_identity_heads() -> None:
-    method = make("byol")
-    method.projector = method.predictor = nn.Identity()
-    method.target.network = nn.Sequential(method.encoder, nn.Identity())
-    views = make_views()[:, :1].expand(-1, 2, -1, -1, -1)
-    assert method.loss(views, Batch(scan=torch.arange(8)))["loss"].item() == pytest.approx(0, abs=1e-6)
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_online_encoder_is_the_one_that_is_kept(name: str) -> None:
+    encoder = SmallEncoder(norm=True)
+    method = build_method(CONFIGS[name], encoder)
+    assert method.encoder is encoder
+    before = [parameter.clone() for parameter in encoder.parameters()]
+    train(method, 2)
+    assert not all(torch.equal(a, b) for a, b in zip(before, encoder.parameters(), strict=True))
+    assert encoder.layers[2].num_batches_tracked > 0
 
 
-def test_byol_is_the_paper_s_sum_of_both_directions() -> None:
-    method, views = make("byol"), make_views()
-    project = nn.Sequential(method.encoder, method.projector)
-    p1, p2 = (method.predictor(project(views[:, i])) for i in (0, 1))
-    t1, t2 = (method.target(views[:, i]) for i in (0, 1))
-    expected = sum((F.normalize(p) - F.normalize(t)).square().sum(1).mean() for p, t in ((p1, t2), (p2, t1)))
-    found = method.loss(views, Batch(scan=torch.arange(8)))["loss"]
-    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+def test_shipped_settings_are_the_documented_defaults() -> None:
+    folder = Path(__file__).parents[2] / "configs" / "methods"
+    shipped = {path.stem: path for path in folder.glob("*.yaml")}
+    defaults = {str(config.model_fields["name"].default): config for config in METHODS}
+    assert shipped.keys() == defaults.keys()
+    for name, config in defaults.items():
+        assert load(shipped[name], config) == config()
+        assert all(f"\n{key}:" in shipped[name].read_text() for key in config.model_fields)
+
+
+def test_default_settings_build_around_a_real_feature_size() -> None:
+    for config in METHODS:
+        method = build_method(config(), SmallEncoder(features=32))
+        assert torch.isfinite(method.loss(make_views(), Batch(torch.arange(8)))["loss"]), config

@@ -74,8 +74,12 @@ class SwAV(Method):
         if self.queue is not None and self.training:
             self.queue.hold(large, batch.identity())
         loss = torch.stack(swaps).mean()
-        use = prototype_use(torch.cat(codes))
-        return {"loss": loss, "spread": spread(large.flatten(0, 1)), "prototype_use": use}
+        return {
+            "loss": loss,
+            "spread": spread(large.flatten(0, 1)),
+            "prototype_use": prototype_use(torch.cat(codes)),
+            "queue_used": loss.new_tensor(float(queued)),
+        }
 
     def _embed(self, views: Tensor) -> Tensor:
         projected = encode_together(lambda x: self.projector(self.encoder(x)), views)

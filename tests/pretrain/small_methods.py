@@ -1,0 +1,77 @@
+"""Small methods on small views, which the tests of this folder share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from medcl.pretrain.methods import Batch, Method, MethodConfig, build_method
+from medcl.pretrain.methods.barlow_twins import BarlowTwinsConfig
+from medcl.pretrain.methods.byol import BYOLConfig
+from medcl.pretrain.methods.moco import MoCoConfig
+from medcl.pretrain.methods.moco_v3 import MoCoV3Config
+from medcl.pretrain.methods.simclr import SimCLRConfig
+from medcl.pretrain.methods.simsiam import SimSiamConfig
+from medcl.pretrain.methods.swav import SwAVConfig
+from medcl.pretrain.methods.vicreg import VICRegConfig
+
+torch.set_num_threads(1)
+
+
+class SmallEncoder(nn.Module):
+    """Two linear layers on flattened views; `norm` adds the batch norm that real encoders have."""
+
+    def __init__(self, pixels: int = 16, features: int = 8, norm: bool = False) -> None:
+        super().__init__()
+        middle = nn.BatchNorm1d(12) if norm else nn.Identity()
+        self.layers = nn.Sequential(
+            nn.Flatten(), nn.Linear(pixels, 12), middle, nn.Tanh(), nn.Linear(12, features)
+        )
+        self.feature_size = features
+
+    def forward(self, views: Tensor) -> Tensor:
+        return self.layers(views)
+
+
+CONFIGS: dict[str, MethodConfig] = {
+    "simclr": SimCLRConfig(projection=6),
+    "simclr-margin": SimCLRConfig(projection=6, loss="contrastive"),
+    "simclr-euclidean": SimCLRConfig(projection=6, similarity="euclidean"),
+    "moco": MoCoConfig(projection=6, queue=20),
+    "moco-euclidean": MoCoConfig(projection=6, queue=12, similarity="euclidean"),
+    "moco_v3": MoCoV3Config(hidden=10, projection=6),
+    "byol": BYOLConfig(hidden=10, projection=6),
+    "swav": SwAVConfig(hidden=10, projection=6, prototypes=4, freeze_epochs=1),
+    "swav-queue": SwAVConfig(hidden=10, projection=6, prototypes=4, queue=20, queue_from_epoch=1),
+    "barlow_twins": BarlowTwinsConfig(dimensions=6, redundancy=0.1),
+    "vicreg": VICRegConfig(dimensions=6),
+    "simsiam": SimSiamConfig(dimensions=12, bottleneck=4),
+}
+
+
+def make(name: str, norm: bool = False) -> Method:
+    torch.manual_seed(0)
+    return build_method(CONFIGS[name], SmallEncoder(norm=norm))
+
+
+def make_views(seed: int = 0, scans: int = 8) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    anatomy = torch.randn(scans, 1, 1, 4, 4, generator=generator)
+    return anatomy + 0.3 * torch.randn(scans, 2, 1, 4, 4, generator=generator)
+
+
+def train(method: Method, steps: int, first: int = 0, total: int = 12, lr: float = 0.05) -> list[float]:
+    """Train without hidden state: only the method's state dict carries over (plain SGD)."""
+    losses = []
+    for step in range(first, first + steps):
+        batch = Batch(scan=torch.arange(8) + 8 * (step % 3), step=step, epoch=step // 3)
+        loss = method.loss(make_views(step % 3), batch)["loss"]
+        method.zero_grad()
+        loss.backward()
+        with torch.no_grad():
+            for parameter in method.parameters():
+                if parameter.grad is not None:
+                    parameter -= lr * parameter.grad
+        method.after_step((step + 1) / total)
+        losses.append(loss.item())
+    return losses
