@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+import pandas as pd
+
 BASELINE = "supervised"
 
 # A control asks whether the label can be had without looking at the disease.
@@ -38,6 +40,11 @@ def corruption(arm: str) -> tuple[str, str, int] | None:
     """Split "simclr-probe@noise-3" into ("simclr-probe", "noise", 3); None for an arm on clean images."""
     match = re.fullmatch(r"(.+)@(.+)-(\d+)", arm)
     return (match[1], match[2], int(match[3])) if match else None
+
+
+def on_clean_images(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a predictions table whose arm was tested on images as they are."""
+    return table[~table["arm"].isin([arm for arm in table["arm"].unique() if corruption(arm)])]
 
 
 def labels_in(budget: str, told: Mapping[str, int]) -> float | None:

@@ -12,7 +12,7 @@ from scipy import stats
 from medcl.errors import UsageError
 
 LEVEL = 0.95
-CHUNK = 4_000_000  # weights held at once (32 MB)
+CHUNK = 150_000  # weights held at once, about what fits the second-level cache
 JACKKNIFE_GROUPS = 1000
 
 Statistic = Callable[[np.ndarray], np.ndarray]

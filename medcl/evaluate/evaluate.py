@@ -11,7 +11,7 @@ import pandas as pd
 
 from medcl.errors import UsageError
 from medcl.evaluate import answer as words
-from medcl.evaluate.arms import BASELINE, corruption, is_control, labels_in, order_budgets
+from medcl.evaluate.arms import BASELINE, is_control, labels_in, on_clean_images, order_budgets
 from medcl.evaluate.metrics import METRICS, counts, likelihood_ratios, rates
 from medcl.evaluate.paired_tests import holm
 from medcl.evaluate.predictions import check_predictions, panel
@@ -82,7 +82,7 @@ def evaluate(
         UsageError: the table is faulty, or an arm that is asked for is not in it.
     """
     caveats = check_predictions(predictions)
-    clean = predictions[[corruption(arm) is None for arm in predictions["arm"]]]
+    clean = on_clean_images(predictions)
     primary, stated = _primary(clean, baseline, primary)
     known = _labels(clean, labels or {})
     found = resample(clean, panel(clean), draws, seed)
@@ -163,7 +163,7 @@ def _operating(found: Resampled) -> pd.DataFrame:
 
 
 def order_arms(arms: Iterable[str], primary: Primary) -> list[str]:
-    """Return the distinct arms: the method of the primary comparison, other methods, the baseline, controls."""
+    """Return the distinct arms: the primary method, other methods, the baseline, controls."""
     return sorted(
         set(arms), key=lambda arm: (is_control(arm), arm == primary.baseline, arm != primary.arm, arm)
     )

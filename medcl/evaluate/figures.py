@@ -170,7 +170,7 @@ def roc(result: Evaluation) -> Figure:
         for arm in _pair(result):
             colour, _, line = _look(result, arm)
             curves = []
-            for row in board.rows(arm, budget):
+            for row in board.rows(arm, budget).values():
                 fpr, tpr, _ = roc_curve(board.truth, board.probability[row], drop_intermediate=False)
                 axes.plot(fpr, tpr, color=colour, linewidth=0.4, alpha=0.4)
                 curves.append(np.interp(across, fpr, tpr))
@@ -190,7 +190,7 @@ def reliability(result: Evaluation) -> Figure:
         axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8)
         for arm in _pair(result):
             colour, marker, line = _look(result, arm)
-            rows = list(board.rows(arm, budget))
+            rows = list(board.rows(arm, budget).values())
             for row in rows:
                 told, seen = _observed(board.truth, board.probability[row])
                 axes.plot(told, seen, color=colour, linewidth=0.4, alpha=0.4)

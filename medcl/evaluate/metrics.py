@@ -62,19 +62,18 @@ def metrics(
 def areas(truth: np.ndarray, probability: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return AUROC and average precision, each (draws,), from one pass down the ranked scans."""
     order = np.argsort(-probability, kind="stable")
+    starts = np.append(0, np.flatnonzero(np.diff(probability[order])) + 1)
     ranked = weights[order]
-    last_of_tie = np.append(np.flatnonzero(np.diff(probability[order])), len(order) - 1)
-    called = np.cumsum(ranked, axis=0)[last_of_tie]
-    ranked *= truth[order, None]
-    tp = np.cumsum(ranked, axis=0)[last_of_tie]
-    fp = called - tp
-    positives, negatives = tp[-1], fp[-1]
-    gain = np.diff(tp, axis=0, prepend=0)
-    below = np.diff(fp, axis=0, prepend=0)
+    positive = ranked * truth[order, None]
+    negative = ranked - positive
+    if len(starts) < len(order):  # equal probabilities are one step of the curve
+        positive, negative = (np.add.reduceat(part, starts, axis=0) for part in (positive, negative))
+    tp, fp = np.cumsum(positive, axis=0), np.cumsum(negative, axis=0)
+    called = tp + fp
+    precision = np.divide(tp, called, out=np.zeros_like(tp), where=called > 0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        area = np.einsum("gd,gd->d", below, tp - gain / 2) / (positives * negatives)
-        precision = np.divide(tp, called, out=np.zeros_like(tp), where=called > 0)
-        average = np.einsum("gd,gd->d", gain, precision) / positives
+        area = np.einsum("gd,gd->d", negative, tp - positive / 2) / (tp[-1] * fp[-1])
+        average = np.einsum("gd,gd->d", positive, precision) / tp[-1]
     return area, average
 
 

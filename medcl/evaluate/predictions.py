@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from medcl.errors import UsageError
-from medcl.evaluate.arms import corruption
+from medcl.evaluate.arms import on_clean_images
 
 COLUMNS = ("scan", "patient", "site", "arm", "budget", "seed", "split", "truth", "probability")
 CELL = ["arm", "budget", "seed"]
@@ -40,8 +40,7 @@ def check_predictions(table: pd.DataFrame) -> list[str]:
     _check_columns(table)
     _check_values(table)
     _check_cells(table)
-    clean = table[[corruption(arm) is None for arm in table["arm"]]]
-    return _caveats(clean) + _test_set_caveats(table[table["split"] == "test"])
+    return _caveats(on_clean_images(table)) + _test_set_caveats(table[table["split"] == "test"])
 
 
 def _refuse(fault: str, remedy: str) -> None:
@@ -203,10 +202,16 @@ class Panel:
         """Number of test patients."""
         return int(self.patient.max()) + 1
 
-    def rows(self, arm: str, budget: str) -> Sequence[int]:
-        """Return the rows of `cells` of one arm and budget, by ascending seed."""
-        chosen = self.cells[(self.cells["arm"] == arm) & (self.cells["budget"] == budget)]
-        return [int(row) for row in chosen.sort_values("seed").index]
+    @cached_property
+    def _row_of(self) -> dict[tuple[str, str], dict[int, int]]:
+        found: dict[tuple[str, str], dict[int, int]] = {}
+        for row, (arm, budget, seed) in enumerate(self.cells.itertuples(index=False, name=None)):
+            found.setdefault((arm, budget), {})[seed] = row
+        return found
+
+    def rows(self, arm: str, budget: str) -> dict[int, int]:
+        """Return seed -> row of `cells`, by ascending seed; empty without such a cell."""
+        return self._row_of.get((arm, budget), {})
 
 
 def panel(table: pd.DataFrame) -> Panel:

@@ -35,7 +35,7 @@ class Resampled:
 
     def mean(self, arm: str, budget: str, metric: str) -> Sample:
         """Return the mean over seeds of one arm at one budget."""
-        rows = list(self.panel.rows(arm, budget))
+        rows = list(self.panel.rows(arm, budget).values())
         at = METRICS.index(metric)
         return over_seeds(
             self.values[rows, at], self.draws[rows, at], self.left_out[rows, at], self.resampler
@@ -46,18 +46,11 @@ class Resampled:
 
         None when they share no seed at this budget.
         """
-        cells = self.panel.cells
-        seeds = [
-            set(cells.loc[(cells["arm"] == name) & (cells["budget"] == budget), "seed"])
-            for name in (arm, baseline)
-        ]
-        common = seeds[0] & seeds[1]
+        mine, theirs = self.panel.rows(arm, budget), self.panel.rows(baseline, budget)
+        common = [seed for seed in mine if seed in theirs]
         if not common:
             return None
-        one, two = (
-            [row for row in self.panel.rows(name, budget) if cells.at[row, "seed"] in common]
-            for name in (arm, baseline)
-        )
+        one, two = [mine[seed] for seed in common], [theirs[seed] for seed in common]
         at = METRICS.index(metric)
         values, draws, left_out = (
             block[one, at] - block[two, at] for block in (self.values, self.draws, self.left_out)

@@ -92,7 +92,8 @@ def test_a_corrupted_arm_needs_no_validation(table: pd.DataFrame) -> None:
 def test_panel_lays_out_what_the_table_says(table: pd.DataFrame) -> None:
     board = panel(table.sample(frac=1, random_state=0))
     row = board.rows("supervised", "5/class")[3]
-    assert board.cells.loc[row, "seed"] == 3
+    assert board.cells.loc[row].tolist() == ["supervised", "5/class", 3]
+    assert board.rows("supervised", "all") == {}
     cell = table[(table["arm"] == "supervised") & (table["seed"] == 3) & (table["split"] == "test")]
     cell = cell.set_index("scan").loc[board.scan]
     np.testing.assert_array_equal(board.probability[row], cell["probability"])
