@@ -1,0 +1,67 @@
+"""Converted scans open in nibabel with the same values in the same place."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from archive_samples import mixed_archive
+
+from medcl.archive import convert, read, scan_archive
+from medcl.archive.convert import nifti_image
+from medcl.archive.types import Scan
+from medcl.errors import UsageError
+
+
+def test_every_scan_is_written_as_it_reads(tmp_path: Path) -> None:
+    mixed_archive(tmp_path / "archive")
+    catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
+    report = convert(catalog, tmp_path / "out")
+    assert report == {"written": len(catalog.scans), "failed": 0, "faults": {}}
+    for scan in catalog.scans["scan"]:
+        found = read(catalog, scan)
+        image = nib.load(tmp_path / "out" / f"{scan}.nii.gz")
+        facts = json.loads((tmp_path / "out" / f"{scan}.json").read_text())
+        assert facts["shape"] == list(found.array.shape)
+        assert set(facts["flags"]) == set(found.flags)
+        if found.is_volume:
+            np.testing.assert_array_equal(np.asanyarray(image.dataobj), found.array)
+            np.testing.assert_allclose(image.affine, found.affine)
+            assert int(image.header["sform_code"]) == 1
+        else:
+            np.testing.assert_array_equal(np.asanyarray(image.dataobj)[..., 0].T, found.array)
+            assert int(image.header["sform_code"]) == 0
+            assert facts["spacing_mm"] is None
+
+
+def test_converting_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    mixed_archive(tmp_path / "archive")
+    catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
+    convert(catalog, tmp_path / "one")
+    convert(catalog, tmp_path / "two")
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+    with pytest.raises(UsageError, match="already exists"):
+        convert(catalog, tmp_path / "one")
+
+
+def test_a_sheared_affine_survives_and_a_quaternion_does_not_pretend() -> None:
+    affine = np.array([[1.0, 0, 0.3, 4], [0, 1, 0, 5], [0, 0, 2, 6], [0, 0, 0, 1]])
+    scan = Scan(np.zeros((3, 4, 5), np.int16), affine, (1, 1, 2.02), "HU", "CT")
+    image = nib.Nifti1Image.from_bytes(nifti_image(scan).to_bytes())
+    np.testing.assert_allclose(image.affine, affine)
+    assert int(image.header["qform_code"]) == 0
+
+
+def test_colour_pictures_and_cine_keep_their_axes() -> None:
+    colour = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+    image = nifti_image(Scan(colour, None, (0.5, 0.25), "uint8", "US"))
+    stored = np.asanyarray(image.dataobj)
+    assert stored.shape == (5, 4, 1)
+    assert tuple(stored[1, 2, 0]) == tuple(colour[2, 1])
+    assert image.header.get_zooms()[:2] == (0.25, 0.5)
+    cine = np.arange(2 * 4 * 5, dtype=np.uint8).reshape(2, 4, 5)
+    assert nifti_image(Scan(cine, None, None, "uint8", "US")).shape == (5, 4, 2)
