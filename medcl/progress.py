@@ -22,7 +22,6 @@ def track(items: Iterable[Item], what: str, total: int | None = None, unit: str 
         file=sys.stderr,
         mininterval=0.2 if interactive else 10.0,
         dynamic_ncols=interactive,
-        leave=interactive,
     )
 
 
@@ -36,5 +35,4 @@ def bar(what: str, total: int, start: int, unit: str) -> tqdm:
         unit=unit,
         file=sys.stderr,
         mininterval=0.2 if interactive else 10.0,
-        leave=interactive,
     )

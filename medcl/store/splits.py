@@ -63,16 +63,18 @@ def mark_duplicates(scans: pd.DataFrame) -> pd.Series:
     """Return for every row `""` (kept), the scan of which it is an exact copy, or `conflict`.
 
     Of copies in several splits of the source the one in the test set is kept, then validation, so that no
-    test image is ever trained on. Copies whose labels contradict each other are all set aside: nobody knows
-    which label is true.
+    test image is ever trained on. Copies inside a test or validation set that the source defines stay: they
+    leak nothing, and published figures are on that set. Copies whose labels contradict each other are all
+    set aside: nobody knows which label is true.
     """
     duplicate = pd.Series("", index=scans.index, dtype=object)
-    order = {"test": 0, "val": 1, "train": 2}
-    for _, group in scans[scans["fingerprint"].duplicated(keep=False)].groupby("fingerprint"):
-        if group["label"].dropna().nunique() > 1:
+    rank = scans["source_split"].map({"test": 0, "val": 1, "train": 2}).fillna(3)
+    copied = scans[scans["fingerprint"].duplicated(keep=False)]
+    for _, group in copied.groupby("fingerprint"):
+        if len(set(group["label"].dropna())) > 1:
             duplicate[group.index] = "conflict"
             continue
-        rank = group["source_split"].map(order).fillna(3)
-        first = rank.sort_values(kind="stable").index[0]
-        duplicate[group.index.drop(first)] = group.loc[first, "scan"]
+        ranks = rank[group.index].sort_values(kind="stable")
+        stay = ranks.index[(ranks == ranks.iloc[0]) & (ranks < 2)].union(ranks.index[:1])
+        duplicate[group.index.difference(stay)] = group.loc[ranks.index[0], "scan"]
     return duplicate

@@ -1,0 +1,5 @@
+"""`python -m medcl` is `medcl`."""
+
+from medcl.cli import main
+
+main()

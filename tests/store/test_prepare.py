@@ -1,0 +1,172 @@
+"""The store on real files: what is found, kept, refused and resumed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from medcl.archive import scan_archive
+from medcl.errors import UsageError
+from medcl.store import Store, prepare
+
+
+def pictures(folder: Path, classes: dict[str, int], seed: int = 0) -> Path:
+    generator = np.random.default_rng(seed)
+    for name, count in classes.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            pixels = generator.integers(0, 255, (24, 30), np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{name}{number}.png")
+    return folder
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    return pictures(tmp_path / "archive", {"healthy": 24, "abnormal": 16})
+
+
+def test_stored_pixels_are_the_file_s(archive: Path, tmp_path: Path) -> None:
+    catalog = scan_archive([archive], tmp_path / "catalog")
+    store = prepare(catalog, tmp_path / "store", "folders")
+    originals = {np.asarray(Image.open(p)).tobytes() for p in archive.rglob("*.png")}
+    assert {store.array(row).tobytes() for row in range(len(store))} == originals
+    assert store.scans["label"].value_counts().to_dict() == {"healthy": 24, "abnormal": 16}
+
+
+def test_numbering_and_splits_do_not_depend_on_names_or_key(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = prepare(scan_archive([archive], tmp_path / "c1"), tmp_path / "s1", "folders")
+    for path in sorted(archive.rglob("*.png")):
+        path.rename(path.with_name(f"renamed-{hash(path.name) % 997}-{path.name}"))
+    monkeypatch.setenv("MEDCL_HOME", str(tmp_path / "another-home"))
+    second = prepare(scan_archive([archive], tmp_path / "c2"), tmp_path / "s2", "folders")
+    assert set(first.scans["scan"]).isdisjoint(second.scans["scan"])
+    for column in ("fingerprint", "label", "split"):
+        assert first.scans[column].tolist() == second.scans[column].tolist()
+
+
+def test_label_table_by_file_with_patients(archive: Path, tmp_path: Path) -> None:
+    names = sorted(p.name for p in archive.rglob("*.png"))
+    table = pd.DataFrame(
+        {"file": names, "label": ["x", "y"] * 20, "patient": [f"P{i // 4}" for i in range(40)]}
+    )
+    table.to_csv(tmp_path / "labels.csv", index=False)
+    store = prepare(scan_archive([archive], tmp_path / "c"), tmp_path / "s", tmp_path / "labels.csv")
+    assert store.scans["patient"].nunique() == 10
+    assert (store.scans.groupby("patient")["split"].nunique() == 1).all()
+    assert not store.scans["patient"].str.contains("P").any()
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("name,label\na,b\n", "no key column"),
+        ("file,class\na,b\n", "no column 'label'"),
+        ("file,label\nhealthy1.png,a\nhealthy1.png,b\n", "repeat a 'file'"),
+        ("file,label\nsecretname.png,a\n", "names no scan"),
+    ],
+)
+def test_a_faulty_label_table_is_refused_before_anything_is_written(
+    archive: Path, tmp_path: Path, table: str, told: str
+) -> None:
+    (tmp_path / "labels.csv").write_text(table)
+    catalog = scan_archive([archive], tmp_path / "c")
+    with pytest.raises(UsageError, match=told) as caught:
+        prepare(catalog, tmp_path / "s", tmp_path / "labels.csv")
+    assert "\n" not in str(caught.value)
+    assert "secretname" not in str(caught.value)
+    assert not (tmp_path / "s").exists()
+
+
+def test_folders_of_patients_are_not_taken_for_classes(tmp_path: Path) -> None:
+    archive = pictures(tmp_path / "a", {f"patient{i}": 1 for i in range(25)})
+    with pytest.raises(UsageError, match="look like patients"):
+        prepare(scan_archive([archive], tmp_path / "c"), tmp_path / "s", "folders")
+
+
+def test_masks_follow_their_scan_and_another_grid_is_refused(tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    generator = np.random.default_rng(0)
+    affine = np.diag([-1.0, -1.0, 3.0, 1.0])
+    drawn = {}
+    for name, scale in (("a", 3.0), ("b", 4.0)):
+        volume = generator.normal(size=(12, 14, 6)).astype(np.float32)
+        drawn[name] = (generator.random((12, 14, 6)) > 0.8).astype(np.uint8) * 2
+        nib.Nifti1Image(volume, affine).to_filename(archive / f"{name}.nii.gz")
+        nib.Nifti1Image(drawn[name], np.diag([-1.0, -1.0, scale, 1.0])).to_filename(
+            archive / f"{name}-mask.nii.gz"
+        )
+    (tmp_path / "labels.csv").write_text(
+        "file,label,mask\na.nii.gz,x,a-mask.nii.gz\nb.nii.gz,y,b-mask.nii.gz\n"
+    )
+    store = prepare(scan_archive([archive], tmp_path / "c"), tmp_path / "s", tmp_path / "labels.csv")
+    assert len(store) == 1
+    assert "another grid" in next(iter(store.facts["faults"].values()))
+    np.testing.assert_array_equal(store.mask(0), drawn["a"][::-1, ::-1])
+    np.testing.assert_allclose(np.abs(store.affine(0)[:3, :3]), np.diag([1, 1, 3]))
+
+
+def test_an_unfinished_or_foreign_folder_is_refused(archive: Path, tmp_path: Path) -> None:
+    catalog = scan_archive([archive], tmp_path / "c")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("mine")
+    with pytest.raises(UsageError, match="already exists"):
+        prepare(catalog, tmp_path / "full")
+    with pytest.raises(UsageError, match="no store"):
+        Store.open(tmp_path / "nowhere")
+    assert (tmp_path / "full" / "thesis.txt").read_text() == "mine"
+
+
+def test_a_killed_prepare_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    np.savez(
+        tmp_path / "set.npz",
+        train_images=generator.integers(0, 255, (5000, 28, 28), np.uint8),
+        train_labels=generator.integers(0, 2, (5000, 1)),
+        test_images=generator.integers(0, 255, (50, 28, 28), np.uint8),
+        test_labels=generator.integers(0, 2, (50, 1)),
+    )
+    catalog = scan_archive([tmp_path / "set.npz"], tmp_path / "c")
+    whole = prepare(catalog, tmp_path / "whole")
+    command = [sys.executable, "-m", "medcl", "prepare", str(tmp_path / "c"), "-o", str(tmp_path / "killed")]
+    process = subprocess.Popen(command, env=os.environ)
+    while not (tmp_path / "killed" / "arrays" / "00001.parquet").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    with pytest.raises(UsageError, match="unfinished"):
+        Store.open(tmp_path / "killed")
+    done = (tmp_path / "killed" / "arrays" / "00001.parquet").stat().st_mtime_ns
+    resumed = prepare(catalog, tmp_path / "killed")
+    assert (tmp_path / "killed" / "arrays" / "00001.parquet").stat().st_mtime_ns == done
+    assert resumed.scans.equals(whole.scans)
+    assert all((resumed.array(r) == whole.array(r)).all() for r in range(0, len(whole), 97))
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "facts"),
+    [
+        ("pneumoniamnist.npz", None, {"copies": 26, "crossing_splits": 10, "conflicting_labels": 0}),
+        ("busi", "folders", {"copies": 0, "crossing_splits": 0, "conflicting_labels": 2}),
+    ],
+)
+def test_known_copies_are_found(
+    data: Path, tmp_path: Path, name: str, labels: str | None, facts: dict[str, int]
+) -> None:
+    store = prepare(scan_archive([data / name], tmp_path / "c"), tmp_path / "s", labels)
+    assert store.facts["duplicates"] == facts
+    used = store.scans[store.scans["split"] != "excluded"]
+    assert (used.groupby("fingerprint")["split"].nunique() == 1).all()

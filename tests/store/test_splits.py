@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from medcl.store.splits import assign_splits, mark_duplicates
+
+
+def cohort(patients: int, scans_each: int = 2, seed: int = 0) -> pd.DataFrame:
+    generator = np.random.default_rng(seed)
+    label = generator.choice(["healthy", "abnormal"], patients)
+    rows = [(f"p{p}", label[p], f"site{p % 2}") for p in range(patients) for _ in range(scans_each)]
+    scans = pd.DataFrame(rows, columns=["patient", "label", "site"])
+    return scans.assign(
+        scan=[f"s{i}" for i in range(len(scans))],
+        fingerprint=np.arange(len(scans), dtype=np.uint64),
+        source_split=None,
+        duplicate="",
+    )
+
+
+@given(st.integers(3, 80), st.integers(1, 3), st.integers(0, 5))
+@settings(max_examples=40, deadline=None)
+def test_no_patient_is_ever_in_two_splits(patients: int, scans_each: int, seed: int) -> None:
+    scans = cohort(patients, scans_each, seed)
+    split = assign_splits(scans, seed)
+    assert (split.groupby(scans["patient"]).nunique() == 1).all()
+    assert set(split) >= {"train", "test"}
+
+
+def test_splits_are_stratified_and_of_the_stated_size() -> None:
+    scans = cohort(400)
+    split = assign_splits(scans, 0)
+    shares = split.value_counts(normalize=True)
+    assert abs(shares["test"] - 0.25) < 0.02
+    assert abs(shares["val"] - 0.15) < 0.02
+    prevalence = (scans["label"] == "abnormal").groupby(split).mean()
+    assert prevalence.max() - prevalence.min() < 0.06
+
+
+def test_pseudonyms_change_no_split() -> None:
+    scans = cohort(40)
+    renamed = scans.assign(patient=scans["patient"].map(lambda name: f"x{hash(name) % 10**9}-{name}"))
+    assert assign_splits(scans, 3).equals(assign_splits(renamed, 3))
+
+
+def test_another_seed_deals_otherwise() -> None:
+    scans = cohort(40)
+    assert not assign_splits(scans, 0).equals(assign_splits(scans, 1))
+
+
+def copies(rows: list[tuple[int, str | None, str | None]]) -> pd.DataFrame:
+    scans = pd.DataFrame(rows, columns=["fingerprint", "label", "source_split"])
+    return scans.assign(scan=[f"s{i}" for i in range(len(scans))])
+
+
+def test_a_copy_in_training_gives_way_to_the_one_in_the_test_set() -> None:
+    found = mark_duplicates(copies([(7, "a", "train"), (7, "a", "test"), (8, "a", "train")]))
+    assert found.tolist() == ["s1", "", ""]
+
+
+def test_copies_inside_a_given_test_set_stay() -> None:
+    found = mark_duplicates(copies([(7, "a", "test"), (7, "a", "test"), (7, "a", "val")]))
+    assert found.tolist() == ["", "", "s0"]
+
+
+def test_contradicting_labels_set_all_copies_aside() -> None:
+    found = mark_duplicates(copies([(7, "benign", None), (7, "malignant", None), (9, "benign", None)]))
+    assert found.tolist() == ["conflict", "conflict", ""]
+
+
+def test_copies_without_given_splits_leave_one() -> None:
+    found = mark_duplicates(copies([(7, None, None), (7, "a", None), (7, None, None)]))
+    assert found.tolist() == ["", "s0", "s0"]
