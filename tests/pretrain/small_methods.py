@@ -50,8 +50,18 @@ CONFIGS: dict[str, MethodConfig] = {
 
 
 def make(name: str, norm: bool = False) -> Method:
+    """Build the same method each time; `norm` puts batch norm into its encoder."""
     torch.manual_seed(0)
     return build_method(CONFIGS[name], SmallEncoder(norm=norm))
+
+
+def without_batch_norm(method: Method) -> Method:
+    """Take every batch norm out of a method, in place."""
+    for module in list(method.modules()):
+        for child, layer in module.named_children():
+            if isinstance(layer, nn.BatchNorm1d):
+                setattr(module, child, nn.Identity())
+    return method
 
 
 def make_views(seed: int = 0, scans: int = 8) -> Tensor:
