@@ -1,0 +1,331 @@
+"""The insides of a fictitious patient: organs as smooth shapes in world millimetres, so that all is exact.
+
+World axes are RAS+ millimetres: right-hand side of the patient is negative x, the front positive y, the
+head positive z. A body is a list of shapes painted in order; each shape knows its own edge, so a sample at
+any point of any grid is a physical truth and not an interpolation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+HALF_HEIGHT_MM = 38.0
+"""The imaged slab reaches this far above and below the origin; lesions lie well inside it."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A wobbly ellipsoid of one density.
+
+    Attributes:
+        centre: (3,) millimetres.
+        radii: (3,) millimetres along the shape's own axes.
+        hu: density in its inside.
+        turn_deg: rotation about the head-foot axis.
+        wobble: (waves, amplitude, phase) of smooth bulges around that axis, amplitudes as radius shares.
+    """
+
+    centre: tuple[float, float, float]
+    radii: tuple[float, float, float]
+    hu: float
+    turn_deg: float = 0.0
+    wobble: tuple[tuple[int, float, float], ...] = ()
+
+    def depth_mm(self, points: np.ndarray) -> np.ndarray:
+        """Return how deep each of `points` (3, ...) lies inside the shape; negative outside."""
+        local = points - np.asarray(self.centre, points.dtype).reshape(3, *[1] * (points.ndim - 1))
+        angle = np.deg2rad(self.turn_deg)
+        across = np.cos(angle) * local[0] + np.sin(angle) * local[1]
+        along = np.cos(angle) * local[1] - np.sin(angle) * local[0]
+        u, v, w = across / self.radii[0], along / self.radii[1], local[2] / self.radii[2]
+        reach = np.sqrt(u * u + v * v + w * w) + np.float32(1e-6)
+        distance = np.sqrt((local * local).sum(axis=0))
+        edge = np.ones_like(reach)
+        if self.wobble:
+            around = np.arctan2(v, u)
+            flat = np.sqrt(u * u + v * v) / reach
+            for waves, amplitude, phase in self.wobble:
+                edge += amplitude * flat * np.sin(waves * around + phase)
+        return (edge / reach - 1) * distance + np.where(distance < 1e-3, min(self.radii), 0)
+
+
+@dataclass(frozen=True)
+class Inset:
+    """What lies deeper than `by_mm` inside a shape."""
+
+    shape: Shape
+    by_mm: float
+
+    def depth_mm(self, points: np.ndarray) -> np.ndarray:
+        """Return how deep each of `points` (3, ...) lies; negative outside."""
+        return self.shape.depth_mm(points) - self.by_mm
+
+
+@dataclass(frozen=True)
+class Tube:
+    """A vessel: a straight piece of constant radius from `start` to `end`, all in millimetres."""
+
+    start: tuple[float, float, float]
+    end: tuple[float, float, float]
+    radius: float
+    hu: float
+
+    @property
+    def centre(self) -> tuple[float, ...]:
+        return tuple((np.asarray(self.start) + np.asarray(self.end)) / 2)
+
+    @property
+    def radii(self) -> tuple[float, ...]:
+        return tuple(np.abs(np.asarray(self.end) - np.asarray(self.start)) / 2 + self.radius)
+
+    def depth_mm(self, points: np.ndarray) -> np.ndarray:
+        """Return how deep each of `points` (3, ...) lies inside the vessel; negative outside."""
+        column = (3, *[1] * (points.ndim - 1))
+        start = np.asarray(self.start, points.dtype).reshape(column)
+        axis = np.asarray(self.end, points.dtype).reshape(column) - start
+        length = float((axis * axis).sum()) + 1e-9
+        along = np.clip(((points - start) * axis).sum(axis=0) / length, 0, 1)
+        return self.radius - np.sqrt(((points - start - along * axis) ** 2).sum(axis=0))
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """A spheroid that does not belong: place and diameter in millimetres, density against its organ in HU."""
+
+    centre: tuple[float, float, float]
+    diameter_mm: float
+    flattening: float
+    contrast_hu: float
+
+    def shape(self, hu: float) -> Shape:
+        """Return the lesion as a shape of density `hu`."""
+        radius = self.diameter_mm / 2
+        return Shape(self.centre, (radius, radius, radius * self.flattening), hu)
+
+
+@dataclass(frozen=True)
+class Body:
+    """One patient.
+
+    Attributes:
+        trunk: the skin's surface.
+        layers: (depth under the skin in mm, HU) from outside in; the last is the fat of the cavity.
+        ribs: painted over the layers.
+        organs: painted in order, cut by the cavity; the liver's lobes are among them.
+        spine: painted last.
+        liver_hu: density of the liver, on which the lesions' contrast stands.
+        texture_hu: standard deviation of the unevenness of tissue.
+        lesions: painted over the organs.
+    """
+
+    trunk: Shape
+    layers: tuple[tuple[float, float], ...]
+    ribs: tuple[Shape, ...]
+    organs: tuple[Shape | Tube, ...]
+    spine: tuple[Shape | Tube, ...]
+    liver_hu: float
+    texture_hu: float
+    lesions: tuple[Lesion, ...]
+
+    @property
+    def wall_mm(self) -> float:
+        """Depth under the skin at which the cavity begins."""
+        return self.layers[-1][0]
+
+
+def draw_body(rng: np.random.Generator, abnormal: bool) -> Body:
+    """Draw an upper abdomen; an abnormal one has lesions in the liver, everything else is drawn alike."""
+    size = rng.normal(1.0, 0.05)
+    blood = rng.uniform(60, 170)
+    liver_hu = 55 + 0.42 * (blood - 45) + rng.normal(0, 6)
+    trunk, layers, ribs = _wall(rng, size)
+    cavity = Inset(trunk, layers[-1][0])
+    liver = _liver(rng, size, liver_hu)
+    organs = [*_chest(rng, size), *_gut(rng, size), *_kidneys_and_spleen(rng, size, blood), *liver]
+    organs += _vessels(rng, liver[0], liver_hu + max(12.0, 0.35 * (blood - 45)), blood)
+    organs += _innocent_marks(rng, liver, cavity)
+    spine = _spine(rng, size, blood)
+    texture = rng.uniform(2, 5)
+    lesions = _lesions(rng, liver, cavity) if abnormal else ()
+    return Body(trunk, layers, ribs, tuple(organs), spine, liver_hu, texture, lesions)
+
+
+def _wobble(rng: np.random.Generator, amplitude: float) -> tuple[tuple[int, float, float], ...]:
+    return tuple(
+        (waves, amplitude * rng.uniform(0.3, 1) / (waves - 1), rng.uniform(0, 2 * np.pi))
+        for waves in (2, 3, 4)
+    )
+
+
+def _near(
+    rng: np.random.Generator, x: float, y: float, z: float, spread: float
+) -> tuple[float, float, float]:
+    moved = np.array([x, y, z]) + rng.normal(0, spread, 3)
+    return float(moved[0]), float(moved[1]), float(moved[2])
+
+
+def _wall(
+    rng: np.random.Generator, size: float
+) -> tuple[Shape, tuple[tuple[float, float], ...], tuple[Shape, ...]]:
+    width, depth = 122 * size * rng.normal(1, 0.03), 88 * size * rng.normal(1, 0.04)
+    fat, muscle = rng.uniform(5, 17), rng.uniform(9, 13)
+    trunk = Shape((0, 0, 0), (width, depth, 900), 45, wobble=_wobble(rng, 0.025))
+    layers = ((0.0, 45.0), (2.0, -100.0), (fat, 58.0), (fat + muscle, -96.0))
+    ribs = []
+    for side in (-1, 1):
+        for angle in np.deg2rad(np.arange(-55, 75, 24) + rng.uniform(-6, 6)):
+            ring_x, ring_y = width - fat - muscle / 2, depth - fat - muscle / 2
+            place = (side * ring_x * np.cos(angle), ring_y * np.sin(angle), rng.uniform(-40, 40))
+            turn = float(np.rad2deg(np.arctan2(ring_y * np.cos(angle), -side * ring_x * np.sin(angle))))
+            ribs += [Shape(place, (15, 4.5, 9), 420, turn), Shape(place, (12, 2.6, 6), 170, turn)]
+    return trunk, layers, tuple(ribs)
+
+
+def _chest(rng: np.random.Generator, size: float) -> list[Shape | Tube]:
+    domes: list[Shape | Tube] = []
+    for x, height in ((-62, rng.uniform(56, 74)), (60, rng.uniform(54, 70))):
+        centre = _near(rng, x * size, -6, height, 4)
+        domes.append(
+            Shape(centre, (44 * size, 58 * size, 42), rng.uniform(-880, -820), wobble=_wobble(rng, 0.04))
+        )
+    return domes
+
+
+def _liver(rng: np.random.Generator, size: float, hu: float) -> tuple[Shape, ...]:
+    right = Shape(
+        _near(rng, -50 * size, 6, 2, 5),
+        (50 * size * rng.normal(1, 0.06), 58 * size * rng.normal(1, 0.06), 52 * rng.normal(1, 0.06)),
+        hu,
+        rng.uniform(-12, 12),
+        _wobble(rng, 0.09),
+    )
+    left = Shape(
+        _near(rng, -8 * size, 38 * size, 8, 5),
+        (46 * size * rng.normal(1, 0.1), 22 * size * rng.normal(1, 0.1), 34 * rng.normal(1, 0.1)),
+        hu,
+        rng.uniform(-18, 4),
+        _wobble(rng, 0.08),
+    )
+    return right, left
+
+
+def _gut(rng: np.random.Generator, size: float) -> list[Shape]:
+    centre = _near(rng, 52 * size, 24 * size, 6, 6)
+    radii = (30 * size * rng.normal(1, 0.12), 27 * size * rng.normal(1, 0.12), 34.0)
+    wall = Shape(centre, radii, 50, wobble=_wobble(rng, 0.08))
+    filling = rng.choice([12.0, 35.0, 160.0])
+    inside = Shape(centre, (radii[0] - 4, radii[1] - 4, radii[2] - 4), filling, wobble=wall.wobble)
+    front = (centre[0], centre[1] + radii[1] * rng.uniform(0.45, 0.7), centre[2])
+    gas = Shape(front, (radii[0] * 0.6, radii[1] * 0.3, radii[2] * 0.6), -930)
+    loops = []
+    for _ in range(8):
+        place = _near(rng, rng.uniform(-50, 70) * size, rng.uniform(-10, 48) * size, rng.uniform(-62, -34), 3)
+        reach = rng.uniform(9, 17)
+        loops.append(Shape(place, (reach, reach * 0.8, reach), 42, rng.uniform(0, 180), _wobble(rng, 0.1)))
+        loops.append(
+            Shape(place, (reach - 4, reach * 0.8 - 4, reach - 4), float(rng.choice([-850, 20, 150])))
+        )
+    return [wall, inside, gas, *loops]
+
+
+def _kidneys_and_spleen(rng: np.random.Generator, size: float, blood: float) -> list[Shape]:
+    parts = [
+        Shape(
+            _near(rng, 76 * size, -26 * size, 8, 5),
+            (24, 34, 34),
+            50 + 0.5 * (blood - 45),
+            -25,
+            _wobble(rng, 0.08),
+        )
+    ]
+    for x in (-46, 46):
+        centre = _near(rng, x * size, -38 * size, -36, 5)
+        parts.append(
+            Shape(centre, (22, 24, 36), 40 + 0.9 * (blood - 45), np.sign(x) * 30, _wobble(rng, 0.06))
+        )
+        parts.append(Shape((centre[0] - np.sign(x) * 6, centre[1] + 3, centre[2]), (10, 8, 20), -40))
+    return parts
+
+
+def _spine(rng: np.random.Generator, size: float, blood: float) -> tuple[Shape | Tube, ...]:
+    y = -50 * size
+    parts: list[Shape | Tube] = []
+    for z in (-62.0, -31.0, 0.0, 31.0, 62.0):
+        z += rng.uniform(-2, 2)
+        parts += [Shape((0, y, z), (20, 16, 14), 430), Shape((0, y, z), (17, 13, 12), rng.uniform(150, 210))]
+        parts.append(Shape((0, y - 38, z - 6), (4, 13, 8), 380))
+        parts += [Shape((side * 22, y - 22, z), (13, 5, 7), 400, side * -20) for side in (-1, 1)]
+    parts.append(Tube((0, y - 23, -90), (0, y - 23, 90), 8.5, 25))
+    parts += [Tube((side * 30, y - 22, -90), (side * 30, y - 22, 90), 15, 55) for side in (-1, 1)]
+    parts.append(Tube((9, y + 27, -90), (9, y + 27, 90), rng.uniform(8, 11), blood + 12))
+    parts.append(Tube((-17, y + 28, -90), (-17, y + 28, 90), rng.uniform(9, 12), blood))
+    return tuple(parts)
+
+
+def _vessels(rng: np.random.Generator, right: Shape, hu: float, blood: float) -> list[Tube]:
+    hilum = np.array([-18.0, 0.0, right.centre[2] - 8]) + rng.normal(0, 3, 3)
+    trunk = (0.0, -5.0, -45.0)
+    tubes = [Tube(trunk, _point(hilum), 6.5, blood)]
+    for _ in range(7):
+        direction = np.array([-rng.uniform(0.2, 1), rng.uniform(-0.9, 0.9), rng.uniform(-0.8, 0.8)])
+        reach = rng.uniform(22, 36) * direction / np.linalg.norm(direction)
+        fork = hilum + reach
+        tubes.append(Tube(_point(hilum), _point(fork), rng.uniform(2.6, 4.2), hu))
+        for _ in range(2):
+            twig = fork + 22 * (reach / np.linalg.norm(reach) + rng.normal(0, 0.5, 3))
+            if right.depth_mm(twig) > 4:
+                tubes.append(Tube(_point(fork), _point(twig), rng.uniform(1.6, 2.6), hu))
+    return tubes
+
+
+def _innocent_marks(rng: np.random.Generator, liver: tuple[Shape, ...], cavity: Inset) -> list[Shape | Tube]:
+    """Gall bladder, fat of the fissure, calcified specks: what a careless reader takes for disease."""
+    right, left = liver
+    gall = Shape(
+        _near(rng, -38, 30, -30, 4), (rng.uniform(9, 14), rng.uniform(14, 22), 17), 10, rng.uniform(0, 40)
+    )
+    top = (left.centre[0] - 20, left.centre[1] + 12, 30.0)
+    fissure = Tube(top, (top[0] + 6, top[1] - 20, -30.0), rng.uniform(1.8, 3.2), -20)
+    specks = [
+        Shape(place, (2, 2, 2.5), 500) for place in _places(rng, (right, cavity), int(rng.integers(0, 3)), 8)
+    ]
+    return [gall, fissure, *specks]
+
+
+def _lesions(rng: np.random.Generator, liver: tuple[Shape, ...], cavity: Inset) -> tuple[Lesion, ...]:
+    sizes = rng.uniform(7, 16, int(rng.integers(2, 6)))
+    sizes[0] = rng.uniform(12, 16)
+    contrast = -rng.uniform(40, 55)
+    found: list[Lesion] = []
+    for diameter in sizes:
+        lobe = liver[0] if rng.random() < 0.75 else liver[1]
+        taken = [(lesion.centre, lesion.diameter_mm) for lesion in found]
+        for place in _places(rng, (lobe, cavity), 1, diameter / 2 + 3, taken):
+            found.append(Lesion(place, float(diameter), float(rng.uniform(0.8, 1.1)), float(contrast)))
+    return tuple(found)
+
+
+def _places(
+    rng: np.random.Generator,
+    within: tuple[Shape, Inset],
+    count: int,
+    margin: float,
+    taken: list[tuple[tuple[float, float, float], float]] | None = None,
+) -> list[tuple[float, float, float]]:
+    """Draw up to `count` points that lie `margin` deep in all of `within`, in the slab and off `taken`."""
+    places: list[tuple[float, float, float]] = []
+    for _ in range(400):
+        if len(places) == count:
+            break
+        place = np.asarray(within[0].centre) + rng.uniform(-1, 1, 3) * within[0].radii
+        clear = all(np.linalg.norm(place - other) > margin + gap / 2 for other, gap in taken or [])
+        inside = all(shape.depth_mm(place) > margin for shape in within)
+        if clear and inside and abs(place[2]) < HALF_HEIGHT_MM - 12:
+            places.append(_point(place))
+    return places
+
+
+def _point(values: np.ndarray) -> tuple[float, float, float]:
+    return float(values[0]), float(values[1]), float(values[2])

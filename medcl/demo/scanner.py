@@ -1,0 +1,179 @@
+"""Fictitious CT scanners: where they sample a body, how blurred and how noisy, in which direction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from medcl.demo.anatomy import HALF_HEIGHT_MM, Body, Shape, Tube
+
+AIR_HU = -1000.0
+CT_RANGE_HU = (-1024, 3071)
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """One scanner and its protocol.
+
+    Attributes:
+        site: name of the hospital that does not exist.
+        manufacturer: as DICOM headers write it.
+        model: says that there is no such scanner.
+        kernel: name of the reconstruction kernel.
+        matrix: rows and columns.
+        field_mm: width of the reconstructed square.
+        slice_mm: distance of slice centres.
+        psf_mm: standard deviation of the in-plane blur.
+        noise_hu: standard deviation of the noise in tissue.
+        grain_mm: standard deviation of the kernel that correlates the noise.
+        padding: stored value outside the reconstruction circle, or None when the square is filled.
+        signed: stored as signed integers with intercept 0, else unsigned with intercept -1024.
+    """
+
+    site: str
+    manufacturer: str
+    model: str
+    kernel: str
+    matrix: int
+    field_mm: float
+    slice_mm: float
+    psf_mm: float
+    noise_hu: float
+    grain_mm: float
+    padding: int | None
+    signed: bool
+
+
+SCANNERS = (
+    Scanner("Northhaven", "SIEMENS", "SYNTHETIC CT ONE", "B30f", 96, 264, 5.5, 1.2, 10, 1.7, None, False),
+    Scanner(
+        "Eastvale",
+        "GE MEDICAL SYSTEMS",
+        "SYNTHETIC CT TWO",
+        "STANDARD",
+        88,
+        260,
+        5.5,
+        1.4,
+        12,
+        1.9,
+        -2000,
+        True,
+    ),
+    Scanner("Southmere", "Philips", "SYNTHETIC CT THREE", "C", 92, 268, 5.5, 0.9, 14, 1.3, None, False),
+)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where a series samples the patient.
+
+    Attributes:
+        affine: (4, 4) index (column, row, slice) to RAS+ millimetres.
+        shape: (columns, rows, slices).
+    """
+
+    affine: np.ndarray
+    shape: tuple[int, int, int]
+
+    def points(self) -> np.ndarray:
+        """Return (3, columns, rows, slices) float32, the sampled places in millimetres."""
+        index = np.indices(self.shape, dtype=np.float32)
+        turned = np.tensordot(self.affine[:3, :3].astype(np.float32), index, axes=1)
+        return turned + self.affine[:3, 3].astype(np.float32).reshape(3, 1, 1, 1)
+
+    def box(self, shape: Shape | Tube, margin_mm: float) -> tuple[slice, slice, slice]:
+        """Return the smallest index box that holds `shape` and a margin around it."""
+        inverse = np.linalg.inv(self.affine)
+        centre = inverse[:3, :3] @ np.asarray(shape.centre) + inverse[:3, 3]
+        widest = np.array([max(shape.radii[:2]), max(shape.radii[:2]), shape.radii[2]]) * 1.25 + margin_mm
+        reach = np.abs(inverse[:3, :3]) @ widest
+        low = np.clip(np.floor(centre - reach), 0, self.shape).astype(int)
+        high = np.clip(np.ceil(centre + reach) + 1, 0, self.shape).astype(int)
+        return slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2])
+
+
+def draw_grid(rng: np.random.Generator, scanner: Scanner) -> Grid:
+    """Draw a patient position: off-centre, a third of them tilted, slices upward or downward.
+
+    Columns run to the patient's left and rows to the back, as radiologists see an axial slice.
+    """
+    pixel = scanner.field_mm / scanner.matrix
+    slices = int(2 * HALF_HEIGHT_MM / scanner.slice_mm) + 1
+    tilt = np.deg2rad(rng.uniform(-9, 9)) if rng.random() < 1 / 3 else 0.0
+    turn = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
+    upward = 1.0 if rng.random() < 0.6 else -1.0
+    axes = turn @ np.diag([1.0, -1.0, upward]) @ np.diag([pixel, pixel, scanner.slice_mm])
+    shape = (scanner.matrix, scanner.matrix, slices)
+    middle = axes @ ((np.array(shape) - 1) / 2)
+    affine = np.eye(4)
+    affine[:3, :3] = axes
+    affine[:3, 3] = np.round(rng.uniform(-6, 6, 3) * (1, 1, 0.3) - middle, 3)
+    return Grid(affine, shape)
+
+
+def lesion_mask(body: Body, grid: Grid) -> np.ndarray:
+    """Return uint8 (columns, rows, slices): k where the k-th lesion is, 0 elsewhere."""
+    mask = np.zeros(grid.shape, np.uint8)
+    points = grid.points()
+    for number, lesion in enumerate(body.lesions, start=1):
+        box = grid.box(lesion.shape(0), 0)
+        mask[box][lesion.shape(0).depth_mm(points[(slice(None), *box)]) > 0] = number
+    return mask
+
+
+def acquire(rng: np.random.Generator, body: Body, grid: Grid, scanner: Scanner) -> np.ndarray:
+    """Return int16 HU (columns, rows, slices): the body sampled, blurred and with correlated noise."""
+    clean = _paint(rng, body, grid)
+    pixel = scanner.field_mm / scanner.matrix
+    blur = (scanner.psf_mm / pixel, scanner.psf_mm / pixel, 0)
+    image = ndimage.gaussian_filter(clean, blur, truncate=3)
+    grain = rng.standard_normal(grid.shape, dtype=np.float32)
+    grain = ndimage.gaussian_filter(
+        grain, (scanner.grain_mm / pixel, scanner.grain_mm / pixel, 0), truncate=3
+    )
+    dose = rng.uniform(0.85, 1.15)
+    image += grain / grain.std() * np.float32(scanner.noise_hu * dose)
+    return np.clip(np.rint(image), *CT_RANGE_HU).astype(np.int16)
+
+
+def _paint(rng: np.random.Generator, body: Body, grid: Grid) -> np.ndarray:
+    points = grid.points()
+    edge = float(np.linalg.norm(grid.affine[:3, 0]))
+    image = np.full(grid.shape, AIR_HU, np.float32)
+    skin = body.trunk.depth_mm(points)
+    for under, hu in body.layers:
+        _blend(image, skin - under, edge, hu)
+    cavity = skin - body.wall_mm
+    lesions = [lesion.shape(body.liver_hu + lesion.contrast_hu) for lesion in body.lesions]
+    plan: list[tuple[Sequence[Shape | Tube], bool]] = [
+        (body.ribs, False),
+        (body.organs, True),
+        (lesions, True),
+        (body.spine, False),
+    ]
+    for shapes, cut in plan:
+        for shape in shapes:
+            box = grid.box(shape, edge)
+            if not image[box].size:
+                continue
+            depth = shape.depth_mm(points[(slice(None), *box)])
+            _blend(image[box], np.minimum(depth, cavity[box]) if cut else depth, edge, shape.hu)
+    return image + _unevenness(rng, grid) * np.float32(body.texture_hu) * (cavity > 0)
+
+
+def _blend(image: np.ndarray, depth: np.ndarray, edge: float, hu: float) -> None:
+    """Paint in place: fully `hu` where deeper than half a pixel, mixed in between (partial volume)."""
+    cover = np.clip(0.5 + depth / np.float32(edge), 0, 1)
+    image += cover * (np.float32(hu) - image)
+
+
+def _unevenness(rng: np.random.Generator, grid: Grid) -> np.ndarray:
+    """Return a smooth field of unit variance, uneven over about 25 mm."""
+    coarse = rng.standard_normal((12, 12, 5)).astype(np.float32)
+    zoom = np.array(grid.shape) / coarse.shape
+    fine = ndimage.zoom(coarse, zoom, order=1)
+    return fine / fine.std()
