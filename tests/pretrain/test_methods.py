@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning_fabric import Fabric
 from small_methods import CONFIGS, SmallEncoder, make, make_views, train
 
 from medcl.config import load
-from medcl.pretrain.methods import METHODS, Batch, build_method
+from medcl.pretrain.methods import METHODS, Batch, EmbeddingMethod, build_method
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -60,13 +61,27 @@ def test_resume_from_the_state_dict_is_bit_exact(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_autocast_changes_the_network_and_not_the_loss_type(name: str) -> None:
-    method = make(name)
-    batch = Batch(scan=torch.arange(8))
-    with torch.autocast("cpu", torch.bfloat16):
-        parts = method.loss(make_views(), batch)
+def test_fabric_in_bf16_changes_the_network_and_not_the_loss_type(name: str) -> None:
+    fabric = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed")
+    method, batch = make(name), Batch(scan=torch.arange(8), patient=torch.arange(8))
+    wrapped = fabric.setup(method)
+    parts = wrapped(make_views(), batch)
+    fabric.backward(parts["loss"])
+    method.after_step(0.5)
     assert parts["loss"].dtype == torch.float32
     assert parts["loss"].item() == pytest.approx(make(name).loss(make_views(), batch)["loss"].item(), abs=0.1)
+    assert all(p.grad.isfinite().all() for p in method.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("name", [n for n in CONFIGS if isinstance(make(n), EmbeddingMethod)])
+def test_losses_take_float16_embeddings_in_float32(name: str) -> None:
+    method, batch = make(name), Batch(scan=torch.arange(8))
+    halves = (method.embed(make_views()).detach() * 20).half()
+    expected = method.compare(halves.float(), batch)["loss"]
+    found = method.compare(halves, batch)["loss"]
+    assert found.dtype == torch.float32
+    assert torch.isfinite(found)
+    assert torch.equal(found, expected)
 
 
 @pytest.mark.parametrize("name", CONFIGS)

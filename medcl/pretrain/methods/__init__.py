@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
 from torch import nn
 
+from medcl.config import Config
 from medcl.pretrain.methods.barlow_twins import BarlowTwins, BarlowTwinsConfig
 from medcl.pretrain.methods.base import Batch, EmbeddingMethod, Method
 from medcl.pretrain.methods.byol import BYOL, BYOLConfig
@@ -19,7 +21,7 @@ from medcl.pretrain.methods.vicreg import VICReg, VICRegConfig
 
 __all__ = ["METHODS", "Batch", "EmbeddingMethod", "Method", "MethodConfig", "SimCLRConfig", "build_method"]
 
-MethodConfig = (
+MethodConfig = Annotated[
     SimCLRConfig
     | MoCoConfig
     | MoCoV3Config
@@ -27,11 +29,12 @@ MethodConfig = (
     | SwAVConfig
     | BarlowTwinsConfig
     | VICRegConfig
-    | SimSiamConfig
-)
+    | SimSiamConfig,
+    Field(discriminator="name"),
+]
 """The settings of any method, told apart by `name`."""
 
-METHODS: dict[type[MethodConfig], Callable[[Any, nn.Module], Method]] = {
+METHODS: dict[type[Config], Callable[[Any, nn.Module], Method]] = {
     SimCLRConfig: SimCLR,
     MoCoConfig: MoCo,
     MoCoV3Config: MoCoV3,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """Facts about the B scans of this process's batch that a loss may need.
+
+    A named tuple, because Lightning Fabric refuses frozen dataclasses as inputs of a module.
 
     Attributes:
         scan: (B,) int64 >= 0, equal for scans with the same pixels.
