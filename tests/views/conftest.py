@@ -1,0 +1,23 @@
+"""Scans and policies that the view tests share."""
+
+from __future__ import annotations
+
+import pytest
+from view_phantoms import MemoryStore, anisotropic_store, picture_store
+
+from medcl.views import Policy, load_policy
+
+
+@pytest.fixture(scope="session")
+def pictures() -> MemoryStore:
+    return picture_store()
+
+
+@pytest.fixture(scope="session")
+def volumes() -> MemoryStore:
+    return anisotropic_store()
+
+
+@pytest.fixture(params=["ct", "mr", "cxr", "us"])
+def policy(request: pytest.FixtureRequest) -> Policy:
+    return load_policy(request.param)

@@ -1,0 +1,163 @@
+"""The same views whatever the batch, the order, the rank or the thread; and a loader that stops cleanly."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from view_phantoms import MemoryStore
+
+from medcl.errors import UsageError
+from medcl.views import ViewLoader, load_policy
+
+
+def by_row(loader: ViewLoader) -> dict[int, np.ndarray]:
+    return {
+        int(row): views.numpy() for batch in loader for row, views in zip(batch.rows, batch.data, strict=True)
+    }
+
+
+@pytest.fixture
+def make(pictures: MemoryStore) -> Callable[..., ViewLoader]:
+    def loader(**changes: object) -> ViewLoader:
+        settings = {"size": 32, "batch_size": 4, "seed": 3, "backend": "torch"} | changes
+        return ViewLoader(pictures, range(12), load_policy("cxr"), **settings)
+
+    return loader
+
+
+@pytest.mark.parametrize(
+    "change", [{"batch_size": 1}, {"batch_size": 12}, {"shuffle": False}, {"batch_size": 3}]
+)
+def test_views_do_not_depend_on_batch_or_order(make: Callable, change: dict) -> None:
+    usual, other = by_row(make()), by_row(make(**change))
+    assert usual.keys() == other.keys()
+    for row in usual:
+        np.testing.assert_array_equal(usual[row], other[row])
+
+
+def test_views_do_not_depend_on_ranks(make: Callable) -> None:
+    usual = by_row(make())
+    shares = [by_row(make(batch_size=2, rank=rank, world_size=2)) for rank in (0, 1)]
+    assert shares[0].keys().isdisjoint(shares[1])
+    for row, views in (shares[0] | shares[1]).items():
+        np.testing.assert_array_equal(usual[row], views)
+
+
+def test_views_do_not_depend_on_threads(make: Callable) -> None:
+    usual = by_row(make())
+    found: list[dict[int, np.ndarray]] = []
+    threads = [threading.Thread(target=lambda: found.append(by_row(make()))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for other in found:
+        for row in usual:
+            np.testing.assert_array_equal(usual[row], other[row])
+
+
+def test_resuming_gives_the_batches_that_were_left(make: Callable) -> None:
+    loader = make()
+    loader.set_epoch(2)
+    whole = list(loader)
+    loader.set_epoch(2, 1)
+    rest = list(loader)
+    assert len(rest) == len(whole) - 1
+    for left, right in zip(whole[1:], rest, strict=True):
+        torch.testing.assert_close(left.data, right.data, rtol=0, atol=0)
+        assert left.rows.tolist() == right.rows.tolist()
+
+
+def test_epochs_seeds_and_views_differ(make: Callable) -> None:
+    first = by_row(make())
+    later = make()
+    later.set_epoch(1)
+    for row, views in by_row(later).items():
+        assert np.abs(views - first[row]).mean() > 0.01
+        assert np.abs(first[row][0] - first[row][1]).mean() > 0.01
+    for row, views in by_row(make(seed=4)).items():
+        assert np.abs(views - first[row]).mean() > 0.01
+
+
+def test_parameters_are_distinct(make: Callable) -> None:
+    drawn = []
+    loader = make(batch_size=12)
+    for epoch in range(50):
+        loader.set_epoch(epoch)
+        drawn += [np.concatenate([p.edge.ravel(), p.noise_start.ravel()]) for p in (b.params for b in loader)]
+    values = np.concatenate([d[:24] for d in drawn])
+    starts = np.concatenate([d[24:] for d in drawn])
+    assert len(np.unique(starts)) > 0.99 * len(starts)
+    assert len(np.unique(values)) > 0.5 * len(values), "edges repeat only where the scan limits them"
+
+
+def test_range_and_shape(make: Callable) -> None:
+    for batch in make():
+        assert batch.data.shape == (4, 2, 1, 32, 32)
+        assert batch.data.dtype == torch.float32
+        assert torch.isfinite(batch.data).all()
+        assert batch.data.min() >= -2
+        assert batch.data.max() <= 2
+        assert batch.affines is None
+
+
+def test_bag_and_whole_of_volumes(volumes: MemoryStore) -> None:
+    for draw in ("bag", "whole"):
+        loader = ViewLoader(
+            volumes,
+            [0, 1, 2],
+            load_policy("mr"),
+            40,
+            3,
+            0,
+            draw=draw,
+            count=5,
+            shuffle=False,
+            backend="torch",
+        )
+        (batch,) = list(loader)
+        assert batch.data.shape == (3, 5, 1, 40, 40)
+        assert batch.affines is not None
+        assert (np.diff(batch.params.slices, axis=1) > 0).all()
+        np.testing.assert_array_equal(batch.params.matrix[:, 0], batch.params.matrix[:, 4])
+        np.testing.assert_array_equal(batch.params.gamma[:, 0], batch.params.gamma[:, 4])
+
+
+def test_pictures_have_one_slice(make: Callable) -> None:
+    assert next(iter(make(draw="bag", count=6))).data.shape[1] == 1
+
+
+def test_leaving_early_stops_the_thread(make: Callable) -> None:
+    before = threading.active_count()
+    iterator = iter(make(batch_size=1))
+    next(iterator)
+    iterator.close()
+    assert threading.active_count() == before
+
+
+def test_a_fault_in_the_thread_reaches_the_consumer(pictures: MemoryStore, make: Callable) -> None:
+    loader = make()
+    loader.store = MemoryStore()
+    with pytest.raises(IndexError):
+        list(loader)
+
+
+def test_waiting_is_measured(make: Callable) -> None:
+    loader = make()
+    waits = [batch.wait_s for batch in loader]
+    assert loader.wait_s == pytest.approx(sum(waits))
+    assert loader.wait_s > 0
+
+
+def test_wrong_use_is_named(pictures: MemoryStore) -> None:
+    policy = load_policy("cxr")
+    with pytest.raises(UsageError, match="do not fill"):
+        ViewLoader(pictures, range(3), policy, 32, 4, 0)
+    with pytest.raises(UsageError, match="backend='gpu'"):
+        ViewLoader(pictures, range(4), policy, 32, 4, 0, backend="gpu")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="picture"):
+        ViewLoader(pictures, range(4), policy, 32, 4, 0, dims=3)
