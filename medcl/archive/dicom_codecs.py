@@ -1,0 +1,99 @@
+"""Compressed pixels: which decoder each transfer syntax needs, in order of speed, and what is missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from medcl.archive.dicom_header import DicomHeader
+from medcl.archive.dicom_tags import NATIVE
+from medcl.archive.flags import quarantined
+
+J2K = ("gdcm", "pylibjpeg", "pillow")
+JPEG_LS = ("pyjpegls", "gdcm")
+JPEG = ("pillow", "gdcm")
+PLUGINS: dict[str, tuple[str, ...]] = {
+    "1.2.840.10008.1.2.5": ("pylibjpeg", "pydicom"),
+    "1.2.840.10008.1.2.4.50": JPEG,
+    "1.2.840.10008.1.2.4.51": ("gdcm", "pillow"),
+    "1.2.840.10008.1.2.4.57": ("gdcm",),
+    "1.2.840.10008.1.2.4.70": ("gdcm",),
+    "1.2.840.10008.1.2.4.80": JPEG_LS,
+    "1.2.840.10008.1.2.4.81": JPEG_LS,
+    "1.2.840.10008.1.2.4.90": J2K,
+    "1.2.840.10008.1.2.4.91": J2K,
+    "1.2.840.10008.1.2.4.201": ("pylibjpeg",),
+    "1.2.840.10008.1.2.4.202": ("pylibjpeg",),
+    "1.2.840.10008.1.2.4.203": ("pylibjpeg",),
+}
+"""Transfer syntax to decoders of pydicom, fastest first (measured on 512x512 of 12 bits)."""
+
+PACKAGES = {
+    "gdcm": "python-gdcm",
+    "pylibjpeg": "pylibjpeg pylibjpeg-openjpeg pylibjpeg-rle",
+    "pyjpegls": "pyjpegls",
+    "pillow": "pillow",
+}
+
+
+def missing_decoders(headers: Iterable[DicomHeader]) -> dict[str, tuple[int, str]]:
+    """Return transfer syntaxes that cannot be decoded here, with how many files need each and the remedy.
+
+    Returns:
+        transfer syntax UID to (files, command), such as `pip install python-gdcm`; the command is empty for
+        syntaxes that no decoder reads.
+    """
+    counted = Counter(header.syntax for header in headers if header.syntax not in NATIVE)
+    return {
+        syntax: (count, _remedy(syntax)) for syntax, count in sorted(counted.items()) if not decoders(syntax)
+    }
+
+
+def _remedy(syntax: str) -> str:
+    wanted = PLUGINS.get(syntax)
+    return f"pip install {PACKAGES[wanted[0]]}" if wanted else ""
+
+
+@lru_cache(maxsize=64)
+def decoders(syntax: str) -> tuple[str, ...]:
+    """Return the decoders for a transfer syntax that are installed, fastest first."""
+    from pydicom.pixels import get_decoder
+
+    if syntax not in PLUGINS:
+        return ()
+    available = get_decoder(syntax).available_plugins
+    return tuple(plugin for plugin in PLUGINS[syntax] if plugin in available)
+
+
+def decode(syntax: str, content: bytes, index: int, options: dict[str, Any]) -> tuple[np.ndarray, Any]:
+    """Decode one frame of encapsulated pixels, trying each decoder in turn.
+
+    Args:
+        content: the value of the pixels' element.
+        index: of the frame.
+        options: of pydicom's decoders.
+
+    Returns:
+        the stored values, colour already as RGB where the stream is YCbCr, and what pydicom says of them.
+
+    Raises:
+        Rejected: DECODER_MISSING or UNDECODABLE.
+    """
+    from pydicom.pixels import get_decoder
+
+    plugins = decoders(syntax)
+    if not plugins:
+        raise quarantined("DECODER_MISSING" if syntax in PLUGINS else "UNDECODABLE")
+    for plugin in plugins:
+        try:
+            array, facts = get_decoder(syntax).as_array(
+                content, index=index, decoding_plugin=plugin, **options
+            )
+            return array, facts
+        except Exception:  # decoders raise whatever their C libraries say; the next may do better
+            continue
+    raise quarantined("UNDECODABLE")

@@ -1,0 +1,161 @@
+"""From slice positions to a grid: order along the normal, exact affines, gaps, tilt and uneven spacing.
+
+Everything here is in the patient's LPS millimetres of DICOM until `Grid.affine`, which is RAS+.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from medcl.archive.dicom_header import Vector
+
+ORIENTATION_TOLERANCE = np.cos(np.radians(0.1))
+SPACING_TOLERANCE = 1e-3
+SAME_PLACE_MM = 0.005
+JITTER_MM, JITTER_FRACTION = 0.02, 0.01
+TILT_TOLERANCE = 2e-3
+MAX_MISSING_FRACTION, MAX_MISSING_RUN, MAX_GAP_MM = 0.10, 3, 15.0
+MAX_REFINEMENT = 4
+MAX_SLICES = 20_000
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the slices of one stack stand.
+
+    Attributes:
+        affine: (4, 4), index (column, row, slice) to RAS+ mm; exact, sheared where the slices are.
+        count: slices of the grid, those to be interpolated included.
+        places: grid coordinate of each measured slice, ascending from 0 to `count` - 1; whole numbers where
+            slices are measured at grid points.
+        flags: codes earned.
+    """
+
+    affine: np.ndarray
+    count: int
+    places: np.ndarray
+    flags: tuple[str, ...]
+
+    @property
+    def is_even(self) -> bool:
+        """True when every slice of the grid was measured."""
+        return np.array_equal(self.places, np.arange(self.count))
+
+
+def normal(orientation: Vector) -> np.ndarray:
+    """Return the unit normal of a slice: rows' direction x columns' direction."""
+    vector = np.cross(orientation[:3], orientation[3:])
+    return np.asarray(vector / np.linalg.norm(vector))
+
+
+def depth(position: Vector, orientation: Vector) -> float:
+    """Return a slice's place along its normal, mm."""
+    return float(np.dot(position, normal(orientation)))
+
+
+def same_orientation(first: Vector, second: Vector) -> bool:
+    """True when rows and columns of two slices differ by less than 0.1 degrees."""
+    a, b = np.reshape(first, (2, 3)), np.reshape(second, (2, 3))
+    return bool(((a * b).sum(axis=1) >= ORIENTATION_TOLERANCE).all())
+
+
+def same_spacing(first: Vector, second: Vector) -> bool:
+    """True when two pixel spacings differ by less than 0.1 %."""
+    return all(abs(a - b) <= SPACING_TOLERANCE * a for a, b in zip(first, second, strict=True))
+
+
+def grid(positions: Sequence[Vector], orientation: Vector, spacing: Vector, thickness: float | None) -> Grid:
+    """Return the grid of slices that are sorted along their normal and stand at different places.
+
+    Args:
+        positions: of the slices' first voxels, LPS mm.
+        orientation: direction of rows then of columns.
+        spacing: mm between rows, between columns.
+        thickness: stated by the header; used for a single slice only.
+
+    Raises:
+        ValueError: a single slice without thickness, or slices that are shifted sideways irregularly.
+    """
+    corners = np.array(positions, dtype=np.float64)
+    direction = normal(orientation)
+    if len(corners) == 1:
+        if thickness is None:
+            raise ValueError("a single slice without thickness has no extent")
+        return Grid(_affine(corners[0], direction * thickness, orientation, spacing), 1, np.zeros(1), ())
+    depths = corners @ direction
+    places, flags = _places(np.diff(depths))
+    count = round(float(places[-1])) + 1
+    step = (corners[-1] - corners[0]) / (count - 1)
+    _check_straight(corners, places, step, min(spacing))
+    if np.linalg.norm(np.cross(step, direction)) > TILT_TOLERANCE * float(step @ direction):
+        flags.add("TILT")
+    return Grid(_affine(corners[0], step, orientation, spacing), count, places, tuple(sorted(flags)))
+
+
+def _affine(corner: np.ndarray, step: np.ndarray, orientation: Vector, spacing: Vector) -> np.ndarray:
+    affine = np.eye(4)
+    affine[:3, 0] = np.array(orientation[:3]) * spacing[1]
+    affine[:3, 1] = np.array(orientation[3:]) * spacing[0]
+    affine[:3, 2] = step
+    affine[:3, 3] = corner
+    return LPS_TO_RAS @ affine
+
+
+def _places(distances: np.ndarray) -> tuple[np.ndarray, set[str]]:
+    """Return grid coordinates of slices and what their distances say."""
+    median = float(np.median(distances))
+    jitter = max(JITTER_FRACTION * median, JITTER_MM)
+    if (np.abs(distances - median) <= jitter).all():
+        return np.arange(len(distances) + 1, dtype=np.float64), set()
+    native = _native_step(distances, jitter)
+    if native is not None:
+        steps = np.round(distances / native)
+        return np.concatenate([[0.0], np.cumsum(steps)]), _gap_flags(steps, native)
+    return _uneven(distances, median)
+
+
+def _native_step(distances: np.ndarray, jitter: float) -> float | None:
+    """Return the step of which all distances are whole multiples, when most are that step itself."""
+    median = float(np.median(distances))
+    candidates = distances[np.abs(distances - median) <= jitter]
+    if len(candidates) < len(distances) / 2:
+        return None
+    steps = np.round(distances / candidates.mean())
+    native = float(distances.sum() / max(steps.sum(), 1))
+    whole = (steps >= 1).all() and (np.abs(distances - steps * native) <= jitter * np.sqrt(steps)).all()
+    return native if whole else None
+
+
+def _gap_flags(steps: np.ndarray, native: float) -> set[str]:
+    missing = steps - 1
+    total = steps.sum() + 1
+    large = (
+        missing.sum() > MAX_MISSING_FRACTION * total
+        or missing.max() > MAX_MISSING_RUN
+        or steps.max() * native > MAX_GAP_MM
+    )
+    return {"GAP", "GAP_LARGE"} if large or total > MAX_SLICES else {"GAP"}
+
+
+def _uneven(distances: np.ndarray, median: float) -> tuple[np.ndarray, set[str]]:
+    """Return places on an even grid about as fine as the closest pair of slices."""
+    flags = {"VARSPACING"}
+    if distances.max() > max(MAX_GAP_MM, MAX_MISSING_RUN * median):
+        flags.add("GAP_LARGE")
+    fine = max(float(distances.min()), median / MAX_REFINEMENT)
+    steps = min(max(round(float(distances.sum()) / fine), 1), MAX_SLICES)
+    along = np.concatenate([[0.0], np.cumsum(distances)]) / distances.sum()
+    return along * steps, flags
+
+
+def _check_straight(corners: np.ndarray, places: np.ndarray, step: np.ndarray, pixel: float) -> None:
+    """Refuse slices whose corners do not lie on a line: no affine describes them."""
+    expected = corners[0] + places[:, None] * step
+    aside = np.linalg.norm(corners - expected, axis=1)
+    along = JITTER_FRACTION * np.linalg.norm(step) * len(places)
+    if aside.max() > pixel / 2 + along:
+        raise ValueError("slices are shifted sideways irregularly")

@@ -1,0 +1,238 @@
+"""From stored bits to measured values, in the standard's order: bits, padding, modality transform.
+
+Source: PS3.3 C.7.6.3 (pixels), C.11.1 (modality LUT), C.7.5.1.1.2 (padding).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from medcl.archive.dicom_codecs import decode
+from medcl.archive.dicom_file import MODALITY_LUT, header_of, open_elements, pixel_bytes
+from medcl.archive.dicom_header import Attributes, DicomHeader, Frame
+from medcl.archive.dicom_tags import NATIVE, Elements
+from medcl.archive.flags import quarantined
+
+AIR_HU = -1024
+KEYWORDS = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", 0x7FE00010: "PixelData"}
+Opener = Callable[[], BinaryIO]
+
+
+class PixelFile:
+    """One open file whose frames can be read."""
+
+    def __init__(self, stream: BinaryIO, found: Elements, header: DicomHeader) -> None:
+        self.stream = stream
+        self.found = found
+        self.header = header
+        self.flags: set[str] = set()
+        self._content: bytes | None = None
+        self._whole: tuple[int, np.ndarray] | None = None
+
+    @classmethod
+    def open(cls, stream: BinaryIO) -> PixelFile:
+        """Walk a file again.
+
+        Raises:
+            Rejected: it is no longer the DICOM image that was scanned.
+        """
+        stream.seek(0, 2)
+        found = open_elements(stream, stream.tell())
+        if found is None:
+            raise quarantined("CHANGED")
+        return cls(stream, found, header_of(found))
+
+    def close(self) -> None:
+        """Close the file."""
+        self.stream.close()
+
+    def frame(self, index: int) -> np.ndarray:
+        """Return the container values of one frame (of one tile of a mosaic), (row, column[, sample])."""
+        tiles = self.header.tiles
+        if not tiles:
+            return self._picture(index)
+        if self._whole is None:
+            self._whole = (0, self._picture(0))
+        rows, columns = self.header.matrix
+        top, left = index // tiles * rows, index % tiles * columns
+        return self._whole[1][top : top + rows, left : left + columns]
+
+    def _picture(self, index: int) -> np.ndarray:
+        header, shared = self.header, self.header.shared
+        if header.syntax in NATIVE and shared.samples == 1 and shared.bits_allocated >= 8:
+            return self._native(index)
+        content = self._value()
+        options = _options(shared, header.pixel_tag, header.syntax)
+        if header.syntax not in NATIVE:
+            array, facts = decode(header.syntax, content, index, options)
+            self._check_sign(facts)
+            return array
+        from pydicom.pixels import get_decoder
+
+        try:
+            array, _ = get_decoder(header.syntax).as_array(content, index=index, **options)
+        except Exception:  # whatever pydicom finds wrong with the pixels
+            raise quarantined("UNDECODABLE") from None
+        return np.asarray(array)
+
+    def _native(self, index: int) -> np.ndarray:
+        shared, found = self.header.shared, self.found
+        kind = "f" if found.pixel_tag != 0x7FE00010 else "u"
+        dtype = np.dtype(f"{'<' if found.little else '>'}{kind}{shared.bits_allocated // 8}")
+        count = shared.rows * shared.columns
+        found.stream.seek(found.pixel_start + index * count * dtype.itemsize)
+        content = found.stream.read(count * dtype.itemsize)
+        if len(content) < count * dtype.itemsize:
+            raise quarantined("TRUNCATED")
+        array = np.frombuffer(content, dtype).reshape(shared.rows, shared.columns)
+        return array if found.little else array.astype(dtype.newbyteorder("="))
+
+    def _value(self) -> bytes:
+        if self._content is None:
+            found = self.found
+            length = found.pixel_length if found.pixel_length >= 0 else found.size - found.pixel_start
+            if self.header.syntax in NATIVE:
+                length = min(length, pixel_bytes(self.header.shared))
+            found.stream.seek(found.pixel_start)
+            self._content = found.stream.read(length)
+        return self._content
+
+    def _check_sign(self, facts: dict[str, Any]) -> None:
+        if facts.get("pixel_representation", self.header.shared.signed) != int(self.header.shared.signed):
+            self.flags.add("PIXELREP_MISMATCH")
+
+
+def _options(shared: Attributes, pixel_tag: int, syntax: str) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "rows": shared.rows,
+        "columns": shared.columns,
+        "samples_per_pixel": shared.samples,
+        "photometric_interpretation": shared.photometric,
+        "number_of_frames": shared.n_frames,
+        "bits_allocated": shared.bits_allocated,
+        "bits_stored": shared.bits_stored,
+        "pixel_representation": int(shared.signed),
+        "pixel_keyword": KEYWORDS[pixel_tag],
+        "transfer_syntax_uid": syntax,
+    }
+    if shared.samples > 1:
+        options["planar_configuration"] = shared.planar
+    return options
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One frame after the modality transform.
+
+    Attributes:
+        values: integers where the transform is exact in integers, else float32.
+        padding: mask of pixels that were not measured, or None.
+    """
+
+    values: np.ndarray
+    padding: np.ndarray | None
+
+
+def stored_values(container: np.ndarray, shared: Attributes) -> tuple[np.ndarray, bool]:
+    """Take the value out of its container: shift, mask the unused bits, extend the sign.
+
+    Returns:
+        the values, and whether unused bits held anything else (an overlay).
+    """
+    if container.dtype.kind == "f":
+        return container, False
+    width = container.dtype.itemsize * 8
+    signed = np.dtype(f"i{container.dtype.itemsize}")
+    raw = container.view(np.dtype(f"u{container.dtype.itemsize}"))
+    shift = shared.high_bit + 1 - shared.bits_stored
+    if shared.bits_stored == width and shift == 0:
+        return raw.view(signed) if shared.signed else raw, False
+    mask = (1 << shared.bits_stored) - 1
+    values = (raw >> shift) & raw.dtype.type(mask) if shift > 0 else raw & raw.dtype.type(mask)
+    if shared.signed:
+        spare = width - shared.bits_stored
+        values = (values << spare).view(signed) >> spare
+    same = values.view(raw.dtype) << shift if shift > 0 else values.view(raw.dtype)
+    return values, bool((same != raw).any())
+
+
+def padding_mask(container: np.ndarray, values: np.ndarray, shared: Attributes) -> np.ndarray | None:
+    """Return where pixels are padding by the header's padding value (and range limit)."""
+    if len(shared.padding) != 2 or container.dtype.kind == "f" or container.dtype.itemsize > 2:
+        return None
+    low = int.from_bytes(shared.padding, "little", signed=shared.signed)
+    high = low
+    if len(shared.padding_limit) == 2:
+        high = int.from_bytes(shared.padding_limit, "little", signed=shared.signed)
+    low, high = min(low, high), max(low, high)
+    seen = container.view(np.dtype(f"{'i' if shared.signed else 'u'}{container.dtype.itemsize}"))
+    mask = (seen == low) | (values == low) if low == high else (values >= low) & (values <= high)
+    return mask if mask.any() else None
+
+
+def is_whole(number: float | None) -> bool:
+    """True when a slope or intercept keeps integers exact."""
+    return number is None or (float(number).is_integer() and abs(number) < 1 << 24)
+
+
+def rescaled(values: np.ndarray, frame: Frame) -> np.ndarray:
+    """Apply slope and intercept; int32 where exact, else float32."""
+    slope, intercept = frame.slope or 1.0, frame.intercept or 0.0
+    if values.dtype.kind in "iu" and is_whole(slope) and is_whole(intercept):
+        if (slope, intercept) == (1.0, 0.0):
+            return values
+        wide = np.int32 if values.dtype.itemsize <= 2 and abs(slope) < 1 << 14 else np.int64
+        return values.astype(wide) * int(slope) + int(intercept)
+    return (values.astype(np.float64) * slope + intercept).astype(np.float32)
+
+
+class ModalityTable:
+    """A modality look-up table (PS3.3 C.11.1.1)."""
+
+    def __init__(self, item: Any, signed: bool, little: bool) -> None:
+        count, first, _bits = (int(value) for value in item.get("LUTDescriptor"))
+        count = count or 1 << 16
+        if signed and first >= 1 << 15:
+            first -= 1 << 16
+        raw = item.get("LUTData")
+        if isinstance(raw, bytes):
+            table = np.frombuffer(raw, "<u2" if little else ">u2")
+            if len(raw) < 2 * count and len(raw) >= count:
+                table = np.frombuffer(raw, np.uint8)
+        else:
+            table = np.atleast_1d(np.array(raw))
+        if len(table) < count:
+            raise quarantined("BAD_HEADER")
+        self.first = first
+        self.table = table[:count].astype(np.int32)
+
+    @classmethod
+    def of(cls, found: Elements, shared: Attributes) -> ModalityTable | None:
+        """Return the table of a file, or None when it has none."""
+        items = found.items(MODALITY_LUT)
+        if not items:
+            return None
+        try:
+            return cls(items[0], shared.signed, found.little)
+        except (TypeError, ValueError):
+            raise quarantined("BAD_HEADER") from None
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Look values up; those outside the table take its ends."""
+        index = np.clip(values.astype(np.int64) - self.first, 0, len(self.table) - 1)
+        return self.table[index]
+
+
+def measure(file: PixelFile, frame: Frame, table: ModalityTable | None) -> Measured:
+    """Return one frame's measured values and its padding."""
+    shared = file.header.shared
+    container = file.frame(frame.index)
+    values, overlaid = stored_values(container, shared)
+    if overlaid:
+        file.flags.add("OVERLAY_MASKED")
+    padding = padding_mask(container, values, shared)
+    return Measured(table(values) if table is not None else rescaled(values, frame), padding)

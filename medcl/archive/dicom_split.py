@@ -1,0 +1,167 @@
+"""Splitting the pictures of one series into stacks: same matrix, same orientation, one slice a place.
+
+What stands twice with the same pixels is dropped; what stands twice and differs is split by the first tag
+that tells it apart, else by the order in which it was acquired. No step looks at file names or numbers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from medcl.archive.dicom_geometry import SAME_PLACE_MM, depth, same_orientation, same_spacing
+from medcl.archive.dicom_header import SPLIT_KEYS, DicomHeader, Frame
+
+SamePixels = Callable[["Slice", "Slice"], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One picture of one file."""
+
+    file: int = field(compare=False)
+    header: DicomHeader
+    frame: Frame
+
+    @property
+    def identity(self) -> tuple[str, int, int]:
+        """What names the picture by its content: never the file's name or number."""
+        return self.header.sop_uid, self.header.probe, self.frame.index
+
+    @property
+    def taken(self) -> tuple[int, int, str, int]:
+        """The order of acquisition, as far as the header tells."""
+        instance = self.header.instance
+        return (instance if instance is not None else 1 << 62, self.frame.index, *self.identity[:2])
+
+
+@dataclass
+class Bundle:
+    """Slices that belong together, and the flags that splitting earned."""
+
+    slices: list[Slice]
+    flags: set[str] = field(default_factory=set)
+
+
+def split_geometry(slices: Sequence[Slice]) -> list[Bundle]:
+    """Split by matrix, pixel format, frame of reference, orientation and pixel spacing."""
+    formats: dict[Any, list[Slice]] = {}
+    for piece in slices:
+        formats.setdefault(_format(piece), []).append(piece)
+    bundles: list[Bundle] = []
+    for kind in sorted(formats):
+        bundles += [Bundle(alike) for alike in _alike(formats[kind])]
+    turned = any(not _parallel(bundles[0].slices[0], bundle.slices[0]) for bundle in bundles)
+    for bundle in bundles if len(bundles) > 1 else []:
+        bundle.flags.add("MIXED_ORIENT" if turned else "IRREGULAR_MATRIX")
+    return bundles
+
+
+def _format(piece: Slice) -> tuple[Any, ...]:
+    shared = piece.header.shared
+    return (*piece.header.matrix, shared.samples, shared.photometric, shared.frame_of_reference)
+
+
+def _parallel(first: Slice, second: Slice) -> bool:
+    assert first.frame.orientation is not None
+    assert second.frame.orientation is not None
+    return same_orientation(first.frame.orientation, second.frame.orientation)
+
+
+def _alike(slices: Iterable[Slice]) -> list[list[Slice]]:
+    """Group by orientation and pixel spacing with tolerance; the smallest values lead each group."""
+    classes: dict[Any, list[Slice]] = {}
+    for piece in slices:
+        classes.setdefault((piece.frame.orientation, piece.frame.spacing), []).append(piece)
+    leaders: list[tuple[Any, list[Slice]]] = []
+    for key in sorted(classes):
+        for leader, members in leaders:
+            if same_orientation(leader[0], key[0]) and same_spacing(leader[1], key[1]):
+                members.extend(classes[key])
+                break
+        else:
+            leaders.append((key, list(classes[key])))
+    return [members for _, members in leaders]
+
+
+def by_place(slices: Sequence[Slice]) -> list[list[Slice]]:
+    """Return the slices sorted along their normal, those at one place together.
+
+    The normal is that of the slice that was taken first, so that tiny differences in orientation between
+    slices do not change their order.
+    """
+    axes = min(slices, key=lambda piece: piece.identity).frame.orientation
+    assert axes is not None
+    deep = []
+    for piece in slices:
+        assert piece.frame.position is not None
+        deep.append((depth(piece.frame.position, axes), piece.taken, piece))
+    deep.sort(key=lambda entry: entry[:2])
+    places: list[list[Slice]] = []
+    last = float("-inf")
+    for place, _, piece in deep:
+        if place - last > SAME_PLACE_MM:
+            places.append([])
+            last = place
+        places[-1].append(piece)
+    return places
+
+
+def drop_copies(bundle: Bundle, same_pixels: SamePixels) -> list[Slice]:
+    """Take slices that stand twice with the same pixels out of the bundle; returns them."""
+    kept: list[Slice] = []
+    copies: list[Slice] = []
+    for place in by_place(bundle.slices):
+        firsts: list[Slice] = []
+        for piece in place:
+            copy = any(_copy(first, piece) and same_pixels(first, piece) for first in firsts)
+            (copies if copy else firsts).append(piece)
+        kept += firsts
+    bundle.slices = kept
+    if copies:
+        bundle.flags.add("DUP_DROPPED")
+    return copies
+
+
+def _copy(first: Slice, second: Slice) -> bool:
+    """True when two slices at one place look like one stored twice: same bytes, same tags."""
+    a, b = first.header, second.header
+    if first.frame.index != second.frame.index or a.functional or b.functional:
+        return False
+    same_bytes = (a.probe, a.pixel_length, a.syntax) == (b.probe, b.pixel_length, b.syntax)
+    return same_bytes and first.frame.keys[1:-1] == second.frame.keys[1:-1]
+
+
+def split_phases(bundle: Bundle) -> list[Bundle]:
+    """Split until no place holds two slices; a bundle that cannot be split keeps DUP_CONFLICT."""
+    places = by_place(bundle.slices)
+    most = max(map(len, places))
+    if most == 1:
+        return [Bundle([place[0] for place in places], bundle.flags)]
+    for number in range(len(SPLIT_KEYS)):
+        parts = _by_key(bundle.slices, number)
+        if 1 < len(parts) <= len(bundle.slices) / 2 and _separates(places, number):
+            flags = bundle.flags | {"SPLIT"}
+            return [final for part in parts for final in split_phases(Bundle(part, set(flags)))]
+    if all(len(place) == most for place in places):
+        rounds = [[place[turn] for place in places] for turn in range(most)]
+        return [Bundle(taken, bundle.flags | {"SPLIT"}) for taken in rounds]
+    return [Bundle(bundle.slices, bundle.flags | {"DUP_CONFLICT"})]
+
+
+def _by_key(slices: Sequence[Slice], number: int) -> list[list[Slice]]:
+    parts: dict[Any, list[Slice]] = {}
+    for piece in slices:
+        parts.setdefault(piece.frame.keys[number], []).append(piece)
+    return [parts[key] for key in sorted(parts, key=repr)]
+
+
+def _separates(places: Sequence[Sequence[Slice]], number: int) -> bool:
+    """True when a tag differs within some place, and wherever it does it leaves fewer slices together."""
+    for place in places:
+        counts = Counter(piece.frame.keys[number] for piece in place)
+        if len(counts) > 1:
+            return True
+    return False
