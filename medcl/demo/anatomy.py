@@ -7,6 +7,7 @@ any point of any grid is a physical truth and not an interpolation.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -145,10 +146,11 @@ def draw_body(rng: np.random.Generator, abnormal: bool) -> Body:
     liver = _liver(rng, size, liver_hu)
     organs = [*_chest(rng, size), *_gut(rng, size), *_kidneys_and_spleen(rng, size, blood), *liver]
     organs += _vessels(rng, liver[0], liver_hu + max(12.0, 0.35 * (blood - 45)), blood)
-    organs += _innocent_marks(rng, liver, cavity)
+    marks = _innocent_marks(rng, liver, cavity)
+    organs += marks
     spine = _spine(rng, size, blood)
     texture = rng.uniform(2, 5)
-    lesions = _lesions(rng, liver, cavity) if abnormal else ()
+    lesions = _lesions(rng, liver, cavity, marks) if abnormal else ()
     return Body(trunk, layers, ribs, tuple(organs), spine, liver_hu, texture, lesions)
 
 
@@ -294,15 +296,17 @@ def _innocent_marks(rng: np.random.Generator, liver: tuple[Shape, ...], cavity: 
     return [gall, fissure, *specks]
 
 
-def _lesions(rng: np.random.Generator, liver: tuple[Shape, ...], cavity: Inset) -> tuple[Lesion, ...]:
+def _lesions(
+    rng: np.random.Generator, liver: tuple[Shape, ...], cavity: Inset, marks: list[Shape | Tube]
+) -> tuple[Lesion, ...]:
     sizes = rng.uniform(7, 16, int(rng.integers(2, 6)))
     sizes[0] = rng.uniform(12, 16)
     contrast = -rng.uniform(40, 55)
     found: list[Lesion] = []
     for diameter in sizes:
         lobe = liver[0] if rng.random() < 0.75 else liver[1]
-        taken = [(lesion.centre, lesion.diameter_mm) for lesion in found]
-        for place in _places(rng, (lobe, cavity), 1, diameter / 2 + 3, taken):
+        others = [*marks, *(lesion.shape(0) for lesion in found)]
+        for place in _places(rng, (lobe, cavity), 1, diameter / 2 + 3, others):
             found.append(Lesion(place, float(diameter), float(rng.uniform(0.8, 1.1)), float(contrast)))
     return tuple(found)
 
@@ -312,17 +316,17 @@ def _places(
     within: tuple[Shape, Inset],
     count: int,
     margin: float,
-    taken: list[tuple[tuple[float, float, float], float]] | None = None,
+    off: Sequence[Shape | Tube] = (),
 ) -> list[tuple[float, float, float]]:
-    """Draw up to `count` points that lie `margin` deep in all of `within`, in the slab and off `taken`."""
+    """Draw up to `count` points in the slab, `margin` mm deep in all of `within` and as far `off` others."""
     places: list[tuple[float, float, float]] = []
     for _ in range(400):
         if len(places) == count:
             break
         place = np.asarray(within[0].centre) + rng.uniform(-1, 1, 3) * within[0].radii
-        clear = all(np.linalg.norm(place - other) > margin + gap / 2 for other, gap in taken or [])
         inside = all(shape.depth_mm(place) > margin for shape in within)
-        if clear and inside and abs(place[2]) < HALF_HEIGHT_MM - 12:
+        clear = all(shape.depth_mm(place) < -margin for shape in off)
+        if inside and clear and abs(place[2]) < HALF_HEIGHT_MM - 12:
             places.append(_point(place))
     return places
 

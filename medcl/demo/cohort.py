@@ -141,9 +141,10 @@ def _write_strays(archive: Path) -> None:
 
 
 def _write_labels(drawn: list[Patient], path: Path) -> None:
+    """Name patients as the archive does: by PatientID, or by the BIDS subject and its data set's folder."""
     table = pd.DataFrame(
         {
-            "patient": [who.name for who in drawn],
+            "patient": [f"archive/{who.name}" if who.nifti else who.name for who in drawn],
             "label": [who.label for who in drawn],
             "sex": [who.sex for who in drawn],
             "age": [who.age for who in drawn],
