@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, ParamSpec
 
 import torch
 import torch.nn.functional as F
@@ -18,13 +18,14 @@ from torch import Tensor
 from medcl.pretrain.gather import gather, gather_with_grad, rank, sum_with_grad, world_size
 
 Similarity = Literal["cosine", "euclidean"]
+P = ParamSpec("P")
 
 
-def full_precision(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def full_precision(loss: Callable[P, Tensor]) -> Callable[P, Tensor]:
     """Run `loss` in float32 (float64 stays), also inside an autocast region: half floats become float32."""
 
     @functools.wraps(loss)
-    def wrapped(*arguments: Any, **options: Any) -> Tensor:
+    def wrapped(*arguments: P.args, **options: P.kwargs) -> Tensor:
         device = next(a.device.type for a in arguments if isinstance(a, Tensor))
         with torch.autocast(device, enabled=False):
             return loss(*map(_widen, arguments), **{k: _widen(v) for k, v in options.items()})

@@ -81,7 +81,34 @@ def knn_balanced_accuracy(features: Tensor, labels: Tensor, k: int = 20, tempera
     near, index = cosine.topk(min(k, len(labels) - 1), dim=1)
     votes = torch.zeros(len(labels), int(labels.max()) + 1, device=labels.device)
     votes.scatter_add_(1, labels[index], (near / temperature).softmax(1))
-    right = (votes.argmax(1) == labels).float()
+    return _balanced_accuracy(votes.argmax(1), labels)
+
+
+@torch.no_grad()
+def probe_balanced_accuracy(features: Tensor, labels: Tensor, penalty: float = 1.0) -> float:
+    """Return the balanced accuracy of a leave-one-out linear probe on a labelled monitor set.
+
+    Ridge regression on the classes, whose N leave-one-out predictions follow from one fit (the hat matrix).
+
+    Args:
+        features: (N, F), N > 1.
+        labels: (N,) int64 classes from 0.
+        penalty: on the squared weights, for standardised features, in multiples of F.
+    """
+    wide = features.double()
+    wide = (wide - wide.mean(0)) / wide.std(0, correction=0).clamp_min(1e-12)
+    wide = torch.cat([wide, torch.ones_like(wide[:, :1])], dim=1)
+    truth = F.one_hot(labels).double()
+    ridge = penalty * features.shape[1] * torch.eye(len(labels), dtype=wide.dtype, device=wide.device)
+    kernel = wide @ wide.T
+    hat = torch.linalg.solve(kernel + ridge, kernel)
+    own = hat.diagonal()[:, None]
+    left_out = (hat @ truth - own * truth) / (1 - own)
+    return _balanced_accuracy(left_out.argmax(1), labels)
+
+
+def _balanced_accuracy(said: Tensor, labels: Tensor) -> float:
+    right = (said == labels).float()
     return float(torch.stack([right[labels == c].mean() for c in labels.unique()]).mean())
 
 
@@ -92,7 +119,7 @@ def measure(encoder: nn.Module, views: Tensor, labels: Tensor | None = None) -> 
     Args:
         encoder: maps (N, C, *spatial) to (N, F).
         views: (N, 2, C, *spatial), two views of each monitor scan, on the encoder's device.
-        labels: (N,) int64 classes, where there are any; then "knn" is among the measures.
+        labels: (N,) int64 classes, where there are any; then "knn" and "probe" are among the measures.
     """
     training = encoder.training
     encoder.eval()
@@ -106,6 +133,7 @@ def measure(encoder: nn.Module, views: Tensor, labels: Tensor | None = None) -> 
     }
     if labels is not None:
         measures["knn"] = knn_balanced_accuracy(first, labels)
+        measures["probe"] = probe_balanced_accuracy(first, labels)
     return measures
 
 

@@ -63,6 +63,23 @@ def test_knn_cannot_be_bought_by_the_larger_class() -> None:
     assert monitors.knn_balanced_accuracy(torch.ones(20, 3), labels) <= 0.5
 
 
+def test_probe_is_a_refit_without_each_scan() -> None:
+    features, labels = draw(14, 3), torch.arange(14) % 3
+    features = features + 1.5 * torch.nn.functional.one_hot(labels).float()
+    wide = ((features - features.mean(0)) / features.std(0, correction=0)).double()
+    wide = torch.cat([wide, torch.ones(14, 1, dtype=torch.float64)], dim=1)
+    truth = torch.nn.functional.one_hot(labels).double()
+    said = []
+    for left_out in range(14):
+        kept = torch.arange(14) != left_out
+        gram = wide[kept].T @ wide[kept] + 3 * torch.eye(4, dtype=torch.float64)
+        said.append((wide[left_out] @ torch.linalg.solve(gram, wide[kept].T @ truth[kept])).argmax())
+    right = torch.stack(said) == labels
+    expected = sum(right[labels == c].float().mean().item() for c in range(3)) / 3
+    assert 0.4 < expected < 1
+    assert monitors.probe_balanced_accuracy(features, labels) == pytest.approx(expected)
+
+
 class Features(nn.Module):
     """Batch norm, then pixels as features: what it measures depends on its mode."""
 
@@ -82,7 +99,7 @@ def test_measuring_leaves_the_encoder_as_it_was(training: bool) -> None:
     measures = monitors.measure(encoder, draw(12, 2, 1, 4, 4), torch.arange(12) % 2)
     assert encoder.training is training
     assert all(torch.equal(value, before[key]) for key, value in encoder.state_dict().items())
-    assert measures.keys() == {"feature_spread", "effective_rank", "alignment", "uniformity", "knn"}
+    assert measures.keys() == {"feature_spread", "effective_rank", "alignment", "uniformity", "knn", "probe"}
     assert all(math.isfinite(value) for value in measures.values())
 
 
