@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 from collections import Counter
@@ -58,9 +59,8 @@ class Catalog:
     def write(cls, folder: Path, tables: Tables, policy: str) -> Catalog:
         """Write the tables of a finished scan as a new catalogue, the locator first."""
         locator = tables.locator()
-        identity = pseudonym("catalog", locator.to_csv(index=False))
-        target = private_folder("locators") / f"{identity}.parquet"
-        with atomic(target) as temporary:
+        identity = pseudonym("catalog", _content_hash(locator))
+        with atomic(_locator_path(identity)) as temporary:
             locator.to_parquet(private_file(temporary), index=False)
         with atomic(folder) as temporary:
             temporary.mkdir()
@@ -96,11 +96,16 @@ class Catalog:
         """Return counts of files by state and reason, of scans by modality and kind, and of flags."""
         return _summary(self.scans, self.ledger)
 
+    def is_located(self) -> bool:
+        """True when this machine knows where the files are."""
+        return _locator_path(self.identity).is_file()
+
     def locations(self) -> pd.DataFrame:
         """Return the private table of places, for code on the owner's machine only.
 
-        Columns: scan, file (pseudonyms), path, parent (name of its folder), member (inside a zip or tar),
-        part (inside the file), order (of a scan's files), size, mtime_ns, head.
+        Columns: scan, file (pseudonyms), path (a member's goes on inside its zip or tar), parent (name of
+        its folder), container (the file on disk), member (number and name inside it), part (inside the
+        file), order (of a scan's files), size, mtime_ns, head.
 
         Raises:
             UsageError: the locator is not on this machine.
@@ -109,14 +114,15 @@ class Catalog:
 
     @cached_property
     def _locations(self) -> pd.DataFrame:
-        path = private_folder("locators") / f"{self.identity}.parquet"
-        if not path.is_file():
+        if not self.is_located():
             raise UsageError(
                 f"{self.folder}: its private locator is not on this machine (under MEDCL_HOME); scan again"
             )
-        table = pd.read_parquet(path)
-        table["path"] = table["path"].map(os.fsdecode)
+        table = pd.read_parquet(_locator_path(self.identity))
+        table["container"] = table["path"].map(os.fsdecode)
         table["member"] = table["member"].map(os.fsdecode)
+        inside = table["member"].str.partition(":")[2]
+        table["path"] = table["container"] + inside.where(inside == "", "/" + inside)
         table["parent"] = table["path"].map(lambda path: Path(path).parent.name)
         return table
 
@@ -174,10 +180,20 @@ class Catalog:
         lines += [f"  {flag} ({severity(flag).value}): {explain(flag)}" for flag in flags]
         files = {place["file"] for place in self.places.get(scan, [])}
         ledger = self.ledger
-        for _, file in ledger[ledger["file"].isin(files)].iterrows():
-            reason = f" {file['reason']}: {explain(file['reason'])}" if file["reason"] else ""
-            lines.append(f"  {file['file']} {file['state']}{reason}")
+        own = ledger[ledger["file"].isin(files) | (ledger["scan"] == scan)]
+        for (state, reason), count in own.groupby(["state", "reason"]).size().items():
+            why = f" for {reason}: {explain(reason)}" if reason else ""
+            lines.append(f"  {count} file(s) {state}{why}")
         return "\n".join(lines)
+
+
+def _locator_path(identity: str) -> Path:
+    return private_folder("locators") / f"{identity}.parquet"
+
+
+def _content_hash(table: pd.DataFrame) -> str:
+    rows = pd.util.hash_pandas_object(table, index=False).to_numpy()
+    return hashlib.sha256(rows.tobytes()).hexdigest()
 
 
 def _summary(scans: pd.DataFrame, ledger: pd.DataFrame) -> dict[str, Any]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, BinaryIO
+from functools import lru_cache
+from typing import BinaryIO
 
-from medcl.archive import images, nifti, npz
+from medcl.archive import dicom, images, nifti, npz
 from medcl.archive.compression import gunzip_head
+from medcl.archive.containers import Member, content, members
+from medcl.archive.dicom_header import Attributes, DicomHeader
 from medcl.archive.flags import Rejected, State, dropped, quarantined
 from medcl.archive.found import Found
-from medcl.archive.privacy import hushed
+from medcl.archive.privacy import hushed, pseudonym
 from medcl.archive.sources import HEAD_BYTES, Entry, head_hash, sniff
-
-if TYPE_CHECKING:
-    from medcl.archive.dicom import DicomHeader
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Outcome:
 
     Attributes:
         entry: the file on disk.
-        member: name inside it, empty for the file itself; private.
+        member: number and name inside it, empty for the file itself; private.
         size: bytes of the file or member.
         state: ledger state so far; DICOM may still change it when series are put together.
         code: ledger reason when it is not used.
@@ -48,11 +49,17 @@ class Outcome:
         """The value behind the pseudonym of the file; private."""
         return f"{self.entry.key}!{self.member}" if self.member else self.entry.key
 
+    @property
+    def place(self) -> str:
+        """Root name and path, going on inside a container as if it were a folder; private."""
+        name = self.member.partition(":")[2]
+        return f"{self.entry.key}/{name}" if name else self.entry.key
 
-def examine_all(entries: Sequence[Entry]) -> list[Outcome]:
+
+def examine_all(entries: Sequence[Entry]) -> list[list[Outcome]]:
     """Examine a batch of files, quietly."""
     with hushed():
-        return [outcome for entry in entries for outcome in examine(entry)]
+        return [examine(entry) for entry in entries]
 
 
 def examine(entry: Entry) -> list[Outcome]:
@@ -63,9 +70,55 @@ def examine(entry: Entry) -> list[Outcome]:
         return [replace(blank, state=state, code=entry.fault)]
     try:
         with open(entry.path, "rb") as stream:
+            kind = container_kind(stream)
+            if kind is not None:
+                return _contained(blank, stream, kind)
             return [judged(blank, stream)]
     except OSError:
         return [replace(blank, state="quarantined", code="UNREADABLE")]
+
+
+def container_kind(stream: BinaryIO) -> str | None:
+    """Return `zip`, `tar` or `gzip-tar` if the file is a container of files, and rewind it."""
+    head = stream.read(HEAD_BYTES)
+    kind = sniff(head)
+    if kind == "gzip":
+        try:
+            kind = f"gzip-{sniff(gunzip_head(io.BytesIO(head), 512))}"
+        except Rejected:
+            kind = "gzip"
+    if kind == "zip" and npz.is_npz(stream):
+        kind = "npz"
+    stream.seek(0)
+    return kind if kind in ("zip", "tar", "gzip-tar") else None
+
+
+def _contained(blank: Outcome, stream: BinaryIO, kind: str) -> list[Outcome]:
+    """Return the outcome of a container, then those of its members."""
+    blank = replace(blank, head=head_hash(stream.read(HEAD_BYTES)))
+    stream.seek(0)
+    outcomes: list[Outcome] = []
+    try:
+        for member in members(stream, kind, blank.size):
+            outcomes.append(_member(blank, member))
+    except Rejected as verdict:
+        blank = replace(blank, state=verdict.state, code=verdict.code)
+    if not any(outcome.state == "used" for outcome in outcomes) and not blank.code:
+        blank = replace(blank, state="dropped", code="CONTAINER_EMPTY")
+    return [blank, *outcomes]
+
+
+def _member(container: Outcome, member: Member) -> Outcome:
+    blank = replace(container, member=member.key, size=member.size)
+    try:
+        if member.fault is not None:
+            raise member.fault
+        stream = io.BytesIO(content(member))
+        if container_kind(stream) is not None:
+            raise dropped("CONTAINER_NESTED")
+    except Rejected as verdict:
+        return replace(blank, state=verdict.state, code=verdict.code)
+    return judged(blank, stream)
 
 
 def judged(blank: Outcome, stream: BinaryIO) -> Outcome:
@@ -86,19 +139,42 @@ def judged(blank: Outcome, stream: BinaryIO) -> Outcome:
 def _content(blank: Outcome, stream: BinaryIO, head: bytes) -> Outcome:
     kind = sniff(head)
     if kind in ("dicom", "maybe-dicom"):
-        try:
-            from medcl.archive import dicom
-        except ImportError:
-            raise dropped("UNSUPPORTED_FORMAT") from None
         header = dicom.read_header(stream, blank.size)
         if header is None:
             raise dropped("UNKNOWN_FORMAT")
-        return replace(blank, header=header)
+        return replace(blank, header=veiled(header))
     if kind == "gzip":
         kind = f"gzip-{sniff(gunzip_head(stream, HEAD_BYTES))}"
         stream.seek(0)
     found = _scans(kind, stream, blank.size)
     return replace(blank, scans=tuple(found), flags=tuple(sorted({f for scan in found for f in scan.flags})))
+
+
+def veiled(header: DicomHeader) -> DicomHeader:
+    """Return a header with pseudonyms in place of identifiers and free text, which only serve as keys.
+
+    The SOP instance UID stays: with it a scan's files are told apart again when they are read.
+    """
+    return replace(header, shared=_veiled(header.shared))
+
+
+@lru_cache(maxsize=256)
+def _veiled(shared: Attributes) -> Attributes:
+    return replace(
+        shared,
+        patient_id=_veil("patient", shared.patient_id),
+        study_uid=_veil("study", shared.study_uid),
+        series_uid=_veil("series", shared.series_uid),
+        frame_of_reference=_veil("space", shared.frame_of_reference),
+        site=_veil("site", shared.site),
+        contrast=_veil("text", shared.contrast),
+        kernel=_veil("text", shared.kernel),
+    )
+
+
+def _veil(kind: str, value: str) -> str:
+    value = value.strip()
+    return pseudonym(kind, value) if value else ""
 
 
 def _scans(kind: str, stream: BinaryIO, size: int) -> list[Found]:
@@ -111,8 +187,12 @@ def _scans(kind: str, stream: BinaryIO, size: int) -> list[Found]:
         return npz.inspect(stream)
     if kind in ("analyze", "gzip-analyze"):
         raise quarantined("ANALYZE")
-    raise dropped(
-        {"empty": "EMPTY_FILE", "text": "NOT_AN_IMAGE", "other-image": "UNSUPPORTED_FORMAT"}.get(
-            kind, "UNKNOWN_FORMAT"
-        )
-    )
+    raise dropped(_DROPPED.get(kind, "UNKNOWN_FORMAT"))
+
+
+_DROPPED = {
+    "empty": "EMPTY_FILE",
+    "text": "NOT_AN_IMAGE",
+    "other-image": "UNSUPPORTED_FORMAT",
+    "other-archive": "UNSUPPORTED_ARCHIVE",
+}

@@ -95,6 +95,7 @@ REASONS: dict[str, str] = {
     "NOT_AN_IMAGE": "the file holds no image",
     "UNKNOWN_FORMAT": "not DICOM, NIfTI, PNG, JPEG or npz",
     "UNSUPPORTED_FORMAT": "an image format that is not read; convert it first",
+    "UNSUPPORTED_ARCHIVE": "an archive format that is not read; use zip, tar or tar.gz, or unpack it first",
     "SYMLINK": "a symbolic link; its target is read where it lies, if inside the archive",
     "SPECIAL_FILE": "not a regular file",
     "CONTAINER_EMPTY": "a zip or tar without a readable image",

@@ -7,7 +7,6 @@ the key the same patient gets the same pseudonym in every catalogue; without it 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import hmac
 import logging
 import os
@@ -56,14 +55,17 @@ def pseudonym(kind: str, value: str) -> str:
         value: the identifier as it stands in the file, without surrounding spaces.
     """
     message = f"{kind}\0{value}".encode("utf-8", "surrogateescape")
-    digest = hmac.new(_key(home()), message, hashlib.sha256).hexdigest()
-    return f"{PREFIXES.get(kind, kind)}-{digest[:16]}"
+    digest = hmac.digest(_key(os.environ.get("MEDCL_HOME")), message, "sha256")
+    return f"{PREFIXES.get(kind, kind)}-{digest[:8].hex()}"
 
 
 @lru_cache(maxsize=4)
-def _key(folder: Path) -> bytes:
-    """Return the key of `folder`, made on first use; two processes that start together agree on one."""
-    path = folder / "pseudonym.key"
+def _key(setting: str | None) -> bytes:
+    """Return the key of the private folder, made on first use; processes that start together agree on one.
+
+    `setting` is MEDCL_HOME: asking the folder itself each time would cost more than the hash.
+    """
+    path = home() / "pseudonym.key"
     if not path.exists():
         _make_key(path)
     key = path.read_bytes()

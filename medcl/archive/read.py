@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from medcl.archive import images, nifti, npz
+from medcl.archive import dicom, images, nifti, npz
 from medcl.archive.catalog import ArchiveError, Catalog
+from medcl.archive.containers import read_members
+from medcl.archive.examine import container_kind
 from medcl.archive.flags import Rejected, held_back, quarantined
 from medcl.archive.privacy import hushed
 from medcl.archive.sources import HEAD_BYTES, head_hash
@@ -68,65 +71,81 @@ def _load(row: dict[str, Any], places: list[Place]) -> Scan:
 def _check_unchanged(place: Place) -> None:
     """Refuse a file whose first block is not what was scanned; size and time are looked at first."""
     try:
-        status = os.stat(place["path"])
-    except OSError:
-        raise quarantined("MISSING") from None
-    if status.st_mtime_ns == place["mtime_ns"] and (place["member"] or status.st_size == place["size"]):
-        return
-    try:
-        with opened(place) as stream:
+        status = os.stat(place["container"])
+        if status.st_mtime_ns == place["mtime_ns"] and (place["member"] or status.st_size == place["size"]):
+            return
+        with open(place["container"], "rb") as stream:
             same = head_hash(stream.read(HEAD_BYTES)) == place["head"]
-    except OSError:
-        raise quarantined("UNREADABLE") from None
-    if not same or (not place["member"] and status.st_size != place["size"]):
+    except FileNotFoundError:
+        raise quarantined("MISSING") from None
+    if place["member"] or not same or status.st_size != place["size"]:
         raise quarantined("CHANGED")
 
 
-def opened(place: Place) -> BinaryIO:
-    """Open the file of a place for reading."""
-    return open(place["path"], "rb")
+def _opened(place: Place) -> BinaryIO:
+    """Open the file, or the member of a zip or tar, of a place for reading."""
+    if place["member"]:
+        return io.BytesIO(_member_bytes(place["container"], [place["member"]])[place["member"]])
+    return open(place["container"], "rb")
+
+
+def _member_bytes(container: str, keys: Iterable[str]) -> dict[str, bytes]:
+    with open(container, "rb") as stream:
+        kind = container_kind(stream)
+        if kind is None:
+            raise quarantined("CHANGED")
+        return read_members(stream, kind, os.stat(container).st_size, keys)
 
 
 def _load_nifti(row: dict[str, Any], places: list[Place]) -> Scan:
     place = places[0]
-    header, content = _nifti_content(place["path"], place["member"], place["size"], place["mtime_ns"])
+    header, content = _nifti_content(place["container"], place["member"], place["size"], place["mtime_ns"])
     frame = int(place["part"].partition(":")[2] or 0)
     return nifti.scan_of(header, content, frame)
 
 
 @lru_cache(maxsize=1)
-def _nifti_content(path: str, member: str, size: int, mtime_ns: int) -> tuple[nifti.NiftiHeader, memoryview]:
+def _nifti_content(
+    container: str, member: str, size: int, mtime_ns: int
+) -> tuple[nifti.NiftiHeader, memoryview]:
     """Keep the last file, whose frames are read one after the other."""
-    with opened({"path": path, "member": member}) as stream:
+    with _opened({"container": container, "member": member}) as stream:
         zipped = stream.read(2) == b"\x1f\x8b"
         stream.seek(0)
         return nifti.load(stream, size, zipped)
 
 
 def _load_image(row: dict[str, Any], places: list[Place]) -> Scan:
-    with opened(places[0]) as stream:
+    with _opened(places[0]) as stream:
         return images.load(stream)
 
 
 def _load_npz(row: dict[str, Any], places: list[Place]) -> Scan:
     place = places[0]
     split, _, number = place["part"].partition(":")
-    images_of_split = _npz_images(place["path"], place["member"], split, place["mtime_ns"])
+    images_of_split = _npz_images(place["container"], place["member"], split, place["mtime_ns"])
     return npz.scan_of(images_of_split, int(number))
 
 
 @lru_cache(maxsize=3)
-def _npz_images(path: str, member: str, split: str, mtime_ns: int) -> np.ndarray:
+def _npz_images(container: str, member: str, split: str, mtime_ns: int) -> np.ndarray:
     """Keep the three splits of the last file, whose pictures are read one after the other."""
-    with opened({"path": path, "member": member}) as stream:
+    with _opened({"container": container, "member": member}) as stream:
         return npz.load(stream, split)
 
 
 def _load_dicom(row: dict[str, Any], places: list[Place]) -> Scan:
-    from medcl.archive import dicom
+    inside: dict[str, list[str]] = {}
+    for place in places:
+        if place["member"]:
+            inside.setdefault(place["container"], []).append(place["member"])
+    # All slices of a scan are taken from a container in one pass: a tar.gz has no other way.
+    content = {container: _member_bytes(container, keys) for container, keys in inside.items()}
 
     def opener(place: Place) -> Callable[[], BinaryIO]:
-        return lambda: opened(place)
+        if place["member"]:
+            return lambda: io.BytesIO(content[place["container"]][place["member"]])
+        return lambda: open(place["container"], "rb")
 
     shape = tuple(int(size) for size in row["shape"].split("x"))
     return dicom.assemble(

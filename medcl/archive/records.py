@@ -1,16 +1,48 @@
-"""The rows that a scan of an archive produces: catalogue and ledger (public), locator (private)."""
+"""The rows that a scan of an archive produces: catalogue and ledger (public), locator (private).
+
+Rows are kept in columns as they come, a few hundred bytes each, so that a million of them fit in memory.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from medcl.archive.examine import Outcome
 from medcl.archive.privacy import pseudonym
+
+BLOCK_ROWS = 20_000
+
+_text, _number = pa.string(), pa.int64()
+CATALOG = pa.schema(
+    [
+        *[(name, _text) for name in ("scan", "patient")],
+        ("patient_known", pa.bool_()),
+        *[(name, _text) for name in ("study", "series", "site", "modality", "kind")],
+        *[(name, _text) for name in ("body_part", "manufacturer", "shape")],
+        ("spacing_mm", pa.list_(pa.float64())),
+        *[(name, _text) for name in ("unit", "source", "source_split", "source_label")],
+        ("n_files", _number),
+        ("flags", _text),
+    ]
+)
+LEDGER = pa.schema(
+    [*[(name, _text) for name in ("file", "state", "reason", "flags", "scan")], ("bytes", _number)]
+)
+LOCATOR = pa.schema(
+    [
+        *[(name, _text) for name in ("scan", "file")],
+        *[(name, pa.binary()) for name in ("path", "member")],
+        ("part", _text),
+        *[(name, _number) for name in ("order", "size", "mtime_ns")],
+        ("head", _text),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,68 +68,87 @@ class ScanRow:
     n_files: int
     flags: tuple[str, ...]
 
+    def values(self) -> list[Any]:
+        """Return the row's values in the order of the columns."""
+        row: list[Any] = [getattr(self, name) for name in CATALOG.names]
+        row[CATALOG.names.index("shape")] = "x".join(map(str, self.shape))
+        row[CATALOG.names.index("flags")] = ";".join(self.flags)
+        return row
 
-@dataclass
+
+class Columns:
+    """A table that grows by rows: complete blocks are packed, the last one waits."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._waiting: list[Sequence[Any]] = []
+        self._blocks: list[pa.RecordBatch] = []
+
+    def __len__(self) -> int:
+        return sum(block.num_rows for block in self._blocks) + len(self._waiting)
+
+    def add(self, row: Sequence[Any]) -> None:
+        """Append a row, values in the order of the schema."""
+        self._waiting.append(row)
+        if len(self._waiting) >= BLOCK_ROWS:
+            self._pack()
+
+    def frame(self, *order: str) -> pd.DataFrame:
+        """Return all rows, sorted by the columns `order`."""
+        self._pack()
+        table = pa.Table.from_batches(self._blocks, self._schema)
+        return table.sort_by([(name, "ascending") for name in order]).to_pandas()
+
+    def _pack(self) -> None:
+        if self._waiting:
+            columns = [list(column) for column in zip(*self._waiting, strict=True)]
+            arrays = [pa.array(c, f.type) for c, f in zip(columns, self._schema, strict=True)]
+            self._blocks.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
+            self._waiting = []
+
+
 class Tables:
     """Rows as they are found; the frames are sorted, so that no order of finding shows in them."""
 
-    scans: list[ScanRow] = field(default_factory=list)
-    files: list[dict[str, Any]] = field(default_factory=list)
-    places: list[dict[str, Any]] = field(default_factory=list)
-    _scan_of: dict[str, str | None] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._scans = Columns(CATALOG)
+        self._files = Columns(LEDGER)
+        self._places = Columns(LOCATOR)
+        self.scan_count = 0
 
     def add_scan(self, row: ScanRow, parts: Sequence[tuple[Outcome, str, int]]) -> None:
         """Add a scan and where its pixels stand: (file, part of it, order among the scan's files)."""
-        self.scans.append(row)
+        self.scan_count += 1
+        self._scans.add(row.values())
         for outcome, part, order in parts:
-            file = file_pseudonym(outcome)
-            self._scan_of[file] = None if file in self._scan_of else row.scan
-            self.places.append(
-                {
-                    "scan": row.scan,
-                    "file": file,
-                    "path": os.fsencode(outcome.entry.path),
-                    "member": os.fsencode(outcome.member),
-                    "part": part,
-                    "order": order,
-                    "size": outcome.size,
-                    "mtime_ns": outcome.entry.mtime_ns,
-                    "head": outcome.head,
-                }
+            self._places.add(
+                [
+                    row.scan,
+                    pseudonym("file", outcome.key),
+                    os.fsencode(outcome.entry.path),
+                    os.fsencode(outcome.member),
+                    part,
+                    order,
+                    outcome.size,
+                    outcome.entry.mtime_ns,
+                    outcome.head,
+                ]
             )
 
-    def add_file(self, outcome: Outcome) -> None:
-        """Add a file's ledger row, after all scans that use it."""
-        file = file_pseudonym(outcome)
-        self.files.append(
-            {
-                "file": file,
-                "state": outcome.state,
-                "reason": outcome.code,
-                "flags": ";".join(sorted(outcome.flags)),
-                "scan": self._scan_of.get(file),
-                "bytes": outcome.size,
-            }
-        )
+    def add_file(self, outcome: Outcome, scan: str | None) -> None:
+        """Add a file's ledger row; `scan` is the one that it belongs to, if it is one."""
+        flags = ";".join(sorted(outcome.flags))
+        file = pseudonym("file", outcome.key)
+        self._files.add([file, outcome.state, outcome.code, flags, scan, outcome.size])
 
     def catalog(self) -> pd.DataFrame:
         """Return the catalogue, a row a scan."""
-        columns = list(ScanRow.__dataclass_fields__)
-        frame = pd.DataFrame([asdict(row) for row in self.scans], columns=columns)
-        frame["shape"] = frame["shape"].map(lambda shape: "x".join(map(str, shape)))
-        frame["spacing_mm"] = frame["spacing_mm"].map(lambda mm: None if mm is None else list(mm))
-        frame["flags"] = frame["flags"].map(";".join)
-        return frame.sort_values("scan", ignore_index=True)
+        return self._scans.frame("scan")
 
     def ledger(self) -> pd.DataFrame:
         """Return the ledger, a row a file."""
-        return pd.DataFrame(self.files).sort_values(["file", "state"], ignore_index=True)
+        return self._files.frame("file", "state")
 
     def locator(self) -> pd.DataFrame:
         """Return the private table of places."""
-        return pd.DataFrame(self.places).sort_values(["scan", "order"], ignore_index=True)
-
-
-def file_pseudonym(outcome: Outcome) -> str:
-    """Return the pseudonym of a file or member, by its place in its archive."""
-    return pseudonym("file", outcome.key)
+        return self._places.frame("scan", "order")

@@ -126,8 +126,8 @@ def sniff(head: bytes) -> str:
     """Return the kind of a file by its first bytes (never by its name).
 
     Returns:
-        `dicom`, `nifti`, `gzip`, `png`, `jpeg`, `zip`, `tar`, `analyze`, `other-image`, `maybe-dicom` (binary
-        that may be DICOM without its preamble), `text`, `empty` or `unknown`.
+        `dicom`, `nifti`, `gzip`, `png`, `jpeg`, `zip`, `tar`, `analyze`, `other-image`, `other-archive`,
+        `maybe-dicom` (binary that may be DICOM without its preamble), `text`, `empty` or `unknown`.
     """
     if not head:
         return "empty"
@@ -153,6 +153,7 @@ _MAGICS: tuple[tuple[str, int, tuple[bytes, ...]], ...] = (
     ("jpeg", 0, (b"\xff\xd8\xff",)),
     ("zip", 0, (b"PK\x03\x04", b"PK\x05\x06")),
     ("tar", 257, (b"ustar",)),
+    ("other-archive", 0, (b"BZh", b"\xfd7zXZ\0", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"\x28\xb5\x2f\xfd")),
     ("other-image", 0, (b"II*\0", b"MM\0*", b"BM", b"GIF8", b"\0\0\0\x0cjP  ", b"NRRD", b"RIFF")),
 )
 

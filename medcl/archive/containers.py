@@ -1,0 +1,156 @@
+"""Zip and tar files read member by member, without unpacking anything onto a disk.
+
+A member's name is only ever a key: it is never joined to a path. What claims to unpack to absurd sizes is
+refused by its directory, before a byte of it is unpacked.
+"""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import BinaryIO
+
+from medcl.archive.flags import Rejected, dropped, quarantined
+from medcl.archive.found import is_bomb
+
+MAX_MEMBER_BYTES = 1 << 30
+MAX_TOTAL_RATIO = 1000
+FAULTS = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file in a zip or tar.
+
+    Attributes:
+        number: its place in the container, by which it is found again.
+        name: as written there; private.
+        size: bytes when unpacked, as claimed.
+        fault: why it may not be read, or None.
+        read: returns its content.
+    """
+
+    number: int
+    name: str
+    size: int
+    fault: Rejected | None
+    read: Callable[[], bytes]
+
+    @property
+    def key(self) -> str:
+        """Number and name: unique in the container even where names repeat."""
+        return f"{self.number}:{self.name}"
+
+
+def members(stream: BinaryIO, kind: str, size: int) -> Iterator[Member]:
+    """Yield the files of a container.
+
+    Args:
+        stream: at its start; must stay open while members are read.
+        kind: `zip`, `tar` or `gzip-tar`.
+        size: of the container in bytes.
+
+    Raises:
+        Rejected: DAMAGED, or BOMB for the container as a whole.
+    """
+    try:
+        total = 0
+        for member in _zip(stream) if kind == "zip" else _tar(stream, kind, size):
+            total += member.size if member.fault is None else 0
+            if total > MAX_TOTAL_RATIO * size and is_bomb(total, size):
+                raise quarantined("BOMB")
+            yield member
+    except FAULTS:
+        raise quarantined("DAMAGED") from None
+
+
+def read_members(stream: BinaryIO, kind: str, size: int, keys: Iterable[str]) -> dict[str, bytes]:
+    """Return the content of some members by key, read in the container's order.
+
+    Raises:
+        Rejected: as `members`; MISSING when a key is not there.
+    """
+    wanted = set(keys)
+    found = {}
+    for member in members(stream, kind, size):
+        if member.key in wanted:
+            if member.fault is not None:
+                raise member.fault
+            found[member.key] = content(member)
+            if len(found) == len(wanted):
+                return found
+    raise quarantined("MISSING")
+
+
+def content(member: Member) -> bytes:
+    """Return a member's bytes.
+
+    Raises:
+        Rejected: DAMAGED, TRUNCATED, or BOMB when it is longer than it claims.
+    """
+    try:
+        unpacked = member.read()
+    except FAULTS:
+        raise quarantined("DAMAGED") from None
+    if len(unpacked) != member.size:
+        raise quarantined("TRUNCATED" if len(unpacked) < member.size else "BOMB")
+    return unpacked
+
+
+def _zip(stream: BinaryIO) -> Iterator[Member]:
+    archive = zipfile.ZipFile(stream)
+    for number, info in enumerate(archive.infolist()):
+        if info.is_dir():
+            continue
+        fault = _fault(info.filename, info.file_size, info.compress_size)
+        if info.flag_bits & 0x1:
+            fault = quarantined("ENCRYPTED")
+        yield Member(number, info.filename, info.file_size, fault, _zip_reader(archive, info))
+
+
+def _zip_reader(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], bytes]:
+    def read() -> bytes:
+        with archive.open(info) as member:
+            return member.read(info.file_size + 1)
+
+    return read
+
+
+def _tar(stream: BinaryIO, kind: str, size: int) -> Iterator[Member]:
+    archive = tarfile.open(fileobj=stream, mode="r:gz" if kind == "gzip-tar" else "r:")  # noqa: SIM115
+    number = 0
+    while (info := archive.next()) is not None:
+        archive.members = []  # type: ignore[attr-defined]  # a million members would be kept
+        number += 1
+        if info.isdir():
+            continue
+        if not info.isfile():
+            fault: Rejected | None = dropped("SYMLINK" if info.issym() or info.islnk() else "SPECIAL_FILE")
+        else:
+            fault = _fault(info.name, info.size, size)
+        yield Member(number, info.name, info.size if info.isfile() else 0, fault, _tar_reader(archive, info))
+        if fault is not None and fault.code in ("BOMB", "TOO_LARGE"):
+            raise quarantined("BOMB")  # to reach the next member, all of this one would be unpacked
+
+
+def _tar_reader(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Callable[[], bytes]:
+    def read() -> bytes:
+        member = archive.extractfile(info)
+        return member.read(info.size + 1) if member is not None else b""
+
+    return read
+
+
+def _fault(name: str, size: int, packed: int) -> Rejected | None:
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or "\0" in name or name[1:2] == ":":
+        return quarantined("PATH_UNSAFE")
+    if is_bomb(size, packed):
+        return quarantined("BOMB")
+    if size > MAX_MEMBER_BYTES:
+        return quarantined("TOO_LARGE")
+    return None

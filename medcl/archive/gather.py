@@ -1,0 +1,138 @@
+"""From the findings of files to scans: series are put together, the policy applied, pseudonyms given."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from medcl.archive import dicom
+from medcl.archive.dicom import Stack
+from medcl.archive.examine import Outcome
+from medcl.archive.flags import held_back
+from medcl.archive.found import Found
+from medcl.archive.privacy import pseudonym
+from medcl.archive.records import ScanRow, Tables
+
+SUBJECT = re.compile(r"^(?P<dataset>.*/)?sub-(?P<subject>[A-Za-z0-9]+)(?=[/_.])")
+
+
+def gather(groups: Iterable[Sequence[Outcome]], policy: str) -> Tables:
+    """Return the rows of catalogue, ledger and locator; the files of a series stand in one group."""
+    tables = Tables()
+    for outcomes in groups:
+        became, scan_of = _stacked(outcomes, policy, tables)
+        for number, outcome in enumerate(outcomes):
+            if outcome.header is not None:
+                tables.add_file(became[number], scan_of.get(number))
+            elif outcome.scans:
+                _add_single(outcome, policy, tables)
+            else:
+                tables.add_file(outcome, None)
+    return tables
+
+
+def _stacked(
+    outcomes: Sequence[Outcome], policy: str, tables: Tables
+) -> tuple[dict[int, Outcome], dict[int, str | None]]:
+    """Put DICOM files together; return what became of each by its number, and the scan that it is in."""
+    headers = [(number, o.header) for number, o in enumerate(outcomes) if o.header is not None]
+    stacks, verdicts = dicom.group(headers)
+    became = {n: replace(outcomes[n], state="quarantined", code="BAD_HEADER") for n, _ in headers}
+    for number, (state, reason) in verdicts.items():
+        became[number] = replace(outcomes[number], state=state, code=reason)
+    scan_of: dict[int, str | None] = {}
+    for stack in stacks:
+        code = held_back(stack.flags, policy)
+        row = _stack_row(stack)
+        for number in stack.files:
+            flags = tuple(sorted({*became[number].flags, *stack.flags}))
+            if code is None:
+                became[number] = replace(became[number], state="used", code="", flags=flags)
+                scan_of[number] = None if number in scan_of else row.scan
+            elif number not in scan_of:
+                became[number] = replace(became[number], state="quarantined", code=code, flags=flags)
+        if code is None:
+            part = json.dumps({"frames": stack.frames, "key": stack.stack_key})
+            tables.add_scan(row, [(outcomes[n], part, order) for order, n in enumerate(stack.files)])
+    return became, scan_of
+
+
+def _stack_row(stack: Stack) -> ScanRow:
+    """Return the catalogue row of a DICOM stack, whose identifiers are pseudonyms already."""
+    patient, study, series = stack.patient_id, stack.study_uid, stack.series_uid
+    return ScanRow(
+        scan=pseudonym("scan", f"{patient}|{study}|{series}|{stack.stack_key}"),
+        patient=patient or pseudonym("patient", study or series),
+        patient_known=bool(patient),
+        study=study or None,
+        series=series or None,
+        site=stack.site or None,
+        modality=stack.modality,
+        kind=stack.kind,
+        body_part=stack.body_part,
+        manufacturer=stack.manufacturer,
+        shape=tuple(stack.shape),
+        spacing_mm=None if stack.spacing_mm is None else tuple(stack.spacing_mm),
+        unit=stack.unit,
+        source="dicom",
+        source_split=None,
+        source_label=None,
+        n_files=len(stack.files),
+        flags=tuple(sorted({*stack.flags, *([] if patient else ["PATIENT_UNKNOWN"])})),
+    )
+
+
+def _add_single(outcome: Outcome, policy: str, tables: Tables) -> None:
+    """Add the scans that stand in one file; the file is used when at least one of them passes."""
+    passed = [found for found in outcome.scans if held_back(found.flags, policy) is None]
+    if not passed:
+        code = held_back(outcome.scans[0].flags, policy) or ""
+        tables.add_file(replace(outcome, state="quarantined", code=code), None)
+        return
+    rows = [_row(outcome, found) for found in passed]
+    for order, (row, found) in enumerate(zip(rows, passed, strict=True)):
+        tables.add_scan(row, [(outcome, found.part, order)])
+    tables.add_file(outcome, rows[0].scan if len(rows) == 1 else None)
+
+
+def _row(outcome: Outcome, found: Found) -> ScanRow:
+    """Return the catalogue row of one scan in a file."""
+    # Frames of one NIfTI are of one patient; pictures of one npz need not be.
+    patient, known = _patient(outcome, found.part if found.source == "npz" else "")
+    return ScanRow(
+        scan=pseudonym("scan", f"{outcome.key}|{found.part}"),
+        patient=patient,
+        patient_known=known,
+        study=None,
+        series=pseudonym("series", outcome.key) if found.source == "nifti" else None,
+        site=None,
+        modality="unknown",
+        kind=found.kind,
+        body_part=None,
+        manufacturer=None,
+        shape=found.shape,
+        spacing_mm=found.spacing_mm,
+        unit=found.unit,
+        source=found.source,
+        source_split=found.source_split,
+        source_label=found.source_label,
+        n_files=1,
+        flags=tuple(sorted({*found.flags, *([] if known else ["PATIENT_UNKNOWN"])})),
+    )
+
+
+def _patient(outcome: Outcome, part: str) -> tuple[str, bool]:
+    """Return the patient of a file: its BIDS subject within its data set, else a patient of its own."""
+    named = SUBJECT.match(outcome.place)
+    if named is None or part:
+        return pseudonym("patient", f"{outcome.key}|{part}"), False
+    return pseudonym("patient", f"{named['dataset'] or ''}sub-{named['subject']}"), True
+
+
+def reasons(tables: Tables) -> str:
+    """Return the commonest reasons for which files were not used, as `12 TRUNCATED, 3 EMPTY_FILE`."""
+    counted = Counter(reason for reason in tables.ledger()["reason"] if reason)
+    return ", ".join(f"{count} {code}" for code, count in counted.most_common(3))

@@ -1,0 +1,126 @@
+"""A rescan opens only what changed, an interrupted scan goes on, and neither shows in the result."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+from archive_samples import mixed_archive, nifti_bytes
+
+from medcl.archive import Catalog, scan, scan_archive
+
+
+def outputs(catalog: Catalog) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(catalog.folder.iterdir())}
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Record the name of every file that is examined."""
+    from medcl.archive import examine
+
+    names: list[str] = []
+    plain = examine.examine
+
+    def recorded(entry: examine.Entry) -> list[examine.Outcome]:
+        names.append(Path(entry.path).name)
+        return plain(entry)
+
+    monkeypatch.setattr(examine, "examine", recorded)
+    return names
+
+
+def test_nothing_is_opened_when_nothing_changed(tmp_path: Path, opened: list[str]) -> None:
+    mixed_archive(tmp_path / "archive")
+    first = scan_archive([tmp_path / "archive"], tmp_path / "first")
+    assert len(opened) == first.summary()["files"]
+    opened.clear()
+    second = scan_archive([tmp_path / "archive"], tmp_path / "second")
+    assert opened == []
+    assert outputs(first) == outputs(second)
+    assert second.scans["scan"].map(second.places.get).notna().all()
+
+
+def test_only_new_and_changed_files_are_opened(tmp_path: Path, opened: list[str], private_home: Path) -> None:
+    archive = tmp_path / "archive"
+    mixed_archive(archive)
+    scan_archive([archive], tmp_path / "first")
+    opened.clear()
+    (archive / "new.nii").write_bytes(nifti_bytes(40))
+    (archive / "notes.txt").write_bytes(nifti_bytes(41))
+    (archive / "empty").unlink()
+    changed = scan_archive([archive], tmp_path / "second")
+    assert sorted(opened) == ["new.nii", "notes.txt"]
+    shutil.rmtree(private_home / "index")
+    assert outputs(changed) == outputs(scan_archive([archive], tmp_path / "fresh"))
+
+
+def test_another_policy_reuses_the_findings(tmp_path: Path, opened: list[str]) -> None:
+    mixed_archive(tmp_path / "archive")
+    scan_archive([tmp_path / "archive"], tmp_path / "first")
+    opened.clear()
+    assert scan_archive([tmp_path / "archive"], tmp_path / "second", policy="strict").policy == "strict"
+    assert opened == []
+
+
+def test_an_interrupted_scan_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: list[str]
+) -> None:
+    mixed_archive(tmp_path / "archive")
+    monkeypatch.setattr(scan, "CHUNK", 4)
+    monkeypatch.setattr(scan, "BATCH", 1)
+    whole = scan.examine_all
+
+    def interrupted(entries: list[scan.Entry]) -> list[list[scan.Outcome]]:
+        if len(opened) == 9:
+            raise KeyboardInterrupt
+        return whole(entries)
+
+    monkeypatch.setattr(scan, "examine_all", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        scan_archive([tmp_path / "archive"], tmp_path / "catalog")
+    assert not (tmp_path / "catalog").exists()
+    before = set(opened[:8])
+    monkeypatch.setattr(scan, "examine_all", whole)
+    opened.clear()
+    resumed = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
+    assert len(opened) == resumed.summary()["files"] - 8
+    assert not before & set(opened)
+
+
+def test_what_is_kept_is_for_the_owner_only(tmp_path: Path, private_home: Path) -> None:
+    mixed_archive(tmp_path / "archive")
+    scan_archive([tmp_path / "archive"], tmp_path / "catalog")
+    assert stat.S_IMODE(private_home.stat().st_mode) == 0o700
+    assert stat.S_IMODE((private_home / "pseudonym.key").stat().st_mode) == 0o600
+    kept = [path for path in private_home.rglob("*.parquet") if not path.parent.name.startswith("result-")]
+    assert len(kept) >= 2
+    assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o600}
+
+
+def test_findings_of_deleted_files_are_forgotten(tmp_path: Path, private_home: Path) -> None:
+    archive = tmp_path / "archive"
+    mixed_archive(archive)
+    scan_archive([archive], tmp_path / "first")
+    shutil.rmtree(archive / "pictures")
+    scan_archive([archive], tmp_path / "second")
+    from medcl.archive.index import Index
+    from medcl.archive.sources import check_roots, walk
+
+    index = Index(check_roots([archive]))
+    assert len(index.known()) == len(list(walk(check_roots([archive]))))
+
+
+def test_a_file_edited_within_its_old_size_is_seen(tmp_path: Path, opened: list[str]) -> None:
+    path = tmp_path / "archive" / "a.nii"
+    path.parent.mkdir()
+    path.write_bytes(nifti_bytes(1))
+    scan_archive([path], tmp_path / "first")
+    opened.clear()
+    path.write_bytes(nifti_bytes(2))
+    os.utime(path, ns=(1, path.stat().st_mtime_ns + 1000))
+    scan_archive([path], tmp_path / "second")
+    assert opened == ["a.nii"]
