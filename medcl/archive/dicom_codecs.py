@@ -9,17 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from medcl.archive.dicom_header import DicomHeader
+from medcl.archive.dicom_header import Attributes, DicomHeader
 from medcl.archive.dicom_tags import NATIVE
 from medcl.archive.flags import quarantined
 
 J2K = ("gdcm", "pylibjpeg", "pillow")
 JPEG_LS = ("pyjpegls", "gdcm")
 JPEG = ("pillow", "gdcm")
+EXTENDED_JPEG = "1.2.840.10008.1.2.4.51"
 PLUGINS: dict[str, tuple[str, ...]] = {
     "1.2.840.10008.1.2.5": ("pylibjpeg", "pydicom"),
     "1.2.840.10008.1.2.4.50": JPEG,
-    "1.2.840.10008.1.2.4.51": ("gdcm", "pillow"),
+    EXTENDED_JPEG: ("gdcm", "pillow"),
     "1.2.840.10008.1.2.4.57": ("gdcm",),
     "1.2.840.10008.1.2.4.70": ("gdcm",),
     "1.2.840.10008.1.2.4.80": JPEG_LS,
@@ -47,29 +48,51 @@ def missing_decoders(headers: Iterable[DicomHeader]) -> dict[str, tuple[int, str
         transfer syntax UID to (files, command), such as `pip install python-gdcm`; the command is empty for
         syntaxes that no decoder reads.
     """
-    counted = Counter(header.syntax for header in headers if header.syntax not in NATIVE)
-    return {
-        syntax: (count, _remedy(syntax)) for syntax, count in sorted(counted.items()) if not decoders(syntax)
-    }
+    counted = Counter(
+        (header.syntax, header.shared.bits_stored) for header in headers if header.syntax not in NATIVE
+    )
+    missing: dict[str, tuple[int, str]] = {}
+    for (syntax, bits), count in sorted(counted.items()):
+        if not decoders(syntax, bits):
+            missing[syntax] = (count + missing.get(syntax, (0, ""))[0], _remedy(syntax, bits))
+    return missing
 
 
-def _remedy(syntax: str) -> str:
+def _remedy(syntax: str, bits: int) -> str:
+    if syntax == EXTENDED_JPEG and bits > 8:
+        return "pip install pylibjpeg pylibjpeg-libjpeg"
     wanted = PLUGINS.get(syntax)
     return f"pip install {PACKAGES[wanted[0]]}" if wanted else ""
 
 
 @lru_cache(maxsize=64)
-def decoders(syntax: str) -> tuple[str, ...]:
-    """Return the decoders for a transfer syntax that are installed, fastest first."""
+def decoders(syntax: str, bits: int) -> tuple[str, ...]:
+    """Return the decoders for a transfer syntax of so many bits that are installed, fastest first."""
     from pydicom.pixels import get_decoder
 
     if syntax not in PLUGINS:
         return ()
     available = get_decoder(syntax).available_plugins
-    return tuple(plugin for plugin in PLUGINS[syntax] if plugin in available)
+    return tuple(plugin for plugin in _wanted(syntax, bits) if plugin in available)
 
 
-def decode(syntax: str, content: bytes, index: int, options: dict[str, Any]) -> tuple[np.ndarray, Any]:
+def _wanted(syntax: str, bits: int) -> tuple[str, ...]:
+    """Return the decoders that read a syntax; extended JPEG of 12 bits has one only."""
+    return ("pylibjpeg",) if syntax == EXTENDED_JPEG and bits > 8 else PLUGINS.get(syntax, ())
+
+
+def sign_differs(syntax: str, content: bytes, shared: Attributes) -> bool:
+    """True when a JPEG 2000 stream and the header disagree about sign; pixels then follow the header."""
+    if PLUGINS.get(syntax) != J2K:
+        return False
+    from pydicom.pixels.utils import get_j2k_parameters
+
+    start = content.find(b"\xff\x4f\xff\x51")
+    signed = get_j2k_parameters(content[start : start + 128]).get("is_signed") if start >= 0 else None
+    return signed is not None and signed != shared.signed
+
+
+def decode(syntax: str, content: bytes, index: int, options: dict[str, Any]) -> np.ndarray:
     """Decode one frame of encapsulated pixels, trying each decoder in turn.
 
     Args:
@@ -78,22 +101,20 @@ def decode(syntax: str, content: bytes, index: int, options: dict[str, Any]) -> 
         options: of pydicom's decoders.
 
     Returns:
-        the stored values, colour already as RGB where the stream is YCbCr, and what pydicom says of them.
+        the stored values, colour already as RGB where the stream is YCbCr.
 
     Raises:
         Rejected: DECODER_MISSING or UNDECODABLE.
     """
     from pydicom.pixels import get_decoder
 
-    plugins = decoders(syntax)
+    plugins = decoders(syntax, options["bits_stored"])
     if not plugins:
         raise quarantined("DECODER_MISSING" if syntax in PLUGINS else "UNDECODABLE")
     for plugin in plugins:
         try:
-            array, facts = get_decoder(syntax).as_array(
-                content, index=index, decoding_plugin=plugin, **options
-            )
-            return array, facts
+            array, _ = get_decoder(syntax).as_array(content, index=index, decoding_plugin=plugin, **options)
+            return np.asarray(array)
         except Exception:  # decoders raise whatever their C libraries say; the next may do better
             continue
     raise quarantined("UNDECODABLE")

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from medcl.archive.dicom_codecs import decode
+from medcl.archive.dicom_codecs import decode, sign_differs
 from medcl.archive.dicom_file import MODALITY_LUT, header_of, open_elements, pixel_bytes
 from medcl.archive.dicom_header import Attributes, DicomHeader, Frame
 from medcl.archive.dicom_tags import NATIVE, Elements
@@ -63,50 +63,47 @@ class PixelFile:
 
     def _picture(self, index: int) -> np.ndarray:
         header, shared = self.header, self.header.shared
-        if header.syntax in NATIVE and shared.samples == 1 and shared.bits_allocated >= 8:
+        plain = header.syntax in NATIVE and self.found.little
+        if plain and shared.samples == 1 and shared.bits_allocated >= 8:
             return self._native(index)
         content = self._value()
-        options = _options(shared, header.pixel_tag, header.syntax)
+        options = _options(shared, header.pixel_tag, self.found.pixel_vr)
         if header.syntax not in NATIVE:
-            array, facts = decode(header.syntax, content, index, options)
-            self._check_sign(facts)
-            return array
+            if sign_differs(header.syntax, content, shared):
+                self.flags.add("PIXELREP_MISMATCH")
+            return decode(header.syntax, content, index, options)
         from pydicom.pixels import get_decoder
 
         try:
             array, _ = get_decoder(header.syntax).as_array(content, index=index, **options)
         except Exception:  # whatever pydicom finds wrong with the pixels
             raise quarantined("UNDECODABLE") from None
-        return np.asarray(array)
+        return array.astype(array.dtype.newbyteorder("="), copy=False)
 
     def _native(self, index: int) -> np.ndarray:
         shared, found = self.header.shared, self.found
         kind = "f" if found.pixel_tag != 0x7FE00010 else "u"
-        dtype = np.dtype(f"{'<' if found.little else '>'}{kind}{shared.bits_allocated // 8}")
+        dtype = np.dtype(f"<{kind}{shared.bits_allocated // 8}")
         count = shared.rows * shared.columns
         found.stream.seek(found.pixel_start + index * count * dtype.itemsize)
         content = found.stream.read(count * dtype.itemsize)
         if len(content) < count * dtype.itemsize:
             raise quarantined("TRUNCATED")
-        array = np.frombuffer(content, dtype).reshape(shared.rows, shared.columns)
-        return array if found.little else array.astype(dtype.newbyteorder("="))
+        return np.frombuffer(content, dtype).reshape(shared.rows, shared.columns)
 
     def _value(self) -> bytes:
         if self._content is None:
             found = self.found
             length = found.pixel_length if found.pixel_length >= 0 else found.size - found.pixel_start
             if self.header.syntax in NATIVE:
-                length = min(length, pixel_bytes(self.header.shared))
+                expected = pixel_bytes(self.header.shared)
+                length = min(length, expected + expected % 2)
             found.stream.seek(found.pixel_start)
             self._content = found.stream.read(length)
         return self._content
 
-    def _check_sign(self, facts: dict[str, Any]) -> None:
-        if facts.get("pixel_representation", self.header.shared.signed) != int(self.header.shared.signed):
-            self.flags.add("PIXELREP_MISMATCH")
 
-
-def _options(shared: Attributes, pixel_tag: int, syntax: str) -> dict[str, Any]:
+def _options(shared: Attributes, pixel_tag: int, pixel_vr: str) -> dict[str, Any]:
     options: dict[str, Any] = {
         "rows": shared.rows,
         "columns": shared.columns,
@@ -117,7 +114,7 @@ def _options(shared: Attributes, pixel_tag: int, syntax: str) -> dict[str, Any]:
         "bits_stored": shared.bits_stored,
         "pixel_representation": int(shared.signed),
         "pixel_keyword": KEYWORDS[pixel_tag],
-        "transfer_syntax_uid": syntax,
+        "pixel_vr": pixel_vr if pixel_vr in ("OB", "OW") else "OW",
     }
     if shared.samples > 1:
         options["planar_configuration"] = shared.planar

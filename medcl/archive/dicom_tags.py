@@ -45,6 +45,7 @@ class Elements:
         values: tag to raw value, for the tags that were asked for.
         sequences: tag to (start of the element, end), for the sequences that were asked for.
         pixel_tag: one of `PIXEL_TAGS`, or 0 when there are no pixels.
+        pixel_vr: `OB`, `OW`, ...; empty in implicit VR.
         pixel_start, pixel_length: of the pixels' value; the length is -1 when they are encapsulated.
         flags: what was odd about the file.
     """
@@ -57,6 +58,7 @@ class Elements:
     values: dict[int, bytes] = field(default_factory=dict)
     sequences: dict[int, tuple[int, int]] = field(default_factory=dict)
     pixel_tag: int = 0
+    pixel_vr: str = ""
     pixel_start: int = 0
     pixel_length: int = 0
     flags: set[str] = field(default_factory=set)
@@ -253,6 +255,7 @@ class _Walk:
         tag, vr, length, start = self._element(at)
         if tag in PIXEL_TAGS:
             found.pixel_tag, found.pixel_start = tag, start
+            found.pixel_vr = vr.decode("ascii", "replace")
             found.pixel_length = -1 if length == UNDEFINED else length
             return -1
         if tag > 0x7FE00010:
