@@ -92,6 +92,7 @@ def _compose(
         rows=frames.rows,
         kind=policy.noise.kind,
         channels=policy.channels,
+        stain=policy.colour is not None and policy.colour.stained,
         reduce=reduce,
         slice_axis=frames.slice_axis,
         slices=crops.slices,

@@ -26,7 +26,9 @@ _DISPLAYED = {0: (2, 1), 1: (2, 0), 2: (1, 0)}
 class ScanSource(Protocol):
     """The part of a store that views read."""
 
-    scans: pd.DataFrame
+    @property
+    def scans(self) -> pd.DataFrame:
+        """The table of scans, as `medcl.store.Store.scans`."""
 
     def array(self, row: int) -> np.ndarray:
         """Return the scan's pixels."""

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Literal
 
 import numpy as np
@@ -187,11 +188,11 @@ def choose_backend(name: Backend) -> Render:
     Raises:
         UsageError: it is not known.
     """
-    if name in ("auto", "torch"):
-        from medcl.views.torch_backend import render
-
-        return render
-    raise UsageError(f"backend='{name}' is not known; it is 'auto', 'torch', 'fused' or 'monai'")
+    modules = {"auto": "torch_backend", "torch": "torch_backend", "monai": "monai_backend"}
+    if name not in modules:
+        raise UsageError(f"backend='{name}' is not known; it is {', '.join(modules)}")
+    render: Render = import_module(f"medcl.views.{modules[name]}").render
+    return render
 
 
 def view_affines(store: ScanSource, params: ViewParams) -> Tensor | None:

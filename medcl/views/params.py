@@ -37,6 +37,7 @@ class ViewParams:
         colour: (B, V, 6) saturation factor, hue turn, three stain gains, one stain offset.
         kind: of the noise.
         channels: 1, or 3 where colour is kept.
+        stain: whether colour changes are those of stains.
         stack: neighbouring slices that a view shows as channels (1 for plain 2-D and for 3-D).
     """
 
@@ -71,6 +72,7 @@ class ViewParams:
     bank: tuple[int, int]
     kind: str
     channels: int = 1
+    stain: bool = False
     stack: int = 1
 
     @property

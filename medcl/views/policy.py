@@ -121,6 +121,11 @@ class Colour(Config):
     stain_gain: NonNegativeFloat = 0.0
     stain_offset: NonNegativeFloat = 0.0
 
+    @property
+    def stained(self) -> bool:
+        """True where colour changes are those of stains."""
+        return self.stain_gain > 0 or self.stain_offset > 0
+
 
 class Blur(Config):
     """Gaussian smoothing with standard deviation up to `sigma_mm`, in a share of the views."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from medcl.views.colour import change_colour
 from medcl.views.conventions import MIDDLE, SPREAD, gaussian_weights
 from medcl.views.frames import ScanSource
 from medcl.views.keyed import noise_bank
@@ -22,6 +23,7 @@ def render(store: ScanSource, params: ViewParams, device: torch.device | str = "
     _shade(views, params)
     _add_noise(views, params)
     views.clamp_(0, 1)
+    _recolour(views, params)
     _tone(views, params)
     return views.clamp_(0, 1).sub_(MIDDLE).mul_(1 / SPREAD)
 
@@ -164,6 +166,12 @@ def _add_noise(views: Tensor, params: ViewParams) -> None:
     else:
         clean = clean + draw(0)
     views[where] = clean
+
+
+def _recolour(views: Tensor, params: ViewParams) -> None:
+    if params.channels == 3:
+        values = torch.from_numpy(params.colour.reshape(-1, 6).astype(np.float32))
+        views.copy_(change_colour(views.flatten(0, 1), values, params.stain).view_as(views))
 
 
 def _tone(views: Tensor, params: ViewParams) -> None:

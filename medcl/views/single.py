@@ -1,0 +1,70 @@
+"""One image in memory as a store of one scan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from medcl.store.measure import measure
+
+
+@dataclass(frozen=True)
+class SingleScan:
+    """A store of one scan, row 0; what `medcl prepare` would have measured is measured here."""
+
+    scans: pd.DataFrame
+    pixels: np.ndarray
+    to_world: np.ndarray | None
+    labels: np.ndarray | None = None
+
+    @classmethod
+    def of(
+        cls,
+        image: Tensor | np.ndarray,
+        unit: str = "a.u.",
+        spacing_mm: tuple[float, ...] | None = None,
+        affine: np.ndarray | None = None,
+    ) -> SingleScan:
+        """Take (C, *spatial) pixels; the affine of a volume is given or its own (MetaTensor)."""
+        own = getattr(image, "affine", None)
+        pixels = np.asarray(image)
+        volume = pixels.ndim == 4
+        if volume and affine is None:
+            affine = np.eye(4) if own is None else np.asarray(own, float)
+        array = pixels[0] if volume or len(pixels) == 1 else np.moveaxis(pixels, 0, -1)
+        if volume and affine is not None:
+            spacing_mm = tuple(float(n) for n in np.linalg.norm(affine[:3, :3], axis=0))
+        return cls(_scans(array, unit, spacing_mm, volume), array, affine if volume else None)
+
+    def array(self, row: int) -> np.ndarray:
+        """Return the pixels."""
+        return self.pixels
+
+    def affine(self, row: int) -> np.ndarray | None:
+        """Return the affine of a volume."""
+        return self.to_world
+
+    def mask(self, row: int) -> np.ndarray | None:
+        """Return the label mask, if there is one."""
+        return self.labels
+
+
+def _scans(array: np.ndarray, unit: str, spacing: tuple[float, ...] | None, volume: bool) -> pd.DataFrame:
+    measures = measure(array, unit, 3 if volume else 2)
+    row = {
+        "scan": "s-0",
+        "kind": "volume" if volume else "picture",
+        "shape": list(array.shape),
+        "spacing_mm": None if spacing is None else list(spacing),
+        "unit": unit,
+        "fingerprint": np.uint64(measures.fingerprint),
+        "lo": measures.lo,
+        "hi": measures.hi,
+        "noise": measures.noise,
+        "box": list(measures.box),
+        "anchors": list(measures.anchors),
+    }
+    return pd.DataFrame([row])
