@@ -15,7 +15,7 @@ from nibabel.nifti1 import header_dtype as HEADER_1
 from nibabel.nifti2 import header_dtype as HEADER_2
 
 from medcl.archive.compression import gunzip, gunzip_head, gzip_length
-from medcl.archive.flags import quarantined
+from medcl.archive.flags import dropped, quarantined
 from medcl.archive.found import MAX_SCAN_BYTES, Found, compact, is_bomb
 from medcl.archive.geometry import canonical_affine, is_sheared, spacing, to_canonical
 from medcl.archive.nifti_affine import place
@@ -28,6 +28,8 @@ DTYPES = {
     RGB: "u1", RGBA: "u1",
 }  # fmt: skip
 TIME_UNITS = 0x38
+CIFTI = range(3000, 3100)
+"""Intent codes of matrices over brain surfaces, which are NIfTI in form only."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +103,12 @@ def parse(head: bytes) -> NiftiHeader:
     """Read a header of 348 (version 1) or 540 (version 2) bytes.
 
     Raises:
-        Rejected: BAD_HEADER, UNSUPPORTED_DTYPE, TOO_LARGE or AFFINE_DEGENERATE.
+        Rejected: BAD_HEADER, UNSUPPORTED_DTYPE, TOO_LARGE, AFFINE_DEGENERATE, or NOT_AN_IMAGE.
     """
     raw = _raw(head)
     dims, frames, frame_name = _dimensions(raw)
+    if int(raw["intent_code"]) in CIFTI or sum(size > 1 for size in dims) < 2:
+        raise dropped("NOT_AN_IMAGE")
     code = int(raw["datatype"])
     if code not in DTYPES:
         raise quarantined("UNSUPPORTED_DTYPE")

@@ -1,0 +1,215 @@
+"""Canaries in every place that could name a person: none may appear in anything that medcl writes or says."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import os
+import stat
+import subprocess
+import sys
+import warnings
+import zipfile
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pydicom
+import pytest
+from archive_samples import nifti_bytes, picture_bytes
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sequence import Sequence as DicomSequence
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+from medcl.archive import ArchiveError, Catalog, convert, read_all, scan_archive
+from medcl.archive.privacy import pseudonym
+from medcl.errors import UsageError
+
+CANARY = "CANARIE"
+"""Planted everywhere; no output may hold it, whatever the case or encoding."""
+
+TEXTS = (
+    "StationAETitle",  # AE
+    "BodyPartExamined",  # CS
+    *("InstitutionName", "SeriesDescription", "PatientID", "Manufacturer", "ContrastBolusAgent"),  # LO
+    "AdditionalPatientHistory",  # LT
+    *("PatientName", "ReferringPhysicianName", "OperatorsName"),  # PN
+    *("AccessionNumber", "StudyID", "StationName", "ConvolutionKernel"),  # SH
+    "InstitutionAddress",  # ST
+    "LongCodeValue",  # UC
+    "RetrieveURL",  # UR
+    "TextValue",  # UT
+)
+TEXT_VRS = {"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"}
+
+
+def canary_slice(number: int, series: str) -> Dataset:
+    """Return a CT slice with a canary in every text that DICOM allows."""
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.file_meta.MediaStorageSOPClassUID = CTImageStorage
+    ds.file_meta.PrivateInformationCreatorUID = "1.2.3"
+    ds.SOPClassUID, ds.SOPInstanceUID = CTImageStorage, generate_uid()
+    ds.SeriesInstanceUID, ds.StudyInstanceUID = series, f"{series[:40]}.1"
+    ds.Modality, ds.Rows, ds.Columns = "CT", 8, 8
+    ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 16, 15, 1
+    ds.RescaleSlope, ds.RescaleIntercept = 1, -1024
+    ds.PixelSpacing, ds.ImageOrientationPatient = [1, 1], [1, 0, 0, 0, 1, 0]
+    ds.ImagePositionPatient, ds.InstanceNumber = [0, 0, 2 * number], number
+    ds.ImageType = ["ORIGINAL", "PRIMARY", CANARY]
+    for keyword in TEXTS:
+        setattr(ds, keyword, CANARY)
+    ds.StudyDate, ds.PatientBirthDate = "19010203", "19010203"
+    inner = Dataset()
+    inner.PatientName, inner.CodeMeaning = CANARY, CANARY
+    outer = Dataset()
+    outer.OtherPatientIDsSequence = DicomSequence([inner])
+    outer.TextValue = CANARY
+    ds.OtherPatientIDsSequence = DicomSequence([outer])
+    block = ds.private_block(0x0019, f"{CANARY} CREATOR", create=True)
+    block.add_new(0x10, "LO", CANARY)
+    block.add_new(0x11, "UN", CANARY.encode())
+    ds.PixelData = np.full((8, 8), number, np.int16).tobytes()
+    return ds
+
+
+def plant(archive: Path) -> None:
+    """Write an archive whose contents, names and folders all hold the canary."""
+    folder = archive / f"{CANARY} folder"
+    folder.mkdir(parents=True)
+    series = generate_uid()
+    for number in range(6):
+        canary_slice(number, series).save_as(folder / f"{CANARY}{number}.dcm", enforce_file_format=True)
+    (folder / f"{CANARY} cut.dcm").write_bytes((folder / f"{CANARY}0.dcm").read_bytes()[:-20])
+    image = nib.Nifti1Image(np.ones((5, 5, 5), np.int16), np.eye(4))
+    image.header["descrip"] = CANARY.encode()
+    image.header["intent_name"] = CANARY.encode()
+    image.header["aux_file"] = CANARY.encode()
+    image.header["db_name"] = CANARY.encode()
+    image.header.extensions.append(nib.nifti1.Nifti1Extension("comment", CANARY.encode()))
+    (folder / f"sub-{CANARY}").mkdir()
+    (folder / f"sub-{CANARY}" / f"{CANARY}.nii").write_bytes(image.to_bytes())
+    broken = np.full((5, 5, 5), np.nan, np.float32)
+    (folder / f"{CANARY}_nan.nii.gz").write_bytes(
+        gzip.compress(nib.Nifti1Image(broken, np.eye(4)).to_bytes())
+    )
+    (folder / f"{CANARY}_cut.nii").write_bytes(nifti_bytes()[:360])
+    (folder / f"{CANARY}.png").write_bytes(picture_bytes())
+    (folder / f"{CANARY}_cut.jpg").write_bytes(picture_bytes(kind="JPEG")[:-50])
+    (folder / f"{CANARY}.txt").write_text(CANARY)
+    with zipfile.ZipFile(folder / f"{CANARY}.zip", "w") as packed:
+        packed.writestr(f"{CANARY}/{CANARY}.png", picture_bytes(3))
+
+
+def assert_clean(content: bytes, where: str) -> None:
+    low = content.lower()
+    for form in (CANARY.lower().encode(), CANARY.lower().encode("utf-16-le"), b"19010203"):
+        assert form not in low, where
+
+
+def outputs(folder: Path) -> list[tuple[str, bytes]]:
+    found = []
+    for path in sorted(folder.rglob("*")):
+        found.append((path.name, path.name.encode()))
+        if path.suffix == ".parquet":
+            import pandas as pd
+
+            found.append((path.name, pd.read_parquet(path).to_csv().encode()))
+        if path.suffix == ".gz":
+            found.append((path.name, gzip.decompress(path.read_bytes())))
+        if path.is_file():
+            found.append((path.name, path.read_bytes()))
+    return found
+
+
+def test_the_canaries_are_planted() -> None:
+    assert {pydicom.datadict.dictionary_VR(keyword) for keyword in TEXTS} == TEXT_VRS
+    assert str(canary_slice(0, "1.2")).count(CANARY) >= len(TEXTS) + 6
+    with pytest.raises(AssertionError):
+        assert_clean(b"..." + CANARY.encode("utf-16-le"), "bait")
+
+
+def test_no_canary_reaches_an_output_a_log_or_an_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], private_home: Path
+) -> None:
+    plant(tmp_path / "archive")
+    caplog.set_level(logging.DEBUG)
+    said: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        catalog = scan_archive([tmp_path / "archive"], tmp_path / "out" / "catalog")
+        errors = [str(found) for _, found in read_all(catalog) if isinstance(found, ArchiveError)]
+        convert(catalog, tmp_path / "out" / "converted")
+        said += [catalog.explain(scan) for scan in catalog.scans["scan"]]
+    assert len(errors) == 1
+    assert set(catalog.scans["source"]) == {"dicom", "nifti", "image"}
+    said += [str(warning.message) for warning in caught]
+    said += [*errors, json.dumps(catalog.summary()), repr(catalog), caplog.text, *capfd.readouterr()]
+    for name, content in outputs(tmp_path / "out") + [("said", text.encode()) for text in said]:
+        assert_clean(content, name)
+    for name, content in outputs(private_home / "index"):
+        if not name.startswith("chunk"):
+            assert_clean(content, name)
+
+
+def test_errors_about_archive_files_hold_pseudonyms_only(tmp_path: Path) -> None:
+    plant(tmp_path / "archive")
+    catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
+    for path in catalog.locations()["container"].unique():
+        Path(path).write_bytes(b"changed")
+    errors = [found for _, found in read_all(catalog) if isinstance(found, Exception)]
+    assert len(errors) == len(catalog.scans)
+    for error in errors:
+        assert_clean(str(error).encode(), "error")
+        assert error.__cause__ is None
+        assert error.__suppress_context__
+
+
+def test_pseudonyms_need_the_key_and_differ_by_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, private_home: Path
+) -> None:
+    first = pseudonym("patient", "Smith")
+    assert first == pseudonym("patient", "Smith")
+    assert first.startswith("p-")
+    assert len(first) == 18
+    assert pseudonym("file", "Smith")[2:] != first[2:]
+    key = private_home / "pseudonym.key"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    monkeypatch.setenv("MEDCL_HOME", str(tmp_path / "other"))
+    assert pseudonym("patient", "Smith") != first
+
+
+def test_a_patient_has_one_pseudonym_whatever_the_spaces(tmp_path: Path) -> None:
+    for number, patient in enumerate(["A1", " A1", "A1 "]):
+        series = generate_uid()
+        for step in range(4):
+            ds = canary_slice(step, series)
+            ds.PatientID = patient
+            (tmp_path / "archive").mkdir(exist_ok=True)
+            ds.save_as(tmp_path / "archive" / f"{number}{step}", enforce_file_format=True)
+    scans = scan_archive([tmp_path / "archive"], tmp_path / "catalog").scans
+    assert len(scans) == 3
+    assert set(scans["patient"]) == {pseudonym("patient", "A1")}
+
+
+def test_a_broken_key_is_refused_and_many_processes_agree_on_one(tmp_path: Path) -> None:
+    code = "from medcl.archive.privacy import pseudonym; print(pseudonym('patient', 'x'))"
+    environment = {**os.environ, "MEDCL_HOME": str(tmp_path / "fresh")}
+    command = [sys.executable, "-c", code]
+    running = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) for _ in range(4)]
+    assert len({process.communicate()[0] for process in running}) == 1
+    assert len(list((tmp_path / "fresh").iterdir())) == 1
+    (tmp_path / "fresh" / "pseudonym.key").write_bytes(b"short")
+    broken = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert b"not a pseudonym key" in broken.stderr
+
+
+def test_a_catalogue_without_its_locator_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(tmp_path / "archive")
+    folder = scan_archive([tmp_path / "archive"], tmp_path / "catalog").folder
+    monkeypatch.setenv("MEDCL_HOME", str(tmp_path / "elsewhere"))
+    with pytest.raises(UsageError, match="locator is not on this machine"):
+        Catalog.open(folder).locations()
