@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import zlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from struct import Struct
 from typing import Any, BinaryIO
 
@@ -30,7 +31,12 @@ NATIVE = (IMPLICIT, EXPLICIT, BIG_ENDIAN, DEFLATED)
 SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split())
 LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _IS_LONG = dict.fromkeys(SHORT_VRS, False) | dict.fromkeys(LONG_VRS, True)
-_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_ITEM_END, _SEQUENCE_END = 0xFFFEE00D, 0xFFFEE0DD
+_SHORT_WORDS = frozenset(int.from_bytes(vr, "little") for vr in SHORT_VRS)
+_LONG_WORDS = frozenset(int.from_bytes(vr, "little") for vr in LONG_VRS)
+_ELEMENT = Struct("<IHH").unpack_from
+_SHORT = Struct("<HH2sH").unpack_from
+_LONG = Struct("<I").unpack_from
 
 
 @dataclass
@@ -83,6 +89,12 @@ class Elements:
             return list(found[tag].value or [])
         except Exception:  # whatever pydicom stumbles over, RecursionError included
             raise quarantined("BAD_HEADER") from None
+
+
+@lru_cache(maxsize=8)
+def _turned(tags: frozenset[int]) -> dict[int, int]:
+    """Return tags by their little-endian bytes read as one number."""
+    return {(tag & 0xFFFF) << 16 | tag >> 16: tag for tag in tags}
 
 
 def elements(
@@ -189,58 +201,76 @@ class _Walk:
         """Read the file meta header (always explicit little endian) and return where the data set starts."""
         found, end = self.found, at + MAX_META
         found.syntax = ""
-        while self.peek(at, 2) == b"\x02\0":
+        while True:
+            head = self.peek(at, 12)
+            if head[:2] != b"\x02\0" or len(head) < 8:
+                return at
             if at > end:
                 raise quarantined("BAD_HEADER")
-            tag, _, length, start = self._element(at)
-            if tag == 0x00020010:
+            _, element, vr, length = _SHORT(head)
+            start = at + 8
+            if vr in LONG_VRS and len(head) == 12:
+                (length,), start = _LONG(head, 8), at + 12
+            if element == 0x0010:
                 found.syntax = self.peek(start, min(length, 64)).decode("ascii", "replace").strip("\0 ")
-            elif tag == 0x00020002:
-                found.values[tag] = self.peek(start, min(length, 64))
+            elif element == 0x0002:
+                found.values[0x00020002] = self.peek(start, min(length, 64))
             at = start + length
-        return at
 
     def explicit_little(self, at: int) -> None:
-        """The common form, in one tight loop; anything unusual goes to `_one`."""
-        unpack, unpack_long = Struct("<HH2sH").unpack_from, Struct("<I").unpack_from
-        found, wanted, sequences, is_long = self.found, self.wanted, self.sequences, _IS_LONG
-        values, size = found.values, found.size
-        buffer, base = self.buffer, self.base
-        offset = at - base
+        """The common form, in one tight loop; anything unusual goes to `_one`.
+
+        Here a tag is the four bytes as they stand, group last, so that nothing is computed for elements that
+        are only passed.
+        """
+        unpack, short, long = _ELEMENT, _SHORT_WORDS, _LONG_WORDS
+        wanted, special = _turned(self.wanted), _turned(self.sequences | frozenset(PIXEL_TAGS))
+        values = self.found.values
+        buffer, offset = self._window(at)
+        last = len(buffer) - 12
         while True:
-            if offset + 12 > len(buffer) or offset < 0:
-                at = base + offset
-                if at > size:
-                    raise quarantined("TRUNCATED")
-                if at + 8 > size:
+            if offset > last:
+                at = self.base + offset
+                if self._is_over(at):
                     return
-                self.peek(at, 12)
-                buffer, base, offset = self.buffer, self.base, at - self.base
-                if offset + 12 > len(buffer):
-                    buffer = buffer + bytes(12)
-            group, element, vr, length = unpack(buffer, offset)
-            tag = group << 16 | element
+                buffer, offset = self._window(at)
+                last = len(buffer) - 12
+            key, vr, length = unpack(buffer, offset)
             start = offset + 8
-            long = is_long.get(vr)
-            if long:
-                (length,) = unpack_long(buffer, start)
-                start += 4
-            if long is None or length == UNDEFINED or tag >= 0x7FE00008 or tag in sequences:
-                self.buffer, self.base = buffer, base
-                at = self._one(base + offset)
-                if at < 0:
-                    return
-                buffer, base, offset = self.buffer, self.base, at - self.base
-                continue
-            end = start + length
-            if tag in wanted:
-                if end <= len(buffer):
-                    values[tag] = buffer[start:end]
+            if vr not in short:
+                if vr in long and key not in special:
+                    (length,) = _LONG(buffer, start)
+                    start += 4
                 else:
-                    values[tag] = self._value(base + start, length)
-                    end += base - self.base
-                    buffer, base = self.buffer, self.base
-            offset = end
+                    length = UNDEFINED
+                if length == UNDEFINED:
+                    at = self._one(self.base + offset)
+                    if at < 0:
+                        return
+                    buffer, offset = self._window(at)
+                    last = len(buffer) - 12
+                    continue
+            offset = start + length
+            if key in wanted:
+                if offset <= len(buffer):
+                    values[wanted[key]] = buffer[start:offset]
+                else:
+                    end = self.base + offset
+                    values[wanted[key]] = self._value(self.base + start, length)
+                    buffer, offset = self._window(end)
+                    last = len(buffer) - 12
+
+    def _window(self, at: int) -> tuple[bytes, int]:
+        """Return a buffer that holds at least 12 bytes from `at` on (zeros past the end), and `at` in it."""
+        if len(self.peek(at, 12)) < 12:
+            self.buffer += bytes(12)
+        return self.buffer, at - self.base
+
+    def _is_over(self, at: int) -> bool:
+        """True at the end of the file; an element that claims to go on after it is refused."""
+        if at > self.found.size:
+            raise quarantined("TRUNCATED")
+        return at + 8 > self.found.size
 
     def any_form(self, at: int) -> None:
         """Implicit VR or big endian: the same walk without haste."""
