@@ -1,75 +1,104 @@
-"""Prove the statistics by simulation: coverage of intervals, type-I error, a null study without an effect.
+"""Prove the statistics by simulation: coverage of intervals, type-I error of tests, null studies.
 
     python benchmarks/statistics.py --runs 1000
 
-Every run draws a study with a known truth (`medcl.evaluate.simulation`) and evaluates it as a user would.
+Every run draws a study of two arms with a known truth (`medcl.evaluate.simulation`).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from medcl.evaluate import evaluate
+from medcl.evaluate.bootstrap import Sample, draw_patients, over_seeds
+from medcl.evaluate.metrics import areas
+from medcl.evaluate.paired_tests import delong, mcnemar
+from medcl.evaluate.predictions import Panel, panel
 from medcl.evaluate.simulation import expected_auroc, study
 from medcl.progress import track
 
-SETTINGS = {
+ARM, BASELINE, BUDGET = "simclr-probe", "supervised", "5/class"
+SETTINGS: dict[str, dict[str, Any]] = {
     "5 seeds, 120 patients": {"seeds": 5, "patients": 120},
     "5 seeds, 60 patients of 3 scans": {"seeds": 5, "patients": 60, "scans_a_patient": 3},
     "5 seeds that differ much, 200 patients": {"seeds": 5, "patients": 200, "between_seeds": 0.4},
     "1 seed, 120 patients": {"seeds": 1, "patients": 120, "between_seeds": 0.0},
+    "10 seeds, 400 patients": {"seeds": 10, "patients": 400},
 }
 
 
-def coverage(
-    runs: int, setting: dict[str, float], aurocs: tuple[float, float] = (0.88, 0.80)
-) -> dict[str, float]:
-    """Return how often 95 % intervals of AUROC and of its difference hold the truth."""
-    truths = [expected_auroc(value, setting.get("between_seeds", 0.15)) for value in aurocs]
-    arms = {"simclr-probe": {"5/class": aurocs[0]}, "supervised": {"5/class": aurocs[1]}}
+def samples(board: Panel, seed: int, draws: int = 2000) -> tuple[Sample, Sample, Sample]:
+    """Return the AUROC of the arm, of the baseline, and their difference, as `evaluate` makes them."""
+    resampler = draw_patients(board.patient, board.truth, draws, seed)
+    blocks = []
+    for arm in (ARM, BASELINE):
+        scores = board.probability[list(board.rows(arm, BUDGET).values())]
+        one = np.ones((len(board.truth), 1))
+        values = np.array([areas(board.truth, score, one)[0][0] for score in scores])
+        drawn, left_out = (
+            np.stack([repeat(lambda w, score=score: areas(board.truth, score, w)[0]) for score in scores])
+            for repeat in (resampler.apply, resampler.jackknife)
+        )
+        blocks.append((values, drawn, left_out))
+    difference = tuple(one - two for one, two in zip(*blocks, strict=True))
+    mine, theirs, apart = (over_seeds(*block, resampler) for block in (*blocks, difference))
+    return mine, theirs, apart
+
+
+def coverage(runs: int, setting: dict[str, Any]) -> dict[str, float]:
+    """Return how often 95 % intervals of two AUROCs, .88 and .80, and of their difference hold the truth."""
+    truths = [expected_auroc(value, setting.get("between_seeds", 0.15)) for value in (0.88, 0.80)]
+    truths.append(truths[0] - truths[1])
     hits = []
     for run in track(range(runs), "coverage"):
-        found = evaluate(study(arms, rng=run, **setting), seed=run)
-        mean = found.arms[found.arms["metric"] == "auroc"].set_index("arm")
-        difference = found.differences[found.differences["metric"] == "auroc"].iloc[0]
-        held = [
-            mean.at[arm, "low"] <= truth <= mean.at[arm, "high"]
-            for arm, truth in zip(arms, truths, strict=True)
-        ]
-        hits.append([*held, difference["low"] <= truths[0] - truths[1] <= difference["high"]])
-    return dict(zip((*arms, "difference"), np.mean(hits, axis=0).round(4).tolist(), strict=True))
+        board = panel(study({ARM: {BUDGET: 0.88}, BASELINE: {BUDGET: 0.80}}, rng=run, **setting))
+        ends = [sample.interval() for sample in samples(board, run)]
+        hits.append([low <= truth <= high for truth, (low, high) in zip(truths, ends, strict=True)])
+    return dict(zip((ARM, BASELINE, "difference"), np.mean(hits, axis=0).round(4).tolist(), strict=True))
 
 
-def null_study(runs: int, setting: dict[str, float]) -> dict[str, float]:
-    """Return the type-I error at one budget, and how often a study of three claims an effect."""
+def type_one(runs: int, setting: dict[str, Any]) -> dict[str, float]:
+    """Return how often tests at .05 reject between arms of equal AUROC .85 (DeLong, McNemar: one seed)."""
+    rejected = []
+    for run in track(range(runs), "type-I error"):
+        board = panel(study({ARM: {BUDGET: 0.85}, BASELINE: {BUDGET: 0.85}}, rng=10_000 + run, **setting))
+        found = [samples(board, run)[2].p_value() < 0.05]
+        if setting["seeds"] == 1:
+            right = (board.probability >= 0.5) == board.truth
+            found.append(delong(board.truth, *board.probability).p < 0.05)
+            found.append(mcnemar(int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())) < 0.05)
+        rejected.append(found)
+    return dict(
+        zip(("bootstrap", "DeLong", "McNemar"), np.mean(rejected, axis=0).round(4).tolist(), strict=False)
+    )
+
+
+def null_studies(runs: int, setting: dict[str, Any]) -> dict[str, float]:
+    """Return how often a whole study of three budgets whose arms are equal claims an effect."""
     budgets = {"5/class": 0.80, "20/class": 0.86, "all": 0.92}
-    rejected, claimed = [], []
-    for found in _null_runs(runs, budgets, setting):
-        rows = found.differences[found.differences["metric"] == "auroc"]
-        rejected.append(rows["p"].iloc[0] < 0.05)
-        claimed.append("no difference" not in found.answer or "; no difference" in found.answer)
-    return {"type-I error": float(np.mean(rejected)), "studies that claim an effect": float(np.mean(claimed))}
-
-
-def _null_runs(runs: int, budgets: dict[str, float], setting: dict[str, float]) -> Iterator:
-    for run in track(range(runs), "null study"):
-        yield evaluate(study({"simclr-probe": budgets, "supervised": budgets}, rng=run, **setting), seed=run)
+    answers = [
+        evaluate(study({ARM: budgets, BASELINE: budgets}, rng=20_000 + run, **setting), seed=run).answer
+        for run in track(range(runs), "null studies")
+    ]
+    return {
+        "claims": float(np.mean(["did not beat the supervised baseline: no" not in text for text in answers]))
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=1000)
-    parser.add_argument("--only", help="name of one setting")
-    parser.add_argument("--part", choices=["coverage", "null"], help="one of the two simulations")
+    parser.add_argument("--setting", choices=sorted(SETTINGS), help="one setting only")
+    parts = {"coverage": coverage, "type-one": type_one, "null-studies": null_studies}
+    parser.add_argument("--part", choices=sorted(parts), help="one simulation only")
     arguments = parser.parse_args()
-    parts = {"coverage": coverage, "null": null_study}
     for name, setting in SETTINGS.items():
         for part, simulate in parts.items():
-            if arguments.only in (None, name) and arguments.part in (None, part):
+            if arguments.setting in (None, name) and arguments.part in (None, part):
                 found = simulate(arguments.runs, setting)
                 print(json.dumps({"setting": name, "runs": arguments.runs, part: found}), flush=True)
 

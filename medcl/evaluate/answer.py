@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
 
 from medcl.evaluate.arms import in_words
-
-if TYPE_CHECKING:
-    from medcl.evaluate.evaluate import Primary
+from medcl.evaluate.primary import Primary
 
 ALPHA = 0.05
 NAMES = {

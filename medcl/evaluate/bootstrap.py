@@ -35,13 +35,13 @@ class Resampler:
     seed: int
 
     def seeds(self, count: int) -> np.ndarray:
-        """Return for each draw which of `count` seeds it holds, (draws, max(count - 1, 1)).
+        """Return for each draw which of `count` seeds it holds, (draws, count - 1).
 
         One seed fewer than there are is drawn, which makes the variance of their mean unbiased
         (Rao and Wu 1988); the same `count` always gives the same draws, so that arms stay paired.
         """
         generator = np.random.default_rng([self.seed, 2, count])
-        return generator.integers(0, count, size=(self.counts.shape[1], max(count - 1, 1)))
+        return generator.integers(0, count, size=(self.counts.shape[1], count - 1))
 
     def apply(self, statistic: Statistic) -> np.ndarray:
         """Return `statistic` of every draw; it maps weights (n, k) to values (..., k)."""
@@ -109,10 +109,16 @@ class Sample:
     freedom: float
 
     @cached_property
+    def _finite(self) -> np.ndarray:
+        """The draws in which the metric exists (a draw may hold one class only of a subgroup)."""
+        return self.draws[np.isfinite(self.draws)]
+
+    @cached_property
     def _shape(self) -> tuple[float, float]:
         """Bias correction z0 and acceleration a of BCa (Efron 1987)."""
-        below = (np.mean(self.draws < self.value) + np.mean(self.draws <= self.value)) / 2
-        edge = 1 / (2 * len(self.draws))
+        draws = self._finite
+        below = (np.mean(draws < self.value) + np.mean(draws <= self.value)) / 2
+        edge = 1 / (2 * len(draws))
         bias = float(stats.norm.ppf(np.clip(below, edge, 1 - edge)))
         influence = np.nanmean(self.left_out) - self.left_out
         influence = influence[np.isfinite(influence)]
@@ -122,28 +128,35 @@ class Sample:
     @property
     def constant(self) -> bool:
         """Whether all draws agree, so that the bootstrap knows nothing of the spread."""
-        return bool(np.ptp(self.draws) <= 1e-12)
+        return bool(np.ptp(self._finite) <= 1e-12)
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
-        """Return the BCa interval, its level widened as Student's t widens the normal (Hesterberg 2015)."""
+        """Return the BCa interval, its level widened as Student's t widens the normal (Hesterberg 2015).
+
+        NaN when the estimate itself does not exist.
+        """
+        if not np.isfinite(self.value):
+            return np.nan, np.nan
         bias, acceleration = self._shape
         z = stats.t.ppf([(1 - level) / 2, (1 + level) / 2], self.freedom)
         share = stats.norm.cdf(bias + (bias + z) / (1 - acceleration * (bias + z)))
-        low, high = np.quantile(self.draws, share)
+        low, high = np.quantile(self._finite, share)
         return float(low), float(high)
 
     def p_value(self, null: float = 0.0) -> float:
         """Return the two-sided p-value of `null` from the bootstrap's standard error and Student's t."""
         if self.constant:
             return 1.0 if abs(self.value - null) <= 1e-12 else 0.0
-        return float(2 * stats.t.sf(abs(self.value - null) / np.std(self.draws), self.freedom))
+        return float(2 * stats.t.sf(abs(self.value - null) / np.std(self._finite), self.freedom))
 
 
 def over_seeds(values: np.ndarray, draws: np.ndarray, left_out: np.ndarray, resampler: Resampler) -> Sample:
     """Summarise a metric over seeds so that the interval covers both the draw of labels and of patients.
 
-    Each draw takes seeds, then patients. The degrees of freedom are Satterthwaite's of the two parts of the
-    variance, so that five seeds are not taken for many.
+    Each draw takes patients, then seeds. A seed's deviation from the mean holds chance of the test patients
+    too, which the draw of patients already counts: deviations are shrunk by its share before seeds are drawn
+    (two-stage bootstrap, Davison and Hinkley 1997, section 3.8). The degrees of freedom are Satterthwaite's,
+    so that five seeds are not taken for many.
 
     Args:
         values: (seeds,) the metric of each seed on all patients.
@@ -151,11 +164,16 @@ def over_seeds(values: np.ndarray, draws: np.ndarray, left_out: np.ndarray, resa
         left_out: (seeds, patients) jackknife values of each seed.
     """
     count = len(values)
-    picked = resampler.seeds(count)
-    mixed = draws[picked, np.arange(draws.shape[1])[:, None]].mean(axis=1)
-    of_patients = float(np.var(draws.mean(axis=0)))
-    of_seeds = float(np.var(values, ddof=1)) / count if count > 1 else 0.0
-    total = of_patients + of_seeds
-    parts = of_patients**2 / max(left_out.shape[1] - 1, 1) + (of_seeds**2 / (count - 1) if count > 1 else 0.0)
-    freedom = total**2 / parts if parts > 0 else np.inf
-    return Sample(float(values.mean()), mixed, left_out.mean(axis=0), freedom)
+    of_draw, value = draws.mean(axis=0), float(values.mean())
+    of_patients = float(np.nanvar(of_draw))
+    parts = of_patients**2 / max(left_out.shape[1] - 1, 1)
+    mixed, of_seeds = of_draw, 0.0
+    if count > 1:
+        seen = float(np.var(values, ddof=1))
+        by_chance = float(np.nanvar(draws - of_draw, axis=1).mean()) * count / (count - 1)
+        of_seeds = max(seen - by_chance, 0.0) / count
+        shrink = np.sqrt(of_seeds * count / seen) if seen > 0 else 0.0
+        mixed = of_draw + shrink * (values[resampler.seeds(count)].mean(axis=1) - value)
+        parts += (seen / count) ** 2 / (count - 1)
+    freedom = (of_patients + of_seeds) ** 2 / parts if parts > 0 else np.inf
+    return Sample(value, mixed, left_out.mean(axis=0), freedom)

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from medcl.errors import UsageError
 from medcl.evaluate import answer as words
-from medcl.evaluate.arms import BASELINE, is_control, labels_in, on_clean_images, order_budgets
+from medcl.evaluate.arms import BASELINE, labels_in, on_clean_images, order_budgets
+from medcl.evaluate.controls import control_warnings
+from medcl.evaluate.further import further_tables
 from medcl.evaluate.metrics import METRICS, counts, likelihood_ratios, rates
 from medcl.evaluate.paired_tests import holm
 from medcl.evaluate.predictions import check_predictions, panel
+from medcl.evaluate.primary import Primary, choose_primary, order_arms
 from medcl.evaluate.resampled import Resampled, resample
-
-
-@dataclass(frozen=True)
-class Primary:
-    """The comparison that was stated before the run: `arm` against `baseline` at `budgets`, in `metric`."""
-
-    arm: str
-    baseline: str = BASELINE
-    metric: str = "auroc"
-    budgets: tuple[str, ...] = ()
-    margin: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -35,16 +26,20 @@ class Evaluation:
 
     Attributes:
         answer: the first sentence of the report.
+        warnings: controls that tell the label without the disease; shown with the answer.
         caveats: what must be said beside the figures.
-        primary: the comparison that `answer` speaks of, and whether it was stated beforehand.
+        primary: the comparison that `answer` speaks of.
+        stated: whether it was stated before the run.
         cells: one row a cell (arm, budget, seed): threshold, test confusion counts, every metric.
         operating: one row a cell and operating point.
         arms: arm, budget, labels, metric, value (mean over seeds), low, high, seeds.
         differences: arm, baseline, budget, metric, value, low, high, p, p_holm (over budgets), seeds.
+        further: more tables by name (`further_tables`).
         resampled: the draws behind the intervals.
     """
 
     answer: str
+    warnings: list[str]
     caveats: list[str]
     primary: Primary
     stated: bool
@@ -52,6 +47,7 @@ class Evaluation:
     operating: pd.DataFrame
     arms: pd.DataFrame
     differences: pd.DataFrame
+    further: dict[str, pd.DataFrame]
     resampled: Resampled
 
     @property
@@ -67,6 +63,8 @@ def evaluate(
     draws: int = 2000,
     seed: int = 0,
     labels: Mapping[str, int] | None = None,
+    groups: pd.DataFrame | None = None,
+    prevalence: float | None = None,
 ) -> Evaluation:
     """Evaluate all cells of a predictions table.
 
@@ -77,13 +75,16 @@ def evaluate(
         draws: bootstrap draws of test patients, the same for all cells.
         seed: of the bootstrap.
         labels: labelled training scans of each budget, where its name does not say.
+        groups: column scan and one a variable (sex, age, scanner, ...), for the subgroup table.
+        prevalence: share of positives (0..1) at which precision and NPV are wanted too.
 
     Raises:
         UsageError: the table is faulty, or an arm that is asked for is not in it.
     """
     caveats = check_predictions(predictions)
     clean = on_clean_images(predictions)
-    primary, stated = _primary(clean, baseline, primary)
+    stated = primary is not None
+    primary = choose_primary(clean, baseline, primary)
     known = _labels(clean, labels or {})
     found = resample(clean, panel(clean), draws, seed)
     arms = _arms(found, order_arms(clean["arm"], primary), order_budgets(clean["budget"], known), known)
@@ -91,6 +92,7 @@ def evaluate(
     caveats += _caveats(found, differences, arms)
     return Evaluation(
         answer=words.answer(primary, stated, differences),
+        warnings=control_warnings(arms),
         caveats=caveats,
         primary=primary,
         stated=stated,
@@ -98,36 +100,9 @@ def evaluate(
         operating=_operating(found),
         arms=arms,
         differences=differences,
+        further=further_tables(found, arms, primary, predictions, groups, prevalence),
         resampled=found,
     )
-
-
-def _primary(table: pd.DataFrame, baseline: str, primary: Primary | None) -> tuple[Primary, bool]:
-    """Return the comparison to answer and whether it was stated; by default the first method by name."""
-    present = sorted(set(table["arm"]))
-    stated = primary is not None
-    if primary is None:
-        methods = [arm for arm in present if arm != baseline and not is_control(arm)]
-        if not methods:
-            raise UsageError(
-                f"predictions: no arm to compare with {baseline!r}; the arms are {', '.join(present)}"
-            )
-        primary = Primary(methods[0], baseline)
-    if primary.metric not in METRICS:
-        raise UsageError(f"primary metric {primary.metric!r} is unknown; use one of {', '.join(METRICS)}")
-    for arm in (primary.arm, primary.baseline):
-        if arm not in present:
-            raise UsageError(
-                f"predictions: arm {arm!r} is not in the table; the arms are {', '.join(present)}"
-            )
-    shared = set.intersection(
-        *(set(table.loc[table["arm"] == arm, "budget"]) for arm in (primary.arm, primary.baseline))
-    )
-    missing = [budget for budget in primary.budgets if budget not in shared]
-    if missing or not shared:
-        what = f"budget {missing[0]!r}" if missing else "a common budget"
-        raise UsageError(f"predictions: {primary.arm} and {primary.baseline} lack {what}; run those cells")
-    return primary, stated
 
 
 def _labels(table: pd.DataFrame, told: Mapping[str, int]) -> dict[str, int]:
@@ -160,13 +135,6 @@ def _operating(found: Resampled) -> pd.DataFrame:
                 | {**rate, "lr_positive": positive, "lr_negative": negative}
             )
     return pd.DataFrame(rows)
-
-
-def order_arms(arms: Iterable[str], primary: Primary) -> list[str]:
-    """Return the distinct arms: the primary method, other methods, the baseline, controls."""
-    return sorted(
-        set(arms), key=lambda arm: (is_control(arm), arm == primary.baseline, arm != primary.arm, arm)
-    )
 
 
 def _arms(found: Resampled, arms: list[str], budgets: list[str], known: Mapping[str, int]) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medcl.errors import UsageError
-from medcl.evaluate.evaluate import Primary
+from medcl.evaluate.primary import Primary
 
 
 class SplitCount(BaseModel):
@@ -42,6 +42,7 @@ class Facts(BaseModel):
         arms: arm -> what it is, in a few words.
         notes: what the reader must know of the data, such as duplicates that were removed.
         done, not_done: lines for the report's lists.
+        prevalence: share of positives (0..1) where the model would be used.
         kept: departures from the protocol; empty when it was kept, None when that is not known.
         provenance: name -> value, such as hashes of configuration and catalogue.
     """
@@ -63,6 +64,7 @@ class Facts(BaseModel):
     not_done: list[str] = []
     protocol: Protocol | None = None
     kept: list[str] | None = None
+    prevalence: float | None = Field(default=None, gt=0, lt=1)
     pretrain_seconds: float | None = Field(default=None, ge=0)
     device: str | None = None
     versions: dict[str, str] = {}

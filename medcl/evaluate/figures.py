@@ -1,11 +1,7 @@
-"""Figures of a study: vector, colour-blind safe, readable at the width of a journal page (180 mm)."""
+"""The main figures: label efficiency, ROC, reliability, confusion matrices."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,43 +9,9 @@ from sklearn.metrics import roc_curve
 
 from medcl.evaluate.answer import NAMES
 from medcl.evaluate.arms import is_control
+from medcl.evaluate.drawing import BASELINE, WIDTH, in_order, look, pair, panels
 from medcl.evaluate.evaluate import Evaluation
 from medcl.evaluate.metrics import mass_bins
-from medcl.files import atomic
-
-WIDTH = 7.1  # inches, 180 mm
-# Okabe and Ito's palette, told apart with every common colour blindness; markers tell apart in grey print.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-MARKERS = ("o", "s", "^", "D", "v", "P")
-BASELINE, CONTROL = "#000000", "#8a8a8a"
-STYLE: Any = {
-    "font.size": 8.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#e6e6e6",
-    "grid.linewidth": 0.6,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "svg.fonttype": "path",
-    "savefig.dpi": 200.0,
-}
-
-
-def save(figure: Figure, folder: Path, name: str) -> str:
-    """Write `name`.svg and `name`.png into `folder` atomically and return the text of the SVG."""
-    with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
-        with atomic(folder / f"{name}.png") as temporary:
-            figure.savefig(temporary, format="png")
-        with atomic(folder / f"{name}.svg") as temporary:
-            figure.savefig(temporary, format="svg", metadata={"Date": None, "Creator": "medcl"})
-    return (folder / f"{name}.svg").read_text(encoding="utf-8")
-
-
-def draw_all(result: Evaluation) -> dict[str, Figure]:
-    """Return every figure by name."""
-    with mpl.rc_context(STYLE):
-        return {draw.__name__: draw(result) for draw in (label_efficiency, roc, reliability, confusion)}
 
 
 def label_efficiency(result: Evaluation) -> Figure:
@@ -59,11 +21,11 @@ def label_efficiency(result: Evaluation) -> Figure:
     place, names = _places(result)
     metric = result.primary.metric
     means = result.arms[result.arms["metric"] == metric]
-    arms = _in_order(result)
+    arms = in_order(result)
     for i, arm in enumerate(arms):
         rows = means[means["arm"] == arm]
         x = np.array([place[budget] for budget in rows["budget"]])
-        colour, marker, line = _look(result, arm)
+        colour, marker, line = look(result, arm)
         left.fill_between(x, rows["low"], rows["high"], color=colour, alpha=0.13, linewidth=0)
         left.plot(
             x, rows["value"], line, color=colour, marker=marker, markersize=4.5, linewidth=1.5, label=arm
@@ -85,12 +47,12 @@ def label_efficiency(result: Evaluation) -> Figure:
 
 def _draw_differences(axes: Axes, result: Evaluation, place: dict[str, float]) -> None:
     table = result.differences[result.differences["metric"] == result.primary.metric]
-    methods = [arm for arm in _in_order(result) if arm != result.primary.baseline and not is_control(arm)]
+    methods = [arm for arm in in_order(result) if arm != result.primary.baseline and not is_control(arm)]
     step = 2 * _step(place, methods)
     for i, arm in enumerate(methods):
         rows = table[table["arm"] == arm]
         x = np.array([place[budget] for budget in rows["budget"]]) + step * (i - (len(methods) - 1) / 2)
-        colour, marker, _ = _look(result, arm)
+        colour, marker, _ = look(result, arm)
         spread = np.stack([rows["value"] - rows["low"], rows["high"] - rows["value"]])
         axes.errorbar(
             x,
@@ -125,50 +87,15 @@ def _places(result: Evaluation) -> tuple[dict[str, float], list[str]]:
     return place, names
 
 
-def _in_order(result: Evaluation) -> list[str]:
-    return list(dict.fromkeys(result.arms["arm"]))
-
-
-def _look(result: Evaluation, arm: str) -> tuple[str, str, str]:
-    """Return colour, marker and line of an arm."""
-    if arm == result.primary.baseline:
-        return BASELINE, "o", "--"
-    if is_control(arm):
-        return CONTROL, "x", ":"
-    methods = [name for name in _in_order(result) if name != result.primary.baseline and not is_control(name)]
-    at = methods.index(arm) % len(COLOURS)
-    return COLOURS[at], MARKERS[at], "-"
-
-
-def _pair(result: Evaluation) -> tuple[str, str]:
-    return result.primary.baseline, result.primary.arm
-
-
-def _panels(result: Evaluation, height: float) -> tuple[Figure, list[Axes], list[str]]:
-    """Return a figure with a panel for each budget that both arms of the primary comparison have."""
-    budgets = list(
-        dict.fromkeys(result.differences.loc[result.differences["arm"] == result.primary.arm, "budget"])
-    )
-    columns = min(len(budgets), 4)
-    rows = -(-len(budgets) // columns)
-    figure = Figure(figsize=(min(WIDTH, 2.4 * columns), height * rows), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
-    for axes in grid[len(budgets) :]:
-        axes.set_visible(False)
-    for axes, budget in zip(grid, budgets, strict=False):
-        axes.set_title(budget.replace("/", " a "), fontsize=8)
-    return figure, list(grid[: len(budgets)]), budgets
-
-
 def roc(result: Evaluation) -> Figure:
     """Draw the ROC curves of the primary comparison: each seed thin, their mean thick."""
-    figure, panels, budgets = _panels(result, 2.1)
+    figure, frames, budgets = panels(result, 2.1)
     board = result.resampled.panel
     across = np.linspace(0, 1, 201)
-    for axes, budget in zip(panels, budgets, strict=True):
+    for axes, budget in zip(frames, budgets, strict=True):
         axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8)
-        for arm in _pair(result):
-            colour, _, line = _look(result, arm)
+        for arm in pair(result):
+            colour, _, line = look(result, arm)
             curves = []
             for row in board.rows(arm, budget).values():
                 fpr, tpr, _ = roc_curve(board.truth, board.probability[row], drop_intermediate=False)
@@ -177,19 +104,19 @@ def roc(result: Evaluation) -> Figure:
             axes.plot(across, np.mean(curves, axis=0), line, color=colour, linewidth=1.6, label=arm)
         axes.set_aspect("equal")
         axes.set_xlabel("1 - specificity")
-    panels[0].set_ylabel("sensitivity (recall)")
-    panels[0].legend(loc="lower right", fontsize=6.5)
+    frames[0].set_ylabel("sensitivity (recall)")
+    frames[0].legend(loc="lower right", fontsize=6.5)
     return figure
 
 
 def reliability(result: Evaluation) -> Figure:
     """Draw observed against predicted probability in ten bins of equal mass: seeds thin, pooled thick."""
-    figure, panels, budgets = _panels(result, 2.1)
+    figure, frames, budgets = panels(result, 2.1)
     board = result.resampled.panel
-    for axes, budget in zip(panels, budgets, strict=True):
+    for axes, budget in zip(frames, budgets, strict=True):
         axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8)
-        for arm in _pair(result):
-            colour, marker, line = _look(result, arm)
+        for arm in pair(result):
+            colour, marker, line = look(result, arm)
             rows = list(board.rows(arm, budget).values())
             for row in rows:
                 told, seen = _observed(board.truth, board.probability[row])
@@ -198,8 +125,8 @@ def reliability(result: Evaluation) -> Figure:
             axes.plot(told, seen, line, color=colour, marker=marker, markersize=3, linewidth=1.2, label=arm)
         axes.set_aspect("equal")
         axes.set_xlabel("predicted probability")
-    panels[0].set_ylabel("observed share of positives")
-    panels[0].legend(loc="upper left", fontsize=6.5)
+    frames[0].set_ylabel("observed share of positives")
+    frames[0].legend(loc="upper left", fontsize=6.5)
     return figure
 
 
@@ -212,12 +139,11 @@ def _observed(truth: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, n
 
 def confusion(result: Evaluation) -> Figure:
     """Draw the confusion matrices at the validation threshold, mean over seeds and range."""
-    budgets = list(
-        dict.fromkeys(result.differences.loc[result.differences["arm"] == result.primary.arm, "budget"])
-    )
+    mine = result.differences["arm"] == result.primary.arm
+    budgets = list(dict.fromkeys(result.differences.loc[mine, "budget"]))
     figure = Figure(figsize=(min(WIDTH, 2.0 * len(budgets) + 0.8), 3.6), layout="constrained")
     grid = figure.subplots(2, len(budgets), squeeze=False)
-    for row, arm in enumerate(reversed(_pair(result))):
+    for row, arm in enumerate(reversed(pair(result))):
         for column, budget in enumerate(budgets):
             cells = result.cells[(result.cells["arm"] == arm) & (result.cells["budget"] == budget)]
             axes = grid[row, column]

@@ -2,7 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 import numpy as np
+import pandas as pd
+from scipy import stats
+
+from medcl.evaluate.resampled import Resampled
+
+
+@dataclass(frozen=True)
+class Delong:
+    """Two correlated AUROCs: their difference, its standard error and the two-sided p-value."""
+
+    difference: float
+    error: float
+    p: float
+
+
+def delong(truth: np.ndarray, one: np.ndarray, two: np.ndarray) -> Delong:
+    """Test whether two scores of the same scans have one AUROC (DeLong 1988, fast form of Sun and Xu 2014).
+
+    Args:
+        truth: (n,) bool, one scan a patient.
+        one, two: (n,) scores.
+    """
+    areas, covariance = auroc_covariance(truth, np.stack([one, two]))
+    contrast = np.array([1.0, -1.0])
+    difference = float(contrast @ areas)
+    error = float(np.sqrt(max(contrast @ covariance @ contrast, 0.0)))
+    if error <= 1e-12:
+        return Delong(difference, 0.0, 1.0 if abs(difference) <= 1e-12 else 0.0)
+    return Delong(difference, error, float(2 * stats.norm.sf(abs(difference) / error)))
+
+
+def auroc_covariance(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return AUROCs (k,) and their covariance (k, k) from the mid-ranks of `scores` (k, n)."""
+    positive, negative = scores[:, truth], scores[:, ~truth]
+    m, n = positive.shape[1], negative.shape[1]
+    ranks = stats.rankdata(np.concatenate([positive, negative], axis=1), axis=1)
+    of_positive = (ranks[:, :m] - stats.rankdata(positive, axis=1)) / n
+    of_negative = 1 - (ranks[:, m:] - stats.rankdata(negative, axis=1)) / m
+    return of_positive.mean(axis=1), np.cov(of_positive) / m + np.cov(of_negative) / n
+
+
+def mcnemar(first_only: int, second_only: int) -> float:
+    """Return the exact two-sided p-value of McNemar's test.
+
+    Args:
+        first_only: patients whom only the first arm called rightly.
+        second_only: patients whom only the second did.
+    """
+    discordant = first_only + second_only
+    return float(stats.binomtest(first_only, discordant, 0.5).pvalue) if discordant else 1.0
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
@@ -17,3 +70,31 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     adjusted = np.empty_like(stepped)
     adjusted[order] = np.minimum(stepped, 1.0)
     return adjusted
+
+
+def paired_tests(found: Resampled, arm: str, baseline: str, budgets: Iterable[str]) -> pd.DataFrame:
+    """Return DeLong's and McNemar's tests of `arm` against `baseline` for each budget and seed.
+
+    Empty where a patient has several scans, which both tests take to be independent.
+
+    Returns:
+        budget, seed, difference, error, delong_p, arm_only, baseline_only (rightly called), mcnemar_p, and
+        both p-values after Holm over all rows.
+    """
+    board = found.panel
+    rows = []
+    for budget in budgets if board.one_scan_a_patient else ():
+        mine, theirs = board.rows(arm, budget), board.rows(baseline, budget)
+        for seed in (seed for seed in mine if seed in theirs):
+            pair = (mine[seed], theirs[seed])
+            test = delong(board.truth, *board.probability[list(pair)])
+            right, right_too = (
+                (board.probability[row] >= found.points[row][0].threshold) == board.truth for row in pair
+            )
+            only = int((right & ~right_too).sum()), int((right_too & ~right).sum())
+            rows.append((budget, seed, test.difference, test.error, test.p, *only, mcnemar(*only)))
+    columns = ["budget", "seed", "difference", "error", "delong_p", "arm_only", "baseline_only", "mcnemar_p"]
+    table = pd.DataFrame(rows, columns=columns)
+    for name in ("delong_p", "mcnemar_p"):
+        table[f"{name}_holm"] = holm(table[name].to_numpy(dtype=float))
+    return table

@@ -25,6 +25,15 @@ def read_predictions(path: Path) -> pd.DataFrame:
     """
     if not path.is_file():
         raise UsageError(f"{path}: no such file; run the study that writes it, or name a study folder")
+    return read_table(path)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a parquet table.
+
+    Raises:
+        UsageError: it is none.
+    """
     try:
         return pd.read_parquet(path)
     except (OSError, ValueError) as error:
@@ -201,6 +210,11 @@ class Panel:
     def patients(self) -> int:
         """Number of test patients."""
         return int(self.patient.max()) + 1
+
+    @property
+    def one_scan_a_patient(self) -> bool:
+        """Whether scans are as independent as patients."""
+        return self.patients == len(self.patient)
 
     @cached_property
     def _row_of(self) -> dict[tuple[str, str], dict[int, int]]:

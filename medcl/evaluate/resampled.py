@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -33,13 +35,15 @@ class Resampled:
     draws: np.ndarray
     left_out: np.ndarray
 
+    def over(self, values: np.ndarray, draws: np.ndarray, left_out: np.ndarray) -> Sample:
+        """Summarise over seeds (first axis) as `over_seeds` does, on this study's draws."""
+        return over_seeds(values, draws, left_out, self.resampler)
+
     def mean(self, arm: str, budget: str, metric: str) -> Sample:
         """Return the mean over seeds of one arm at one budget."""
         rows = list(self.panel.rows(arm, budget).values())
         at = METRICS.index(metric)
-        return over_seeds(
-            self.values[rows, at], self.draws[rows, at], self.left_out[rows, at], self.resampler
-        )
+        return self.over(self.values[rows, at], self.draws[rows, at], self.left_out[rows, at])
 
     def difference(self, arm: str, baseline: str, budget: str, metric: str) -> tuple[Sample, int] | None:
         """Return arm minus baseline, paired by seed and patient, and the number of seeds that both have.
@@ -55,7 +59,22 @@ class Resampled:
         values, draws, left_out = (
             block[one, at] - block[two, at] for block in (self.values, self.draws, self.left_out)
         )
-        return over_seeds(values, draws, left_out, self.resampler), len(common)
+        return self.over(values, draws, left_out), len(common)
+
+    def samples(
+        self, rows: Sequence[int], statistic: Callable[[int, np.ndarray], np.ndarray]
+    ) -> list[Sample]:
+        """Return the mean over the cells `rows` (one a seed) of each value that `statistic` gives.
+
+        Args:
+            statistic: maps a row of the panel and weights (n, draws) to (values, draws).
+        """
+        ones = np.ones((len(self.panel.truth), 1))
+        of_cell = [partial(statistic, row) for row in rows]
+        values = np.stack([value(ones)[:, 0] for value in of_cell])
+        draws = np.stack([self.resampler.apply(value) for value in of_cell])
+        left_out = np.stack([self.resampler.jackknife(value) for value in of_cell])
+        return [self.over(values[:, i], draws[:, i], left_out[:, i]) for i in range(values.shape[1])]
 
 
 def resample(table: pd.DataFrame, board: Panel, draws: int, seed: int) -> Resampled:

@@ -12,9 +12,14 @@ import pandas as pd
 import pytest
 
 from medcl.errors import UsageError
-from medcl.evaluate import write_report
-from medcl.evaluate.report import number, write_csv
+from medcl.evaluate import evaluate, write_report
+from medcl.evaluate.cards import data_card, model_card
+from medcl.evaluate.checklists import CHECKLISTS, fill
+from medcl.evaluate.facts import Facts
+from medcl.evaluate.page import render
+from medcl.evaluate.report import write_csv
 from medcl.evaluate.simulation import study
+from medcl.evaluate.wording import interval, number, p_value, signed
 
 ARMS = {"simclr-probe": {"5/class": 0.92, "all": 0.95}, "supervised": {"5/class": 0.78, "all": 0.95}}
 FACTS: dict[str, Any] = {
@@ -80,7 +85,7 @@ def test_the_page_is_self_contained(written: Path) -> None:
     sources = [
         attributes[name] for _, attributes in page.tags for name in ("src", "href") if name in attributes
     ]
-    assert len(sources) == 4
+    assert len(sources) == 5
     assert all(source and source.startswith("data:image/svg+xml;base64,") for source in sources)
 
 
@@ -90,48 +95,92 @@ def test_figures_and_tables_are_written(written: Path) -> None:
         assert "<svg" in (written / "figures" / f"{name}.svg").read_text()
     arms = pd.read_csv(written / "tables" / "arms.csv")
     assert set(arms["metric"]) >= {"precision", "recall", "f1", "auroc", "average_precision"}
+    assert "open" in set(pd.read_csv(written / "tables" / "tripod_ai.csv")["status"])
+    assert "## Intended use" in (written / "model_card.md").read_text()
+    assert "nodule (positive)" in (written / "data_card.md").read_text()
     assert not list(written.rglob("*.tmp"))
 
 
-def test_writing_twice_gives_the_same_page(tmp_path: Path) -> None:
-    folder = _write(tmp_path / "study")
-    write_report(folder, draws=100)
-    first = (folder / "report.html").read_bytes()
-    write_report(folder, draws=100)
-    assert (folder / "report.html").read_bytes() == first
+def test_writing_twice_gives_the_same_page(written: Path) -> None:
+    first = (written / "report.html").read_bytes()
+    write_report(written, draws=200)
+    assert (written / "report.html").read_bytes() == first
 
 
 ATTACK = "<script>alert(1)</script>"
+DRAWN = dict.fromkeys(("label_efficiency", "roc", "reliability", "confusion", "decision_curve"), "<svg/>")
 
 
-def test_text_from_the_study_is_escaped(tmp_path: Path) -> None:
+def _page(facts: dict[str, Any], table: pd.DataFrame) -> str:
+    """Return the page without drawing its figures."""
+    read = Facts.model_validate(facts)
+    primary = read.protocol.as_primary() if read.protocol else None
+    result = evaluate(table, primary=primary, draws=50, labels=read.labels)
+    checklists = {name: fill(name, read, result) for name in CHECKLISTS}
+    return render(result, read, table, None, DRAWN, checklists)
+
+
+def test_text_from_the_study_is_escaped() -> None:
     facts = FACTS | {"title": ATTACK, "notes": [ATTACK], "positive": f'"{ATTACK}', "device": ATTACK}
     facts |= {"arms": {"supervised": ATTACK}, "provenance": {ATTACK: ATTACK}, "protocol": None}
     arms = {"=cmd" + ATTACK: ARMS["simclr-probe"], "supervised": ARMS["supervised"]}
-    write_report(_write(tmp_path / "study", facts, study(arms, patients=60)), draws=50)
-    text = (tmp_path / "study" / "report.html").read_text()
+    text = _page(facts, study(arms, patients=60))
     assert "<script" not in text.lower()
     assert "&lt;script&gt;" in text
-    assert "'=cmd" in (tmp_path / "study" / "tables" / "arms.csv").read_text()
 
 
-def test_banners(tmp_path: Path) -> None:
-    folder = _write(
-        tmp_path / "study", FACTS | {"synthetic": True, "transductive": True}, study(ARMS, patients=60)
-    )
-    write_report(folder, draws=50)
-    text = (folder / "report.html").read_text()
-    banner = text.index("Synthetic data.")
-    assert banner < text.index("Transductive study") < text.index("<h1>")
+def test_cards_escape_too() -> None:
+    read = Facts.model_validate(FACTS | {"title": f"# {ATTACK} [x](y)", "notes": ["a\n# b"]})
+    result = evaluate(study(ARMS, patients=60), draws=50)
+    for card in (model_card(read, result), data_card(read, result)):
+        assert "\\<script\\>" in card
+        assert "\n# b" not in card
+        assert "None" not in card
 
 
-def test_caveats_stand_before_the_table(tmp_path: Path) -> None:
+def test_banners() -> None:
+    text = _page(FACTS | {"synthetic": True, "transductive": True}, study(ARMS, patients=60))
+    assert text.index("Synthetic data.") < text.index("Transductive study") < text.index("<h1>")
+    assert "Synthetic data." not in _page(FACTS, study(ARMS, patients=60))
+
+
+def test_caveats_stand_before_the_table() -> None:
     table = study(ARMS, patients=60)
-    folder = _write(tmp_path / "study", FACTS, table[(table["seed"] < 2) & (table["split"] != "val")])
-    result = write_report(folder, draws=50)
-    text = (folder / "report.html").read_text()
-    assert len(result.caveats) >= 2
+    text = _page(FACTS, table[(table["seed"] < 2) & (table["split"] != "val")])
     assert text.index("no validation split") < text.index("Results on the test set")
+    assert text.index("fewer than 5 seeds") < text.index("Results on the test set")
+
+
+def test_a_confounded_control_warns_in_the_first_paragraph() -> None:
+    arms = ARMS | {"background-only": {"5/class": 0.85, "all": 0.9}, "shuffled-labels": {"all": 0.5}}
+    text = _page(FACTS, study(arms, patients=100, seeds=3))
+    first = text[text.index('<p class="answer">') : text.index("</p>", text.index('<p class="answer">'))]
+    assert "Warning: Control background-only" in first
+    assert "shortcut" in first
+    assert "shuffled-labels" not in first
+
+
+def test_the_protocol_is_kept_or_not() -> None:
+    table = study(ARMS, patients=60)
+    assert "The protocol was kept." in _page(FACTS | {"kept": []}, table)
+    assert "Departure: fewer steps." in _page(FACTS | {"kept": ["fewer steps."]}, table)
+    fewer = table[(table["arm"] != "supervised") | (table["seed"] != 4)]
+    assert "Departure: supervised with 5 labels a class has 4 seeds" in _page(FACTS | {"kept": []}, fewer)
+    assert "everything here is exploratory" in _page(FACTS | {"protocol": None}, table)
+
+
+def test_checklists_are_filled_where_the_run_can() -> None:
+    read = Facts.model_validate(FACTS)
+    result = evaluate(study(ARMS, patients=60), draws=50)
+    for name, items in (("TRIPOD+AI", 52), ("CLAIM 2024", 44)):
+        table = fill(name, read, result)
+        assert len(table) == items
+        assert table["id"].is_unique
+        by_id = table.set_index("id")
+        assert {"filled", "open"} == set(table["status"])
+        assert not by_id["answer"].str.contains(r"\{\{|None (?:scans|patients)", regex=True).any()
+    assert by_id.at["44", "status"] == "open", "nobody told who paid"
+    assert "60 patients" in by_id.at["35", "answer"]
 
 
 def test_faulty_studies_are_refused_and_nothing_is_written(tmp_path: Path) -> None:
@@ -156,5 +205,9 @@ def test_faulty_studies_are_refused_and_nothing_is_written(tmp_path: Path) -> No
 def test_numbers_and_cells(tmp_path: Path) -> None:
     assert number(-0.0004) == "0.000"
     assert number(-0.25) == "−0.250"
+    assert (number(float("nan")), number(float("inf"))) == ("–", "∞")
+    assert (signed(0.25), signed(-0.25), signed(0.0001)) == ("+0.250", "−0.250", "0.000")
+    assert interval(-0.1, 0.2, 1) == "−0.1 to 0.2"
+    assert (p_value(0.0004), p_value(0.0316)) == ("p < 0.001", "p = 0.032")
     write_csv(pd.DataFrame({"arm": ["=1+1", "-x", "plain"], "value": [-1.0, 2.0, 3.0]}), tmp_path / "t.csv")
     assert re.findall(r"^(.*),", (tmp_path / "t.csv").read_text(), re.M) == ["arm", "'=1+1", "'-x", "plain"]
