@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from torch.nn import functional as F
 from medcl.views.colour import change_colour
 from medcl.views.conventions import MIDDLE, SPREAD, gaussian_weights
 from medcl.views.draw import draw_views
-from medcl.views.frames import ScanSource, read_frames
+from medcl.views.frames import Frames, ScanSource, read_frames
 from medcl.views.keyed import noise_bank
 from medcl.views.loader import view_affines
 from medcl.views.params import ViewParams
@@ -173,6 +174,10 @@ class Normalise(_Step):
         return (image.clamp(0, 1) - MIDDLE) / SPREAD
 
 
+_PLACE = ("fingerprint", "low", "high", "fov", "whole", "slice_box", "anchors", "anchor_slice")
+"""The facts of a scan that decide where its views lie."""
+
+
 class RandSafeViews(RandomizableTransform):
     """Make `count` views of an image that share an anchor: (C, *spatial) MetaTensor in, list of views out.
 
@@ -210,14 +215,19 @@ class RandSafeViews(RandomizableTransform):
         super().randomize(None)
         self._seed = int(self.R.randint(0, 2**31 - 1))
 
-    def __call__(self, image: Tensor, randomize: bool = True) -> list[MetaTensor]:
+    def __call__(self, image: Tensor) -> list[MetaTensor]:
         """Return the views of `image`."""
-        if randomize:
-            self.randomize()
-        scan = SingleScan.of(image, self.unit, self.spacing_mm)
-        params = draw_views(
-            self.policy, read_frames(scan, [0], self.dims), self.size, self._seed, count=self.count
-        )
+        self.randomize()
+        scan = self.scan(image)
+        return self.show(scan, read_frames(scan, [0], self.dims))
+
+    def scan(self, image: Tensor) -> SingleScan:
+        """Return `image` with what is measured of it."""
+        return SingleScan.of(image, self.unit, self.spacing_mm)
+
+    def show(self, scan: SingleScan, frames: Frames) -> list[MetaTensor]:
+        """Return the views that the last `randomize` drew, of a scan with these facts."""
+        params = draw_views(self.policy, frames, self.size, self._seed, count=self.count)
         affines = view_affines(scan, params)
         views = render(scan, params)[0]
         return [
@@ -233,7 +243,7 @@ class RandSafeViews(RandomizableTransform):
 class RandSafeViewsd(MapTransform, RandomizableTransform):
     """Dictionary twin of `RandSafeViews`: views of `image` become `image_0`, `image_1`, ...
 
-    All keys of one call share their drawing, so that views of registered images correspond.
+    The images of one call are registered (of one grid); their views lie where those of the first key do.
     """
 
     def __init__(self, keys: Any, *args: Any, allow_missing_keys: bool = False, **kwargs: Any) -> None:
@@ -253,7 +263,12 @@ class RandSafeViewsd(MapTransform, RandomizableTransform):
         """Return `data` with the views added."""
         made = dict(data)
         self.views.randomize()
+        first: Frames | None = None
         for key in self.key_iterator(made):
-            for number, view in enumerate(self.views(made[key], randomize=False)):
+            scan = self.views.scan(made[key])
+            frames = read_frames(scan, [0], self.views.dims)
+            first = first or frames
+            place = {name: getattr(first, name) for name in _PLACE}
+            for number, view in enumerate(self.views.show(scan, replace(frames, **place))):
                 made[f"{key}_{number}"] = view
         return made
