@@ -1,8 +1,8 @@
 """The insides of a fictitious patient: organs as smooth shapes in world millimetres, so that all is exact.
 
-World axes are RAS+ millimetres: right-hand side of the patient is negative x, the front positive y, the
-head positive z. A body is a list of shapes painted in order; each shape knows its own edge, so a sample at
-any point of any grid is a physical truth and not an interpolation.
+World axes are RAS+ millimetres: the patient's right is positive x, the front positive y, the head positive
+z. A body is a list of shapes painted in order; each shape knows its own edge, so a sample at any point of
+any grid is a physical truth and not an interpolation.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def _wall(
 
 def _chest(rng: np.random.Generator, size: float) -> list[Shape | Tube]:
     domes: list[Shape | Tube] = []
-    for x, height in ((-62, rng.uniform(56, 74)), (60, rng.uniform(54, 70))):
+    for x, height in ((62, rng.uniform(56, 74)), (-60, rng.uniform(54, 70))):
         centre = _near(rng, x * size, -6, height, 4)
         domes.append(
             Shape(centre, (44 * size, 58 * size, 42), rng.uniform(-880, -820), wobble=_wobble(rng, 0.04))
@@ -197,24 +197,24 @@ def _chest(rng: np.random.Generator, size: float) -> list[Shape | Tube]:
 
 def _liver(rng: np.random.Generator, size: float, hu: float) -> tuple[Shape, ...]:
     right = Shape(
-        _near(rng, -50 * size, 6, 2, 5),
+        _near(rng, 50 * size, 6, 2, 5),
         (50 * size * rng.normal(1, 0.06), 58 * size * rng.normal(1, 0.06), 52 * rng.normal(1, 0.06)),
         hu,
         rng.uniform(-12, 12),
         _wobble(rng, 0.09),
     )
     left = Shape(
-        _near(rng, -8 * size, 38 * size, 8, 5),
+        _near(rng, 8 * size, 38 * size, 8, 5),
         (46 * size * rng.normal(1, 0.1), 22 * size * rng.normal(1, 0.1), 34 * rng.normal(1, 0.1)),
         hu,
-        rng.uniform(-18, 4),
+        rng.uniform(-4, 18),
         _wobble(rng, 0.08),
     )
     return right, left
 
 
 def _gut(rng: np.random.Generator, size: float) -> list[Shape]:
-    centre = _near(rng, 52 * size, 24 * size, 6, 6)
+    centre = _near(rng, -52 * size, 24 * size, 6, 6)
     radii = (30 * size * rng.normal(1, 0.12), 27 * size * rng.normal(1, 0.12), 34.0)
     wall = Shape(centre, radii, 50, wobble=_wobble(rng, 0.08))
     filling = rng.choice([12.0, 35.0, 160.0])
@@ -223,7 +223,7 @@ def _gut(rng: np.random.Generator, size: float) -> list[Shape]:
     gas = Shape(front, (radii[0] * 0.6, radii[1] * 0.3, radii[2] * 0.6), -930)
     loops = []
     for _ in range(8):
-        place = _near(rng, rng.uniform(-50, 70) * size, rng.uniform(-10, 48) * size, rng.uniform(-62, -34), 3)
+        place = _near(rng, rng.uniform(-70, 50) * size, rng.uniform(-10, 48) * size, rng.uniform(-62, -34), 3)
         reach = rng.uniform(9, 17)
         loops.append(Shape(place, (reach, reach * 0.8, reach), 42, rng.uniform(0, 180), _wobble(rng, 0.1)))
         loops.append(
@@ -235,17 +235,17 @@ def _gut(rng: np.random.Generator, size: float) -> list[Shape]:
 def _kidneys_and_spleen(rng: np.random.Generator, size: float, blood: float) -> list[Shape]:
     parts = [
         Shape(
-            _near(rng, 76 * size, -26 * size, 8, 5),
+            _near(rng, -76 * size, -26 * size, 8, 5),
             (24, 34, 34),
             50 + 0.5 * (blood - 45),
-            -25,
+            25,
             _wobble(rng, 0.08),
         )
     ]
     for x in (-46, 46):
         centre = _near(rng, x * size, -38 * size, -36, 5)
         parts.append(
-            Shape(centre, (22, 24, 36), 40 + 0.9 * (blood - 45), np.sign(x) * 30, _wobble(rng, 0.06))
+            Shape(centre, (22, 24, 36), 40 + 0.9 * (blood - 45), -np.sign(x) * 30, _wobble(rng, 0.06))
         )
         parts.append(Shape((centre[0] - np.sign(x) * 6, centre[1] + 3, centre[2]), (10, 8, 20), -40))
     return parts
@@ -261,17 +261,17 @@ def _spine(rng: np.random.Generator, size: float, blood: float) -> tuple[Shape |
         parts += [Shape((side * 22, y - 22, z), (13, 5, 7), 400, side * -20) for side in (-1, 1)]
     parts.append(Tube((0, y - 23, -90), (0, y - 23, 90), 8.5, 25))
     parts += [Tube((side * 30, y - 22, -90), (side * 30, y - 22, 90), 15, 55) for side in (-1, 1)]
-    parts.append(Tube((9, y + 27, -90), (9, y + 27, 90), rng.uniform(8, 11), blood + 12))
-    parts.append(Tube((-17, y + 28, -90), (-17, y + 28, 90), rng.uniform(9, 12), blood))
+    parts.append(Tube((-9, y + 27, -90), (-9, y + 27, 90), rng.uniform(8, 11), blood + 12))
+    parts.append(Tube((17, y + 28, -90), (17, y + 28, 90), rng.uniform(9, 12), blood))
     return tuple(parts)
 
 
 def _vessels(rng: np.random.Generator, right: Shape, hu: float, blood: float) -> list[Tube]:
-    hilum = np.array([-18.0, 0.0, right.centre[2] - 8]) + rng.normal(0, 3, 3)
+    hilum = np.array([18.0, 0.0, right.centre[2] - 8]) + rng.normal(0, 3, 3)
     trunk = (0.0, -5.0, -45.0)
     tubes = [Tube(trunk, _point(hilum), 6.5, blood)]
     for _ in range(7):
-        direction = np.array([-rng.uniform(0.2, 1), rng.uniform(-0.9, 0.9), rng.uniform(-0.8, 0.8)])
+        direction = np.array([rng.uniform(0.2, 1), rng.uniform(-0.9, 0.9), rng.uniform(-0.8, 0.8)])
         reach = rng.uniform(22, 36) * direction / np.linalg.norm(direction)
         fork = hilum + reach
         tubes.append(Tube(_point(hilum), _point(fork), rng.uniform(2.6, 4.2), hu))
@@ -286,10 +286,10 @@ def _innocent_marks(rng: np.random.Generator, liver: tuple[Shape, ...], cavity: 
     """Gall bladder, fat of the fissure, calcified specks: what a careless reader takes for disease."""
     right, left = liver
     gall = Shape(
-        _near(rng, -38, 30, -30, 4), (rng.uniform(9, 14), rng.uniform(14, 22), 17), 10, rng.uniform(0, 40)
+        _near(rng, 38, 30, -30, 4), (rng.uniform(9, 14), rng.uniform(14, 22), 17), 10, rng.uniform(-40, 0)
     )
-    top = (left.centre[0] - 20, left.centre[1] + 12, 30.0)
-    fissure = Tube(top, (top[0] + 6, top[1] - 20, -30.0), rng.uniform(1.8, 3.2), -20)
+    top = (left.centre[0] + 20, left.centre[1] + 12, 30.0)
+    fissure = Tube(top, (top[0] - 6, top[1] - 20, -30.0), rng.uniform(1.8, 3.2), -20)
     specks = [
         Shape(place, (2, 2, 2.5), 500) for place in _places(rng, (right, cavity), int(rng.integers(0, 3)), 8)
     ]

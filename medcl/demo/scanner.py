@@ -106,7 +106,7 @@ def draw_grid(rng: np.random.Generator, scanner: Scanner) -> Grid:
     tilt = np.deg2rad(rng.uniform(-9, 9)) if rng.random() < 1 / 3 else 0.0
     turn = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
     upward = 1.0 if rng.random() < 0.6 else -1.0
-    axes = turn @ np.diag([1.0, -1.0, upward]) @ np.diag([pixel, pixel, scanner.slice_mm])
+    axes = turn @ np.diag([-1.0, -1.0, upward]) @ np.diag([pixel, pixel, scanner.slice_mm])
     shape = (scanner.matrix, scanner.matrix, slices)
     middle = axes @ ((np.array(shape) - 1) / 2)
     affine = np.eye(4)

@@ -211,3 +211,10 @@ def test_wrong_use_is_one_line(tmp_path: Path) -> None:
 
 def test_the_card_gets_its_numbers() -> None:
     assert "patients: 120, of whom 60 abnormal" in describe()
+
+
+def test_the_liver_lies_on_the_right(volumes: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    for array, affine in volumes.values():
+        places = affine[:3, :3] @ np.argwhere((array > 30) & (array < 200)).T + affine[:3, 3:]
+        inside = places[:, (np.abs(places[0]) < 90) & (places[1] > -20)]
+        assert inside[0].mean() > 8
