@@ -30,6 +30,24 @@ def test_simclr_masks_patients_and_duplicates() -> None:
     assert torch.equal(patients, duplicates)
 
 
+def test_two_scans_of_a_patient_are_a_positive_pair_and_its_other_pairs_no_negatives() -> None:
+    """MICLe: rows 0 and 1 pair scans of patient 7; telling them apart must cost nothing."""
+    method = make("simclr")
+    views, patient = make_views(), torch.tensor([7, 7, 1, 2, 3, 4, 5, 6])
+    views[:2, 1] = views[:2, 1].flip(0)  # the second view is of the patient's other scan
+    z = F.normalize(method.embed(views), dim=2)
+    logits = torch.einsum("ivd,jwd->ivjw", z, z) / 0.2
+    total = 0.0
+    for i in range(8):
+        for v in (0, 1):
+            others = [logits[i, v, j, w] for j in range(8) for w in (0, 1) if patient[j] != patient[i]]
+            kept = torch.stack([logits[i, v, i, 1 - v], *others])
+            total += (kept.logsumexp(0) - kept[0]).item() / 16
+    assert method.loss(views, Batch(torch.arange(8), patient))["loss"].item() == pytest.approx(
+        total, rel=1e-5
+    )
+
+
 def test_moco_queue_holds_the_last_keys_in_order_and_the_momentum_network_made_them() -> None:
     method = make("moco")
     keys = []

@@ -17,7 +17,9 @@ class Batch(NamedTuple):
 
     Attributes:
         scan: (B,) int64 >= 0, equal for scans with the same pixels.
-        patient: (B,) int64 >= 0, or None when every scan counts as its own patient.
+        patient: (B,) int64 >= 0, or None when every scan counts as its own patient. It must be given when
+            the two views are of two scans of one patient (MICLe, Azizi et al. 2021), and keeps the other
+            pairs of that patient from being negatives.
         step: optimiser steps already taken.
         epoch: passes over the data already completed.
     """
