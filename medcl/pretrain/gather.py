@@ -49,11 +49,15 @@ def gather_with_grad(values: Tensor) -> Tensor:
     return gathered
 
 
-def sum_with_grad(values: Tensor) -> Tensor:
-    """Add `values` up over processes; the gradient is the sum of what every process's loss sends back."""
+def sum_with_grad(values: Tensor, same_loss: bool = False) -> Tensor:
+    """Add `values` up over processes; the gradient is the sum of what every process's loss sends back.
+
+    With `same_loss` every process computes the same from the sum, so that what the others send back is
+    known without sending: W times what this process's loss owes.
+    """
     if world_size() == 1:
         return values
-    total: Tensor = _Sum.apply(values)
+    total: Tensor = _Sum.apply(values, same_loss)
     return total
 
 
@@ -85,14 +89,17 @@ class _Gather(Function):
 
 class _Sum(Function):
     @staticmethod
-    def forward(ctx: Any, values: Tensor) -> Tensor:
+    def forward(ctx: Any, values: Tensor, same_loss: bool) -> Tensor:
+        ctx.same_loss = same_loss
         total = values.detach().contiguous().clone()
         dist.all_reduce(total)
         return total
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        if ctx.same_loss:
+            return gradient * world_size(), None
         total = gradient.contiguous().clone()
         dist.all_reduce(total)
-        return total
+        return total, None

@@ -154,10 +154,10 @@ def _method(config: MethodConfig, batch: int, processes: int) -> tuple[int, int,
             return queue, both, scores, _gather(both, processes) + queued
         case BarlowTwinsConfig():
             correlations = config.dimensions**2 * FLOAT
-            return 0, 0, correlations, 2 * _sum(correlations, processes)
+            return 0, 0, correlations, _sum(correlations, processes)
         case VICRegConfig():
             covariances = 2 * config.dimensions**2 * FLOAT
-            return 0, 0, covariances, 2 * _sum(covariances, processes)
+            return 0, 0, covariances, _sum(covariances, processes)
         case _:
             return 0, 0, 0, 0
 
