@@ -216,7 +216,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Run everything on an embedded cohort of synthetic patients."""
-    from medcl.demo import run_demo
+    from medcl.demo.run import run_demo
 
     result = run_demo(out)
     told = {"answer": result.answer, "report": out / "study" / "report.html"}

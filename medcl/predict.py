@@ -39,7 +39,7 @@ def predict_archive(run: Path, archives: list[Path], out: Path) -> dict[str, Any
         rows = np.flatnonzero(store.scans["unit"].isin(model.units))
         if not len(rows):
             raise UsageError(f"no scan is in the model's unit ({', '.join(model.units)})")
-        probability = predict(model.classifier, store, rows.tolist(), model.images)
+        probability = predict(model.classifier, store, rows, model.images)
         table = store.scans.loc[rows, ["scan", "patient", "site"]].assign(
             arm=model.arm,
             budget=model.budget,

@@ -141,14 +141,15 @@ def _write_strays(archive: Path) -> None:
 
 
 def _write_labels(drawn: list[Patient], path: Path) -> None:
-    """Name patients as the archive does: by PatientID, or by the BIDS subject and its data set's folder."""
+    """Name patients as users do: by PatientID, or by the BIDS subject; NIfTI does not say that it is CT."""
     table = pd.DataFrame(
         {
-            "patient": [f"archive/{who.name}" if who.nifti else who.name for who in drawn],
+            "patient": [who.name for who in drawn],
             "label": [who.label for who in drawn],
             "sex": [who.sex for who in drawn],
             "age": [who.age for who in drawn],
             "site": [SCANNERS[who.scanner].site for who in drawn],
+            "modality": "CT",
         }
     )
     table.to_csv(path, index=False)

@@ -109,4 +109,4 @@ def _probe(bench: Bench, encoder_seed: int | None, labelled: Labelled, rows: np.
 
 def _network(bench: Bench, encoder: Encoder, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
     classifier, chosen = train_classifier(encoder, bench.task, labelled, bench.images, bench.training, seed)
-    return Outcome(classifier, predict(classifier, bench.task.store, list(rows), bench.images), chosen)
+    return Outcome(classifier, predict(classifier, bench.task.store, rows, bench.images), chosen)

@@ -37,7 +37,7 @@ def encode(encoder: torch.nn.Module, views: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def extract_features(
-    encoder: Encoder, store: Store, images: Images, rows: Sequence[int] | None = None
+    encoder: Encoder, store: Store, images: Images, rows: Sequence[int] | np.ndarray | None = None
 ) -> np.ndarray:
     """Return features (n, F) float32 of `rows` of the store, in their order; of all when not given."""
     training = encoder.training
@@ -48,7 +48,9 @@ def extract_features(
     return torch.cat(features).numpy()
 
 
-def whole_views(store: Store, rows: Sequence[int], images: Images, batch_size: int = 256) -> ViewLoader:
+def whole_views(
+    store: Store, rows: Sequence[int] | np.ndarray, images: Images, batch_size: int = 256
+) -> ViewLoader:
     """Return a loader of unaugmented whole scans, in order; `batch_size` counts slices."""
     return ViewLoader(
         store,

@@ -114,7 +114,7 @@ def _train(
 ) -> Iterator[_State]:
     """Train once, yielding the state at each evaluation."""
     optimiser = torch.optim.AdamW(_groups(classifier, config.weight_decay), lr=lr)
-    truth = torch.as_tensor(task.truth, dtype=torch.float32)
+    truth = torch.tensor(task.truth, dtype=torch.float32)
     share = float(truth[labelled.train].mean())
     weight = torch.tensor([0.5 / (1 - share), 0.5 / share])
     every = max(1, config.steps // config.evaluations)
@@ -169,7 +169,9 @@ def _score(classifier: Classifier, task: Task, val: np.ndarray, images: Images) 
 
 
 @torch.inference_mode()
-def predict(classifier: Classifier, store: Store, rows: Sequence[int], images: Images) -> np.ndarray:
+def predict(
+    classifier: Classifier, store: Store, rows: Sequence[int] | np.ndarray, images: Images
+) -> np.ndarray:
     """Return the probability (n,) of the positive class for `rows` of the store, unaugmented."""
     classifier.eval()
     loader = whole_views(store, rows, images)

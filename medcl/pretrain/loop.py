@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +47,9 @@ def pretrain(config: PretrainConfig, run: Path, resume: bool = False) -> dict[st
     """
     _check_folder(config, run, resume)
     fabric = launch(config.devices, config.precision, config.threads)
-    if not fabric.is_global_zero:
-        with stop_requests() as stop:
-            return Pretraining(fabric, config, run).train(stop)
-    with exclusive(run), stop_requests() as stop:
-        return Pretraining(fabric, config, run).train(stop)
+    training = Pretraining(fabric, config, run)
+    with exclusive(run) if fabric.is_global_zero else nullcontext(), stop_requests() as stop:
+        return training.train(stop)
 
 
 def _check_folder(config: PretrainConfig, run: Path, resume: bool) -> None:
@@ -78,10 +77,11 @@ class Pretraining:
             method = build_method(config.method, encoder)
         if fabric.world_size > 1 and fabric.device.type == "cuda":
             method = nn.SyncBatchNorm.convert_sync_batchnorm(method)
-        method.encoder.to(memory_format=_memory_format(config.encoder.spatial_dims))
+        layout = torch.channels_last if config.encoder.spatial_dims == 2 else torch.channels_last_3d
+        encoder.to(memory_format=layout)  # type: ignore[call-overload]
         optimiser = build_optimiser(method, config.optimiser, config.batch_size)
         self.peak_rates = [group["lr"] for group in optimiser.param_groups]
-        self.method = method
+        self.encoder, self.method = encoder, method
         self.wrapped, self.optimiser = fabric.setup(method, optimiser)
         self.steps = config.epochs * len(self.loader)
         self.step = 0
@@ -147,7 +147,7 @@ class Pretraining:
         self.method.after_step(self.step / self.steps)
         self.seconds += time.monotonic() - begun + batch.wait_s
         row = {"step": self.step, "epoch": epoch, "lr": self.optimiser.param_groups[0]["lr"]}
-        row |= {name: float(value) for name, value in parts.items()} | {"wait_s": batch.wait_s}
+        row |= {name: float(value.detach()) for name, value in parts.items()} | {"wait_s": batch.wait_s}
         self.metrics.append(row | {"seconds": self.seconds})
         progress.update()
         progress.set_postfix(loss=f"{row['loss']:.3f}", refresh=False)
@@ -171,9 +171,9 @@ class Pretraining:
         if torch.isfinite(loss):
             return
         scans = self.store.scans["scan"].iloc[rows.numpy()].tolist()
-        write_json({"step": self.step, "loss": str(float(loss)), "scans": scans}, self.run / "failure.json")
+        write_json({"step": self.step, "loss": str(loss.item()), "scans": scans}, self.run / "failure.json")
         raise WorkFailed(
-            f"the loss is {float(loss)} at step {self.step}; lower optimiser.lr_per_256 "
+            f"the loss is {loss.item()} at step {self.step}; lower optimiser.lr_per_256 "
             f"(the batch's scans are in {self.run / 'failure.json'})"
         )
 
@@ -216,13 +216,9 @@ class Pretraining:
         }
         if self.fabric.is_global_zero:
             write_text(pd.DataFrame(self.metrics).to_csv(index=False), self.run / "metrics.csv")
-            save_encoder(self.method.encoder, self.run / "encoder.safetensors")
+            save_encoder(self.encoder, self.run / "encoder.safetensors")
             write_json(summary, self.run / "summary.json")
             for spent in ("checkpoint.pt", "metrics.parquet"):
                 (self.run / spent).unlink(missing_ok=True)
         self.fabric.barrier()
         return summary
-
-
-def _memory_format(spatial_dims: int) -> torch.memory_format:
-    return torch.channels_last if spatial_dims == 2 else torch.channels_last_3d

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -27,12 +28,14 @@ class Labels:
         label: scan to class name.
         patient: scan to patient pseudonym, where the table knows better than the files.
         mask: scan to the scan that is its label mask.
+        modality: scan to the DICOM modality code that the table states, for files that cannot say it.
         extra: a row a scan with the table's further columns (`sex`, `age`, `site`), for subgroups.
     """
 
     label: dict[str, str]
     patient: dict[str, str]
     mask: dict[str, str]
+    modality: dict[str, str]
     extra: pd.DataFrame
 
 
@@ -42,8 +45,9 @@ def read_labels(catalog: Catalog, labels: Path | str | None) -> Labels:
     Args:
         catalog: the scans.
         labels: a table (CSV, TSV or parquet) with a column `label` and one of `KEYS`, and optionally
-            `patient`, `mask` (a file of the archive), `site`, `sex`, `age`; or the word `folders`: each
-            picture's folder is its class; or None: the labels that a MedMNIST-style file carries itself.
+            `patient`, `mask` (a file of the archive), `modality` (for NIfTI and pictures, which do not say
+            it; CT is then in HU), `site`, `sex`, `age`; or the word `folders`: each picture's folder is its
+            class; or None: the labels that a MedMNIST-style file carries itself.
 
     Raises:
         UsageError: the table is missing, lacks a column, repeats a key or names a scan that is not there.
@@ -57,7 +61,7 @@ def read_labels(catalog: Catalog, labels: Path | str | None) -> Labels:
 
 
 def _plain(label: dict[str, str]) -> Labels:
-    return Labels(label, {}, {}, pd.DataFrame(columns=["scan"]))
+    return Labels(label, {}, {}, {}, pd.DataFrame(columns=["scan"]))
 
 
 def _folder_labels(catalog: Catalog) -> dict[str, str]:
@@ -90,6 +94,7 @@ def _table_labels(catalog: Catalog, path: Path) -> Labels:
         label={scan: row["label"] for row, scan in rows if isinstance(row["label"], str)},
         patient=_patients(rows, key),
         mask=_masks(catalog, path, table, rows),
+        modality={scan: row["modality"].strip() for row, scan in rows if row.get("modality")},
         extra=pd.DataFrame([{"scan": scan, **_extra(row)} for row, scan in rows]),
     )
 
@@ -121,9 +126,24 @@ def _finder(catalog: Catalog, key: str) -> Callable[[str], list[str]]:
         return lambda value: [value] if value in known else []
     if key == "patient":
         by_patient = catalog.scans.groupby("patient")["scan"].apply(list).to_dict()
-        return lambda value: by_patient.get(pseudonym("patient", value.strip()), [])
+        subjects = _bids_subjects(catalog)
+        return lambda value: (
+            by_patient.get(pseudonym("patient", value.strip())) or subjects.get(value.strip(), [])
+        )
     names = _file_names(catalog)
     return lambda value: _one(names.get(value, []), value)
+
+
+def _bids_subjects(catalog: Catalog) -> dict[str, list[str]]:
+    """Map BIDS subjects, with and without `sub-`, to their scans, except subjects of two data sets."""
+    found: dict[str, list[str]] = {}
+    where = catalog.locations()
+    for scan, path in zip(where["scan"], where["path"], strict=True):
+        if named := re.search(r"(?:^|/)(sub-([A-Za-z0-9]+))(?=[/_.])", Path(path).as_posix()):
+            for name in named.groups():
+                found.setdefault(name, []).append(scan)
+    patient = catalog.scans.set_index("scan")["patient"]
+    return {name: scans for name, scans in found.items() if len(set(patient[scans])) == 1}
 
 
 def _one(scans: list[str], value: str) -> list[str]:

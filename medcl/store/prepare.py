@@ -41,7 +41,7 @@ def prepare(catalog: Catalog, out: Path, labels: Path | str | None = None, seed:
     for number, scans in enumerate(track(plan, "prepare", unit="shard")):
         shard = out / "arrays" / f"{number:05d}"
         if not shard.with_suffix(".parquet").is_file():
-            write_shard(catalog, scans, found.mask, shard)
+            write_shard(catalog, scans, found, shard)
     return _finish(catalog, out, chosen, found, len(plan), seed)
 
 

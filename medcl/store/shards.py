@@ -7,6 +7,7 @@ It is written whole or not at all, so an interrupted `prepare` goes on where it 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +17,26 @@ import pandas as pd
 from medcl.archive import Catalog, Scan, read
 from medcl.errors import UsageError
 from medcl.files import atomic, write_table
+from medcl.store.labels import Labels
 from medcl.store.measure import measure
 
 STORED = ("uint8", "int16", "uint16", "float32")
 """Pixel types of a store."""
 
 
-def write_shard(catalog: Catalog, scans: Sequence[str], masks: dict[str, str], folder: Path) -> None:
+def write_shard(catalog: Catalog, scans: Sequence[str], labels: Labels, folder: Path) -> None:
     """Read `scans` and write them as one shard at `folder` (its name without suffix).
 
     Args:
         catalog: where the scans are read from.
         scans: scan pseudonyms.
-        masks: scan to the scan that is its label mask, for those that have one.
+        labels: whose masks are stored beside their scans, and whose stated modalities are believed.
         folder: for example `STORE/arrays/00012`.
 
     A scan that cannot be read becomes a row with a `fault` and no pixels: it never ends the run.
     """
     pixels = _Pixels()
-    rows = [_stored_row(catalog, scan, masks.get(scan), pixels) for scan in scans]
+    rows = [_stored_row(catalog, scan, labels, pixels) for scan in scans]
     pixels.write(folder)
     write_table(pd.DataFrame(rows), folder.with_suffix(".parquet"))
 
@@ -60,9 +62,10 @@ class _Pixels:
                 np.save(stream, np.concatenate(parts), allow_pickle=False)
 
 
-def _stored_row(catalog: Catalog, scan: str, mask: str | None, pixels: _Pixels) -> dict[str, Any]:
+def _stored_row(catalog: Catalog, scan: str, labels: Labels, pixels: _Pixels) -> dict[str, Any]:
     try:
-        found = read(catalog, scan)
+        found = _stated(read(catalog, scan), labels.modality.get(scan))
+        mask = labels.mask.get(scan)
         drawn = _mask_of(catalog, found, mask) if mask else None
     except UsageError as error:
         return {"scan": scan, "fault": str(error)}
@@ -71,7 +74,7 @@ def _stored_row(catalog: Catalog, scan: str, mask: str | None, pixels: _Pixels) 
     measures = measure(array, found.unit, spatial, found.valid)
     dtype, offset = pixels.add(array)
     valid = pixels.add(found.valid.astype(bool))[1] if found.valid is not None else -1
-    labels = pixels.add(drawn.astype(np.uint8, copy=False))[1] if drawn is not None else -1
+    marked = pixels.add(drawn)[1] if drawn is not None else -1
     return {
         "scan": scan,
         "fault": "",
@@ -91,8 +94,15 @@ def _stored_row(catalog: Catalog, scan: str, mask: str | None, pixels: _Pixels) 
         "dtype": dtype,
         "offset": offset,
         "valid_offset": valid,
-        "mask_offset": labels,
+        "mask_offset": marked,
     }
+
+
+def _stated(scan: Scan, modality: str | None) -> Scan:
+    """Believe the label table where the file itself does not say what it is."""
+    if modality is None or scan.modality != "unknown":
+        return scan
+    return replace(scan, modality=modality, unit="HU" if modality == "CT" else scan.unit)
 
 
 def _mask_of(catalog: Catalog, scan: Scan, mask: str) -> np.ndarray:

@@ -140,7 +140,6 @@ def test_lesions_are_where_the_truth_says_and_darker(
 def test_masks_agree_with_the_table(cohort: Path) -> None:
     truth = pd.read_csv(cohort / "truth" / "lesions.csv")
     labels = pd.read_csv(cohort / "labels.csv").set_index("patient")["label"]
-    labels.index = labels.index.str.removeprefix("archive/")
     assert set(truth["patient"]) == set(labels.index[labels == "abnormal"])
     for name, rows in truth.groupby("patient"):
         mask = nib.load(cohort / "truth" / f"{name}_lesions.nii.gz")

@@ -170,3 +170,19 @@ def test_known_copies_are_found(
     assert store.facts["duplicates"] == facts
     used = store.scans[store.scans["split"] != "excluded"]
     assert (used.groupby("fingerprint")["split"].nunique() == 1).all()
+
+
+def test_a_table_may_name_bids_subjects_and_state_what_nifti_cannot_say(tmp_path: Path) -> None:
+    for number in range(4):
+        folder = tmp_path / "archive" / f"sub-{number:02d}" / "ct"
+        folder.mkdir(parents=True)
+        volume = np.random.default_rng(number).integers(-1000, 400, (8, 9, 5)).astype(np.int16)
+        nib.Nifti1Image(volume, np.eye(4)).to_filename(folder / f"sub-{number:02d}_ct.nii.gz")
+    rows = ["patient,label,modality", "sub-00,a,CT", "01,b,CT", "sub-02,a,", "03,b,"]
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    store = prepare(
+        scan_archive([tmp_path / "archive"], tmp_path / "c"), tmp_path / "s", tmp_path / "labels.csv"
+    )
+    assert store.scans["label"].value_counts().to_dict() == {"a": 2, "b": 2}
+    stated = store.scans.groupby("modality")["unit"].agg(list).to_dict()
+    assert stated == {"CT": ["HU", "HU"], "unknown": ["a.u.", "a.u."]}
