@@ -92,7 +92,7 @@ def _tests(result: Evaluation) -> Section | None:
     ]
     return Section(
         "Tests of single seeds",
-        f"{result.primary.arm} against {result.primary.baseline}, seed by seed: DeLong's test of AUROC and the "
+        f"{result.primary.arm} against {result.primary.baseline}, by seed: DeLong's test of AUROC and the "
         "exact McNemar test of the decisions (scans that only the one or only the other called rightly). "
         "They cover the draw of patients, not that of labels; the comparison above covers both.",
         ["Budget", "Seed", "AUROC difference", "DeLong", "Holm", "Only right", "McNemar", "Holm"],

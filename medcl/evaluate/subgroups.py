@@ -52,11 +52,22 @@ def _groups(aligned: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray]]:
         if values.notna().sum() == 0:
             continue
         if pd.api.types.is_numeric_dtype(values) and values.nunique() > 6:
-            quarter = values.groupby(pd.qcut(values, 4, labels=False, duplicates="drop"))
-            values = quarter.transform(lambda part: f"{part.min():g} to {part.max():g}")
-        named = values.astype("string").fillna("not recorded").to_numpy()
-        for name in sorted(set(named)):
-            yield str(variable), str(name), named == name
+            values = _quarters(values)
+        names = (
+            sorted(values.dropna().unique().tolist()) if values.dtype != "category" else values.cat.categories
+        )
+        for name in names:
+            yield str(variable), str(name), (values == name).to_numpy()
+        if values.isna().any():
+            yield str(variable), "not recorded", values.isna().to_numpy()
+
+
+def _quarters(values: pd.Series) -> pd.Series:
+    """Return each number's quartile, named by the least and the greatest number in it, in order."""
+    quarter = pd.qcut(values, 4, labels=False, duplicates="drop")
+    ends = values.groupby(quarter).agg(["min", "max"])
+    names = {code: f"{low:g} to {high:g}" for code, low, high in ends.itertuples(name=None)}
+    return quarter.map(names).astype(pd.CategoricalDtype(list(names.values()), ordered=True))
 
 
 def _facts(found: Resampled, member: np.ndarray) -> dict[str, object]:
