@@ -68,6 +68,7 @@ class Catalog:
             scans = tables.catalog()
             write_table(ledger, temporary / "ledger.parquet")
             write_table(scans, temporary / "catalog.parquet")
+            write_table(tables.masks(), temporary / "masks.parquet")
             facts = {"version": VERSION, "catalog": identity, "policy": policy}
             write_json({**facts, **_summary(scans, ledger)}, temporary / "summary.json")
         return cls.open(folder)
@@ -91,6 +92,15 @@ class Catalog:
     def ledger(self) -> pd.DataFrame:
         """A row a file: file, state (`used`, `dropped`, `quarantined`), reason, flags, scan, bytes."""
         return pd.read_parquet(self.folder / "ledger.parquet")
+
+    @property
+    def masks(self) -> pd.DataFrame:
+        """Which masks belong to which scans: mask, scan, kind (`nifti`, `seg`, `rtstruct`).
+
+        A `nifti` mask is itself a row of `scans`, flagged LABEL_MAP. Read it with `read_mask`, which holds
+        its geometry against the scan's.
+        """
+        return pd.read_parquet(self.folder / "masks.parquet")
 
     def summary(self) -> dict[str, Any]:
         """Return counts of files by state and reason, of scans by modality and kind, and of flags."""
@@ -150,16 +160,18 @@ class Catalog:
         return self.rows[scan]
 
     def record_fault(self, scan: str, code: str) -> None:
-        """Note in the ledger that a catalogued scan turned out to be unreadable.
+        """Note in the ledger that a catalogued scan or mask turned out to be unreadable.
 
         Its files become quarantined for `code`, but for files that hold other scans too, whose flags name
         the code. Several processes may do so at once.
         """
         files = {place["file"] for place in self.places[scan]}
+        where = self._locations
+        holding = where[where["file"].isin(files)].groupby("file")["scan"].nunique()
         with _locked(self.folder / "ledger.parquet"):
             ledger = self.ledger
             hit = ledger["file"].isin(files) & (ledger["state"] == "used")
-            alone = hit & (ledger["scan"] == scan)
+            alone = hit & (ledger["file"].map(holding) == 1)
             ledger.loc[alone, ["state", "reason"]] = ["quarantined", code]
             shared = hit & ~alone
             ledger.loc[shared, "flags"] = ledger.loc[shared, "flags"].map(lambda f: _with_flag(f, code))

@@ -14,6 +14,8 @@ from medcl.archive.containers import Member, content, members
 from medcl.archive.dicom_header import Attributes, DicomHeader
 from medcl.archive.flags import Rejected, State, dropped, quarantined
 from medcl.archive.found import Found
+from medcl.archive.label_objects import LabelHeader, describe
+from medcl.archive.masks import is_label_map, looks_like_labels
 from medcl.archive.privacy import hushed, pseudonym
 from medcl.archive.sources import HEAD_BYTES, Entry, head_hash, sniff
 
@@ -31,7 +33,8 @@ class Outcome:
         flags: seen in the header.
         head: hash of the first block.
         scans: for NIfTI, pictures and npz.
-        header: for DICOM.
+        header: for DICOM images.
+        labels: for DICOM objects that hold labels.
     """
 
     entry: Entry
@@ -43,6 +46,7 @@ class Outcome:
     head: str = ""
     scans: tuple[Found, ...] = ()
     header: DicomHeader | None = None
+    labels: LabelHeader | None = None
 
     @property
     def key(self) -> str:
@@ -139,15 +143,30 @@ def judged(blank: Outcome, stream: BinaryIO) -> Outcome:
 def _content(blank: Outcome, stream: BinaryIO, head: bytes) -> Outcome:
     kind = sniff(head)
     if kind in ("dicom", "maybe-dicom"):
-        header = dicom.read_header(stream, blank.size)
-        if header is None:
-            raise dropped("UNKNOWN_FORMAT")
-        return replace(blank, header=veiled(header))
+        return _dicom(blank, stream)
     if kind == "gzip":
         kind = f"gzip-{sniff(gunzip_head(stream, HEAD_BYTES))}"
         stream.seek(0)
     found = _scans(kind, stream, blank.size)
+    if [scan.part for scan in found if scan.source == "nifti"] == [""] and looks_like_labels(blank.place):
+        stream.seek(0)
+        content = nifti.load(stream, blank.size, kind == "gzip-nifti")
+        if is_label_map(nifti.scan_of(*content, 0).array):
+            found = [replace(found[0], flags=tuple(sorted({*found[0].flags, "LABEL_MAP"})))]
     return replace(blank, scans=tuple(found), flags=tuple(sorted({f for scan in found for f in scan.flags})))
+
+
+def _dicom(blank: Outcome, stream: BinaryIO) -> Outcome:
+    try:
+        header = dicom.read_header(stream, blank.size)
+    except Rejected as verdict:
+        labels = describe(stream) if verdict.code in ("SEG", "NO_PIXELS") else None
+        if labels is None:
+            raise
+        return replace(blank, labels=labels)
+    if header is None:
+        raise dropped("UNKNOWN_FORMAT")
+    return replace(blank, header=veiled(header))
 
 
 def veiled(header: DicomHeader) -> DicomHeader:

@@ -14,9 +14,11 @@ from typing import Any
 from medcl.archive.dicom_header import Attributes, DicomHeader, Frame
 from medcl.archive.examine import Outcome
 from medcl.archive.found import Found
+from medcl.archive.label_objects import LabelHeader
 from medcl.archive.sources import Entry
 
-KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Attributes, DicomHeader, Found, Frame)}
+RECORDS: tuple[type[Any], ...] = (Attributes, DicomHeader, Found, Frame, LabelHeader)
+KINDS = {kind.__name__: kind for kind in RECORDS}
 
 
 def encode(outcome: Outcome) -> str:

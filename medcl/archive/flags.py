@@ -128,7 +128,8 @@ REASONS: dict[str, str] = {
     "ANALYZE": "Analyze or a NIfTI pair (.hdr/.img); write it as one .nii file",
     "NPZ_SHAPE": "the arrays of an npz are no pictures; write volumes as NIfTI, which carries geometry",
     "NPZ_LABELS": "an npz whose labels do not match its images",
-    "SEG": "a segmentation that could not be aligned to its scan",
+    "SEG": "a segmentation that could not be read",
+    "MASK_ORPHAN": "labels whose scan is not in the archive",
 }
 
 

@@ -26,6 +26,7 @@ class Found:
         unit: `a.u.` or `uint8`.
         flags: codes seen in the header.
         source_split, source_label: what an npz says itself.
+        affine: of the array, its first three rows one after the other; None without a place in space.
     """
 
     part: str
@@ -37,6 +38,7 @@ class Found:
     flags: tuple[str, ...]
     source_split: str | None = None
     source_label: str | None = None
+    affine: tuple[float, ...] | None = None
 
 
 def is_bomb(unpacked: int, packed: int) -> bool:

@@ -13,6 +13,7 @@ from medcl.archive.dicom import Stack
 from medcl.archive.examine import Outcome
 from medcl.archive.flags import held_back
 from medcl.archive.found import Found
+from medcl.archive.masks import Named, pair
 from medcl.archive.privacy import pseudonym
 from medcl.archive.records import ScanRow, Tables
 
@@ -22,16 +23,53 @@ SUBJECT = re.compile(r"^(?P<dataset>.*/)?sub-(?P<subject>[A-Za-z0-9]+)(?=[/_.])"
 def gather(groups: Iterable[Sequence[Outcome]], policy: str) -> Tables:
     """Return the rows of catalogue, ledger and locator; the files of a series stand in one group."""
     tables = Tables()
+    masks: list[Outcome] = []
+    images: list[Named] = []
     for outcomes in groups:
         became, scan_of = _stacked(outcomes, policy, tables)
         for number, outcome in enumerate(outcomes):
-            if outcome.header is not None:
+            if outcome.labels is not None or "LABEL_MAP" in outcome.flags:
+                masks.append(outcome)
+            elif outcome.header is not None:
                 tables.add_file(became[number], scan_of.get(number))
             elif outcome.scans:
-                _add_single(outcome, policy, tables)
+                images += _add_single(outcome, policy, tables)
             else:
                 tables.add_file(outcome, None)
+    _add_masks(masks, images, policy, tables)
     return tables
+
+
+def _add_masks(masks: Sequence[Outcome], images: Sequence[Named], policy: str, tables: Tables) -> None:
+    """Add label maps and label objects, each with the scans that it may belong to."""
+    maps = {_named(outcome).scan: outcome for outcome in masks if outcome.scans}
+    pairs, refused = pair([_named(outcome) for outcome in maps.values()], images)
+    for mask, outcome in maps.items():
+        _add_single(_flagged(outcome, "MASK_MISMATCH") if mask in refused else outcome, policy, tables)
+    for mask, scan in pairs:
+        tables.add_mask(mask, [scan], "nifti")
+    objects = [outcome for outcome in masks if outcome.labels is not None]
+    volumes = tables.volumes_by_series() if objects else {}
+    for outcome in objects:
+        labels = outcome.labels
+        scans = [scan for series in labels.series for scan in volumes.get(series, [])] if labels else []
+        if labels is None or not scans:
+            tables.add_file(replace(outcome, state="quarantined", code="MASK_ORPHAN"), None)
+            continue
+        tables.add_mask(pseudonym("mask", outcome.key), scans, labels.kind, outcome)
+        tables.add_file(outcome, scans[0] if len(scans) == 1 else None)
+
+
+def _flagged(outcome: Outcome, flag: str) -> Outcome:
+    found = tuple(replace(f, flags=tuple(sorted({*f.flags, flag}))) for f in outcome.scans)
+    return replace(outcome, scans=found, flags=tuple(sorted({*outcome.flags, flag})))
+
+
+def _named(outcome: Outcome) -> Named:
+    """Return a NIfTI of one frame by its place and grid."""
+    found = outcome.scans[0]
+    scan = pseudonym("scan", f"{outcome.key}|{found.part}")
+    return Named(scan, outcome.place, found.shape, found.affine or ())
 
 
 def _stacked(
@@ -85,17 +123,18 @@ def _stack_row(stack: Stack) -> ScanRow:
     )
 
 
-def _add_single(outcome: Outcome, policy: str, tables: Tables) -> None:
-    """Add the scans that stand in one file; the file is used when at least one of them passes."""
+def _add_single(outcome: Outcome, policy: str, tables: Tables) -> list[Named]:
+    """Add the scans that stand in one file, which is used when at least one passes; return what masks fit."""
     passed = [found for found in outcome.scans if held_back(found.flags, policy) is None]
     if not passed:
         code = held_back(outcome.scans[0].flags, policy) or ""
         tables.add_file(replace(outcome, state="quarantined", code=code), None)
-        return
+        return []
     rows = [_row(outcome, found) for found in passed]
     for order, (row, found) in enumerate(zip(rows, passed, strict=True)):
         tables.add_scan(row, [(outcome, found.part, order)])
     tables.add_file(outcome, rows[0].scan if len(rows) == 1 else None)
+    return [_named(outcome)] if [found.part for found in passed if found.affine] == [""] else []
 
 
 def _row(outcome: Outcome, found: Found) -> ScanRow:

@@ -94,6 +94,7 @@ def inspect(stream: BinaryIO, size: int, zipped: bool) -> list[Found]:
             spacing_mm=spacing(affine),
             unit="a.u.",
             flags=header.flags,
+            affine=tuple(affine[:3].ravel().tolist()),
         )
         for number in range(header.frames)
     ]

@@ -16,9 +16,12 @@ from medcl.archive.catalog import ArchiveError, Catalog
 from medcl.archive.containers import read_members
 from medcl.archive.examine import container_kind
 from medcl.archive.flags import Rejected, held_back, quarantined
+from medcl.archive.label_objects import segments, structures
+from medcl.archive.masks import is_label_map, onto_grid
 from medcl.archive.privacy import hushed
 from medcl.archive.sources import HEAD_BYTES, head_hash
 from medcl.archive.types import Scan
+from medcl.errors import UsageError
 
 Place = dict[str, Any]
 
@@ -51,6 +54,53 @@ def read_all(catalog: Catalog) -> Iterator[tuple[str, Scan | ArchiveError]]:
             yield scan, read(catalog, scan)
         except ArchiveError as error:
             yield scan, error
+
+
+def read_mask(catalog: Catalog, mask: str, scan: str) -> np.ndarray:
+    """Return the labels of a mask on the grid of a scan, uint8 shaped like the scan's spatial axes.
+
+    Raises:
+        ArchiveError: the mask is gone or damaged, or its geometry is not the scan's (MASK_MISMATCH).
+        UsageError: there is no such mask or scan.
+    """
+    if mask not in catalog.places:
+        raise UsageError(f"{catalog.folder}: no mask {mask[:40]!r}; its ids stand in masks.parquet")
+    target = read(catalog, scan)
+    place = catalog.places[mask][0]
+    try:
+        with hushed():
+            return _aligned(place, target)
+    except Rejected as verdict:
+        several = (catalog.masks["mask"] == mask).sum() > 1
+        if verdict.code != "MASK_MISMATCH" or not several:
+            catalog.record_fault(mask, verdict.code)
+        raise ArchiveError(mask, verdict.code) from None
+
+
+def _aligned(place: Place, target: Scan) -> np.ndarray:
+    if target.affine is None:
+        raise quarantined("MASK_MISMATCH")
+    _check_unchanged(place)
+    shape = target.array.shape[:3]
+    try:
+        if place["part"] == "rtstruct":
+            with _opened(place) as stream:
+                return structures(stream, target.affine, shape)
+        if place["part"] == "seg":
+            with _opened(place) as stream:
+                labels, affine = segments(stream)
+        else:
+            found = _load_nifti({}, [place])
+            if found.affine is None:
+                raise quarantined("MASK_MISMATCH")
+            labels, affine = found.array, found.affine
+    except Rejected:
+        raise
+    except Exception:  # highdicom and pydicom raise many kinds, whose texts quote the file
+        raise quarantined("SEG") from None
+    if not is_label_map(labels):
+        raise quarantined("MASK_MISMATCH")
+    return onto_grid(labels.astype(np.uint8), affine, shape, target.affine)
 
 
 def _load(row: dict[str, Any], places: list[Place]) -> Scan:

@@ -34,6 +34,7 @@ CATALOG = pa.schema(
 LEDGER = pa.schema(
     [*[(name, _text) for name in ("file", "state", "reason", "flags", "scan")], ("bytes", _number)]
 )
+MASKS = pa.schema([(name, _text) for name in ("mask", "scan", "kind")])
 LOCATOR = pa.schema(
     [
         *[(name, _text) for name in ("scan", "file")],
@@ -114,16 +115,27 @@ class Tables:
         self._scans = Columns(CATALOG)
         self._files = Columns(LEDGER)
         self._places = Columns(LOCATOR)
+        self._masks = Columns(MASKS)
         self.scan_count = 0
 
     def add_scan(self, row: ScanRow, parts: Sequence[tuple[Outcome, str, int]]) -> None:
         """Add a scan and where its pixels stand: (file, part of it, order among the scan's files)."""
         self.scan_count += 1
         self._scans.add(row.values())
+        self._add_places(row.scan, parts)
+
+    def add_mask(self, mask: str, scans: Sequence[str], kind: str, outcome: Outcome | None = None) -> None:
+        """Add a mask with the scans that it may belong to, and its `outcome` if it is no scan itself."""
+        for scan in scans:
+            self._masks.add([mask, scan, kind])
+        if outcome is not None:
+            self._add_places(mask, [(outcome, kind, 0)])
+
+    def _add_places(self, scan: str, parts: Sequence[tuple[Outcome, str, int]]) -> None:
         for outcome, part, order in parts:
             self._places.add(
                 [
-                    row.scan,
+                    scan,
                     pseudonym("file", outcome.key),
                     os.fsencode(outcome.entry.path),
                     os.fsencode(outcome.member),
@@ -148,6 +160,16 @@ class Tables:
     def ledger(self) -> pd.DataFrame:
         """Return the ledger, a row a file."""
         return self._files.frame("file", "state")
+
+    def volumes_by_series(self) -> dict[str, list[str]]:
+        """Return the DICOM volumes of each series."""
+        scans = self.catalog()
+        volumes = scans[(scans["source"] == "dicom") & (scans["kind"] == "volume")].dropna(subset=["series"])
+        return {str(key): list(group) for key, group in volumes.groupby("series")["scan"]}
+
+    def masks(self) -> pd.DataFrame:
+        """Return which masks belong to which scans."""
+        return self._masks.frame("scan", "mask")
 
     def locator(self) -> pd.DataFrame:
         """Return the private table of places."""

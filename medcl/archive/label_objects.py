@@ -1,0 +1,120 @@
+"""DICOM objects that hold labels: SEG (PS3.3 A.51) and RTSTRUCT (PS3.3 A.19)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+from pydicom import dcmread
+
+from medcl.archive.flags import quarantined
+from medcl.archive.privacy import pseudonym
+
+SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
+STRUCTURES = "1.2.840.10008.5.1.4.1.1.481.3"
+KINDS = {SEGMENTATION: "seg", STRUCTURES: "rtstruct"}
+TAGS = ["SOPClassUID", "ReferencedSeriesSequence", "ReferencedFrameOfReferenceSequence"]
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+OFF_PLANE = 0.3
+MAX_LABELS = 255
+
+
+@dataclass(frozen=True, slots=True)
+class LabelHeader:
+    """What a label object says of itself: `seg` or `rtstruct`, and the series (pseudonyms) it is drawn on."""
+
+    kind: str
+    series: tuple[str, ...]
+
+
+def describe(stream: BinaryIO) -> LabelHeader | None:
+    """Return what a DICOM file says of labels in it, or None when it holds none."""
+    stream.seek(0)
+    header = dcmread(stream, stop_before_pixels=True, specific_tags=list(TAGS), force=True)
+    kind = KINDS.get(str(header.get("SOPClassUID", "")))
+    if kind is None:
+        return None
+    series = {str(item.SeriesInstanceUID).strip() for item in _referenced(header)}
+    return LabelHeader(kind, tuple(sorted(pseudonym("series", uid) for uid in series if uid)))
+
+
+def _referenced(header: Any) -> Iterator[Any]:
+    yield from header.get("ReferencedSeriesSequence") or []
+    for space in header.get("ReferencedFrameOfReferenceSequence") or []:
+        for study in space.get("RTReferencedStudySequence") or []:
+            yield from study.get("RTReferencedSeriesSequence") or []
+
+
+def segments(stream: BinaryIO) -> tuple[np.ndarray, np.ndarray]:
+    """Return the labels of a SEG (segment numbers, 0 outside; later ones on top) and their RAS+ affine.
+
+    Raises:
+        Rejected: it is no regular volume, or holds over 255 segments.
+    """
+    import highdicom
+
+    found = highdicom.seg.segread(stream)
+    if found.number_of_segments > MAX_LABELS:
+        raise quarantined("TOO_LARGE")
+    volume = found.get_volume(combine_segments=False)
+    labels = np.zeros(volume.array.shape[:3], np.uint8)
+    for position, number in enumerate(found.segment_numbers):
+        labels[volume.array[..., position] >= 0.5] = number
+    return labels, LPS_TO_RAS @ volume.affine
+
+
+def structures(stream: BinaryIO, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the contours of an RTSTRUCT filled in on a scan's grid: voxels whose centre lies inside.
+
+    Structures are numbered from 1 in the order of their ROI numbers; contours of one structure on one slice
+    that lie in each other make holes.
+
+    Args:
+        stream: the file.
+        affine: of the scan, RAS+.
+        shape: of the scan.
+
+    Raises:
+        Rejected: MASK_MISMATCH when a contour lies in no slice of the scan.
+    """
+    stream.seek(0)
+    rois = dcmread(stream, force=True).get("ROIContourSequence") or []
+    if len(rois) > MAX_LABELS:
+        raise quarantined("TOO_LARGE")
+    labels = np.zeros(shape[:3], np.uint8)
+    to_voxels = np.linalg.inv(affine) @ LPS_TO_RAS
+    for number, roi in enumerate(sorted(rois, key=lambda roi: int(roi.ReferencedROINumber)), start=1):
+        inside = np.zeros(shape[:3], bool)
+        for contour in roi.get("ContourSequence") or []:
+            if contour.ContourGeometricType == "CLOSED_PLANAR":
+                points = np.reshape(np.asarray(contour.ContourData, np.float64), (-1, 3))
+                _fill(inside, points @ to_voxels[:3, :3].T + to_voxels[:3, 3])
+        labels[inside] = number
+    return labels
+
+
+def _fill(inside: np.ndarray, points: np.ndarray) -> None:
+    """Turn over the voxels of one slice whose centres a polygon (in voxel coordinates) encloses."""
+    axis = int(np.argmin(np.ptp(points, axis=0)))
+    depth = points[:, axis]
+    place = round(float(depth.mean()))
+    if np.abs(depth - place).max() > OFF_PLANE or not 0 <= place < inside.shape[axis]:
+        raise quarantined("MASK_MISMATCH")
+    plane = inside.take(place, axis)
+    across, along = np.delete(points, axis, axis=1).T
+    for row in range(max(0, int(np.ceil(across.min()))), min(plane.shape[0] - 1, int(across.max())) + 1):
+        for start, end in _crossings(across - row, along):
+            first, last = max(0, int(np.ceil(start))), min(plane.shape[1] - 1, int(np.floor(end)))
+            plane[row, first : last + 1] ^= True
+    inside[(slice(None),) * axis + (place,)] = plane
+
+
+def _crossings(above: np.ndarray, along: np.ndarray) -> list[tuple[float, float]]:
+    """Return where a line enters and leaves a closed polygon, in pairs (even-odd rule)."""
+    next_above, next_along = np.roll(above, -1), np.roll(along, -1)
+    cut = (above <= 0) != (next_above <= 0)
+    share = above[cut] / (above[cut] - next_above[cut])
+    places = np.sort(along[cut] + share * (next_along[cut] - along[cut]))
+    return list(zip(places[::2].tolist(), places[1::2].tolist(), strict=True))

@@ -1,0 +1,308 @@
+"""Masks find their scan by name and reference, and are held to its geometry."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pydicom
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence as DicomSequence
+from pydicom.uid import generate_uid
+from test_privacy import canary_slice
+
+from medcl.archive import ArchiveError, Catalog, read, read_mask, scan_archive
+from medcl.archive.flags import Rejected
+from medcl.archive.label_objects import structures
+from medcl.archive.masks import is_label_map, looks_like_labels, onto_grid
+
+AFFINE = np.array([[-1.5, 0, 0, 10], [0, 2.0, 0, -20], [0, 0, 3.0, 30], [0, 0, 0, 1.0]])
+SHAPE = (8, 9, 7)
+
+
+def image_bytes(affine: np.ndarray = AFFINE, seed: int = 0) -> bytes:
+    values = np.random.default_rng(seed).normal(size=SHAPE).astype(np.float32)
+    return bytes(nib.Nifti1Image(values, affine).to_bytes())
+
+
+def label_array() -> np.ndarray:
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[1:3, 2:6, 3] = 1
+    labels[5, 5, 5] = 2
+    return labels
+
+
+def label_bytes(affine: np.ndarray = AFFINE, dtype: type = np.uint8) -> bytes:
+    return bytes(nib.Nifti1Image(label_array().astype(dtype), affine).to_bytes())
+
+
+def scanned(folder: Path, files: dict[str, bytes]) -> Catalog:
+    for name, content in files.items():
+        path = folder / "archive" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return scan_archive([folder / "archive"], folder / "catalog")
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        ("images/case1.nii", "labels/case1.nii"),
+        ("imagesTr/case1_0000.nii", "labelsTr/case1.nii"),
+        ("case1.nii", "case1_seg.nii"),
+        ("a/flair.nii", "a/OTMultiClass.nii"),
+        ("sub-01/anat/sub-01_T1w.nii", "sub-01/anat/sub-01_T1w_mask.nii"),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_nifti_mask_finds_its_scan(tmp_path: Path, image: str, mask: str, dtype: type) -> None:
+    catalog = scanned(tmp_path, {image: image_bytes(), mask: label_bytes(dtype=dtype)})
+    assert len(catalog.masks) == 1
+    row = catalog.masks.iloc[0]
+    labels = read_mask(catalog, row["mask"], row["scan"])
+    turned = read(catalog, row["scan"])
+    np.testing.assert_array_equal(labels, label_array()[::-1])
+    assert labels.shape == turned.array.shape
+    assert "LABEL_MAP" in catalog.row(row["mask"])["flags"]
+    assert "LABEL_MAP" not in catalog.row(row["scan"])["flags"]
+
+
+def test_the_same_mask_in_another_axis_order_still_fits(tmp_path: Path) -> None:
+    flipped = AFFINE.copy()
+    flipped[:, 3] += flipped[:, 0] * (SHAPE[0] - 1)
+    flipped[:, 0] *= -1
+    turned = nib.Nifti1Image(label_array()[::-1], flipped).to_bytes()
+    catalog = scanned(tmp_path, {"images/a.nii": image_bytes(), "labels/a.nii": turned})
+    row = catalog.masks.iloc[0]
+    np.testing.assert_array_equal(read_mask(catalog, row["mask"], row["scan"]), label_array()[::-1])
+
+
+def test_a_mask_whose_geometry_differs_is_refused(tmp_path: Path) -> None:
+    moved = AFFINE.copy()
+    moved[0, 3] += 1.0
+    catalog = scanned(tmp_path, {"images/a.nii": image_bytes(), "labels/a.nii": label_bytes(moved)})
+    assert catalog.masks.empty
+    assert catalog.summary()["reasons"] == {"MASK_MISMATCH": 1}
+
+
+def test_a_name_alone_or_a_grid_alone_makes_no_pair(tmp_path: Path) -> None:
+    catalog = scanned(
+        tmp_path,
+        {
+            "images/a.nii": image_bytes(seed=1),
+            "images/b.nii": image_bytes(seed=2),
+            "labels/c.nii": label_bytes(),  # the same grid, another name
+            "masks/not_labels.nii": image_bytes(seed=3),  # a name for labels, but an image
+        },
+    )
+    assert catalog.masks.empty
+    assert catalog.scans["flags"].str.contains("LABEL_MAP").sum() == 1
+
+
+def test_names_and_contents_of_labels() -> None:
+    for place in (
+        "x/labels/a.nii",
+        "x/a_seg.nii.gz",
+        "x/brainmask.nii",
+        "x/OTMultiClass.nii.gz",
+        "x/a-label.nii",
+    ):
+        assert looks_like_labels(place), place
+    for place in ("x/images/a.nii", "x/segovia.nii", "x/T1.nii"):
+        assert not looks_like_labels(place), place
+    assert is_label_map(label_array())
+    assert not is_label_map(label_array() + 0.5)
+    assert not is_label_map(np.arange(125).reshape(5, 5, 5))
+
+
+@given(
+    start=st.tuples(*[st.integers(0, 2)] * 3),
+    flips=st.tuples(*[st.booleans()] * 3),
+    order=st.permutations(range(3)),
+    shift=st.sampled_from([0.0, 0.01, 0.3]),
+)
+@settings(max_examples=60, deadline=None)
+def test_part_of_a_grid_is_placed_exactly_or_refused(
+    start: tuple[int, ...], flips: tuple[bool, ...], order: list[int], shift: float
+) -> None:
+    full = np.random.default_rng(0).integers(0, 4, (5, 6, 7)).astype(np.uint8)
+    target = np.array([[1.0, 0.1, 0, 5], [-0.1, 1.2, 0, 6], [0, 0, 2.0, 7], [0, 0, 0, 1]])
+    part = full[tuple(slice(s, s + 3) for s in start)]
+    own = target.copy()
+    own[:, 3] = target @ np.array([*start, 1.0]) + [shift, 0, 0, 0]
+    part = part.transpose(order)
+    own = own[:, [*order, 3]]
+    for axis, flip in enumerate(flips):
+        if flip:
+            part = np.flip(part, axis)
+            own[:, 3] += own[:, axis] * 2
+            own[:, axis] *= -1
+    if shift > 0.1:
+        with pytest.raises(Rejected, match="MASK_MISMATCH"):
+            onto_grid(part, own, full.shape, target)
+        return
+    expected = np.zeros_like(full)
+    box = tuple(slice(s, s + 3) for s in start)
+    expected[box] = full[box]
+    np.testing.assert_array_equal(onto_grid(part, own, full.shape, target), expected)
+
+
+def ct_series(folder: Path) -> list[Dataset]:
+    series, study, space = (generate_uid() for _ in range(3))
+    slices = []
+    for number in range(6):
+        ds = canary_slice(number, series)
+        ds.StudyInstanceUID, ds.FrameOfReferenceUID, ds.PatientID = study, space, "A"
+        ds.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
+        ds.PatientBirthDate = ds.PatientSex = ds.StudyDate = ds.StudyTime = ds.AccessionNumber = ""
+        ds.PatientName = "A"
+        ds.Manufacturer = "M"
+        ds.SliceThickness = 2
+        ds.PositionReferenceIndicator = ""
+        ds.PixelData = np.full((8, 8), number, np.int16).tobytes()
+        slices.append(ds)
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, ds in enumerate(slices):
+        ds.save_as(folder / f"{number}.dcm", enforce_file_format=True)
+    return slices
+
+
+def seg_of(slices: list[Dataset], labels: np.ndarray) -> Dataset:
+    hd = pytest.importorskip("highdicom")
+    code = hd.sr.CodedConcept("123037004", "SCT", "Anatomical Structure")
+    segments = [
+        hd.seg.SegmentDescription(number, f"s{number}", code, code, hd.seg.SegmentAlgorithmTypeValues.MANUAL)
+        for number in (1, 2)
+    ]
+    return hd.seg.Segmentation(
+        source_images=slices,
+        pixel_array=labels,
+        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+        segment_descriptions=segments,
+        series_instance_uid=generate_uid(),
+        series_number=9,
+        sop_instance_uid=generate_uid(),
+        instance_number=1,
+        manufacturer="m",
+        manufacturer_model_name="m",
+        software_versions="1",
+        device_serial_number="1",
+    )
+
+
+def test_a_dicom_seg_lies_on_its_series(tmp_path: Path) -> None:
+    slices = ct_series(tmp_path / "archive" / "ct")
+    labels = np.zeros((6, 8, 8), np.uint8)
+    labels[2:4, 1:3, 4:7] = 1
+    labels[4, 6, 2] = 2
+    seg_of(slices, labels).save_as(tmp_path / "archive" / "seg.dcm")
+    catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
+    assert list(catalog.masks["kind"]) == ["seg"]
+    row = catalog.masks.iloc[0]
+    found = read_mask(catalog, row["mask"], row["scan"])
+    values = read(catalog, row["scan"]).array + 1024
+    assert found.shape == values.shape
+    assert set(values[found == 1].tolist()) == {2, 3}
+    assert set(values[found == 2].tolist()) == {4}
+    # (i, j) run right and anterior; rows and columns of DICOM run posterior and left.
+    expected = labels.transpose(2, 1, 0)[::-1, ::-1]
+    np.testing.assert_array_equal(found, expected)
+    assert catalog.summary()["used"] == 7
+
+
+def rtstruct_of(slices: list[Dataset], contours: list[np.ndarray]) -> Dataset:
+    series, study, space = Dataset(), Dataset(), Dataset()
+    series.SeriesInstanceUID = slices[0].SeriesInstanceUID
+    study.RTReferencedSeriesSequence = DicomSequence([series])
+    space.RTReferencedStudySequence = DicomSequence([study])
+    ds = pydicom.Dataset()
+    ds.file_meta = pydicom.dataset.FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    ds.SOPClassUID = "1.2.840.10008.5.1.4.1.1.481.3"
+    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    ds.Modality = "RTSTRUCT"
+    ds.ReferencedFrameOfReferenceSequence = DicomSequence([space])
+    roi = Dataset()
+    roi.ReferencedROINumber = 7
+    roi.ContourSequence = DicomSequence()
+    for points in contours:
+        contour = Dataset()
+        contour.ContourGeometricType = "CLOSED_PLANAR"
+        contour.NumberOfContourPoints = len(points)
+        contour.ContourData = [f"{value:.4f}" for value in points.ravel()]
+        roi.ContourSequence.append(contour)
+    ds.ROIContourSequence = DicomSequence([roi])
+    return ds
+
+
+def square(low: float, high: float, depth: float) -> np.ndarray:
+    return np.array([[low, low, depth], [high, low, depth], [high, high, depth], [low, high, depth]])
+
+
+def test_rtstruct_contours_are_filled_on_their_slices(tmp_path: Path) -> None:
+    slices = ct_series(tmp_path / "archive" / "ct")
+    contours = [square(0.5, 6.5, 4.0), square(2.5, 4.5, 4.0), square(1.5, 3.5, 6.0)]
+    rtstruct_of(slices, contours).save_as(tmp_path / "archive" / "rt.dcm", enforce_file_format=True)
+    catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
+    assert list(catalog.masks["kind"]) == ["rtstruct"]
+    row = catalog.masks.iloc[0]
+    found = read_mask(catalog, row["mask"], row["scan"])
+    assert found[..., 2].sum() == 36 - 4  # a hole
+    assert found[..., 3].sum() == 4
+    assert found.sum() == 36
+    assert found[8 - 1 - 1, 8 - 1 - 1, 2] == 1
+
+
+def test_rtstruct_off_its_slices_is_refused(tmp_path: Path) -> None:
+    slices = ct_series(tmp_path / "archive" / "ct")
+    rtstruct_of(slices, [square(1, 3, 5.0)]).save_as(
+        tmp_path / "archive" / "rt.dcm", enforce_file_format=True
+    )
+    catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
+    row = catalog.masks.iloc[0]
+    with pytest.raises(ArchiveError, match="MASK_MISMATCH"):
+        read_mask(catalog, row["mask"], row["scan"])
+    assert catalog.summary()["reasons"] == {"MASK_MISMATCH": 1}
+
+
+def test_a_circle_has_its_area() -> None:
+    angle = np.linspace(0, 2 * np.pi, 400, endpoint=False)
+    circle = np.stack([30 + 20 * np.cos(angle), 30 + 20 * np.sin(angle), np.full(400, 2.0)], axis=-1)
+    stream = io.BytesIO()
+    slices = [canary_slice(0, "1.2.3")]
+    rtstruct_of(slices, [circle]).save_as(stream, enforce_file_format=True)
+    labels = structures(stream, np.diag([-1.0, -1.0, 1.0, 1.0]), (64, 64, 4))
+    assert abs(labels.sum() - np.pi * 400) < 0.01 * np.pi * 400
+
+
+def test_labels_without_their_scan_are_orphans(tmp_path: Path) -> None:
+    slices = ct_series(tmp_path / "elsewhere")
+    ct_series(tmp_path / "archive" / "ct")
+    rtstruct_of(slices, [square(1, 3, 4.0)]).save_as(
+        tmp_path / "archive" / "rt.dcm", enforce_file_format=True
+    )
+    catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
+    assert catalog.summary()["reasons"] == {"MASK_ORPHAN": 1}
+
+
+def test_real_masks_and_the_dirt_planted_among_them(tmp_path: Path, data: Callable[[str], Path]) -> None:
+    catalog = scan_archive([data("msd_hippocampus")], tmp_path / "catalog")
+    masks = catalog.masks
+    assert len(masks) == masks["mask"].nunique() == masks["scan"].nunique() == 260
+    where = catalog.locations().set_index("scan")["path"].map(lambda path: "/".join(Path(path).parts[-2:]))
+    paired = set(masks["mask"]) | set(masks["scan"])
+    alone = {where[scan] for scan in catalog.scans["scan"] if scan not in paired}
+    assert alone == {
+        "images/hippocampus_118.nii.gz",
+        "labels/hippocampus_010.nii.gz",
+        "labels/hippocampus_281.nii.gz",
+    }
+    row = masks.iloc[0]
+    assert set(np.unique(read_mask(catalog, row["mask"], row["scan"]))) == {0, 1, 2}
