@@ -1,0 +1,56 @@
+"""The review app: `medcl review STUDY [--store STORE]` serves it on this machine.
+
+By hand: `streamlit run apps/review/app.py -- --study STUDY [--store STORE]`. Folders are named at the start
+and nowhere else; the app reads them and writes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import cases
+import look
+import results
+import streamlit as st
+from data import load_store, load_study
+
+from medcl.errors import MedclError
+
+
+def main() -> None:
+    """Show the page that the reader chose."""
+    st.set_page_config(page_title="medcl review", layout="wide")
+    st.html(look.STYLE)
+    told = _arguments()
+    if told.study is None:
+        look.problem("No study was named: start the app with 'medcl review STUDY'.")
+        return
+    try:
+        study = load_study(told.study)
+    except MedclError as error:
+        look.problem(str(error))
+        return
+    store, why = load_store(told.store)
+    reading = st.Page(lambda: cases.show_cases(study, store, why), title="Cases", url_path="cases")
+    first = st.Page(
+        lambda: results.show_results(study, lambda: st.switch_page(reading)),
+        title="Results",
+        url_path="results",
+        default=True,
+    )
+    page = st.navigation([first, reading], position="top")
+    if study.facts.synthetic:
+        look.show(f'<p class="synthetic">{look.SYNTHETIC}</p>')
+    page.run()
+    look.show(f'<p class="quiet">{look.RESEARCH}</p>')
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(exit_on_error=False, add_help=False)
+    parser.add_argument("--study", type=Path)
+    parser.add_argument("--store", type=Path)
+    return parser.parse_known_args()[0]
+
+
+main()

@@ -1,0 +1,102 @@
+"""The app's two figures, drawn from tables."""
+
+from __future__ import annotations
+
+import html
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
+FONT = {"size": 13, "color": "#1f2933"}
+
+
+def label_efficiency(
+    arms: pd.DataFrame, cells: pd.DataFrame, metric: str, name: str, colours: dict[str, str], baseline: str
+) -> go.Figure:
+    """Draw `metric` against label budget: mean line, 95 % band and each seed as a point, an arm a colour."""
+    means = arms[arms["metric"] == metric]
+    budgets = list(dict.fromkeys(means["budget"]))
+    place = {budget: i for i, budget in enumerate(budgets)}
+    chart = go.Figure()
+    for i, arm in enumerate(dict.fromkeys(means["arm"])):
+        rows = means[means["arm"] == arm]
+        x = np.array([place[budget] for budget in rows["budget"]], dtype=float)
+        seeds = cells[cells["arm"] == arm]
+        shift = (i - (means["arm"].nunique() - 1) / 2) * 0.06
+        chart.add_scatter(
+            x=np.r_[x, x[::-1]],
+            y=np.r_[rows["high"], rows["low"][::-1]],
+            fill="toself",
+            fillcolor=_clear(colours[arm], 0.12),
+            line={"width": 0},
+            hoverinfo="skip",
+            showlegend=False,
+            legendgroup=str(i),
+        )
+        chart.add_scatter(
+            x=np.array([place[budget] for budget in seeds["budget"]]) + shift,
+            y=seeds[metric],
+            mode="markers",
+            marker={"size": 5, "color": _clear(colours[arm], 0.6), "symbol": SYMBOLS[i % len(SYMBOLS)]},
+            hovertemplate="%{y:.3f}<extra>one seed</extra>",
+            showlegend=False,
+            legendgroup=str(i),
+        )
+        chart.add_scatter(
+            x=x,
+            y=rows["value"],
+            mode="lines+markers",
+            name=html.escape(arm),
+            line={"color": colours[arm], "width": 2.2, "dash": "dash" if arm == baseline else "solid"},
+            marker={"size": 8, "symbol": SYMBOLS[i % len(SYMBOLS)]},
+            hovertemplate="%{y:.3f}<extra>" + html.escape(arm) + "</extra>",
+            legendgroup=str(i),
+        )
+    names = [html.escape(budget.removesuffix("/class")) for budget in budgets]
+    chart.update_xaxes(tickvals=list(range(len(budgets))), ticktext=names, title="Labelled scans a class")
+    chart.update_yaxes(title=f"Test {name}")
+    return _plain(chart, 380)
+
+
+def histogram(
+    probability: np.ndarray, truth: np.ndarray, threshold: float, names: tuple[str, str]
+) -> go.Figure:
+    """Draw how probabilities spread in both classes, with the threshold."""
+    chart = go.Figure()
+    edges = np.linspace(0, 1, 26)
+    for name, chosen, colour in ((names[0], ~truth, "#0072B2"), (names[1], truth, "#D55E00")):
+        count, _ = np.histogram(probability[chosen], edges)
+        chart.add_bar(
+            x=(edges[1:] + edges[:-1]) / 2,
+            y=count,
+            width=0.036,
+            name=html.escape(name),
+            marker={"color": _clear(colour, 0.55)},
+            hovertemplate="%{y} scans<extra>" + html.escape(name) + "</extra>",
+        )
+    chart.add_vline(threshold, line={"color": "#1f2933", "width": 2})
+    chart.update_layout(barmode="overlay")
+    chart.update_xaxes(title="Predicted probability", range=[0, 1])
+    chart.update_yaxes(title="Scans")
+    return _plain(chart, 230)
+
+
+def _plain(chart: go.Figure, height: int) -> go.Figure:
+    chart.update_layout(
+        template="plotly_white",
+        height=height,
+        font=FONT,
+        margin={"l": 60, "r": 10, "t": 10, "b": 45},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        hovermode="closest",
+    )
+    chart.update_xaxes(showgrid=False, linecolor="#9aa5b1", fixedrange=True)
+    chart.update_yaxes(gridcolor="#e3e7ea", zeroline=False, fixedrange=True)
+    return chart
+
+
+def _clear(colour: str, share: float) -> str:
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{share})"

@@ -1,0 +1,129 @@
+"""Results: the answer, the table against the baseline, label efficiency, and the threshold made live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import charts
+import pandas as pd
+import streamlit as st
+import worklist
+from choices import chosen, first_budget, in_words, pick, pick_cell, pick_threshold
+from data import Study
+from look import colours, safe, show, table
+
+from medcl.evaluate.answer import NAMES
+from medcl.evaluate.arms import describe, is_control
+
+COLUMNS = ("auroc", "f1", "precision", "recall")
+CHART = {"displayModeBar": False}
+
+
+def show_results(study: Study, open_cases: Callable[[], None]) -> None:
+    """Draw the page; `open_cases` goes to the cases of the chosen confusion cell."""
+    facts = study.facts
+    show(f'<h1>{safe(facts.title)}</h1><p class="quiet">{safe(facts.question)}</p>')
+    show(f'<p class="answer">{safe(study.answer)}</p>')
+    for line in study.warnings:
+        show(f'<p class="warn">{safe(line)}</p>')
+    _against_baseline(study)
+    left, right = st.columns([1.15, 1], gap="large")
+    with left:
+        _efficiency(study)
+    with right:
+        _threshold(study, open_cases)
+    _small_print(study)
+
+
+def _against_baseline(study: Study) -> None:
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    with right:
+        budget = pick("Labels for training", study.budgets, "table budget", in_words, first_budget(study))
+    patients = study.board.patients
+    with left:
+        show(f"<h2>Test performance against the {safe(study.primary.baseline)} baseline</h2>")
+        show(
+            f'<p class="quiet">{len(study.board.scan):,} test scans of {patients:,} patients; '
+            "mean over seeds, 95 % interval; thresholds chosen on validation scans.</p>"
+        )
+    values = study.arms[study.arms["budget"] == budget]
+    gaps = study.differences[study.differences["budget"] == budget]
+    found = colours(study.arm_names, study.primary.baseline, [a for a in study.arm_names if is_control(a)])
+    rows = [
+        [_arm(study, arm, found[arm]), _value(values, arm, "auroc"), _gap(gaps, arm, study)]
+        + [_value(values, arm, metric) for metric in COLUMNS[1:]]
+        for arm in dict.fromkeys(values["arm"])
+    ]
+    names = [NAMES[metric].capitalize() if metric != "auroc" else "AUROC" for metric in COLUMNS]
+    table(["Arm", names[0], "Difference in AUROC", *names[1:]], rows)
+
+
+def _arm(study: Study, arm: str, colour: str) -> str:
+    what = describe(arm, study.facts.arms)
+    dot = f'<span style="color:{colour}">&#9679;</span> {safe(arm)}'
+    return dot + (f'<br><span class="quiet">{safe(what)}</span>' if what else "")
+
+
+def _value(values: pd.DataFrame, arm: str, metric: str) -> str:
+    row = values[(values["arm"] == arm) & (values["metric"] == metric)]
+    if row.empty:
+        return "not computed"
+    value, low, high = (float(row.iloc[0][name]) for name in ("value", "low", "high"))
+    return f'{value:.3f}<br><span class="interval">{low:.3f} to {high:.3f}</span>'
+
+
+def _gap(gaps: pd.DataFrame, arm: str, study: Study) -> str:
+    if arm == study.primary.baseline:
+        return '<span class="quiet">baseline</span>'
+    row = gaps[(gaps["arm"] == arm) & (gaps["metric"] == "auroc")]
+    if row.empty:
+        return "not computed"
+    value, low, high = (float(row.iloc[0][name]) for name in ("value", "low", "high"))
+    return f'{value:+.3f}<br><span class="interval">{low:+.3f} to {high:+.3f}</span>'
+
+
+@st.fragment
+def _efficiency(study: Study) -> None:
+    left, right = st.columns([2, 1], vertical_alignment="bottom")
+    with left:
+        show("<h2>How many labels it takes</h2>")
+    with right:
+        metric = pick("Metric", list(NAMES), "metric", lambda name: NAMES[name], study.primary.metric)
+    found = colours(study.arm_names, study.primary.baseline, [a for a in study.arm_names if is_control(a)])
+    chart = charts.label_efficiency(
+        study.arms, study.cells, metric, NAMES[metric], found, study.primary.baseline
+    )
+    st.plotly_chart(chart, config=CHART, key="efficiency")
+    show('<p class="quiet">Lines are means over seeds, bands 95 % intervals, small marks single seeds.</p>')
+
+
+@st.fragment
+def _threshold(study: Study, open_cases: Callable[[], None]) -> None:
+    show("<h2>What a threshold means</h2>")
+    cell = pick_cell(study, st.columns([1.5, 1.2, 0.8]))
+    value = pick_threshold(study, cell)
+    truth, probability = study.board.truth, study.probability(*cell)
+    count = worklist.counts(truth, probability >= value)
+    facts = study.facts
+    st.plotly_chart(
+        charts.histogram(probability, truth, value, (facts.negative, facts.positive)),
+        config=CHART,
+        key="histogram",
+    )
+    rate = worklist.rates(count)
+    shown = ", ".join(f"{NAMES[name]} {number:.3f}" for name, number in rate.items() if number == number)
+    show(f'<p aria-live="polite">{shown[:1].upper()}{shown[1:]}</p>')
+    places = st.columns(2)
+    for i, (outcome, words) in enumerate(worklist.OUTCOMES.items()):
+        with places[i % 2]:
+            label = f"{count[outcome]:,} {words}"
+            if st.button(label, key=f"open {outcome}", width="stretch", disabled=not count[outcome]):
+                chosen()["outcome"] = outcome
+                open_cases()
+
+
+def _small_print(study: Study) -> None:
+    lines = [*study.caveats, *study.facts.notes]
+    if lines:
+        with st.expander(f"What must be known beside these figures ({len(lines)})"):
+            show("".join(f"<p>{safe(line)}</p>" for line in lines))
