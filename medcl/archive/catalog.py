@@ -69,7 +69,8 @@ class Catalog:
             write_table(ledger, temporary / "ledger.parquet")
             write_table(scans, temporary / "catalog.parquet")
             write_table(tables.masks(), temporary / "masks.parquet")
-            facts = {"version": VERSION, "catalog": identity, "policy": policy}
+            facts: dict[str, Any] = {"version": VERSION, "catalog": identity, "policy": policy}
+            facts["missing_decoders"] = dict(sorted(tables.decoders.items()))
             write_json({**facts, **_summary(scans, ledger)}, temporary / "summary.json")
         return cls.open(folder)
 
@@ -103,8 +104,13 @@ class Catalog:
         return pd.read_parquet(self.folder / "masks.parquet")
 
     def summary(self) -> dict[str, Any]:
-        """Return counts of files by state and reason, of scans by modality and kind, and of flags."""
-        return _summary(self.scans, self.ledger)
+        """Return counts of files by state and reason, of scans by modality and kind, and of flags.
+
+        `missing_decoders` names the transfer syntaxes that cannot be decoded here, each with the number of
+        its files and the command that installs its decoder.
+        """
+        written = json.loads((self.folder / "summary.json").read_text(encoding="utf-8"))
+        return {**_summary(self.scans, self.ledger), "missing_decoders": written["missing_decoders"]}
 
     def is_located(self) -> bool:
         """True when this machine knows where the files are."""

@@ -77,6 +77,7 @@ def _stacked(
 ) -> tuple[dict[int, Outcome], dict[int, str | None]]:
     """Put DICOM files together; return what became of each by its number, and the scan that it is in."""
     headers = [(number, o.header) for number, o in enumerate(outcomes) if o.header is not None]
+    tables.missing_decoders(dicom.missing_decoders(header for _, header in headers))
     stacks, verdicts = dicom.group(headers)
     became = {n: replace(outcomes[n], state="quarantined", code="BAD_HEADER") for n, _ in headers}
     for number, (state, reason) in verdicts.items():

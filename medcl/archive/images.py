@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import warnings
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from medcl.archive.flags import quarantined
-from medcl.archive.found import Found, compact
+from medcl.archive.found import Found, compact, is_bomb
 from medcl.archive.types import Scan
 
 FORMATS = ("PNG", "JPEG")
@@ -27,6 +28,7 @@ def inspect(stream: BinaryIO, size: int) -> list[Found]:
         Rejected: TRUNCATED, DAMAGED, TOO_LARGE (Pillow's limit) or UNDECODABLE.
     """
     with _opened(stream) as picture:
+        _refuse_bomb(picture, size)
         flags = _flags(picture)
         width, height = picture.size
         turned = _orientation(picture) in (5, 6, 7, 8)
@@ -58,7 +60,10 @@ def load(stream: BinaryIO) -> Scan:
     Raises:
         Rejected: as `inspect`.
     """
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
     with _opened(stream) as picture:
+        _refuse_bomb(picture, size)
         flags = _flags(picture)
         _guarded(picture.load)
         array = _pixels(picture if _orientation(picture) == 1 else ImageOps.exif_transpose(picture))
@@ -98,6 +103,12 @@ def _flags(picture: Image.Image) -> tuple[str, ...]:
     if _orientation(picture) != 1:
         flags.add("EXIF_ROTATED")
     return tuple(sorted(flags))
+
+
+def _refuse_bomb(picture: Image.Image, size: int) -> None:
+    width, height = picture.size
+    if is_bomb(width * height * len(picture.getbands()), size):
+        raise quarantined("BOMB")
 
 
 def _orientation(picture: Image.Image) -> int:

@@ -6,7 +6,7 @@ Rows are kept in columns as they come, a few hundred bytes each, so that a milli
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,6 +117,7 @@ class Tables:
         self._places = Columns(LOCATOR)
         self._masks = Columns(MASKS)
         self.scan_count = 0
+        self.decoders: dict[str, dict[str, Any]] = {}
 
     def add_scan(self, row: ScanRow, parts: Sequence[tuple[Outcome, str, int]]) -> None:
         """Add a scan and where its pixels stand: (file, part of it, order among the scan's files)."""
@@ -160,6 +161,12 @@ class Tables:
     def ledger(self) -> pd.DataFrame:
         """Return the ledger, a row a file."""
         return self._files.frame("file", "state")
+
+    def missing_decoders(self, missing: Mapping[str, tuple[int, str]]) -> None:
+        """Add transfer syntaxes that cannot be decoded here: files that need them, and what to install."""
+        for syntax, (files, command) in missing.items():
+            known = self.decoders.setdefault(syntax, {"files": 0, "install": command})
+            known["files"] += files
 
     def volumes_by_series(self) -> dict[str, list[str]]:
         """Return the DICOM volumes of each series."""

@@ -1,0 +1,258 @@
+"""Fuzz the archive: mutated files through scan, read and convert.
+
+    python benchmarks/fuzz.py --files 20000
+
+Takes pydicom's and nibabel's own test files and some pictures, npz and zip made here; breaks each by bit
+flips, truncation, swapped tags, lengths that lie, or damaged gzip; and checks that nothing crashes, nothing
+takes over 5 s a file, memory stays under 1 GiB and every file is in the ledger. Exit code 1 when a promise is
+broken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import io
+import json
+import multiprocessing
+import os
+import random
+import resource
+import signal
+import sys
+import tempfile
+import time
+import zipfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pydicom
+from PIL import Image
+
+from medcl.archive import ArchiveError, Catalog, read
+from medcl.archive.convert import nifti_image
+from medcl.archive.examine import examine
+from medcl.archive.gather import gather
+from medcl.archive.privacy import hushed
+from medcl.archive.sources import check_roots, walk
+
+SECONDS_A_FILE = 5.0
+MEMORY_MIB = 1024
+BATCH = 500
+MAX_SEED_BYTES = 700_000
+
+
+class TooSlow(BaseException):
+    """Raised by the alarm; no `except Exception` of the code under test can swallow it."""
+
+
+def seeds() -> list[bytes]:
+    """Return the files that are mutated."""
+    found = []
+    for package in (pydicom, nibabel):
+        folder = Path(package.__file__).parent
+        paths = [*folder.glob("data/test_files/**/*"), *folder.glob("tests/data/*.nii*")]
+        paths += [*folder.glob("nicom/tests/data/*.dcm")]
+        found += [p.read_bytes() for p in sorted(paths) if p.is_file() and p.stat().st_size < MAX_SEED_BYTES]
+    return [content for content in found if len(content) > 64] + _made()
+
+
+def _made() -> list[bytes]:
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 255, (24, 30), dtype=np.uint8)
+    made = []
+    for kind in ("PNG", "JPEG"):
+        for picture in (values, np.dstack([values] * 3), values.astype(np.uint16) * 200):
+            if kind == "PNG" or picture.dtype == np.uint8:
+                stream = io.BytesIO()
+                Image.fromarray(picture).save(stream, kind)
+                made.append(stream.getvalue())
+    stream = io.BytesIO()
+    np.savez_compressed(
+        stream, train_images=rng.integers(0, 9, (6, 8, 8), dtype=np.uint8), train_labels=values[:6, :1]
+    )
+    made.append(stream.getvalue())
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("a.png", made[0])
+        packed.writestr("b.npz", made[-1])
+    made.append(stream.getvalue())
+    image = nibabel.Nifti1Image(rng.normal(size=(9, 8, 7)).astype(np.float32), np.eye(4))
+    return made * 4 + [gzip.compress(image.to_bytes())] * 8
+
+
+def mutate(content: bytes, draw: random.Random) -> bytes:
+    """Return a broken copy."""
+    how = draw.choice([_flip, _flip, _flip_head, _flip_head, _swap, _lie, _lie, _cut, _gzip])
+    broken = bytearray(content)
+    for _ in range(draw.choice([1, 1, 2, 4])):
+        broken = how(broken, draw)
+    return bytes(broken)
+
+
+def _flip(content: bytearray, draw: random.Random) -> bytearray:
+    for _ in range(draw.randint(1, 16)):
+        content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+    return content
+
+
+def _flip_head(content: bytearray, draw: random.Random) -> bytearray:
+    for _ in range(draw.randint(1, 6)):
+        content[draw.randrange(min(len(content), 1500))] = draw.randrange(256)
+    return content
+
+
+def _cut(content: bytearray, draw: random.Random) -> bytearray:
+    start = draw.randrange(len(content))
+    return (
+        content[:start] if draw.random() < 0.7 else content[:start] + content[start + draw.randint(1, 64) :]
+    )
+
+
+def _swap(content: bytearray, draw: random.Random) -> bytearray:
+    """Exchange two short pieces of the header, as when tags change places."""
+    end = min(len(content), 4000) - 8
+    first, second = draw.randrange(max(end, 1)), draw.randrange(max(end, 1))
+    length = draw.choice([2, 4, 8])
+    one, two = content[first : first + length], content[second : second + length]
+    content[first : first + length], content[second : second + length] = two, one
+    return content
+
+
+def _lie(content: bytearray, draw: random.Random) -> bytearray:
+    """Overwrite a field with a number that a length or a dimension must not be."""
+    number = draw.choice([0, 1, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 0xFFFFFFFE, len(content) * 2])
+    width = draw.choice([2, 4])
+    start = draw.randrange(max(min(len(content), 4000) - 4, 1)) & ~1
+    content[start : start + width] = (number & ((1 << 8 * width) - 1)).to_bytes(width, "little")
+    return content
+
+
+def _gzip(content: bytearray, draw: random.Random) -> bytearray:
+    packed = bytearray(gzip.compress(bytes(content), 1))
+    return _flip(packed, draw) if draw.random() < 0.5 else packed[: draw.randrange(20, len(packed) + 1)]
+
+
+def timed(work: Callable[[], Any], slowest: list[float]) -> Any:
+    """Run `work` under the alarm and note how long it took."""
+    signal.setitimer(signal.ITIMER_REAL, SECONDS_A_FILE)
+    start = time.perf_counter()
+    try:
+        return work()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        slowest[0] = max(slowest[0], time.perf_counter() - start)
+
+
+def run_batch(files: int, seed: int) -> dict[str, Any]:
+    """Break `files` files and take them through scan, read and convert; return what happened."""
+    draw = random.Random(seed)
+    pool = seeds()
+    slowest = [0.0]
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["MEDCL_HOME"] = f"{folder}/private"
+        archive = Path(folder) / "archive"
+        archive.mkdir()
+        for number in range(files):
+            (archive / str(number)).write_bytes(mutate(draw.choice(pool), draw))
+        with hushed():
+            outcomes = [
+                outcome
+                for entry in walk(check_roots([archive]))
+                for outcome in timed(lambda entry=entry: examine(entry), slowest)
+            ]
+            tables = gather([outcomes], "lenient")
+        on_disk = sum(not outcome.member for outcome in outcomes)
+        catalog = Catalog.write(Path(folder) / "catalog", tables, "lenient")
+        read_errors: Counter[str] = Counter()
+        converted = 0
+        for scan in catalog.scans["scan"]:
+            try:
+                found = timed(lambda scan=scan: read(catalog, scan), slowest)
+            except ArchiveError as error:
+                read_errors[error.code] += 1
+                continue
+            timed(lambda found=found: nifti_image(found).to_bytes(), slowest)
+            converted += 1
+        summary = catalog.summary()
+    return {
+        "files": files,
+        "complete": on_disk == files
+        and len(outcomes) == summary["files"] == sum(summary[s] for s in ("used", "dropped", "quarantined")),
+        "states": {state: summary[state] for state in ("used", "dropped", "quarantined")},
+        "reasons": summary["reasons"],
+        "converted": converted,
+        "read_errors": dict(read_errors),
+        "slowest_s": slowest[0],
+        "memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def _child(files: int, seed: int, answer: Any) -> None:
+    def ring(*_: object) -> None:
+        raise TooSlow
+
+    signal.signal(signal.SIGALRM, ring)
+    answer.send(run_batch(files, seed))
+
+
+def fuzz(files: int, seed: int = 0) -> dict[str, Any]:
+    """Fuzz in child processes, a batch each, and add up what they report."""
+    context = multiprocessing.get_context("fork")
+    total: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    faults: list[str] = []
+    slowest = memory = 0.0
+    for number, start in enumerate(range(0, files, BATCH)):
+        receiver, sender = context.Pipe(duplex=False)
+        child = context.Process(
+            target=_child, args=(min(BATCH, files - start), seed * 10_000 + number, sender)
+        )
+        child.start()
+        sender.close()
+        try:
+            found = receiver.recv()
+        except EOFError:
+            found = None
+        child.join()
+        if found is None or child.exitcode:
+            faults.append(
+                f"batch {number} (seed {seed * 10_000 + number}) died with exit code {child.exitcode}"
+            )
+            continue
+        if not found["complete"]:
+            faults.append(f"batch of seed {batch_seed}: files are missing from the ledger")
+        total.update({"files": found["files"], "converted": found["converted"], **found["states"]})
+        reasons.update(found["reasons"])
+        slowest, memory = max(slowest, found["slowest_s"]), max(memory, found["memory_mib"])
+    if memory > MEMORY_MIB:
+        faults.append(f"memory reached {memory:.0f} MiB")
+    return {
+        **total,
+        "reasons": dict(reasons.most_common()),
+        "slowest_s": round(slowest, 3),
+        "memory_mib": round(memory),
+        "faults": faults,
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--files", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    start = time.perf_counter()
+    report = fuzz(options.files, options.seed)
+    report["seconds"] = round(time.perf_counter() - start, 1)
+    print(json.dumps(report, indent=2))
+    return 1 if report["faults"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
