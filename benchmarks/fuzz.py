@@ -209,9 +209,8 @@ def fuzz(files: int, seed: int = 0) -> dict[str, Any]:
     slowest = memory = 0.0
     for number, start in enumerate(range(0, files, BATCH)):
         receiver, sender = context.Pipe(duplex=False)
-        child = context.Process(
-            target=_child, args=(min(BATCH, files - start), seed * 10_000 + number, sender)
-        )
+        batch_seed = seed * 10_000 + number
+        child = context.Process(target=_child, args=(min(BATCH, files - start), batch_seed, sender))
         child.start()
         sender.close()
         try:
@@ -220,9 +219,7 @@ def fuzz(files: int, seed: int = 0) -> dict[str, Any]:
             found = None
         child.join()
         if found is None or child.exitcode:
-            faults.append(
-                f"batch {number} (seed {seed * 10_000 + number}) died with exit code {child.exitcode}"
-            )
+            faults.append(f"batch of seed {batch_seed} died with exit code {child.exitcode}")
             continue
         if not found["complete"]:
             faults.append(f"batch of seed {batch_seed}: files are missing from the ledger")
