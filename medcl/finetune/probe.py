@@ -62,7 +62,10 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
 
 
 def fit_probe(features: np.ndarray, task: Task, labelled: Labelled) -> LinearProbe:
-    """Fit a probe, its strength chosen by AUROC on the validation scans (ties: the more regularised).
+    """Fit a probe, its strength chosen by AUROC on the validation scans.
+
+    A handful of validation scans cannot tell strengths apart: the most regularised one within a standard
+    error of the best is taken (Breiman et al. 1984, section 3.4.3).
 
     Args:
         features: (scans of the store, F).
@@ -74,7 +77,18 @@ def fit_probe(features: np.ndarray, task: Task, labelled: Labelled) -> LinearPro
         LinearProbe(strength).fit_pool(pool).fit(features[train], task.truth[train]) for strength in STRENGTHS
     ]
     scores = [auroc(task.truth[val], probe.predict_proba(features[val])[:, 1]) for probe in probes]
-    return probes[int(np.argmax(np.round(scores, 6)))]
+    enough = max(scores) - auroc_error(max(scores), task.truth[val])
+    return next(probe for probe, score in zip(probes, scores, strict=True) if score >= enough)
+
+
+def auroc_error(value: float, truth: np.ndarray) -> float:
+    """Return the standard error of an AUROC (Hanley & McNeil 1982); 0 where there is one class."""
+    positives, negatives = int(truth.sum()), int((1 - truth).sum())
+    if not positives or not negatives:
+        return 0.0
+    q1, q2 = value / (2 - value), 2 * value**2 / (1 + value)
+    variance = value * (1 - value) + (positives - 1) * (q1 - value**2) + (negatives - 1) * (q2 - value**2)
+    return float(np.sqrt(max(variance, 0.0) / (positives * negatives)))
 
 
 def auroc(truth: np.ndarray, probability: np.ndarray) -> float:

@@ -1,0 +1,34 @@
+"""A store that takes no archive: small pictures whose class is a bright patch, and two scans a patient."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medcl.archive import scan_archive
+from medcl.store import Store, prepare
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    folder = tmp_path_factory.mktemp("task")
+    generator = np.random.default_rng(0)
+    arrays = {}
+    for split, count in (("train", 120), ("val", 60), ("test", 80)):
+        images = generator.normal(100, 20, (count, 32, 32))
+        truth = np.arange(count) % 2
+        for image, positive in zip(images, truth, strict=True):
+            if positive:
+                row, column = generator.integers(6, 20, 2)
+                image[row : row + 7, column : column + 7] += 90
+        arrays |= {f"{split}_images": images.clip(0, 255).astype(np.uint8), f"{split}_labels": truth[:, None]}
+    np.savez(folder / "set.npz", **arrays)
+    catalog = scan_archive([folder / "set.npz"], folder / "catalog")
+    return prepare(catalog, folder / "store")
+
+
+@pytest.fixture(scope="session")
+def store_folder(store: Store) -> Path:
+    return store.folder
