@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Literal
 
 import numpy as np
@@ -188,9 +189,14 @@ def choose_backend(name: Backend) -> Render:
     Raises:
         UsageError: it is not known.
     """
-    modules = {"auto": "torch_backend", "torch": "torch_backend", "monai": "monai_backend"}
+    modules = {"torch": "torch_backend", "fused": "fused_backend", "monai": "monai_backend"}
+    compiled = find_spec("numba") is not None
+    if name == "auto":
+        name = "fused" if compiled else "torch"
     if name not in modules:
-        raise UsageError(f"backend='{name}' is not known; it is {', '.join(modules)}")
+        raise UsageError(f"backend='{name}' is not known; it is auto, {', '.join(modules)}")
+    if name == "fused" and not compiled:
+        raise UsageError("backend='fused' needs numba; install medcl[fast], or say backend='torch'")
     render: Render = import_module(f"medcl.views.{modules[name]}").render
     return render
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from view_phantoms import MemoryStore, grid_affine, phantom_volume, picture_stor
 from medcl.views import Policy, ViewParams, draw_views, load_policy, read_frames, shipped
 from medcl.views.loader import choose_backend, view_affines
 
-FAST = ["torch"]
+FAST = ["torch", *(["fused"] if find_spec("numba") else [])]
 NAMES = sorted(path.stem for path in shipped("views").glob("*.yaml"))
 WINDOW = 4.0
 """Width of the normalised window, from -2 to 2."""
