@@ -92,12 +92,11 @@ def sign_differs(syntax: str, content: bytes, shared: Attributes) -> bool:
     return signed is not None and signed != shared.signed
 
 
-def decode(syntax: str, content: bytes, index: int, options: dict[str, Any]) -> np.ndarray:
-    """Decode one frame of encapsulated pixels, trying each decoder in turn.
+def decode(syntax: str, frame: bytes, options: dict[str, Any]) -> np.ndarray:
+    """Decode one compressed frame, trying each decoder in turn.
 
     Args:
-        content: the value of the pixels' element.
-        index: of the frame.
+        frame: the compressed bytes.
         options: of pydicom's decoders.
 
     Returns:
@@ -106,14 +105,17 @@ def decode(syntax: str, content: bytes, index: int, options: dict[str, Any]) -> 
     Raises:
         Rejected: DECODER_MISSING or UNDECODABLE.
     """
+    from pydicom.encaps import encapsulate
     from pydicom.pixels import get_decoder
 
     plugins = decoders(syntax, options["bits_stored"])
     if not plugins:
         raise quarantined("DECODER_MISSING" if syntax in PLUGINS else "UNDECODABLE")
+    value = encapsulate([frame], has_bot=False)
+    one = {**options, "number_of_frames": 1}
     for plugin in plugins:
         try:
-            array, _ = get_decoder(syntax).as_array(content, index=index, decoding_plugin=plugin, **options)
+            array, _ = get_decoder(syntax).as_array(value, index=0, decoding_plugin=plugin, **one)
             return np.asarray(array)
         except Exception:  # decoders raise whatever their C libraries say; the next may do better
             continue

@@ -19,6 +19,7 @@ JITTER_MM, JITTER_FRACTION = 0.02, 0.01
 TILT_TOLERANCE = 2e-3
 MAX_MISSING_FRACTION, MAX_MISSING_RUN, MAX_GAP_MM = 0.10, 3, 15.0
 MAX_REFINEMENT = 4
+MIN_RUN = 3
 MAX_SLICES = 20_000
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -111,23 +112,29 @@ def _places(distances: np.ndarray) -> tuple[np.ndarray, set[str]]:
     jitter = max(JITTER_FRACTION * median, JITTER_MM)
     if (np.abs(distances - median) <= jitter).all():
         return np.arange(len(distances) + 1, dtype=np.float64), set()
-    native = _native_step(distances, jitter)
-    if native is not None:
-        steps = np.round(distances / native)
-        return np.concatenate([[0.0], np.cumsum(steps)]), _gap_flags(steps, native)
+    steps = _whole_steps(distances, median, jitter)
+    if steps is not None and not _is_planned(steps):
+        return np.concatenate([[0.0], np.cumsum(steps)]), _gap_flags(steps, distances.sum() / steps.sum())
     return _uneven(distances, median)
 
 
-def _native_step(distances: np.ndarray, jitter: float) -> float | None:
-    """Return the step of which all distances are whole multiples, when most are that step itself."""
-    median = float(np.median(distances))
-    candidates = distances[np.abs(distances - median) <= jitter]
-    if len(candidates) < len(distances) / 2:
+def _whole_steps(distances: np.ndarray, median: float, jitter: float) -> np.ndarray | None:
+    """Return the distances in steps of the smallest one, or None when they are no whole multiples of it."""
+    smallest = float(distances.min())
+    if smallest < median / MAX_REFINEMENT:
         return None
-    steps = np.round(distances / candidates.mean())
-    native = float(distances.sum() / max(steps.sum(), 1))
-    whole = (steps >= 1).all() and (np.abs(distances - steps * native) <= jitter * np.sqrt(steps)).all()
-    return native if whole else None
+    native = float(distances[distances <= smallest + 2 * jitter].mean())
+    steps = np.round(distances / native)
+    native = float(distances.sum() / steps.sum())
+    whole = np.abs(distances - steps * native) <= jitter * np.sqrt(steps)
+    return steps if whole.all() else None
+
+
+def _is_planned(steps: np.ndarray) -> bool:
+    """True when wider steps come in runs of at least three: the scan was made so, nothing is missing."""
+    changes = np.flatnonzero(np.diff(steps)) + 1
+    runs = np.split(steps, changes)
+    return all(len(run) >= MIN_RUN for run in runs if run[0] > 1)
 
 
 def _gap_flags(steps: np.ndarray, native: float) -> set[str]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from medcl.archive.dicom_codecs import decode, sign_differs
 from medcl.archive.dicom_file import MODALITY_LUT, header_of, open_elements, pixel_bytes
+from medcl.archive.dicom_fragments import frames
 from medcl.archive.dicom_header import Attributes, DicomHeader, Frame
 from medcl.archive.dicom_tags import NATIVE, Elements
 from medcl.archive.flags import quarantined
@@ -31,7 +32,8 @@ class PixelFile:
         self.header = header
         self.flags: set[str] = set()
         self._content: bytes | None = None
-        self._whole: tuple[int, np.ndarray] | None = None
+        self._frames: list[bytes] | None = None
+        self._whole: np.ndarray | None = None
 
     @classmethod
     def open(cls, stream: BinaryIO) -> PixelFile:
@@ -56,26 +58,29 @@ class PixelFile:
         if not tiles:
             return self._picture(index)
         if self._whole is None:
-            self._whole = (0, self._picture(0))
+            self._whole = self._picture(0)
         rows, columns = self.header.matrix
         top, left = index // tiles * rows, index % tiles * columns
-        return self._whole[1][top : top + rows, left : left + columns]
+        return self._whole[top : top + rows, left : left + columns]
 
     def _picture(self, index: int) -> np.ndarray:
         header, shared = self.header, self.header.shared
         plain = header.syntax in NATIVE and self.found.little
         if plain and shared.samples == 1 and shared.bits_allocated >= 8:
             return self._native(index)
-        content = self._value()
         options = _options(shared, header.pixel_tag, self.found.pixel_vr)
         if header.syntax not in NATIVE:
-            if sign_differs(header.syntax, content, shared):
+            if self._frames is None:
+                self._frames = frames(self._value(), shared.n_frames)
+            if sign_differs(header.syntax, self._frames[index], shared):
                 self.flags.add("PIXELREP_MISMATCH")
-            return decode(header.syntax, content, index, options)
+            return decode(header.syntax, self._frames[index], options)
+        if self._content is None:
+            self._content = self._value()
         from pydicom.pixels import get_decoder
 
         try:
-            array, _ = get_decoder(header.syntax).as_array(content, index=index, **options)
+            array, _ = get_decoder(header.syntax).as_array(self._content, index=index, **options)
         except Exception:  # whatever pydicom finds wrong with the pixels
             raise quarantined("UNDECODABLE") from None
         return array.astype(array.dtype.newbyteorder("="), copy=False)
@@ -92,15 +97,13 @@ class PixelFile:
         return np.frombuffer(content, dtype).reshape(shared.rows, shared.columns)
 
     def _value(self) -> bytes:
-        if self._content is None:
-            found = self.found
-            length = found.pixel_length if found.pixel_length >= 0 else found.size - found.pixel_start
-            if self.header.syntax in NATIVE:
-                expected = pixel_bytes(self.header.shared)
-                length = min(length, expected + expected % 2)
-            found.stream.seek(found.pixel_start)
-            self._content = found.stream.read(length)
-        return self._content
+        found = self.found
+        length = found.pixel_length if found.pixel_length >= 0 else found.size - found.pixel_start
+        if self.header.syntax in NATIVE:
+            expected = pixel_bytes(self.header.shared)
+            length = min(length, expected + expected % 2)
+        found.stream.seek(found.pixel_start)
+        return found.stream.read(length)
 
 
 def _options(shared: Attributes, pixel_tag: int, pixel_vr: str) -> dict[str, Any]:

@@ -1,0 +1,121 @@
+"""Every trap is read right, held back, or refused with its reason: nothing is silently wrong."""
+
+from __future__ import annotations
+
+import io
+import random
+from collections import Counter
+from functools import cache
+
+import numpy as np
+import pytest
+
+from medcl.archive import Scan, dicom
+from medcl.archive.flags import Rejected, held_back
+from medcl.testing import phantom
+from medcl.testing.traps import Picture, Trap, all_traps
+
+TRAPS = {trap.name: trap for trap in all_traps()}
+
+
+@cache
+def built(name: str) -> dict[str, bytes]:
+    return TRAPS[name].build()
+
+
+@cache
+def in_order(name: str) -> Read:
+    return Read(built(name), sorted(built(name)))
+
+
+class Read:
+    """The scans of a trap, and why files are not used."""
+
+    def __init__(self, files: dict[str, bytes], order: list[str]) -> None:
+        headers, reasons = [], {}
+        for number, name in enumerate(order):
+            try:
+                header = dicom.read_header(io.BytesIO(files[name]), len(files[name]))
+            except Rejected as verdict:
+                reasons[name] = verdict.code
+                continue
+            if header is None:
+                reasons[name] = "no DICOM"
+            else:
+                headers.append((number, header))
+        self.stacks, verdicts = dicom.group(headers)
+        reasons |= {order[number]: code for number, (_, code) in verdicts.items()}
+        self.reasons = reasons
+        self.names = [tuple(order[number] for number in stack.files) for stack in self.stacks]
+        self.scans: list[Scan] = []
+        for stack, names in zip(self.stacks, self.names, strict=True):
+            openers = [lambda name=name: io.BytesIO(files[name]) for name in names]
+            self.scans.append(dicom.assemble(openers, {"part": stack.stack_key}))
+
+    @property
+    def flags(self) -> set[str]:
+        stacked = [flag for stack in self.stacks for flag in stack.flags]
+        return {*stacked, *(flag for scan in self.scans for flag in scan.flags)}
+
+
+def error_of(scan: Scan, truth: object, trap: Trap) -> float:
+    """Return by how much a scan misses a truth, relative to what is allowed (at most 1 passes)."""
+    if isinstance(truth, Picture):
+        same = scan.array.shape == truth.array.shape and scan.affine is None
+        if not same or (scan.spacing_mm is None) != (truth.spacing_mm is None):
+            return np.inf
+        if truth.spacing_mm is not None and not np.allclose(scan.spacing_mm or (), truth.spacing_mm):
+            return np.inf
+        miss = np.abs(scan.array.astype(float) - truth.array).max()
+        return float(miss / truth.tolerance) if truth.tolerance else float(2 * miss)
+    if scan.affine is None:
+        return np.inf
+    assert callable(truth)
+    allowed = trap.tolerance
+    error = phantom.score(scan.array, scan.affine, truth, scan.valid).largest / allowed
+    if scan.valid is not None and "GAP" in scan.flags:
+        filled = np.broadcast_to(~scan.valid.any(axis=(0, 1)), scan.array.shape)
+        error = max(error, phantom.score(scan.array, scan.affine, truth, filled).largest / trap.between)
+    return error
+
+
+@pytest.mark.parametrize("name", TRAPS)
+def test_trap(name: str) -> None:
+    trap, files = TRAPS[name], built(name)
+    read = in_order(name)
+    assert trap.flags <= read.flags
+    assert trap.reasons <= set(read.reasons.values())
+    used = {file for names in read.names for file in names}
+    assert len(files) == len(used) + len(read.reasons)
+    assert len(read.reasons) == trap.unused
+    held = [held_back({*a.flags, *b.flags}, "default") for a, b in zip(read.stacks, read.scans, strict=True)]
+    if trap.outcome == "refused":
+        assert not read.stacks
+        return
+    assert all(held) if trap.outcome == "held" else not any(held)
+    for truth in trap.truths:
+        errors = [error_of(scan, truth, trap) for scan in read.scans]
+        right = [scan for scan, error in zip(read.scans, errors, strict=True) if error <= 1]
+        assert any(scan.unit == trap.unit for scan in right), errors
+    for scan, stack in zip(read.scans, read.stacks, strict=True):
+        assert scan.array.shape == stack.shape or name == "grey-as-rgb"
+        assert scan.unit == stack.unit
+        assert scan.spacing_mm == pytest.approx(stack.spacing_mm)
+
+
+@pytest.mark.parametrize("name", TRAPS)
+def test_order_of_files_changes_nothing(name: str) -> None:
+    files = built(name)
+    order = sorted(files)
+    first = in_order(name)
+    random.Random(7).shuffle(order)
+    second = Read(files, order)
+    assert [stack.stack_key for stack in first.stacks] == [stack.stack_key for stack in second.stacks]
+    assert Counter(first.reasons.values()) == Counter(second.reasons.values())
+    for one, two in zip(first.scans, second.scans, strict=True):
+        assert one.array.dtype == two.array.dtype
+        np.testing.assert_array_equal(one.array, two.array)
+        assert one.flags == two.flags
+        assert (one.affine is None) == (two.affine is None)
+        if one.affine is not None:
+            np.testing.assert_array_equal(one.affine, two.affine)
