@@ -12,7 +12,8 @@ class Ring(nn.Module):
     """The last K entries of all processes, with the scan and patient that each came from.
 
     Entries are held during a step and join after it, so that a loss never meets the keys of its own step.
-    All processes hold the same ring. Its buffers are persistent, fill count and position included.
+    All processes hold the same ring. Its buffers are persistent, fill count and position included; what is
+    held is not, so checkpoints belong between steps.
 
     Attributes:
         entries: (K, *shape) float32; slots that were never filled are zero.
