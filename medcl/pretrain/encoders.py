@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from monai.networks.nets import DenseNet121, ResNet
+from pydantic import Field
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -33,8 +34,9 @@ class EncoderConfig(Config):
     """
 
     name: Literal["resnet10", "resnet18", "resnet34", "resnet50", "densenet121"] = "resnet18"
-    width: int = 64
-    """Channels of a ResNet's first stage; each later stage has twice as many."""
+    width: Annotated[int, Field(ge=8, multiple_of=8)] = 64
+    """Channels of a ResNet's first stage; each later stage has twice as many. In eights: with 4, the
+    channels-last convolutions of torch 2.13 write out of bounds on AVX2 processors."""
     stem: Literal["small", "compact", "standard"] = "standard"
     spatial_dims: Literal[2, 3] = 2
     in_channels: int = 1

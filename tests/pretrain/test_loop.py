@@ -1,0 +1,157 @@
+"""Pretraining as a whole: it learns, stops, resumes to the bit, and says what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from medcl.archive import scan_archive
+from medcl.config import dump
+from medcl.errors import UsageError, WorkFailed
+from medcl.pretrain import EncoderConfig, PretrainConfig, ViewsConfig, load_encoder, pretrain
+from medcl.pretrain.optimisers import OptimiserConfig
+from medcl.store import prepare
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pretrain")
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 255, (96, 16, 16), np.uint8)
+    np.savez(folder / "set.npz", train_images=images, train_labels=np.zeros((96, 1), int))
+    prepare(scan_archive([folder / "set.npz"], folder / "catalog"), folder / "store")
+    return folder / "store"
+
+
+def settings(store: Path, **changes: object) -> PretrainConfig:
+    return PretrainConfig(
+        **{
+            "store": store,
+            "views": ViewsConfig(policy="cxr", size_px=16),
+            "encoder": EncoderConfig(name="resnet10", width=8, stem="compact"),
+            "optimiser": OptimiserConfig(warmup_epochs=0.5),
+            "epochs": 4,
+            "batch_size": 32,
+            "threads": 1,
+            **changes,
+        }
+    )
+
+
+def command_line(folder: Path) -> list[str]:
+    """Pretrain `folder/config.yaml` into `folder/run`, as a process of its own."""
+    return [sys.executable, "-m", "medcl", "pretrain", str(folder / "config.yaml"), "-o", str(folder / "run")]
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return load_file(run / "encoder.safetensors")
+
+
+def same(first: Path, second: Path) -> bool:
+    one, other = weights(first), weights(second)
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_run_learns_and_leaves_what_is_needed_to_repeat_it(store: Path, tmp_path: Path) -> None:
+    summary = pretrain(settings(store, epochs=12), tmp_path / "run")
+    log = pd.read_csv(tmp_path / "run" / "metrics.csv")
+    assert summary["steps"] == len(log) == 36
+    assert log["loss"].tail(6).mean() < log["loss"].head(6).mean() - 0.1
+    assert load_encoder(tmp_path / "run").feature_size == 64
+    kept = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"config.yaml", "provenance.json", "environment.json", "events", "summary.json"} <= kept
+    assert "checkpoint.pt" not in kept
+
+
+def test_the_same_configuration_gives_the_same_weights_and_another_seed_does_not(
+    store: Path, tmp_path: Path
+) -> None:
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        pretrain(settings(store, epochs=1, seed=seed), tmp_path / name)
+    assert same(tmp_path / "a", tmp_path / "b")
+    assert not same(tmp_path / "a", tmp_path / "c")
+
+
+@pytest.mark.parametrize("method", ["simclr", "moco", "byol", "swav", "barlow_twins"])
+def test_killed_at_random_and_resumed_equals_undisturbed(store: Path, tmp_path: Path, method: str) -> None:
+    config = settings(store, epochs=6, checkpoint_every_s=0.0, method={"name": method})
+    (tmp_path / "config.yaml").write_text(dump(config))
+    pretrain(config, tmp_path / "whole")
+    command = command_line(tmp_path)
+    process = subprocess.Popen(command, env=os.environ, stderr=subprocess.PIPE)
+    while not (tmp_path / "run" / "checkpoint.pt").exists():
+        assert process.poll() is None
+        time.sleep(0.005)
+    time.sleep(random.random() / 2)
+    process.kill()
+    process.wait()
+    if not (tmp_path / "run" / "summary.json").exists():
+        pretrain(config, tmp_path / "run", resume=True)
+    assert same(tmp_path / "whole", tmp_path / "run")
+
+
+def test_sigterm_saves_and_says_how_to_go_on(store: Path, tmp_path: Path) -> None:
+    config = settings(store, epochs=2000)
+    (tmp_path / "config.yaml").write_text(dump(config))
+    command = command_line(tmp_path)
+    process = subprocess.Popen(command, env=os.environ, stderr=subprocess.PIPE, text=True)
+    while not list((tmp_path / "run").glob("events/*")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert told.strip().splitlines()[-1].startswith("medcl: stopped at step")
+    assert "Traceback" not in told
+    assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] > 0
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_scans(store: Path, tmp_path: Path) -> None:
+    with pytest.raises(WorkFailed, match="lower optimiser"):
+        pretrain(settings(store, optimiser=OptimiserConfig(lr_per_256=1e30)), tmp_path / "run")
+    failure = json.loads((tmp_path / "run" / "failure.json").read_text())
+    assert len(failure["scans"]) == 32
+    assert all(scan.startswith("s-") for scan in failure["scans"])
+
+
+def test_folders_and_configurations_that_do_not_fit_are_refused(store: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="fewer than batch_size"):
+        pretrain(settings(store, batch_size=4096), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(UsageError, match="nothing to resume"):
+        pretrain(settings(store), tmp_path / "run", resume=True)
+    pretrain(settings(store, epochs=1), tmp_path / "run")
+    with pytest.raises(UsageError, match="finished run"):
+        pretrain(settings(store, epochs=1), tmp_path / "run")
+
+
+def test_a_second_process_is_refused_by_name(store: Path, tmp_path: Path) -> None:
+    config = settings(store, epochs=2000)
+    (tmp_path / "config.yaml").write_text(dump(config))
+    command = command_line(tmp_path)
+    first = subprocess.Popen(command, env=os.environ, stderr=subprocess.DEVNULL)
+    try:
+        while not list((tmp_path / "run").glob("events/*")):
+            assert first.poll() is None
+            time.sleep(0.05)
+        second = subprocess.run([*command, "--resume"], capture_output=True, text=True, check=False)
+        assert second.returncode == 2
+        assert f"in use by process {first.pid}" in second.stderr
+    finally:
+        first.kill()
+        first.wait()
