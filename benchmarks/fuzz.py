@@ -41,6 +41,7 @@ from medcl.archive.privacy import hushed
 from medcl.archive.sources import check_roots, walk
 
 SECONDS_A_FILE = 5.0
+"""Of processor time, which other work on the machine does not change; ten times that on the clock."""
 MEMORY_MIB = 1024
 BATCH = 500
 MAX_SEED_BYTES = 700_000
@@ -90,7 +91,7 @@ def mutate(content: bytes, draw: random.Random) -> bytes:
     how = draw.choice([_flip, _flip, _flip_head, _flip_head, _swap, _lie, _lie, _cut, _gzip])
     broken = bytearray(content)
     for _ in range(draw.choice([1, 1, 2, 4])):
-        broken = how(broken, draw)
+        broken = how(broken, draw) if len(broken) > 32 else broken
     return bytes(broken)
 
 
@@ -139,13 +140,15 @@ def _gzip(content: bytearray, draw: random.Random) -> bytearray:
 
 def timed(work: Callable[[], Any], slowest: list[float]) -> Any:
     """Run `work` under the alarm and note how long it took."""
-    signal.setitimer(signal.ITIMER_REAL, SECONDS_A_FILE)
-    start = time.perf_counter()
+    signal.setitimer(signal.ITIMER_PROF, SECONDS_A_FILE)
+    signal.setitimer(signal.ITIMER_REAL, 10 * SECONDS_A_FILE)
+    start = time.process_time()
     try:
         return work()
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        slowest[0] = max(slowest[0], time.perf_counter() - start)
+        slowest[0] = max(slowest[0], time.process_time() - start)
 
 
 def run_batch(files: int, seed: int) -> dict[str, Any]:
@@ -197,6 +200,7 @@ def _child(files: int, seed: int, answer: Any) -> None:
         raise TooSlow
 
     signal.signal(signal.SIGALRM, ring)
+    signal.signal(signal.SIGPROF, ring)
     answer.send(run_batch(files, seed))
 
 
@@ -221,6 +225,7 @@ def fuzz(files: int, seed: int = 0) -> dict[str, Any]:
         if found is None or child.exitcode:
             faults.append(f"batch of seed {batch_seed} died with exit code {child.exitcode}")
             continue
+        print(f"{start + found['files']} files, {len(faults)} faults", file=sys.stderr, flush=True)
         if not found["complete"]:
             faults.append(f"batch of seed {batch_seed}: files are missing from the ledger")
         total.update({"files": found["files"], "converted": found["converted"], **found["states"]})

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -19,7 +18,6 @@ from medcl.archive.found import is_bomb
 
 MAX_MEMBER_BYTES = 1 << 30
 MAX_TOTAL_RATIO = 1000
-FAULTS = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,9 @@ def members(stream: BinaryIO, kind: str, size: int) -> Iterator[Member]:
             if total > MAX_TOTAL_RATIO * size and is_bomb(total, size):
                 raise quarantined("BOMB")
             yield member
-    except FAULTS:
+    except Rejected:
+        raise
+    except Exception:  # zipfile and tarfile raise a dozen kinds on malformed files, IndexError among them
         raise quarantined("DAMAGED") from None
 
 
@@ -94,7 +94,7 @@ def content(member: Member) -> bytes:
     """
     try:
         unpacked = member.read()
-    except FAULTS:
+    except Exception:  # as in `members`
         raise quarantined("DAMAGED") from None
     if len(unpacked) != member.size:
         raise quarantined("TRUNCATED" if len(unpacked) < member.size else "BOMB")

@@ -17,6 +17,7 @@ from medcl.archive.found import Found
 from medcl.archive.label_objects import LabelHeader, describe
 from medcl.archive.masks import is_label_map, looks_like_labels
 from medcl.archive.privacy import hushed, pseudonym
+from medcl.archive.remote import open_file
 from medcl.archive.sources import HEAD_BYTES, Entry, head_hash, sniff
 
 
@@ -73,7 +74,7 @@ def examine(entry: Entry) -> list[Outcome]:
         state: State = "dropped" if entry.fault in ("SYMLINK", "SPECIAL_FILE") else "quarantined"
         return [replace(blank, state=state, code=entry.fault)]
     try:
-        with open(entry.path, "rb") as stream:
+        with open_file(entry.path) as stream:
             kind = container_kind(stream)
             if kind is not None:
                 return _contained(blank, stream, kind)
@@ -166,15 +167,21 @@ def _dicom(blank: Outcome, stream: BinaryIO) -> Outcome:
         return replace(blank, labels=labels)
     if header is None:
         raise dropped("UNKNOWN_FORMAT")
-    return replace(blank, header=veiled(header))
+    return replace(blank, header=header)
 
 
-def veiled(header: DicomHeader) -> DicomHeader:
-    """Return a header with pseudonyms in place of identifiers and free text, which only serve as keys.
+def veiled(outcome: Outcome) -> Outcome:
+    """Return an outcome with pseudonyms in place of identifiers and free text, which only serve as keys.
 
-    The SOP instance UID stays: with it a scan's files are told apart again when they are read.
+    The SOP instance UID stays: with it a scan's files are told apart again when they are read. The process
+    that has the key does this; the workers, which may be other machines, have none.
     """
-    return replace(header, shared=_veiled(header.shared))
+    if outcome.header is not None:
+        return replace(outcome, header=replace(outcome.header, shared=_veiled(outcome.header.shared)))
+    if outcome.labels is not None:
+        series = tuple(sorted(_veil("series", uid) for uid in outcome.labels.series))
+        return replace(outcome, labels=replace(outcome.labels, series=series))
+    return outcome
 
 
 @lru_cache(maxsize=256)

@@ -109,6 +109,7 @@ REASONS: dict[str, str] = {
     "NO_IMAGES": "an npz without train_images, val_images or test_images",
     # quarantined: an image that cannot be trusted or read
     "UNREADABLE": "reading the file failed",
+    "CRASHED": "reading the file ended the process that read it",
     "UNREADABLE_FOLDER": "the folder may not be read",
     "TRUNCATED": "the file ends before its pixels do",
     "DAMAGED": "the file's checksum or structure is broken",

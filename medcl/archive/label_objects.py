@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -9,13 +10,14 @@ from typing import Any, BinaryIO
 import numpy as np
 from pydicom import dcmread
 
+from medcl.archive.dicom_tags import Elements, elements
 from medcl.archive.flags import quarantined
-from medcl.archive.privacy import pseudonym
 
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 STRUCTURES = "1.2.840.10008.5.1.4.1.1.481.3"
 KINDS = {SEGMENTATION: "seg", STRUCTURES: "rtstruct"}
-TAGS = ["SOPClassUID", "ReferencedSeriesSequence", "ReferencedFrameOfReferenceSequence"]
+SOP_CLASS, REFERENCED_SERIES, REFERENCED_SPACES = 0x00080016, 0x00081115, 0x30060010
+REFERENCES = frozenset({REFERENCED_SERIES, REFERENCED_SPACES})
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 OFF_PLANE = 0.3
 MAX_LABELS = 255
@@ -23,26 +25,31 @@ MAX_LABELS = 255
 
 @dataclass(frozen=True, slots=True)
 class LabelHeader:
-    """What a label object says of itself: `seg` or `rtstruct`, and the series (pseudonyms) it is drawn on."""
+    """What a label object says of itself: `seg` or `rtstruct`, and the series that it is drawn on."""
 
     kind: str
     series: tuple[str, ...]
 
 
 def describe(stream: BinaryIO) -> LabelHeader | None:
-    """Return what a DICOM file says of labels in it, or None when it holds none."""
-    stream.seek(0)
-    header = dcmread(stream, stop_before_pixels=True, specific_tags=list(TAGS), force=True)
-    kind = KINDS.get(str(header.get("SOPClassUID", "")))
-    if kind is None:
+    """Return what a DICOM file says of labels in it, or None when it holds none.
+
+    Raises:
+        Rejected: its references are malformed.
+    """
+    size = stream.seek(0, io.SEEK_END)
+    found = elements(stream, size, frozenset({SOP_CLASS}), REFERENCES)
+    sop_class = found.values.get(SOP_CLASS, b"") if found is not None else b""
+    kind = KINDS.get(sop_class.decode("ascii", "replace").strip("\0 "))
+    if found is None or kind is None:
         return None
-    series = {str(item.SeriesInstanceUID).strip() for item in _referenced(header)}
-    return LabelHeader(kind, tuple(sorted(pseudonym("series", uid) for uid in series if uid)))
+    series = {str(item.SeriesInstanceUID).strip() for item in _referenced(found)}
+    return LabelHeader(kind, tuple(sorted(series - {""})))
 
 
-def _referenced(header: Any) -> Iterator[Any]:
-    yield from header.get("ReferencedSeriesSequence") or []
-    for space in header.get("ReferencedFrameOfReferenceSequence") or []:
+def _referenced(found: Elements) -> Iterator[Any]:
+    yield from found.items(REFERENCED_SERIES)
+    for space in found.items(REFERENCED_SPACES):
         for study in space.get("RTReferencedStudySequence") or []:
             yield from study.get("RTReferencedSeriesSequence") or []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
@@ -19,6 +18,7 @@ from medcl.archive.flags import Rejected, held_back, quarantined
 from medcl.archive.label_objects import segments, structures
 from medcl.archive.masks import is_label_map, onto_grid
 from medcl.archive.privacy import hushed
+from medcl.archive.remote import open_file, status
 from medcl.archive.sources import HEAD_BYTES, head_hash
 from medcl.archive.types import Scan
 from medcl.errors import UsageError
@@ -121,14 +121,16 @@ def _load(row: dict[str, Any], places: list[Place]) -> Scan:
 def _check_unchanged(place: Place) -> None:
     """Refuse a file whose first block is not what was scanned; size and time are looked at first."""
     try:
-        status = os.stat(place["container"])
-        if status.st_mtime_ns == place["mtime_ns"] and (place["member"] or status.st_size == place["size"]):
+        size, changed = status(place["container"])
+        if changed == place["mtime_ns"] and (place["member"] or size == place["size"]):
             return
-        with open(place["container"], "rb") as stream:
+        with open_file(place["container"]) as stream:
             same = head_hash(stream.read(HEAD_BYTES)) == place["head"]
     except FileNotFoundError:
         raise quarantined("MISSING") from None
-    if place["member"] or not same or status.st_size != place["size"]:
+    except OSError:
+        raise quarantined("UNREADABLE") from None
+    if place["member"] or not same or size != place["size"]:
         raise quarantined("CHANGED")
 
 
@@ -136,15 +138,15 @@ def _opened(place: Place) -> BinaryIO:
     """Open the file, or the member of a zip or tar, of a place for reading."""
     if place["member"]:
         return io.BytesIO(_member_bytes(place["container"], [place["member"]])[place["member"]])
-    return open(place["container"], "rb")
+    return open_file(place["container"])
 
 
 def _member_bytes(container: str, keys: Iterable[str]) -> dict[str, bytes]:
-    with open(container, "rb") as stream:
+    with open_file(container) as stream:
         kind = container_kind(stream)
         if kind is None:
             raise quarantined("CHANGED")
-        return read_members(stream, kind, os.stat(container).st_size, keys)
+        return read_members(stream, kind, status(container)[0], keys)
 
 
 def _load_nifti(row: dict[str, Any], places: list[Place]) -> Scan:
@@ -195,7 +197,7 @@ def _load_dicom(row: dict[str, Any], places: list[Place]) -> Scan:
     def opener(place: Place) -> Callable[[], BinaryIO]:
         if place["member"]:
             return lambda: io.BytesIO(content[place["container"]][place["member"]])
-        return lambda: open(place["container"], "rb")
+        return lambda: open_file(place["container"])
 
     shape = tuple(int(size) for size in row["shape"].split("x"))
     return dicom.assemble(

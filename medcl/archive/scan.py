@@ -11,7 +11,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from medcl.archive.catalog import Catalog
-from medcl.archive.examine import Outcome, examine_all
+from medcl.archive.cluster import examined_on_cluster
+from medcl.archive.examine import Outcome, examine_all, veiled
 from medcl.archive.flags import check_policy
 from medcl.archive.gather import gather, reasons
 from medcl.archive.index import Index, stamp
@@ -24,24 +25,32 @@ BATCH = 256
 CHUNK = 4096
 
 
-def scan_archive(archives: Sequence[Path], out: Path, policy: str = "default", workers: int = 1) -> Catalog:
+def scan_archive(
+    archives: Sequence[Path | str],
+    out: Path,
+    policy: str = "default",
+    workers: int = 1,
+    scheduler: str | None = None,
+) -> Catalog:
     """Find every scan under `archives` and account for every file.
 
     Files that an earlier scan of the same archives examined are opened again only if they changed since; a
     scan that was interrupted goes on where it stopped.
 
     Args:
-        archives: folders or files, in any order; the same file is taken once.
+        archives: folders, files or URLs (`s3://bucket/folder`), in any order; the same file is taken once.
         out: a new folder for `catalog.parquet`, `ledger.parquet` and `summary.json`.
         policy: what may pass, see `medcl.archive.flags`.
-        workers: processes that read headers.
+        workers: processes on this machine that read headers.
+        scheduler: address of a Dask scheduler (`tcp://host:8786`) whose workers read headers instead; they
+            must see the archives under the same paths.
 
     Raises:
         UsageError: a missing or empty archive, one without a readable image, a used `out`; then nothing is
             written.
     """
     check_policy(policy)
-    roots = check_roots([Path(archive) for archive in archives])
+    roots = check_roots(archives)
     new_folder(out, "catalogue")
     entries = {stamp(entry): (number, entry) for number, entry in enumerate(walk(roots))}
     named = ", ".join(str(archive) for archive in archives)
@@ -52,7 +61,7 @@ def scan_archive(archives: Sequence[Path], out: Path, policy: str = "default", w
     earlier = index.result(fingerprint)
     if earlier is not None and Catalog.open(earlier).is_located():
         return _copied(earlier, out)
-    _examine_new(index, entries, workers)
+    _examine_new(index, entries, workers, scheduler)
     tables = gather(index.groups(entries), policy)
     if not tables.scan_count:
         raise UsageError(f"{named}: no readable image in {len(entries)} files ({reasons(tables)})")
@@ -76,20 +85,22 @@ def _copied(earlier: Path, out: Path) -> Catalog:
     return Catalog.open(out)
 
 
-def _examine_new(index: Index, entries: Mapping[bytes, tuple[int, Entry]], workers: int) -> None:
+def _examine_new(
+    index: Index, entries: Mapping[bytes, tuple[int, Entry]], workers: int, scheduler: str | None
+) -> None:
     """Examine the files that the index does not know, and add what was found as the work goes on."""
     known = index.known()
     new = {stamped: entry for stamped, (_, entry) in entries.items() if stamped not in known}
-    results = track(_examined(list(new.values()), workers), "scan", total=len(new), unit="file")
-    pairs = zip(new, results, strict=True)
-    while chunk := dict(islice(pairs, CHUNK)):
-        index.add(chunk)
+    batches = _batches(list(new.values()))
+    found = examined_on_cluster(batches, scheduler) if scheduler else _examined(batches, workers, len(new))
+    pairs = zip(new, track(found, "scan", total=len(new), unit="file"), strict=True)
+    while chunk := list(islice(pairs, CHUNK)):
+        index.add({stamped: [veiled(outcome) for outcome in outcomes] for stamped, outcomes in chunk})
 
 
-def _examined(entries: Sequence[Entry], workers: int) -> Iterator[list[Outcome]]:
+def _examined(batches: Iterator[list[Entry]], workers: int, files: int) -> Iterator[list[Outcome]]:
     """Yield the outcomes of each entry, in their order whatever the number of workers."""
-    batches = _batches(entries)
-    if workers <= 1 or len(entries) <= BATCH:
+    if workers <= 1 or files <= BATCH:
         for batch in batches:
             yield from examine_all(batch)
         return

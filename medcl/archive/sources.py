@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from medcl.archive.remote import check_url, is_url, list_files, status
 from medcl.errors import UsageError
 
 HEAD_BYTES = 4096
@@ -46,7 +47,7 @@ class Entry:
         return self.root.name + self.path.removeprefix(self.root.path)
 
 
-def check_roots(archives: Sequence[Path]) -> list[Root]:
+def check_roots(archives: Sequence[Path | str]) -> list[Root]:
     """Return the archives to walk, each once.
 
     Archives that lie inside another, or are given twice, are walked as part of it. The order in which they
@@ -57,20 +58,26 @@ def check_roots(archives: Sequence[Path]) -> list[Root]:
     """
     if not archives:
         raise UsageError("no archive given; name at least one folder or file to scan")
-    for archive in archives:
-        if not archive.exists():
-            raise UsageError(f"{archive}: no such folder or file")
-        if not os.access(archive, os.R_OK | (os.X_OK if archive.is_dir() else 0)):
-            raise UsageError(f"{archive}: may not be read; check its permissions")
-    resolved = sorted({archive.resolve() for archive in archives})
-    outermost = [root for root in resolved if not any(other in root.parents for other in resolved)]
+    resolved = sorted({_checked(archive) for archive in archives})
+    outermost = [path for path in resolved if not any(path.startswith(f"{other}/") for other in resolved)]
     seen: dict[str, int] = {}
     named = []
-    for root in outermost:
-        seen[root.name] = seen.get(root.name, 0) + 1
-        number = f"#{seen[root.name]}" if seen[root.name] > 1 else ""
-        named.append(Root(str(root), root.name + number))
+    for path in outermost:
+        name = path.rpartition("/")[2]
+        seen[name] = seen.get(name, 0) + 1
+        named.append(Root(path, f"{name}#{seen[name]}" if seen[name] > 1 else name))
     return named
+
+
+def _checked(archive: Path | str) -> str:
+    if is_url(str(archive)):
+        return check_url(str(archive))
+    path = Path(archive)
+    if not path.exists():
+        raise UsageError(f"{archive}: no such folder or file")
+    if not os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0)):
+        raise UsageError(f"{archive}: may not be read; check its permissions")
+    return str(path.resolve())
 
 
 def walk(roots: Sequence[Root]) -> Iterator[Entry]:
@@ -80,9 +87,10 @@ def walk(roots: Sequence[Root]) -> Iterator[Entry]:
     not be opened are entries with a fault.
     """
     for root in roots:
-        if Path(root.path).is_file():
-            status = os.stat(root.path)
-            yield Entry(root, root.path, status.st_size, status.st_mtime_ns)
+        if is_url(root.path):
+            yield from (Entry(root, path, size, changed) for path, size, changed in list_files(root.path))
+        elif Path(root.path).is_file():
+            yield Entry(root, root.path, *status(root.path))
         else:
             yield from _walk_folder(root)
 

@@ -188,3 +188,12 @@ def test_a_container_without_an_image_is_wrong_use(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no readable image") as error:
         scan_archive([tmp_path / "a.zip"], tmp_path / "catalog")
     assert "smith" not in str(error.value)
+
+
+def test_a_member_without_a_name_is_no_crash(tmp_path: Path) -> None:
+    nameless = zipped(**{"x": picture_bytes()})
+    central = nameless.rindex(b"PK\x01\x02")
+    broken = bytearray(nameless)
+    broken[central + 28 : central + 30] = b"\0\0"
+    catalog = scan_bytes(tmp_path, **{"nameless.zip": bytes(broken)})
+    assert reasons(catalog) == {"DAMAGED": 1}
