@@ -31,7 +31,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-def samples(board: Panel, seed: int, draws: int = 2000) -> tuple[Sample, Sample, Sample]:
+def samples(board: Panel, seed: int, draws: int = 1000) -> tuple[Sample, Sample, Sample]:
     """Return the AUROC of the arm, of the baseline, and their difference, as `evaluate` makes them."""
     resampler = draw_patients(board.patient, board.truth, draws, seed)
     blocks = []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from medcl.errors import UsageError
 
@@ -119,7 +119,7 @@ class Sample:
         draws = self._finite
         below = (np.mean(draws < self.value) + np.mean(draws <= self.value)) / 2
         edge = 1 / (2 * len(draws))
-        bias = float(stats.norm.ppf(np.clip(below, edge, 1 - edge)))
+        bias = float(special.ndtri(np.clip(below, edge, 1 - edge)))
         influence = np.nanmean(self.left_out) - self.left_out
         influence = influence[np.isfinite(influence)]
         square = np.sum(influence**2)
@@ -138,8 +138,8 @@ class Sample:
         if not np.isfinite(self.value):
             return np.nan, np.nan
         bias, acceleration = self._shape
-        z = stats.t.ppf([(1 - level) / 2, (1 + level) / 2], self.freedom)
-        share = stats.norm.cdf(bias + (bias + z) / (1 - acceleration * (bias + z)))
+        z = special.stdtrit(self.freedom, np.array([(1 - level) / 2, (1 + level) / 2]))
+        share = special.ndtr(bias + (bias + z) / (1 - acceleration * (bias + z)))
         low, high = np.quantile(self._finite, share)
         return float(low), float(high)
 
@@ -147,7 +147,8 @@ class Sample:
         """Return the two-sided p-value of `null` from the bootstrap's standard error and Student's t."""
         if self.constant:
             return 1.0 if abs(self.value - null) <= 1e-12 else 0.0
-        return float(2 * stats.t.sf(abs(self.value - null) / np.std(self._finite), self.freedom))
+        z = abs(self.value - null) / np.std(self._finite)
+        return float(2 * special.stdtr(self.freedom, -z))
 
 
 def over_seeds(values: np.ndarray, draws: np.ndarray, left_out: np.ndarray, resampler: Resampler) -> Sample:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from medcl.evaluate.resampled import Resampled
 
-THRESHOLDS = np.arange(0.02, 0.99, 0.02)
+THRESHOLDS = np.arange(1, 20) / 20
 
 
 def net_benefit(truth: np.ndarray, probability: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -51,8 +51,8 @@ class Facts(BaseModel):
 
     title: str = "Few-label study"
     question: str = "Does contrastive pretraining help with few labels?"
-    positive: str = "positive"
-    negative: str = "negative"
+    positive: str = Field(default="positive", min_length=1)
+    negative: str = Field(default="negative", min_length=1)
     modality: str | None = None
     synthetic: bool = False
     transductive: bool = False

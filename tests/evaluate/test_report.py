@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from medcl.errors import UsageError
-from medcl.evaluate import evaluate, write_report
+from medcl.evaluate import Evaluation, Primary, evaluate, write_report
 from medcl.evaluate.cards import data_card, model_card
 from medcl.evaluate.checklists import CHECKLISTS, fill
 from medcl.evaluate.facts import Facts
@@ -32,17 +32,16 @@ FACTS: dict[str, Any] = {
 }
 
 
-def _write(folder: Path, facts: dict[str, Any] = FACTS, table: pd.DataFrame | None = None) -> Path:
+def _write(folder: Path, facts: dict[str, Any], table: pd.DataFrame) -> Path:
     folder.mkdir(exist_ok=True)
     (folder / "study.json").write_text(json.dumps(facts))
-    table = study(ARMS, patients=120, seeds=5) if table is None else table
     table.to_parquet(folder / "predictions.parquet")
     return folder
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = _write(tmp_path_factory.mktemp("study"))
+    folder = _write(tmp_path_factory.mktemp("study"), FACTS, study(ARMS, patients=120, seeds=5))
     costs = pd.DataFrame({"arm": ["supervised"], "budget": ["all"], "seed": [0], "seconds": [90.0]})
     costs.assign(parameters=1234).to_parquet(folder / "costs.parquet")
     write_report(folder, draws=200)
@@ -111,82 +110,93 @@ ATTACK = "<script>alert(1)</script>"
 DRAWN = dict.fromkeys(("label_efficiency", "roc", "reliability", "confusion", "decision_curve"), "<svg/>")
 
 
-def _page(facts: dict[str, Any], table: pd.DataFrame) -> str:
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    return study(ARMS, patients=60)
+
+
+@pytest.fixture(scope="module")
+def result(table: pd.DataFrame) -> Evaluation:
+    return evaluate(
+        table, primary=Primary("simclr-probe", budgets=("5/class",)), draws=40, labels={"all": 400}
+    )
+
+
+def _page(facts: dict[str, Any], table: pd.DataFrame, result: Evaluation) -> str:
     """Return the page without drawing its figures."""
     read = Facts.model_validate(facts)
-    primary = read.protocol.as_primary() if read.protocol else None
-    result = evaluate(table, primary=primary, draws=50, labels=read.labels)
     checklists = {name: fill(name, read, result) for name in CHECKLISTS}
     return render(result, read, table, None, DRAWN, checklists)
 
 
 def test_text_from_the_study_is_escaped() -> None:
     facts = FACTS | {"title": ATTACK, "notes": [ATTACK], "positive": f'"{ATTACK}', "device": ATTACK}
-    facts |= {"arms": {"supervised": ATTACK}, "provenance": {ATTACK: ATTACK}, "protocol": None}
-    arms = {"=cmd" + ATTACK: ARMS["simclr-probe"], "supervised": ARMS["supervised"]}
-    text = _page(facts, study(arms, patients=60))
+    facts |= {"arms": {"supervised": ATTACK}, "provenance": {ATTACK: ATTACK}}
+    arms = {"=cmd" + ATTACK: {"all": 0.9}, "supervised": {"all": 0.8}}
+    attacked = study(arms, patients=40, seeds=1)
+    text = _page(facts, attacked, evaluate(attacked, draws=30))
     assert "<script" not in text.lower()
     assert "&lt;script&gt;" in text
 
 
-def test_cards_escape_too() -> None:
+def test_cards_escape_too(result: Evaluation) -> None:
     read = Facts.model_validate(FACTS | {"title": f"# {ATTACK} [x](y)", "notes": ["a\n# b"]})
-    result = evaluate(study(ARMS, patients=60), draws=50)
     for card in (model_card(read, result), data_card(read, result)):
         assert "\\<script\\>" in card
         assert "\n# b" not in card
         assert "None" not in card
 
 
-def test_banners() -> None:
-    text = _page(FACTS | {"synthetic": True, "transductive": True}, study(ARMS, patients=60))
+def test_banners(table: pd.DataFrame, result: Evaluation) -> None:
+    text = _page(FACTS | {"synthetic": True, "transductive": True}, table, result)
     assert text.index("Synthetic data.") < text.index("Transductive study") < text.index("<h1>")
-    assert "Synthetic data." not in _page(FACTS, study(ARMS, patients=60))
+    assert "Synthetic data." not in _page(FACTS, table, result)
 
 
-def test_caveats_stand_before_the_table() -> None:
-    table = study(ARMS, patients=60)
-    text = _page(FACTS, table[(table["seed"] < 2) & (table["split"] != "val")])
+def test_caveats_stand_before_the_table(table: pd.DataFrame) -> None:
+    weak = table[(table["seed"] < 2) & (table["split"] != "val")]
+    text = _page(FACTS, weak, evaluate(weak, draws=30))
     assert text.index("no validation split") < text.index("Results on the test set")
     assert text.index("fewer than 5 seeds") < text.index("Results on the test set")
 
 
 def test_a_confounded_control_warns_in_the_first_paragraph() -> None:
-    arms = ARMS | {"background-only": {"5/class": 0.85, "all": 0.9}, "shuffled-labels": {"all": 0.5}}
-    text = _page(FACTS, study(arms, patients=100, seeds=3))
+    arms = {"simclr-probe": {"all": 0.9}, "supervised": {"all": 0.8}}
+    arms |= {"background-only": {"all": 0.85}, "shuffled-labels": {"all": 0.5}}
+    confounded = study(arms, patients=100, seeds=3)
+    text = _page(FACTS, confounded, evaluate(confounded, draws=100))
     first = text[text.index('<p class="answer">') : text.index("</p>", text.index('<p class="answer">'))]
     assert "Warning: Control background-only" in first
     assert "shortcut" in first
     assert "shuffled-labels" not in first
 
 
-def test_the_protocol_is_kept_or_not() -> None:
-    table = study(ARMS, patients=60)
-    assert "The protocol was kept." in _page(FACTS | {"kept": []}, table)
-    assert "Departure: fewer steps." in _page(FACTS | {"kept": ["fewer steps."]}, table)
+def test_the_protocol_is_kept_or_not(table: pd.DataFrame, result: Evaluation) -> None:
+    assert "The protocol was kept." in _page(FACTS | {"kept": []}, table, result)
+    assert "Departure: fewer steps." in _page(FACTS | {"kept": ["fewer steps."]}, table, result)
     fewer = table[(table["arm"] != "supervised") | (table["seed"] != 4)]
-    assert "Departure: supervised with 5 labels a class has 4 seeds" in _page(FACTS | {"kept": []}, fewer)
-    assert "everything here is exploratory" in _page(FACTS | {"protocol": None}, table)
+    lacking = evaluate(fewer, primary=result.primary, draws=30)
+    assert "supervised with 5 labels a class has 4 seeds" in _page(FACTS | {"kept": []}, fewer, lacking)
+    unstated = evaluate(fewer, draws=30)
+    assert "everything here is exploratory" in _page(FACTS | {"protocol": None}, fewer, unstated)
 
 
-def test_checklists_are_filled_where_the_run_can() -> None:
+def test_checklists_are_filled_where_the_run_can(result: Evaluation) -> None:
     read = Facts.model_validate(FACTS)
-    result = evaluate(study(ARMS, patients=60), draws=50)
     for name, items in (("TRIPOD+AI", 52), ("CLAIM 2024", 44)):
-        table = fill(name, read, result)
-        assert len(table) == items
-        assert table["id"].is_unique
-        by_id = table.set_index("id")
-        assert {"filled", "open"} == set(table["status"])
-        assert not by_id["answer"].str.contains(r"\{\{|None (?:scans|patients)", regex=True).any()
-    assert by_id.at["44", "status"] == "open", "nobody told who paid"
-    assert "60 patients" in by_id.at["35", "answer"]
+        filled = fill(name, read, result).set_index("id")
+        assert len(filled) == items
+        assert filled.index.is_unique
+        assert {"filled", "open"} == set(filled["status"])
+        assert not filled["answer"].str.contains(r"\{\{|None (?:scans|patients)", regex=True).any()
+    assert filled.at["44", "status"] == "open", "nobody told who paid"
+    assert "60 patients" in filled.at["35", "answer"]
 
 
-def test_faulty_studies_are_refused_and_nothing_is_written(tmp_path: Path) -> None:
+def test_faulty_studies_are_refused_and_nothing_is_written(tmp_path: Path, table: pd.DataFrame) -> None:
     with pytest.raises(UsageError, match="no such folder"):
         write_report(tmp_path / "nowhere")
-    folder = _write(tmp_path / "study", {"synthetic": "perhaps"})
+    folder = _write(tmp_path / "study", {"synthetic": "perhaps"}, table)
     with pytest.raises(UsageError, match="synthetic"):
         write_report(folder)
     (folder / "study.json").write_text("{")
@@ -195,7 +205,6 @@ def test_faulty_studies_are_refused_and_nothing_is_written(tmp_path: Path) -> No
     (folder / "study.json").unlink()
     with pytest.raises(UsageError, match=r"study\.json: no such file"):
         write_report(folder)
-    table = study(ARMS, patients=60)
     _write(folder, FACTS, table.assign(probability=table["probability"] * 2))
     with pytest.raises(UsageError, match=r"outside 0\.\.1"):
         write_report(folder)
