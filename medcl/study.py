@@ -98,6 +98,7 @@ def run_study(config: StudyConfig, out: Path) -> Evaluation:
             _save_model(config, bench, budgets, predictions, out / "model")
         write_table(predictions, out / "predictions.parquet")
         write_table(costs, out / "costs.parquet")
+        write_table(_groups(store), out / "groups.parquet")
         write_json(_facts(config, out, task, budgets, summary), out / "study.json")
         return write_report(out)
 
@@ -208,6 +209,13 @@ def _facts(
             "encoder": hash_file(out / "pretrain" / "encoder.safetensors"),
         },
     }
+
+
+def _groups(store: Store) -> pd.DataFrame:
+    """Return what is known of the patients and scanners, for the table of subgroups."""
+    known = [name for name in ("site", "sex", "age", "manufacturer") if name in store.scans]
+    groups = store.scans[["scan", *known]]
+    return groups.dropna(axis="columns", how="all")
 
 
 def _count(task: Task, split: str) -> dict[str, int]:

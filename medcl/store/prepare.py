@@ -92,7 +92,7 @@ def _finish(
 
 def _describe(stored: pd.DataFrame, chosen: pd.DataFrame, labels: Labels) -> pd.DataFrame:
     """Join what was measured with the catalogue and the labels, in fingerprint order."""
-    known = chosen[["scan", "patient", "site", "body_part", "source_split"]]
+    known = chosen[["scan", "patient", "site", "body_part", "manufacturer", "source_split"]]
     scans = stored.merge(known, on="scan", validate="1:1")
     scans["label"] = scans["scan"].map(labels.label)
     scans["patient"] = scans["scan"].map(labels.patient).fillna(scans["patient"])

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medcl.config import Config, dump, load, read_yaml
+from medcl.errors import UsageError
+from medcl.pretrain import PretrainConfig
+from medcl.study import StudyConfig
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+class Inner(Config):
+    rate: float = 0.1
+
+
+class Outer(Config):
+    epochs: int
+    inner: Inner = Inner()
+    maybe: Inner | None = None
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "c.yaml"
+    path.write_text("epochs: 3\n")
+    return path
+
+
+def test_words_replace_what_the_file_says(file: Path) -> None:
+    config = load(file, Outer, ["epochs=5", "inner.rate=1e-2"])
+    assert (config.epochs, config.inner.rate) == (5, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("epoch=5", "unknown key 'epoch'; did you mean 'epochs'"),
+        ("inner.rat=5", "unknown key 'inner.rat'; did you mean 'rate'"),
+        ("maybe.rates=5", "did you mean 'rate'"),
+        ("epochs=many", "epochs: Input should be a valid integer"),
+        ("epochs.x=1", "'epochs' is a value, not a section"),
+        ("epochs", "an override is written key=value"),
+        ("inner.rate=.nan", "finite number"),
+        ("epochs=[", "not valid YAML"),
+    ],
+)
+def test_a_fault_is_one_line_that_says_what_to_do(file: Path, word: str, told: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        load(file, Outer, [word])
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_and_broken_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no such configuration"):
+        read_yaml(tmp_path / "none.yaml")
+    (tmp_path / "list.yaml").write_text("- 1\n")
+    with pytest.raises(UsageError, match="mapping of keys"):
+        read_yaml(tmp_path / "list.yaml")
+    (tmp_path / "code.yaml").write_text("a: !!python/object/apply:os.system ['true']\n")
+    with pytest.raises(UsageError, match="not valid YAML"):
+        read_yaml(tmp_path / "code.yaml")
+
+
+@given(st.integers(1, 10**6), st.floats(1e-9, 1e9))
+def test_what_is_dumped_is_read_back(epochs: int, rate: float) -> None:
+    config = Outer(epochs=epochs, inner=Inner(rate=rate))
+    assert Outer.model_validate(yaml.safe_load(dump(config))) == config
+
+
+@pytest.mark.parametrize("path", sorted((CONFIGS / "studies").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_study_is_valid(path: Path) -> None:
+    assert load(path, StudyConfig).arms
+
+
+def test_the_shipped_pretraining_is_valid() -> None:
+    assert load(CONFIGS / "pretrain.yaml", PretrainConfig).epochs > 0

@@ -1,0 +1,199 @@
+"""A study from files to report through the command line: it answers, resumes, predicts and refuses."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+from typer.testing import CliRunner
+
+from medcl.cli import app, main
+
+STUDY = """
+title: Bright patches
+question: Does pretraining help to find them?
+archive: [{archive}]
+negative: {{name: plain, labels: ["0"]}}
+positive: {{name: patch, labels: ["1"]}}
+views: {{policy: cxr, size_px: 16}}
+pretrain:
+  encoder: {{name: resnet10, width: 8, stem: compact}}
+  epochs: 2
+  batch_size: 32
+  threads: 1
+training: {{steps: 8, batch_size: 16, learning_rates: [1.0e-3], evaluations: 2}}
+arms: [simclr-probe, simclr-finetune, supervised, random-probe]
+budgets: [5/class, all]
+seeds: [0, 1]
+primary: {{arm: simclr-probe, baseline: supervised, metric: auroc, budgets: [5/class]}}
+"""
+
+
+def medcl(*words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "medcl", *map(str, words)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+def refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: object) -> str:
+    """Run a command in this process and return its one line of refusal."""
+    monkeypatch.setattr(sys, "argv", ["medcl", *map(str, words)])
+    with pytest.raises(SystemExit) as left:
+        main()
+    told = capsys.readouterr().err
+    errors = [line for line in told.splitlines() if line.startswith("medcl:")]
+    assert (left.value.code, len(errors)) == (2, 1), told
+    assert "Traceback" not in told
+    return errors[0]
+
+
+def write_set(path: Path, seed: int = 0) -> Path:
+    generator = np.random.default_rng(seed)
+    arrays = {}
+    for split, count in (("train", 96), ("val", 40), ("test", 60)):
+        images = generator.normal(90, 20, (count, 16, 16))
+        truth = np.arange(count) % 2
+        images[truth == 1, 4:10, 4:10] += 60
+        arrays |= {f"{split}_images": images.clip(0, 255).astype(np.uint8), f"{split}_labels": truth[:, None]}
+    np.savez(path, **arrays)
+    return path
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    path = folder / "study.yaml"
+    path.write_text(STUDY.format(archive=write_set(folder / "set.npz")))
+    return path
+
+
+@pytest.fixture(scope="module")
+def study(config: Path) -> Path:
+    done = medcl("study", config, "-o", config.parent / "study")
+    assert done.returncode == 0, done.stderr
+    assert "report:" in done.stdout
+    return config.parent / "study"
+
+
+def test_predictions_hold_every_cell_and_the_report_its_figures(study: Path) -> None:
+    predictions = pd.read_parquet(study / "predictions.parquet")
+    cells = predictions.groupby(["arm", "budget", "seed"]).size()
+    assert len(cells) == 4 * 2 * 2
+    assert (predictions["split"] == "test").sum() == 60 * 16
+    page = (study / "report.html").read_text()
+    assert "Bright patches" in page
+    assert not re.search(r'(src|href)="https?://', page)
+    arms = pd.read_csv(study / "tables" / "arms.csv")
+    told = arms[(arms["arm"] == "supervised") & (arms["budget"] == "all") & (arms["metric"] == "auroc")]
+    test = predictions[(predictions["split"] == "test") & (predictions["budget"] == "all")]
+    seeds = test[test["arm"] == "supervised"].groupby("seed")
+    again = np.mean([roc_auc_score(part["truth"], part["probability"]) for _, part in seeds])
+    assert told["value"].item() == pytest.approx(again, abs=1e-9)
+
+
+def test_the_same_command_again_repeats_nothing(study: Path, config: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (study / "cells").iterdir()}
+    assert medcl("study", config, "-o", study).returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in (study / "cells").iterdir()} == before
+
+
+def test_another_configuration_does_not_touch_a_study(
+    study: Path, config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = refused(capsys, monkeypatch, "study", config, "-o", study, "pretrain.epochs=3")
+    assert "name a new folder" in told
+
+
+def test_a_study_killed_at_random_ends_with_the_same_table(study: Path, config: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "medcl", "study", str(config), "-o", str(tmp_path / "killed")]
+    generator = np.random.default_rng()
+    for _ in range(3):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        time.sleep(generator.uniform(4, 14))
+        process.kill()
+        process.wait()
+    assert medcl("study", config, "-o", tmp_path / "killed").returncode == 0
+    whole, killed = (pd.read_parquet(f / "predictions.parquet") for f in (study, tmp_path / "killed"))
+    pd.testing.assert_frame_equal(whole, killed, check_exact=False, atol=1e-6)
+
+
+def test_the_saved_model_predicts_new_scans(study: Path, tmp_path: Path) -> None:
+    archive = write_set(tmp_path / "new.npz", seed=1)
+    done = medcl("predict", study, archive, "-o", tmp_path / "p.csv", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["scans"] == 196
+    table = pd.read_csv(tmp_path / "p.csv")
+    assert table["probability"].between(0, 1).all()
+    assert (
+        table["positive"] == (table["probability"] >= table.loc[table["positive"], "probability"].min())
+    ).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("budgets=[500/class]", "has only 48 training scans"),
+        ("budgets=[few]", "write 5/class, 1% or all"),
+        ("arms=[simclr-prob]", "arm 'simclr-prob' does not exist"),
+        ("positive.labels=['7']", "is not in the store"),
+        ("views.policy=xray", "no such view policy"),
+        ("archive=[nowhere]", "nowhere"),
+        ("views.size=16", "did you mean 'size_px'"),
+        ("seeds=five", "seeds"),
+        ("primary.budgets=[20/class]", "not among the study's budgets"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_exit_code_2(
+    config: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    change: str,
+    told: str,
+) -> None:
+    budget = "500/class" if "500" in change else "few" if "few" in change else None
+    primary = [f"primary.budgets=[{budget}]"] if budget else []
+    line = refused(capsys, monkeypatch, "study", config, "-o", tmp_path / "s", change, *primary)
+    assert told in line
+    assert not (tmp_path / "s" / "predictions.parquet").exists()
+
+
+def test_a_wrong_command_is_exit_code_2_in_a_process_too(config: Path, tmp_path: Path) -> None:
+    done = medcl("study", config, "-o", tmp_path / "s", "nonsense=1")
+    assert done.returncode == 2
+    assert done.stderr.strip() == f"medcl: {config}: unknown key 'nonsense'"
+
+
+@pytest.mark.parametrize("command", ["scan", "convert", "prepare", "views", "pretrain", "study", "predict"])
+def test_every_command_explains_itself_with_an_example(command: str) -> None:
+    told = CliRunner().invoke(app, [command, "--help"])
+    assert told.exit_code == 0
+    assert f"Example: medcl {command}" in told.stdout
+
+
+def test_the_readme_s_script_runs_on_a_study(
+    study: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    script = text.split("```python\n")[1].split("```")[0]
+    assert len([line for line in script.splitlines() if line.strip()]) <= 22
+    for told, here in (
+        ("demo-output/study", str(study)),
+        ('labels=(name,)) for name in ("healthy", "abnormal")', 'labels=(name,)) for name in ("0", "1")'),
+        ('load_policy("ct"), size=64', 'load_policy("cxr"), size=16'),
+    ):
+        assert told in script
+        script = script.replace(told, here)
+    exec(compile(script, "README.md", "exec"), {})
+    scores = ast.literal_eval(capsys.readouterr().out.strip().splitlines()[-1])
+    assert 0.5 < scores["auroc"] <= 1
