@@ -1,0 +1,33 @@
+"""The app is served on this machine only, and wrong folders are refused before it starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import fake_study
+import pytest
+
+from medcl.errors import UsageError
+from medcl.review import app_file, command
+
+
+def test_the_command_keeps_to_itself(tmp_path: Path) -> None:
+    folder = fake_study.write_study(tmp_path / "study")
+    told = command(folder, tmp_path, 8123)
+    assert app_file().is_file()
+    for setting in (
+        "--server.address=127.0.0.1",
+        "--server.enableXsrfProtection=true",
+        "--browser.gatherUsageStats=false",
+        "--server.port=8123",
+    ):
+        assert setting in told
+    assert told[told.index("--") + 1 :] == ["--study", str(folder), "--store", str(tmp_path)]
+
+
+def test_wrong_folders_are_one_line(tmp_path: Path) -> None:
+    folder = fake_study.write_study(tmp_path / "study")
+    for study, store in ((tmp_path, None), (folder, tmp_path / "nothing")):
+        with pytest.raises(UsageError) as caught:
+            command(study, store, None)
+        assert "\n" not in str(caught.value)
