@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Iterable
 from typing import BinaryIO
@@ -27,6 +28,7 @@ from medcl.archive.flags import dropped, quarantined
 from medcl.archive.found import MAX_SCAN_BYTES, is_bomb
 
 PROBE_BYTES = 4096
+MAX_FRAMES = 100_000
 MODALITY_LUT = 0x00283000
 SEQUENCES = frozenset({*FUNCTIONAL, REGIONS, RADIOPHARMACEUTICAL, MODALITY_LUT, TABLES})
 ELEMENTS = WANTED | PALETTE_TAGS | {CENTER, WIDTH, FUNCTION}
@@ -54,8 +56,11 @@ def read_header(stream: BinaryIO, size: int) -> DicomHeader | None:
         Rejected: the file is DICOM but carries no usable image (a report, a dose grid, a video), or ends
             before its pixels do, or claims absurd sizes.
     """
-    found = open_elements(stream, size)
-    return None if found is None else header_of(found)
+    try:
+        found = open_elements(stream, size)
+        return None if found is None else header_of(found)
+    except (ArithmeticError, LookupError, TypeError, ValueError, struct.error):
+        raise quarantined("BAD_HEADER") from None
 
 
 def header_of(found: Elements) -> DicomHeader:
@@ -118,7 +123,7 @@ def _check_pixels(found: Elements, shared: Attributes) -> None:
     if not 0 < shared.bits_stored <= shared.bits_allocated or shared.high_bit >= shared.bits_allocated:
         raise quarantined("BAD_HEADER")
     expected = pixel_bytes(shared)
-    if expected > MAX_SCAN_BYTES:
+    if expected > MAX_SCAN_BYTES or shared.n_frames > MAX_FRAMES:
         raise quarantined("TOO_LARGE")
     available = found.size - found.pixel_start
     if found.pixel_length < 0:
@@ -152,7 +157,7 @@ def _ends_well(found: Elements) -> bool:
     if found.stream.read(8) == delimiter:
         return True
     at = found.pixel_start
-    while at + 8 <= found.size:
+    for _ in range(MAX_FRAMES):
         found.stream.seek(at)
         head = found.stream.read(8)
         if head == delimiter:
@@ -160,6 +165,8 @@ def _ends_well(found: Elements) -> bool:
         if head[:4] != b"\xfe\xff\x00\xe0":
             return False
         at += 8 + int.from_bytes(head[4:], "little")
+        if at > found.size:
+            return False
     return False
 
 

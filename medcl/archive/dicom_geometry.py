@@ -47,15 +47,11 @@ class Grid:
         return np.array_equal(self.places, np.arange(self.count))
 
 
-def normal(orientation: Vector) -> np.ndarray:
+def normal(orientation: Vector) -> tuple[float, float, float]:
     """Return the unit normal of a slice: rows' direction x columns' direction."""
     vector = np.cross(orientation[:3], orientation[3:])
-    return np.asarray(vector / np.linalg.norm(vector))
-
-
-def depth(position: Vector, orientation: Vector) -> float:
-    """Return a slice's place along its normal, mm."""
-    return float(np.dot(position, normal(orientation)))
+    x, y, z = (vector / np.linalg.norm(vector)).tolist()
+    return x, y, z
 
 
 def same_orientation(first: Vector, second: Vector) -> bool:
@@ -82,7 +78,7 @@ def grid(positions: Sequence[Vector], orientation: Vector, spacing: Vector, thic
         ValueError: a single slice without thickness, or slices that are shifted sideways irregularly.
     """
     corners = np.array(positions, dtype=np.float64)
-    direction = normal(orientation)
+    direction = np.array(normal(orientation))
     if len(corners) == 1:
         if thickness is None:
             raise ValueError("a single slice without thickness has no extent")

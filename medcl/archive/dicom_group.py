@@ -115,16 +115,16 @@ def _drop_copied_files(
     headers: Sequence[tuple[int, DicomHeader]], verdicts: dict[int, tuple[State, str]]
 ) -> list[tuple[int, DicomHeader]]:
     """Keep one of files that are the same object with the same pixels, wherever they lie."""
-    seen: set[tuple[str, int, int]] = set()
-    kept = []
-    for number, header in sorted(headers, key=lambda pair: (pair[1].sop_uid, pair[1].probe, repr(pair[1]))):
-        identity = (header.sop_uid, header.probe, header.pixel_length)
-        if header.sop_uid and identity in seen:
-            verdicts[number] = ("dropped", "DUPLICATE_FILE")
-            continue
-        seen.add(identity)
-        kept.append((number, header))
-    return kept
+    same: dict[tuple[str, int, int, int], list[tuple[int, DicomHeader]]] = {}
+    for number, header in headers:
+        unnamed = 0 if header.sop_uid else number + 1
+        key = (header.sop_uid, header.probe, header.pixel_length, unnamed)
+        same.setdefault(key, []).append((number, header))
+    for copies in same.values():
+        if len(copies) > 1:
+            copies.sort(key=lambda pair: repr(pair[1]))
+            verdicts |= {number: ("dropped", "DUPLICATE_FILE") for number, _ in copies[1:]}
+    return [copies[0] for copies in same.values()]
 
 
 def _series_key(header: DicomHeader) -> tuple[str, ...]:

@@ -59,7 +59,7 @@ def mosaic_frames(found: Elements, shared: Attributes) -> tuple[int, tuple[Frame
 def csa_values(raw: bytes) -> dict[str, tuple[float, ...]]:
     """Return the numeric values of a CSA header by name; empty when it is not one."""
     found: dict[str, tuple[float, ...]] = {}
-    if raw[:4] != b"SV10":
+    if raw[:4] != b"SV10" or len(raw) < 16:
         return found
     count, at = unpack_from("<I", raw, 8)[0], 16
     for _ in range(min(count, 1000)):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from medcl.archive.dicom_geometry import SAME_PLACE_MM, depth, same_orientation, same_spacing
+from medcl.archive.dicom_geometry import SAME_PLACE_MM, normal, same_orientation, same_spacing
 from medcl.archive.dicom_header import SPLIT_KEYS, DicomHeader, Frame
 
 SamePixels = Callable[["Slice", "Slice"], bool]
@@ -94,10 +94,12 @@ def by_place(slices: Sequence[Slice]) -> list[list[Slice]]:
     """
     axes = min(slices, key=lambda piece: piece.identity).frame.orientation
     assert axes is not None
+    x, y, z = normal(axes)
     deep = []
     for piece in slices:
         assert piece.frame.position is not None
-        deep.append((depth(piece.frame.position, axes), piece.taken, piece))
+        a, b, c = piece.frame.position
+        deep.append((a * x + b * y + c * z, piece.taken, piece))
     deep.sort(key=lambda entry: entry[:2])
     places: list[list[Slice]] = []
     last = float("-inf")

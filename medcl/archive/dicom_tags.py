@@ -20,7 +20,7 @@ from medcl.archive.found import MAX_SCAN_BYTES, is_bomb
 
 BLOCK = 8192
 MAX_VALUE = 1 << 20
-MAX_SEQUENCE = 64 << 20
+MAX_SEQUENCE = 32 << 20
 MAX_META = 1 << 20
 UNDEFINED = 0xFFFFFFFF
 PIXEL_TAGS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
@@ -226,15 +226,13 @@ class _Walk:
         unpack, short, long = _ELEMENT, _SHORT_WORDS, _LONG_WORDS
         wanted, special = _turned(self.wanted), _turned(self.sequences | frozenset(PIXEL_TAGS))
         values = self.found.values
-        buffer, offset = self._window(at)
-        last = len(buffer) - 12
+        buffer, offset, last = self._window(at)
         while True:
             if offset > last:
                 at = self.base + offset
                 if self._is_over(at):
                     return
-                buffer, offset = self._window(at)
-                last = len(buffer) - 12
+                buffer, offset, last = self._window(at)
             key, vr, length = unpack(buffer, offset)
             start = offset + 8
             if vr not in short:
@@ -247,8 +245,7 @@ class _Walk:
                     at = self._one(self.base + offset)
                     if at < 0:
                         return
-                    buffer, offset = self._window(at)
-                    last = len(buffer) - 12
+                    buffer, offset, last = self._window(at)
                     continue
             offset = start + length
             if key in wanted:
@@ -257,14 +254,15 @@ class _Walk:
                 else:
                     end = self.base + offset
                     values[wanted[key]] = self._value(self.base + start, length)
-                    buffer, offset = self._window(end)
-                    last = len(buffer) - 12
+                    buffer, offset, last = self._window(end)
 
-    def _window(self, at: int) -> tuple[bytes, int]:
-        """Return a buffer that holds at least 12 bytes from `at` on (zeros past the end), and `at` in it."""
+    def _window(self, at: int) -> tuple[bytes, int, int]:
+        """Return a buffer that holds 12 bytes from `at` on (zeros past the end of the file), where `at` is in
+        it, and the last place in it where an element can begin."""
         if len(self.peek(at, 12)) < 12:
             self.buffer += bytes(12)
-        return self.buffer, at - self.base
+        last = min(len(self.buffer) - 12, self.found.size - self.base - 8)
+        return self.buffer, at - self.base, last
 
     def _is_over(self, at: int) -> bool:
         """True at the end of the file; an element that claims to go on after it is refused."""
