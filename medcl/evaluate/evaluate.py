@@ -11,9 +11,10 @@ import pandas as pd
 
 from medcl.evaluate import answer as words
 from medcl.evaluate.arms import BASELINE, labels_in, on_clean_images, order_budgets
+from medcl.evaluate.calibration import wilson
 from medcl.evaluate.controls import control_warnings
 from medcl.evaluate.further import further_tables
-from medcl.evaluate.metrics import METRICS, counts, likelihood_ratios, rates
+from medcl.evaluate.metrics import METRICS, Counts, counts, likelihood_ratios, rates
 from medcl.evaluate.paired_tests import holm
 from medcl.evaluate.predictions import check_predictions, panel
 from medcl.evaluate.primary import Primary, choose_primary, order_arms
@@ -31,7 +32,7 @@ class Evaluation:
         primary: the comparison that `answer` speaks of.
         stated: whether it was stated before the run.
         cells: one row a cell (arm, budget, seed): threshold, test confusion counts, every metric.
-        operating: one row a cell and operating point.
+        operating: one row a cell and operating point, with Wilson intervals where each patient has one scan.
         arms: arm, budget, labels, metric, value (mean over seeds), low, high, seeds.
         differences: arm, baseline, budget, metric, value, low, high, p, p_holm (over budgets), seeds.
         further: more tables by name (`further_tables`).
@@ -133,8 +134,24 @@ def _operating(found: Resampled) -> pd.DataFrame:
                 | {"rule": point.rule, "threshold": point.threshold}
                 | {name: int(value[0]) for name, value in vars(c).items()}
                 | {**rate, "lr_positive": positive, "lr_negative": negative}
+                | (_wilson_ends(c) if board.one_scan_a_patient else {})
             )
     return pd.DataFrame(rows)
+
+
+def _wilson_ends(c: Counts) -> dict[str, float]:
+    """Return the Wilson intervals of one cell's plain proportions: patients as they are, this seed only."""
+    tp, fp, tn, fn = (int(value[0]) for value in (c.tp, c.fp, c.tn, c.fn))
+    parts = {
+        "precision": (tp, tp + fp),
+        "recall": (tp, tp + fn),
+        "specificity": (tn, tn + fp),
+        "npv": (tn, tn + fn),
+    }
+    ends: dict[str, float] = {}
+    for name, part in parts.items():
+        ends[f"{name}_low"], ends[f"{name}_high"] = wilson(*part)
+    return ends
 
 
 def _arms(found: Resampled, arms: list[str], budgets: list[str], known: Mapping[str, int]) -> pd.DataFrame:

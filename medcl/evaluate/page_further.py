@@ -9,10 +9,12 @@ from typing import Any
 
 import pandas as pd
 
+from medcl.evaluate.answer import NAMES
 from medcl.evaluate.arms import in_words
 from medcl.evaluate.evaluate import Evaluation
 from medcl.evaluate.wording import interval, number, p_value, signed
 
+RATES = ("precision", "recall", "specificity", "npv", "f1", "balanced_accuracy", "mcc")
 SUBGROUP_MEASURES = ("AUROC", "Gap", "Recall", "Gap", "Specificity", "Gap")
 
 
@@ -31,6 +33,7 @@ def further_sections(result: Evaluation) -> list[Section]:
     """Return the sections that the study's tables allow."""
     sections = [
         _labels_saved(result),
+        _operating(result),
         _tests(result),
         _calibration(result),
         _at_prevalence(result),
@@ -71,6 +74,37 @@ def _labels_saved(result: Evaluation) -> Section | None:
 
 def _labels(value: float, most: float) -> str:
     return f"over {most:,.0f}" if math.isinf(value) else f"{value:,.0f}"
+
+
+def _operating(result: Evaluation) -> Section:
+    """Show every rule for a threshold, at the budgets of the primary comparison."""
+    primary = result.primary
+    table = result.operating[result.operating["budget"].isin(primary.budgets or result.budgets)]
+    rows = []
+    for budget in result.budgets:
+        for arm in (primary.arm, primary.baseline):
+            cells = table[(table["budget"] == budget) & (table["arm"] == arm)]
+            for rule, seeds in cells.groupby("rule", sort=False):
+                shares = [number(seeds[name].mean()) for name in RATES]
+                ratios = [number(seeds[name].mean(), 2) for name in ("lr_positive", "lr_negative")]
+                counts = " / ".join(f"{seeds[name].mean():.0f}" for name in ("tp", "fp", "fn", "tn"))
+                rows.append([in_words(budget), arm, str(rule), *shares, *ratios, counts])
+    return Section(
+        "Operating points",
+        "Every threshold was chosen on validation scans; what it gives on the test set, mean over seeds. LR: "
+        "likelihood ratios. With few validation scans a recall or specificity of .95 cannot be told from 1. "
+        "Intervals of single seeds are in tables/operating.csv.",
+        [
+            "Budget",
+            "Arm",
+            "Threshold for",
+            *(NAMES[name] for name in RATES),
+            "LR+",
+            "LR−",
+            "TP / FP / FN / TN",
+        ],
+        rows,
+    )
 
 
 def _tests(result: Evaluation) -> Section | None:

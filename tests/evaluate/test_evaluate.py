@@ -94,6 +94,7 @@ def test_fixed_operating_points_are_there(result: Evaluation) -> None:
     assert at_recall["recall"].mean() > 0.85
     assert at_specificity["specificity"].mean() > 0.85
     assert np.isfinite(at_recall["lr_negative"]).all()
+    assert "recall_low" not in result.operating, "patients have two scans here"
 
 
 def test_seeds_that_only_one_arm_has_are_left_out_of_differences() -> None:

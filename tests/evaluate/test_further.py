@@ -119,6 +119,12 @@ def test_wilson_and_predictive_values() -> None:
     assert npv.tolist() == pytest.approx([0.72 / 0.73, 0.9])
 
 
+def test_single_seeds_have_wilson_intervals(result: Evaluation) -> None:
+    row = result.operating.iloc[0]
+    assert (row["recall_low"], row["recall_high"]) == wilson(row["tp"], row["tp"] + row["fn"])
+    assert (result.operating["npv_low"] <= result.operating["npv"]).all()
+
+
 def test_prevalence_moves_precision(result: Evaluation) -> None:
     table = result.further["at_prevalence"].set_index(["arm", "budget"])
     plain = result.arms[result.arms["metric"] == "precision"].set_index(["arm", "budget"])

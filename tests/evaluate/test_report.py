@@ -68,6 +68,7 @@ def test_the_answer_is_the_first_sentence(written: Path) -> None:
     answer = "Contrastive pretraining (simclr-probe) beat the supervised baseline in test AUROC with 5 labels"
     assert answer in text
     assert text.index(answer) < text.index("Results on the test set")
+    assert "specificity 0.95 on validation" in text
     for word in (
         "8 exact duplicates were removed.",
         "What was not done",
