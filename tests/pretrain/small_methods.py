@@ -41,7 +41,7 @@ CONFIGS: dict[str, MethodConfig] = {
     "moco-euclidean": MoCoConfig(projection=6, queue=12, similarity="euclidean"),
     "moco_v3": MoCoV3Config(hidden=10, projection=6),
     "byol": BYOLConfig(hidden=10, projection=6),
-    "swav": SwAVConfig(hidden=10, projection=6, prototypes=4, freeze_epochs=1),
+    "swav": SwAVConfig(hidden=10, projection=6, prototypes=4, epsilon=0.05),
     "swav-queue": SwAVConfig(hidden=10, projection=6, prototypes=4, queue=20, queue_from_epoch=1),
     "barlow_twins": BarlowTwinsConfig(dimensions=6, redundancy=0.1),
     "vicreg": VICRegConfig(dimensions=6),

@@ -27,7 +27,9 @@ class SwAVConfig(Config):
     projection: PositiveInt = 128
     prototypes: PositiveInt = 128
     """No more than the batch has scans, or the queue is needed; the paper has 3,000 for batches of 4,096."""
-    epsilon: PositiveFloat = 0.05
+    epsilon: PositiveFloat = 0.02
+    """Smoothness of the codes; .05 in the paper, which leaves those of an untrained network almost even, so
+    that a short run stays where it began, at a loss of log(prototypes)."""
     iterations: PositiveInt = 3
     freeze_epochs: NonNegativeInt = 1
     """Epochs in which the prototypes do not move."""
