@@ -6,6 +6,7 @@ import pandas as pd
 
 from medcl.evaluate.arms import in_words
 from medcl.evaluate.primary import Primary
+from medcl.evaluate.wording import signed
 
 ALPHA = 0.05
 NAMES = {
@@ -70,7 +71,7 @@ def answer(primary: Primary, stated: bool, differences: pd.DataFrame) -> str:
 
 def _list(rows: pd.DataFrame) -> str:
     parts = [
-        f"{in_words(budget)} ({value:+.3f}, 95 % CI {low:+.3f} to {high:+.3f})"
+        f"{in_words(budget)} ({signed(value)}, 95 % CI {signed(low)} to {signed(high)})"
         for budget, value, low, high in zip(
             *(rows[name] for name in ("budget", "value", "low", "high")), strict=True
         )

@@ -173,8 +173,10 @@ def over_seeds(values: np.ndarray, draws: np.ndarray, left_out: np.ndarray, resa
         seen = float(np.var(values, ddof=1))
         by_chance = float(np.nanvar(draws - of_draw, axis=1).mean()) * count / (count - 1)
         of_seeds = max(seen - by_chance, 0.0) / count
-        shrink = np.sqrt(of_seeds * count / seen) if seen > 0 else 0.0
-        mixed = of_draw + shrink * (values[resampler.seeds(count)].mean(axis=1) - value)
+        between = float(np.nanvar(draws, axis=0, ddof=1).mean())
+        shrink = np.sqrt(of_seeds * count / between) if between > 0 else 0.0
+        picked = draws[resampler.seeds(count), np.arange(len(of_draw))[:, None]].mean(axis=1)
+        mixed = of_draw + min(shrink, 1.0) * (picked - of_draw)  # stays within the range of the metric
         parts += (seen / count) ** 2 / (count - 1)
     freedom = (of_patients + of_seeds) ** 2 / parts if parts > 0 else np.inf
     return Sample(value, mixed, left_out.mean(axis=0), freedom)

@@ -115,3 +115,17 @@ def test_more_seeds_narrow_the_interval() -> None:
         low, high = over_seeds(values, draws, left_out, resampler).interval()
         widths.append(high - low)
     assert widths[0] > widths[1] > widths[2] > 0.4
+
+
+def test_intervals_stay_within_the_range_of_the_metric() -> None:
+    """Three seeds of which one calls nobody, one everybody: shares near 0 and 1."""
+    resampler = _resampler(patients=30, scans=1)
+    chance = np.array([0.02, 0.5, 0.98])
+    called = np.random.default_rng(0).random((3, 30)) < chance[:, None]
+    draws, left_out = (
+        repeat(lambda weights: called @ weights / weights.sum(axis=0))
+        for repeat in (resampler.apply, resampler.jackknife)
+    )
+    low, high = over_seeds(called.mean(axis=1), draws, left_out, resampler).interval()
+    assert 0 <= low < 0.4
+    assert 0.6 < high <= 1
