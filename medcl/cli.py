@@ -63,8 +63,8 @@ def scan(
 def _summary_lines(summary: dict[str, Any], out: Path) -> list[str]:
     states = [f"{summary[state]} {state}" for state in ("used", "dropped", "quarantined")]
     lines = [f"{summary['files']} files: {', '.join(states)}", f"{summary['scans']} scans in {out}"]
-    lines += [f"  {count:>7} {what}" for what, count in summary.get("by_kind", {}).items()]
-    if summary.get("reasons"):
+    lines += [f"  {count:>7} {what}" for what, count in (summary["kinds"] | summary["modalities"]).items()]
+    if summary["reasons"]:
         lines += ["not used, by reason:"] + [f"  {n:>7} {code}" for code, n in summary["reasons"].items()]
     return lines
 
@@ -131,7 +131,8 @@ def views(
     import numpy as np
 
     from medcl.store import Store
-    from medcl.views import contact_sheet, load_policy
+    from medcl.views import load_policy
+    from medcl.views.sheet import contact_sheet
 
     opened = Store.open(store)
     rows = np.random.default_rng(seed).permutation(len(opened))[:scans]
@@ -157,7 +158,7 @@ def pretrain(
         f"{summary['steps']} steps in {summary['seconds']:.0f} s, loss {summary['final_loss']:.3f}, "
         f"{summary['waiting_share']:.1%} of the time waiting for data; encoder in {out}"
     )
-    _tell(summary, [line], as_json)
+    _tell(summary, [line, *filter(None, [summary["collapsed"]])], as_json)
 
 
 @app.command(epilog="Example: medcl study configs/studies/pneumonia.yaml -o study")

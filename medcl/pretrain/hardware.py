@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
 
 
 def launch(devices: int, precision: str, threads: int | None) -> Fabric:
     """Start a run's processes, on a GPU where there is one; `torchrun` and SLURM are heeded."""
     if threads is not None:
         torch.set_num_threads(threads)
-    fabric = Fabric(accelerator="auto", devices=devices, precision=resolve_precision(precision))  # type: ignore[arg-type]
+    fabric = Fabric(
+        accelerator="auto",
+        devices=devices,
+        # Every process computes the same queue and batch norm, so sending buffers about is waste.
+        strategy=DDPStrategy(broadcast_buffers=False) if _processes(devices) > 1 else "auto",
+        precision=resolve_precision(precision),
+    )
     fabric.launch()
     return fabric
+
+
+def _processes(devices: int) -> int:
+    """Return how many processes there will be: as `torchrun` or SLURM say, else one a device."""
+    told = os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_NTASKS")
+    return int(told) if told else devices
 
 
 def resolve_precision(precision: str) -> str:

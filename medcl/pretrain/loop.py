@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from medcl.config import load
 from medcl.errors import UsageError, WorkFailed
 from medcl.files import atomic, write_json, write_table, write_text
+from medcl.pretrain.batchnorm import synchronise
 from medcl.pretrain.config import PretrainConfig
 from medcl.pretrain.encoders import build_encoder, save_encoder
 from medcl.pretrain.hardware import launch
 from medcl.pretrain.methods import Batch, build_method
+from medcl.pretrain.methods.moco import MoCoConfig
+from medcl.pretrain.monitors import verdict
 from medcl.pretrain.optimisers import build_optimiser, cosine_rate
 from medcl.progress import bar
 from medcl.runs.folder import describe_run, exclusive, hash_file
@@ -74,11 +79,10 @@ class Pretraining:
         encoder = build_encoder(config.encoder, config.seed)
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
-            method = build_method(config.method, encoder)
-        if fabric.world_size > 1 and fabric.device.type == "cuda":
-            method = nn.SyncBatchNorm.convert_sync_batchnorm(method)
+            method = build_method(self._method_config(), encoder)
+        synchronise(method, fabric.device.type)
         layout = torch.channels_last if config.encoder.spatial_dims == 2 else torch.channels_last_3d
-        encoder.to(memory_format=layout)  # type: ignore[call-overload]
+        method.to(memory_format=layout)  # type: ignore[call-overload]
         optimiser = build_optimiser(method, config.optimiser, config.batch_size)
         self.peak_rates = [group["lr"] for group in optimiser.param_groups]
         self.encoder, self.method = encoder, method
@@ -87,6 +91,11 @@ class Pretraining:
         self.step = 0
         self.seconds = 0.0
         self.metrics: list[dict[str, float]] = []
+
+    def _method_config(self) -> Any:
+        """Return the method's settings, with MoCo's queue no longer than these scans allow."""
+        method, scans = self.config.method, len(self.loader.rows)
+        return method.clamped(scans, self.config.batch_size) if isinstance(method, MoCoConfig) else method
 
     def _loader(self) -> ViewLoader:
         config, views = self.config, self.config.views
@@ -156,15 +165,14 @@ class Pretraining:
                 writer.add_scalar(f"pretrain/{name}", value, self.step)
 
     def _batch(self, rows: Tensor, epoch: int) -> Batch:
-        patients = torch.as_tensor(self._patients[rows.numpy()])
-        move = self.fabric.to_device
-        return Batch(scan=move(rows), patient=move(patients), step=self.step, epoch=epoch)
+        scan, patient = (self.fabric.to_device(torch.as_tensor(codes[rows.numpy()])) for codes in self._same)
+        return Batch(scan=scan, patient=patient, step=self.step, epoch=epoch)
 
-    @property
-    def _patients(self) -> Any:
-        if not hasattr(self, "_patient_codes"):
-            self._patient_codes = pd.factorize(self.store.scans["patient"])[0]
-        return self._patient_codes
+    @cached_property
+    def _same(self) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers that are equal for exact copies, and for scans of one patient."""
+        scans = self.store.scans
+        return pd.factorize(scans["fingerprint"])[0], pd.factorize(scans["patient"])[0]
 
     def _guard(self, loss: Tensor, rows: Tensor) -> None:
         """Stop before a loss that is not finite reaches the weights."""
@@ -206,6 +214,7 @@ class Pretraining:
 
     def _finish(self) -> dict[str, Any]:
         waiting = sum(row["wait_s"] for row in self.metrics)
+        collapsed = verdict(self.metrics[-1])
         summary = {
             "steps": self.step,
             "seconds": round(self.seconds, 1),
@@ -213,6 +222,7 @@ class Pretraining:
             "final_loss": self.metrics[-1]["loss"],
             "waiting_share": round(waiting / max(self.seconds, 1e-9), 4),
             "device": str(self.fabric.device),
+            "collapsed": collapsed,
         }
         if self.fabric.is_global_zero:
             write_text(pd.DataFrame(self.metrics).to_csv(index=False), self.run / "metrics.csv")
