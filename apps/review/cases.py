@@ -33,7 +33,7 @@ def show_cases(study: Study, store: Store | None, why_no_store: str) -> None:
     if cases.empty:
         show("<p>No case fits this choice. Choose another outcome or truth.</p>")
         return
-    left, right = st.columns([1, 1.35], gap="large")
+    left, right = st.columns([1.1, 1.2], gap="medium")
     with left:
         case = _worklist(cases)
         _said(study, case, budget, seed)
@@ -59,16 +59,16 @@ def _worklist(cases: pd.DataFrame) -> pd.Series:
     event = st.dataframe(
         shown[["case", "truth", "outcome", "probability", "disagreement"]],
         hide_index=True,
-        height=300,
+        height=min(38 + 35 * len(shown), 300),
         on_select="rerun",
         selection_mode="single-row",
         key=f"worklist {page} {hash(tuple(shown['case'])) & 0xFFFFFFFF}",
         column_config={
             "case": st.column_config.TextColumn("Case"),
-            "truth": st.column_config.TextColumn("Truth"),
+            "truth": st.column_config.TextColumn("Truth", width="small"),
             "outcome": st.column_config.TextColumn("Outcome", width="small"),
-            "probability": st.column_config.NumberColumn("Probability", format="%.3f"),
-            "disagreement": st.column_config.NumberColumn("Arms differ by", format="%.3f"),
+            "probability": st.column_config.NumberColumn("Probability", width="small", format="%.3f"),
+            "disagreement": st.column_config.NumberColumn("Arms differ by", width="small", format="%.3f"),
         },
     )
     rows = event.selection.rows

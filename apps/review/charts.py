@@ -28,6 +28,7 @@ def label_efficiency(
         chart.add_scatter(
             x=np.r_[x, x[::-1]],
             y=np.r_[rows["high"], rows["low"][::-1]],
+            mode="lines",
             fill="toself",
             fillcolor=_clear(colours[arm], 0.12),
             line={"width": 0},

@@ -13,7 +13,7 @@ RESEARCH = "Research use only. Not a medical device; not for diagnosis or treatm
 SYNTHETIC = "Synthetic data: the patients on these pages were computed and do not exist."
 
 STYLE = """<style>
-.block-container {padding-top: 3.2rem; padding-bottom: 2rem; max-width: 1240px;}
+.block-container {padding-top: 4.6rem; padding-bottom: 2rem; max-width: 1240px;}
 .medcl h1 {font-size: 1.45rem; font-weight: 600; margin: 0; padding: 0;}
 .medcl h2 {font-size: 1.05rem; font-weight: 600; margin: 0; padding: .4rem 0 0 0;}
 .medcl p {margin: .2rem 0;}
@@ -25,7 +25,7 @@ STYLE = """<style>
   font-size: .92rem;}
 .medcl table {border-collapse: collapse; width: 100%; font-size: .93rem; font-variant-numeric: tabular-nums;}
 .medcl th {text-align: left; font-weight: 600; border-bottom: 1.5px solid #1f2933; padding: .3rem .6rem;}
-.medcl td {border-bottom: 1px solid #e3e7ea; padding: .32rem .6rem; vertical-align: top;}
+.medcl td {border-bottom: 1px solid #e3e7ea; padding: .32rem .6rem; vertical-align: middle;}
 .medcl td.key {white-space: nowrap;}
 .medcl .interval {color: #5a6672; font-size: .85rem; white-space: nowrap;}
 .medcl .wide {overflow-x: auto;}

@@ -19,7 +19,7 @@ WINDOWS_HU: dict[str, tuple[float, float]] = {
 }
 """Name: centre and width in HU."""
 
-TARGET_PX = 560
+TARGET_PX = 480
 LARGEST_ZOOM = 10
 OUTLINE = np.array([255, 200, 0], np.uint8)
 LARGEST_SCALE_SHARE = 0.4
