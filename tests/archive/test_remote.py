@@ -77,7 +77,7 @@ def test_changed_and_missing_objects_are_named(bucket: Path, tmp_path: Path) -> 
 def test_wrong_addresses_are_one_line(bucket: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such folder"):
         scan_archive(["s3://scans/nowhere"], tmp_path / "catalog")
-    with pytest.raises(UsageError, match="protocol is not installed"):
+    with pytest.raises(UsageError, match="install its protocol"):
         scan_archive(["nowhere://scans"], tmp_path / "catalog")
 
 
