@@ -299,9 +299,8 @@ def _innocent_marks(rng: np.random.Generator, liver: tuple[Shape, ...], cavity: 
 def _lesions(
     rng: np.random.Generator, liver: tuple[Shape, ...], cavity: Inset, marks: list[Shape | Tube]
 ) -> tuple[Lesion, ...]:
-    sizes = rng.uniform(7, 16, int(rng.integers(2, 6)))
-    sizes[0] = rng.uniform(12, 16)
-    contrast = -rng.uniform(40, 55)
+    sizes = rng.uniform(12, 26, int(rng.integers(6, 12)))
+    contrast = -rng.uniform(60, 85)
     found: list[Lesion] = []
     for diameter in sizes:
         lobe = liver[0] if rng.random() < 0.75 else liver[1]

@@ -54,14 +54,14 @@ def read_labels(catalog: Catalog, labels: Path | str | None) -> Labels:
     """
     if labels is None:
         own = catalog.scans.dropna(subset=["source_label"])
-        return _plain(dict(zip(own["scan"], own["source_label"].astype(str), strict=True)))
+        return _plain(catalog, dict(zip(own["scan"], own["source_label"].astype(str), strict=True)))
     if str(labels) == "folders":
-        return _plain(_folder_labels(catalog))
+        return _plain(catalog, _folder_labels(catalog))
     return _table_labels(catalog, Path(labels))
 
 
-def _plain(label: dict[str, str]) -> Labels:
-    return Labels(label, {}, {}, {}, pd.DataFrame(columns=["scan"]))
+def _plain(catalog: Catalog, label: dict[str, str]) -> Labels:
+    return Labels(label, {}, _archive_masks(catalog), {}, pd.DataFrame(columns=["scan"]))
 
 
 def _folder_labels(catalog: Catalog) -> dict[str, str]:
@@ -93,7 +93,7 @@ def _table_labels(catalog: Catalog, path: Path) -> Labels:
     return Labels(
         label={scan: row["label"] for row, scan in rows if isinstance(row["label"], str)},
         patient=_patients(rows, key),
-        mask=_masks(catalog, path, table, rows),
+        mask=_archive_masks(catalog) | _masks(catalog, path, table, rows),
         modality={scan: row["modality"].strip() for row, scan in rows if row.get("modality")},
         extra=pd.DataFrame([{"scan": scan, **_extra(row)} for row, scan in rows]),
     )
@@ -171,6 +171,13 @@ def _patients(rows: list[tuple[dict[str, str], str]], key: str) -> dict[str, str
     return {scan: pseudonym("patient", row["patient"].strip()) for row, scan in rows if row.get("patient")}
 
 
+def _archive_masks(catalog: Catalog) -> dict[str, str]:
+    """Return the mask of each scan that has exactly one in the archive; between several nobody chose."""
+    masks = catalog.masks
+    single = masks[~masks["scan"].duplicated(keep=False)]
+    return dict(zip(single["scan"], single["mask"], strict=True))
+
+
 def _masks(
     catalog: Catalog, path: Path, table: pd.DataFrame, rows: list[tuple[dict[str, str], str]]
 ) -> dict[str, str]:
@@ -180,7 +187,9 @@ def _masks(
     found = {scan: find(row["mask"]) for row, scan in rows if row.get("mask")}
     missing = sum(not masks for masks in found.values())
     if missing:
-        raise UsageError(f"{path}: {missing} rows have a 'mask' that names no file of the archive")
+        raise UsageError(
+            f"{path}: {missing} rows have a 'mask' that is no usable file of the archive; its ledger says why"
+        )
     return {scan: masks[0] for scan, masks in found.items()}
 
 

@@ -18,8 +18,8 @@ from medcl.store.splits import assign_splits, mark_duplicates
 from medcl.store.store import Store
 
 FORMAT = 1
-SET_ASIDE = ("SCOUT", "DERIVED")
-"""Scans with one of these flags teach a model about reconstructions, not about patients."""
+SET_ASIDE = ("SCOUT", "DERIVED", "LABEL_MAP")
+"""Scans with one of these flags teach a model about something else than patients."""
 
 
 def prepare(catalog: Catalog, out: Path, labels: Path | str | None = None, seed: int = 0) -> Store:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medcl.archive import Catalog, Scan, read
+from medcl.archive import Catalog, Scan, read, read_mask
 from medcl.errors import UsageError
 from medcl.files import atomic, write_table
 from medcl.store.labels import Labels
@@ -66,7 +66,7 @@ def _stored_row(catalog: Catalog, scan: str, labels: Labels, pixels: _Pixels) ->
     try:
         found = _stated(read(catalog, scan), labels.modality.get(scan))
         mask = labels.mask.get(scan)
-        drawn = _mask_of(catalog, found, mask) if mask else None
+        drawn = read_mask(catalog, mask, scan) if mask else None
     except UsageError as error:
         return {"scan": scan, "fault": str(error)}
     array = stored_type(found.array)
@@ -103,26 +103,6 @@ def _stated(scan: Scan, modality: str | None) -> Scan:
     if modality is None or scan.modality != "unknown":
         return scan
     return replace(scan, modality=modality, unit="HU" if modality == "CT" else scan.unit)
-
-
-def _mask_of(catalog: Catalog, scan: Scan, mask: str) -> np.ndarray:
-    """Read a label mask and hold it against its scan's grid.
-
-    Raises:
-        UsageError: the geometry differs, or the values are not small whole numbers.
-    """
-    labels = read(catalog, mask)
-    same_grid = labels.array.shape == scan.array.shape and (
-        (labels.affine is None) == (scan.affine is None)
-        and (
-            labels.affine is None or scan.affine is None or np.allclose(labels.affine, scan.affine, atol=1e-3)
-        )
-    )
-    if not same_grid:
-        raise UsageError(f"mask {mask} lies on another grid than its scan; resample it to the scan first")
-    if not np.array_equal(labels.array, labels.array.astype(np.uint8)):
-        raise UsageError(f"mask {mask} holds values that are no labels 0 to 255")
-    return labels.array.astype(np.uint8)
 
 
 def stored_type(array: np.ndarray) -> np.ndarray:

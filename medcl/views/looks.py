@@ -82,25 +82,19 @@ def measured(policy: Policy, frames: Frames) -> np.ndarray:
 
 
 def draw_presets(policy: Policy, frames: Frames, share: np.ndarray) -> np.ndarray:
-    """Return (B,) a window preset of those that fit the body part, at `share` (0 to 1) of their list."""
+    """Return (B,) a window preset at `share` (0 to 1) of the list of those that fit the body part.
+
+    Where the part is unknown, those that are tied to none."""
     presets = policy.window.presets
     if not presets:
         return np.full(len(frames), -1)
     fits = np.stack(
-        [
-            ~measured_part(frames.body_part) | _covers(frames.body_part, preset.body_parts)
-            for preset in presets
-        ],
+        [_covers(frames.body_part, preset.body_parts) for preset in presets],
         axis=1,
     )
     chosen = (share * fits.sum(axis=1)).astype(int)
     number = np.argmax(np.cumsum(fits, axis=1) > chosen[:, None], axis=1)
     return np.where(measured(policy, frames), number, -1)
-
-
-def measured_part(body_part: np.ndarray) -> np.ndarray:
-    """Return where the body part is known; where it is not, every window is true of the scan."""
-    return body_part != ""
 
 
 def _covers(body_part: np.ndarray, parts: tuple[str, ...]) -> np.ndarray:

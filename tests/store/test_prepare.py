@@ -99,23 +99,26 @@ def test_masks_follow_their_scan_and_another_grid_is_refused(tmp_path: Path) -> 
     archive = tmp_path / "archive"
     archive.mkdir()
     generator = np.random.default_rng(0)
-    affine = np.diag([-1.0, -1.0, 3.0, 1.0])
     drawn = {}
-    for name, scale in (("a", 3.0), ("b", 4.0)):
+    for number, (name, scale) in enumerate((("a", 3.0), ("b", 4.0))):
+        affine = np.diag([-1.0, -1.0, 3.0, 1.0])
+        affine[0, 3] = 500 * number
         volume = generator.normal(size=(12, 14, 6)).astype(np.float32)
         drawn[name] = (generator.random((12, 14, 6)) > 0.8).astype(np.uint8) * 2
         nib.Nifti1Image(volume, affine).to_filename(archive / f"{name}.nii.gz")
-        nib.Nifti1Image(drawn[name], np.diag([-1.0, -1.0, scale, 1.0])).to_filename(
-            archive / f"{name}-mask.nii.gz"
-        )
-    (tmp_path / "labels.csv").write_text(
-        "file,label,mask\na.nii.gz,x,a-mask.nii.gz\nb.nii.gz,y,b-mask.nii.gz\n"
-    )
-    store = prepare(scan_archive([archive], tmp_path / "c"), tmp_path / "s", tmp_path / "labels.csv")
-    assert len(store) == 1
-    assert "another grid" in next(iter(store.facts["faults"].values()))
-    np.testing.assert_array_equal(store.mask(0), drawn["a"][::-1, ::-1])
-    np.testing.assert_allclose(np.abs(store.affine(0)[:3, :3]), np.diag([1, 1, 3]))
+        affine[2, 2] = scale
+        nib.Nifti1Image(drawn[name], affine).to_filename(archive / f"{name}_mask.nii.gz")
+    catalog = scan_archive([archive], tmp_path / "c")
+    store = prepare(catalog, tmp_path / "s")
+    assert len(store) == 2
+    masked = [row for row in range(2) if store.mask(row) is not None]
+    assert len(masked) == 1
+    np.testing.assert_array_equal(store.mask(masked[0]), drawn["a"][::-1, ::-1])
+    np.testing.assert_allclose(np.abs(store.affine(masked[0])[:3, :3]), np.diag([1, 1, 3]))
+    rows = ["file,label,mask", "a.nii.gz,x,a_mask.nii.gz", "b.nii.gz,y,b_mask.nii.gz"]
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    with pytest.raises(UsageError, match="1 rows have a 'mask' that is no usable file"):
+        prepare(catalog, tmp_path / "s2", tmp_path / "labels.csv")
 
 
 def test_an_unfinished_or_foreign_folder_is_refused(archive: Path, tmp_path: Path) -> None:
