@@ -139,3 +139,10 @@ def source_matrix(
     matrix[..., dims] += np.where(sign < 0, frames.count[:, None] - 1, 0)
     order = np.argsort(frames.axes, axis=1)
     return np.take_along_axis(matrix, order[:, None, :, None], axis=2)
+
+
+def anchor_voxels(frames: Frames, anchor: np.ndarray) -> np.ndarray:
+    """Return anchors (B, D) of the displayed frame in voxels of the source (of its slice)."""
+    sample = np.linalg.solve(frames.grid, anchor[..., None])[..., 0] - 0.5
+    index = np.where(frames.sign > 0, sample, frames.count - 1 - sample)
+    return np.take_along_axis(index, np.argsort(frames.axes, axis=1), axis=1)

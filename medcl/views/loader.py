@@ -5,25 +5,24 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, cast
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
 from medcl.errors import UsageError
+from medcl.views.affines import view_affines
+from medcl.views.backends import Backend, choose_backend
 from medcl.views.draw import Kind, draw_views
 from medcl.views.frames import Frames, ScanSource, read_frames
-from medcl.views.keyed import combine
+from medcl.views.keyed import combine, scan_keys, uniform
 from medcl.views.params import ViewParams
+from medcl.views.planner import Sampling, plan
 from medcl.views.policy import Policy
-
-Backend = Literal["auto", "torch", "fused", "monai"]
-Render = Callable[[ScanSource, ViewParams], Tensor]
 
 AHEAD = 2
 """Batches that are made before they are asked for."""
@@ -40,6 +39,8 @@ class ViewBatch:
         affines: (B, V, 4, 4) float64 from view pixel to RAS+ millimetres; None without volumes.
         params: what was drawn.
         wait_s: seconds that the consumer waited for this batch.
+        small: (B, small_count, C, h, w), further views of smaller fields (SwAV); None without.
+        partners: (B,) row of the second view, for `draw="patient"`; None elsewhere.
     """
 
     data: Tensor
@@ -47,6 +48,8 @@ class ViewBatch:
     affines: Tensor | None
     params: ViewParams
     wait_s: float = 0.0
+    small: Tensor | None = None
+    partners: Tensor | None = None
 
 
 class ViewLoader:
@@ -61,7 +64,8 @@ class ViewLoader:
         size: edge of a view in pixels.
         batch_size: scans a batch on this rank.
         seed: of the views and the order.
-        draw: see `medcl.views.draw.draw_views`.
+        draw: see `medcl.views.draw.draw_views`; or `patient`, whose second view is of another scan of the
+            same patient and modality, or of another place of the same scan where there is none (MICLe).
         count: views a scan; a picture has one slice whatever is asked of `bag` and `whole`.
         backend: `auto` is the fastest that is installed.
         shuffle: a new order each epoch.
@@ -69,6 +73,13 @@ class ViewLoader:
         rank, world_size: which share of every global batch is made here.
         dims: 2 for pictures and slices, 3 for volumes.
         stack: neighbouring slices (odd) that a 2-D view of a volume shows as channels.
+        small_count, small_size: further views of smaller fields round the same place, for multi-crop methods.
+        sampling: what to do where pixels would be too coarse for the smallest structure to protect; see
+            `medcl.views.planner.plan`.
+        threads: of the fused backend; by default 1, or up to 8 beside a GPU.
+
+    Attributes:
+        flags: what is not known or not kept: `SPACING_UNKNOWN`, `COARSE`, `TILED`.
 
     Raises:
         UsageError: no rows, a batch larger than them, or an argument that is not known.
@@ -82,7 +93,7 @@ class ViewLoader:
         size: int,
         batch_size: int,
         seed: int,
-        draw: Kind = "pair",
+        draw: Kind | Literal["patient"] = "pair",
         count: int = 2,
         backend: Backend = "auto",
         shuffle: bool = True,
@@ -91,6 +102,10 @@ class ViewLoader:
         world_size: int = 1,
         dims: int = 2,
         stack: int = 1,
+        small_count: int = 0,
+        small_size: int = 0,
+        sampling: Sampling = "flag",
+        threads: int | None = None,
     ) -> None:
         self.store, self.policy = store, policy
         self.rows = np.asarray(rows, np.int64)
@@ -100,10 +115,13 @@ class ViewLoader:
         self.draw, self.stack = draw, stack
         self.shuffle, self.drop_last = shuffle, drop_last
         self.rank, self.world_size = rank, world_size
-        self.frames: Frames = read_frames(store, self.rows, dims)
+        plans = plan(policy, read_frames(store, self.rows, dims), size, sampling)
+        self.frames, self.flags = plans.frames, plans.flags
         pictures = dims == 2 and bool((self.frames.slice_axis < 0).all())
-        self.count = 1 if pictures and draw != "pair" else count
-        self.render = choose_backend(backend)
+        self.count = 1 if pictures and draw not in ("pair", "patient") else count
+        self.small_count, self.small_size = small_count, small_size
+        self.render = choose_backend(backend, threads)
+        self._mates = _mates(store.scans, self.rows) if draw == "patient" else None
         self.wait_s = 0.0
         self._epoch, self._start = 0, 0
 
@@ -133,7 +151,7 @@ class ViewLoader:
                 if isinstance(batch, BaseException):
                     raise batch
                 self.wait_s += waited
-                yield ViewBatch(batch.data, batch.rows, batch.affines, batch.params, waited)
+                yield replace(batch, wait_s=waited)
         finally:
             stop.set()
             worker.join()
@@ -163,13 +181,71 @@ class ViewLoader:
     def batch(self, positions: np.ndarray, epoch: int) -> ViewBatch:
         """Make the batch of the scans at `positions` of `rows`."""
         frames = self.frames.take(positions)
-        params = draw_views(
-            self.policy, frames, self.size, self.seed, epoch, self.draw, self.count, stack=self.stack
+        if self._mates is not None:
+            return self._patient_batch(positions, epoch)
+        params = self._draw(frames, epoch)
+        small = self._small(frames, epoch) if self.small_count else None
+        return self._packed(self.render(self.store, params), params, small)
+
+    def _draw(self, frames: Frames, epoch: int) -> ViewParams:
+        draw = cast(Kind, self.draw)
+        return draw_views(
+            self.policy, frames, self.size, self.seed, epoch, draw, self.count, stack=self.stack
         )
-        data = self.render(self.store, params)
+
+    def _small(self, frames: Frames, epoch: int) -> Tensor:
+        """Views of smaller fields, keyed after those of the pair."""
+        params = draw_views(
+            self.policy.small(),
+            frames,
+            self.small_size,
+            self.seed,
+            epoch,
+            "pair",
+            self.small_count,
+            self.count,
+        )
+        return self.render(self.store, params)
+
+    def _patient_batch(self, positions: np.ndarray, epoch: int) -> ViewBatch:
+        """One view of each scan, and one of another scan (or place) of the same patient."""
+        assert self._mates is not None
+        share = uniform(scan_keys(self.seed, epoch, self.frames.fingerprint[positions]), _PARTNER)
+        mates = [self._mates[int(n)] for n in positions]
+        other = np.array([m[int(u * len(m))] for m, u in zip(mates, share, strict=True)])
+        parts = [
+            draw_views(self.policy, self.frames.take(at), self.size, self.seed + n, epoch, "pair", 1, n)
+            for n, at in enumerate((positions, other))
+        ]
+        data = torch.cat([self.render(self.store, params) for params in parts], dim=1)
+        batch = self._packed(data, parts[0], None)
+        affines = [view_affines(self.store, params) for params in parts]
+        joined = (
+            None if affines[0] is None or affines[1] is None else torch.cat([affines[0], affines[1]], dim=1)
+        )
+        return replace(batch, affines=joined, partners=torch.from_numpy(self.rows[other]))
+
+    def _packed(self, data: Tensor, params: ViewParams, small: Tensor | None) -> ViewBatch:
         if torch.cuda.is_available():
             data = data.pin_memory()
-        return ViewBatch(data, torch.from_numpy(params.rows), view_affines(self.store, params), params)
+            small = None if small is None else small.pin_memory()
+        affines = view_affines(self.store, params)
+        return ViewBatch(data, torch.from_numpy(params.rows), affines, params, small=small)
+
+
+_PARTNER = 48
+
+
+def _mates(scans: pd.DataFrame, rows: np.ndarray) -> list[np.ndarray]:
+    """Return, for each row, the positions of the patient's other scans of that modality, or its own."""
+    chosen = scans.iloc[rows]
+    groups = chosen.groupby(["patient", "modality"], dropna=False).indices
+    mates: list[np.ndarray] = [np.array([n]) for n in range(len(rows))]
+    for members in groups.values():
+        if len(members) > 1:
+            for n in members:
+                mates[n] = members[members != n]
+    return mates
 
 
 def _put(made: queue.Queue, item: object, stop: threading.Event) -> bool:
@@ -181,52 +257,3 @@ def _put(made: queue.Queue, item: object, stop: threading.Event) -> bool:
             continue
         return True
     return False
-
-
-def choose_backend(name: Backend) -> Render:
-    """Return the renderer called `name`.
-
-    Raises:
-        UsageError: it is not known.
-    """
-    modules = {"torch": "torch_backend", "fused": "fused_backend", "monai": "monai_backend"}
-    compiled = find_spec("numba") is not None
-    if name == "auto":
-        name = "fused" if compiled else "torch"
-    if name not in modules:
-        raise UsageError(f"backend='{name}' is not known; it is auto, {', '.join(modules)}")
-    if name == "fused" and not compiled:
-        raise UsageError("backend='fused' needs numba; install medcl[fast], or say backend='torch'")
-    render: Render = import_module(f"medcl.views.{modules[name]}").render
-    return render
-
-
-def view_affines(store: ScanSource, params: ViewParams) -> Tensor | None:
-    """Return the affines (B, V, 4, 4) of views from pixel to RAS+ millimetres; None without volumes.
-
-    The third column of a 2-D view is one step to the next slice.
-    """
-    batch, views = params.shape
-    affines = np.zeros((batch, views, 4, 4))
-    for scan, row in enumerate(params.rows):
-        to_world = store.affine(int(row))
-        if to_world is None:
-            return None
-        affines[scan] = to_world @ voxel_affines(params, scan)
-    return torch.from_numpy(affines)
-
-
-def voxel_affines(params: ViewParams, scan: int) -> np.ndarray:
-    """Return the affines (V, 4, 4) of one scan's views from pixel to voxel."""
-    matrix, axis = params.matrix[scan], int(params.slice_axis[scan])
-    full = np.zeros((len(matrix), 4, 4))
-    full[:, 3, 3] = 1
-    if axis < 0:
-        full[:, :3] = matrix
-        return full
-    inside = [n for n in range(3) if n != axis]
-    full[:, inside, :2] = matrix[..., :2]
-    full[:, inside, 3] = matrix[..., 2]
-    full[:, axis, 2] = 1
-    full[:, axis, 3] = params.slices[scan]
-    return full

@@ -18,12 +18,12 @@ from numpy.polynomial import polynomial
 from torch import Tensor
 from torch.nn import functional as F
 
+from medcl.views.affines import view_affines
 from medcl.views.colour import change_colour
 from medcl.views.conventions import MIDDLE, SPREAD, gaussian_weights
 from medcl.views.draw import draw_views
 from medcl.views.frames import Frames, ScanSource, read_frames
 from medcl.views.keyed import noise_bank
-from medcl.views.loader import view_affines
 from medcl.views.params import ViewParams
 from medcl.views.policy import Policy
 from medcl.views.single import SingleScan

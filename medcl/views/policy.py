@@ -204,6 +204,14 @@ class Policy(Config):
             }
         )
 
+    def small(self) -> Policy:
+        """Return the policy for the small views of multi-crop: fields from 0.15 to the least usual one."""
+        crop = self.crop
+        area = (min(0.15, crop.area[0]), crop.area[0])
+        edge = (min(0.4, crop.edge_3d[0]), crop.edge_3d[0])
+        small = Crop(area=area, overlap=0, edge_3d=edge, overlap_3d=0, anchor=min(crop.anchor, 0.1))
+        return self.model_copy(update={"crop": small})
+
     def __str__(self) -> str:
         """Return the whole policy as YAML."""
         return dump(self)

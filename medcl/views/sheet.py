@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
 from medcl.files import atomic
+from medcl.views.backends import choose_backend
 from medcl.views.conventions import MIDDLE, SPREAD
 from medcl.views.draw import draw_views
 from medcl.views.frames import Frames, ScanSource, read_frames
-from medcl.views.geometry import rotation_matrices
-from medcl.views.loader import choose_backend
+from medcl.views.geometry import anchor_voxels, rotation_matrices
 from medcl.views.masks import pixel_positions, sample_nearest, view_plane
 from medcl.views.params import ViewParams
 from medcl.views.policy import Policy
@@ -54,6 +54,7 @@ def contact_sheet(
     """
     frames = read_frames(store, rows)
     params = draw_views(policy, frames, size, seed, stack=stack)
+    anchors = anchor_voxels(frames, params.anchor)
     views = choose_backend("auto")(store, params).numpy() * SPREAD + MIDDLE
     figure = Figure(figsize=(12.6, 4.7 * len(frames) + 0.5), facecolor=_PAPER, dpi=110)
     top = 1 - 0.95 / figure.get_figheight()
@@ -67,7 +68,7 @@ def contact_sheet(
         _draw_source(figure.add_subplot(grid[scan, 0]), store, policy, frames, params, scan)
         for view in range(2):
             axes = figure.add_subplot(grid[scan, 1 + view])
-            _draw_view(axes, views[scan, view], store, params, scan, view)
+            _draw_view(axes, views[scan, view], anchors[scan], store, params, scan, view)
             words = textwrap.fill(describe(policy, frames, params, scan, view).replace("\n", "; "), 62)
             axes.set_title(words, color=COLOURS[view], size=8.5, loc="left", pad=5)
     with atomic(out) as temporary:
@@ -132,7 +133,13 @@ def displayed(source: np.ndarray, frames: Frames, scan: int) -> np.ndarray:
 
 
 def _draw_view(
-    axes: Axes, view: np.ndarray, store: ScanSource, params: ViewParams, scan: int, number: int
+    axes: Axes,
+    view: np.ndarray,
+    anchor: np.ndarray,
+    store: ScanSource,
+    params: ViewParams,
+    scan: int,
+    number: int,
 ) -> None:
     picture = np.moveaxis(view, 0, -1) if params.channels == 3 else view[len(view) // 2]
     axes.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
@@ -141,20 +148,10 @@ def _draw_view(
         seen = sample_nearest(view_plane(mask, params, scan, number), params, scan, number)
         if seen.any():
             axes.contour(seen > 0, [0.5], colors=MASK, linewidths=1)
-    at = np.linalg.norm(pixel_positions(params, scan, number) - _anchor_voxel(params, scan, number), axis=-1)
+    at = np.linalg.norm(pixel_positions(params, scan, number) - anchor, axis=-1)
     row, column = np.unravel_index(at.argmin(), at.shape)
     axes.plot(column, row, "+", color="w", markersize=9)
     _frame(axes, COLOURS[number])
-
-
-def _anchor_voxel(params: ViewParams, scan: int, view: int) -> np.ndarray:
-    """Return the anchor in the source's voxels, through the view's own affine."""
-    turn = rotation_matrices(params.rotation[scan, view])
-    pixel = params.edge[scan, view] / params.size
-    local = turn.T @ (params.anchor[scan] - params.centre[scan, view]) * params.mirror[scan, view]
-    at = local / pixel + (params.size - 1) / 2
-    voxel: np.ndarray = params.matrix[scan, view] @ np.append(at, 1.0)
-    return voxel
 
 
 def _scale_bar(axes: Axes, frames: Frames, scan: int) -> None:

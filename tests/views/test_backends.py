@@ -10,7 +10,8 @@ import torch
 from view_phantoms import MemoryStore, grid_affine, phantom_volume, picture_store, smooth_phantom
 
 from medcl.views import Policy, ViewParams, draw_views, load_policy, read_frames, shipped
-from medcl.views.loader import choose_backend, view_affines
+from medcl.views.affines import view_affines
+from medcl.views.backends import choose_backend
 
 FAST = ["torch", *(["fused"] if find_spec("numba") else [])]
 NAMES = sorted(path.stem for path in shipped("views").glob("*.yaml"))

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from view_phantoms import MemoryStore, grid_affine, picture_store
 
 from medcl.views import Policy, ViewParams, draw_views, load_policy, read_frames
+from medcl.views.affines import voxel_affines
 from medcl.views.geometry import rotation_matrices
-from medcl.views.loader import voxel_affines
 
 
 def many(

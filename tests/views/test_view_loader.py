@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from view_phantoms import MemoryStore
+from view_phantoms import MemoryStore, picture_store
 
 from medcl.errors import UsageError
 from medcl.views import ViewLoader, load_policy
@@ -161,3 +161,47 @@ def test_wrong_use_is_named(pictures: MemoryStore) -> None:
         ViewLoader(pictures, range(4), policy, 32, 4, 0, backend="gpu")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="picture"):
         ViewLoader(pictures, range(4), policy, 32, 4, 0, dims=3)
+
+
+def test_small_views_of_multi_crop(make: Callable) -> None:
+    loader = make(small_count=4, small_size=12)
+    batch = next(iter(loader))
+    assert batch.small is not None
+    assert batch.small.shape == (4, 4, 1, 12, 12)
+    usual = by_row(make())
+    for row, views in by_row(loader).items():
+        np.testing.assert_array_equal(usual[row], views)
+
+
+def test_patient_pairs_come_from_other_scans_of_the_patient() -> None:
+    store = picture_store(6)
+    for row, patient in enumerate(["a", "a", "b", "b", "b", "c"]):
+        store.rows[row]["patient"] = patient
+    loader = ViewLoader(store, range(6), load_policy("cxr"), 24, 6, 0, draw="patient", backend="torch")
+    patients = store.scans["patient"].to_numpy()
+    seen = set()
+    for epoch in range(6):
+        loader.set_epoch(epoch)
+        for batch in loader:
+            assert batch.data.shape == (6, 2, 1, 24, 24)
+            assert batch.partners is not None
+            pairs = list(zip(batch.rows.tolist(), batch.partners.tolist(), strict=True))
+            assert all(patients[one] == patients[other] for one, other in pairs)
+            assert all((one == other) == (one == 5) for one, other in pairs)
+            seen.update(pairs)
+    assert len(seen) > 6, "partners change with the epoch"
+
+
+def test_planner_flags_tiles_or_refuses() -> None:
+    store = MemoryStore()
+    for spacing in ((0.1, 0.1), None):
+        store.add(np.random.default_rng(0).integers(0, 255, (400, 300)).astype(np.uint8), spacing=spacing)
+    policy = load_policy("mammography", "calcification")
+    settings = {"size": 64, "batch_size": 1, "seed": 0, "backend": "torch"}
+    assert ViewLoader(store, [0, 1], policy, **settings).flags == ("COARSE", "SPACING_UNKNOWN")
+    with pytest.raises(UsageError, match="231 px"):
+        ViewLoader(store, [0], policy, **settings, sampling="refuse")
+    tiled = ViewLoader(store, [0], policy, **settings, sampling="tile")
+    assert tiled.flags == ("TILED",)
+    for batch in tiled:
+        assert (batch.params.edge / 64 <= policy.max_px_mm * 1.0001).all()

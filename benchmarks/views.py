@@ -1,0 +1,277 @@
+"""Views a second, two a sample, against MONAI, TorchIO and batchgeneratorsv2 in one run.
+
+    python benchmarks/views.py            # all cases; peers that are not installed are skipped, and said so
+
+Every pipeline crops or scales, turns by up to 10 degrees, changes gain and offset, adds Gaussian noise and
+smooths half of the views. Sources lie in memory as int16 (medcl) or float32 tensors (peers, which want them
+so). medcl's figure includes the drawing of parameters. Peers use two processes for two cores, medcl threads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from medcl.errors import UsageError
+from medcl.store.measure import measure
+from medcl.views import Policy, draw_views, load_policy, read_frames
+from medcl.views.backends import choose_backend
+
+CASES = {"2-D 320 to 224": (320, 224, 2), "3-D 128 to 64": (128, 64, 3), "3-D 128 to 96": (128, 96, 3)}
+SOURCES = 8
+Sample = Callable[[int], object]
+
+
+class Sources:
+    """A store of smooth random scans in memory, 1 mm."""
+
+    def __init__(self, edge: int, dims: int) -> None:
+        coarse = [np.random.default_rng(n).normal(0, 300, (edge // 8,) * dims) for n in range(SOURCES)]
+        self.arrays = [np.kron(c, np.ones((8,) * dims)).astype(np.int16) for c in coarse]
+        rows = []
+        for array in self.arrays:
+            found = measure(array, "a.u.", dims)
+            box = [bound for n in array.shape for bound in (0, n)]
+            rows.append(
+                {"fingerprint": found.fingerprint, "lo": found.lo, "hi": found.hi, "noise": 20.0, "box": box}
+            )
+        self.scans = pd.DataFrame(rows).assign(
+            scan="s-0",
+            kind="volume" if dims == 3 else "picture",
+            shape=[list(a.shape) for a in self.arrays],
+            spacing_mm=[[1.0] * dims] * SOURCES,
+            unit="a.u.",
+        )
+        self.scans["fingerprint"] = self.scans["fingerprint"].astype(np.uint64)
+        self.dims = dims
+
+    def array(self, row: int) -> np.ndarray:
+        return self.arrays[row]
+
+    def affine(self, row: int) -> np.ndarray | None:
+        return np.eye(4) if self.dims == 3 else None
+
+    def mask(self, row: int) -> np.ndarray | None:
+        return None
+
+
+def comparable(policy: Policy) -> Policy:
+    """The policy with the operations that every peer performs, as often."""
+    return policy.model_copy(
+        update={
+            "window": type(policy.window)(),
+            "intensity": type(policy.intensity)(gain=(0.9, 1.1), offset=(-50, 50)),
+            "blur": type(policy.blur)(sigma_mm=0.8, probability=0.5),
+            "noise": type(policy.noise)(kind="gaussian", native=1.0, probability=1.0),
+        }
+    )
+
+
+def medcl(sources: Sources, size: int, backend: str, threads: int) -> tuple[Sample, int]:
+    """Return a function that makes a batch of samples, and how many those are."""
+    policy = comparable(load_policy("ct"))
+    frames = read_frames(sources, np.arange(SOURCES), sources.dims)
+    render = choose_backend(backend)
+    extra = {"threads": threads} if backend == "fused" else {}
+    return lambda n: render(sources, draw_views(policy, frames, size, 0, n), **extra), SOURCES
+
+
+def monai(sources: Sources, size: int, tracked: bool) -> Sample:
+    from monai.data import set_track_meta
+    from monai.transforms import (
+        Compose,
+        EnsureType,
+        RandAffine,
+        RandGaussianNoise,
+        RandGaussianSmooth,
+        RandScaleIntensity,
+        RandShiftIntensity,
+    )
+
+    set_track_meta(tracked)
+    dims, angle = sources.dims, np.pi / 18
+    pipeline = Compose(
+        [
+            EnsureType(track_meta=tracked),
+            RandAffine(
+                1.0, [angle] * (1 if dims == 2 else 3), None, [10] * dims, [0.1] * dims, [size] * dims
+            ),
+            RandScaleIntensity(0.1, 1.0),
+            RandShiftIntensity(50, prob=1.0),
+            RandGaussianNoise(1.0, std=20.0),
+            RandGaussianSmooth(prob=0.5),
+        ]
+    )
+    tensors = [torch.from_numpy(a.astype(np.float32))[None] for a in sources.arrays]
+    return lambda n: [pipeline(tensors[n % SOURCES]) for _ in range(2)]
+
+
+def torchio(sources: Sources, size: int) -> Sample:
+    import torchio as tio
+
+    flat = sources.dims == 2
+    degrees = (0, 0, 0, 0, -10, 10) if flat else 10
+    scales = (0.9, 1.1, 0.9, 1.1, 1, 1) if flat else (0.9, 1.1)
+    pipeline = tio.Compose(
+        [
+            tio.RandomAffine(scales=scales, degrees=degrees, translation=(10, 10, 0) if flat else 10),
+            tio.CropOrPad((size, size, 1) if flat else size),
+            tio.RandomNoise(std=20),
+            tio.RandomBlur(std=(0, 0.8), p=0.5),
+        ]
+    )
+    tensors = [torch.from_numpy(a.astype(np.float32))[None] for a in sources.arrays]
+    images = [tio.ScalarImage(tensor=t[..., None] if flat else t) for t in tensors]
+    return lambda n: [pipeline(images[n % SOURCES]).data for _ in range(2)]
+
+
+def batchgenerators(sources: Sources, size: int) -> Sample:
+    from batchgeneratorsv2.transforms.intensity.brightness import MultiplicativeBrightnessTransform
+    from batchgeneratorsv2.transforms.intensity.gaussian_noise import GaussianNoiseTransform
+    from batchgeneratorsv2.transforms.noise.gaussian_blur import GaussianBlurTransform
+    from batchgeneratorsv2.transforms.spatial.spatial import SpatialTransform
+    from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
+    from batchgeneratorsv2.transforms.utils.random import RandomTransform
+
+    angle = np.pi / 18
+    pipeline = ComposeTransforms(
+        [
+            SpatialTransform(
+                (size,) * sources.dims,
+                0,
+                True,
+                p_rotation=1,
+                rotation=(-angle, angle),
+                p_scaling=1,
+                scaling=(0.9, 1.1),
+            ),
+            RandomTransform(GaussianNoiseTransform(noise_variance=(0, 20)), 1.0),
+            RandomTransform(MultiplicativeBrightnessTransform((0.9, 1.1), False, 1), 1.0),
+            RandomTransform(GaussianBlurTransform((0.1, 0.8), p_per_channel=1), 0.5),
+        ]
+    )
+    tensors = [torch.from_numpy(a.astype(np.float32))[None] for a in sources.arrays]
+    return lambda n: [pipeline(image=tensors[n % SOURCES])["image"] for _ in range(2)]
+
+
+class Samples(Dataset):
+    """Calls a pipeline in DataLoader workers."""
+
+    def __init__(self, sample: Sample, count: int) -> None:
+        self.sample, self.count = sample, count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> object:
+        torch.set_num_threads(1)
+        return [torch.as_tensor(view) for view in self.sample(index)]
+
+
+def rate(sample: Sample, per_call: int, seconds: float) -> float:
+    """Return samples a second of processor time: what other work on the machine takes does not count."""
+    sample(0)
+    begun, spent, calls = time.perf_counter(), time.process_time(), 0
+    while time.perf_counter() - begun < seconds or calls < 2:
+        sample(calls)
+        calls += 1
+    return calls * per_call / (time.process_time() - spent)
+
+
+def rate_workers(sample: Sample, seconds: float, one: float) -> float:
+    """Return samples a second by the clock with two worker processes."""
+    count = max(4, int(one * seconds * 1.5))
+    loader = DataLoader(
+        Samples(sample, count + 2), batch_size=1, num_workers=2, collate_fn=lambda batch: batch[0]
+    )
+    iterator = iter(loader)
+    next(iterator), next(iterator)
+    begun = time.perf_counter()
+    made = sum(1 for _ in iterator)
+    return made / (time.perf_counter() - begun)
+
+
+def wall_rate(sample: Sample, per_call: int, seconds: float) -> float:
+    """Return samples a second by the clock."""
+    sample(0)
+    begun, calls = time.perf_counter(), 0
+    while time.perf_counter() - begun < seconds or calls < 2:
+        sample(calls)
+        calls += 1
+    return calls * per_call / (time.perf_counter() - begun)
+
+
+def main() -> None:
+    """Print a table a case, and write the figures where asked."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
+    parser.add_argument("--out", type=Path, help="JSON file for the figures")
+    parser.add_argument("--case", choices=list(CASES), help="only this one")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    figures: dict[str, dict[str, dict[str, float]]] = {}
+    for name in [chosen.case] if chosen.case else CASES:
+        figures[name] = run_case(name, chosen.seconds)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    machine = platform.processor() or platform.machine()
+    print(f"\npeak memory {peak:.0f} MiB; {machine}, torch {torch.__version__}")
+    if chosen.out:
+        chosen.out.write_text(json.dumps({"figures": figures, "peak_mib": peak}, indent=2) + "\n")
+
+
+def run_case(name: str, seconds: float) -> dict[str, dict[str, float]]:
+    edge, size, dims = CASES[name]
+    sources = Sources(edge, dims)
+    peers = {
+        "MONAI Compose": lambda: monai(sources, size, True),
+        "MONAI untracked": lambda: monai(sources, size, False),
+        "TorchIO": lambda: torchio(sources, size),
+        "batchgeneratorsv2": lambda: batchgenerators(sources, size),
+    }
+    table: dict[str, dict[str, float]] = {}
+    for peer, build in peers.items():
+        try:
+            sample = build()
+        except ImportError as error:
+            print(f"{peer}: skipped, {error}")
+            continue
+        one = rate(sample, 1, seconds)
+        table[peer] = {"one": one, "two": rate_workers(sample, seconds, one)}
+    for backend in ("torch", "fused"):
+        try:
+            sample, count = medcl(sources, size, backend, 1)
+        except UsageError as error:
+            print(f"medcl {backend}: skipped, {error}")
+            continue
+        both, _ = medcl(sources, size, backend, 2)
+        torch.set_num_threads(2 if backend == "torch" else 1)
+        two = wall_rate(both, count, seconds)
+        torch.set_num_threads(1)
+        table[f"medcl {backend}"] = {"one": rate(sample, count, seconds), "two": two}
+    _print(name, table)
+    return table
+
+
+def _print(name: str, table: dict[str, dict[str, float]]) -> None:
+    base = table.get("MONAI Compose", {}).get("one", float("nan"))
+    peers = [row["two"] for key, row in table.items() if not key.startswith("medcl")]
+    best = max(peers, default=float("nan"))
+    print(f"\n{name}, two views a sample")
+    print(f"{'':20} {'one core':>12} {'x MONAI':>8} {'two cores':>12} {'x best peer':>12}")
+    for key, row in table.items():
+        one, two = row["one"], row["two"]
+        print(f"{key:20} {one:10.1f}/s {one / base:8.1f} {two:10.1f}/s {two / best:12.1f}")
+
+
+if __name__ == "__main__":
+    main()

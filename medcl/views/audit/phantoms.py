@@ -1,0 +1,116 @@
+"""Scans whose every sample is known, for holding views against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from medcl.views.policy import Policy
+
+CANARY = "p-canary-of-a-person"
+"""Stands where a patient would; it must not appear in anything that is written."""
+
+
+@dataclass(frozen=True)
+class Phantoms:
+    """A store of phantoms (see `medcl.views.frames.ScanSource`)."""
+
+    scans: pd.DataFrame
+    arrays: Sequence[np.ndarray]
+    to_world: np.ndarray | None
+    labels: np.ndarray | None = None
+
+    def array(self, row: int) -> np.ndarray:
+        """Return the pixels."""
+        return self.arrays[row]
+
+    def affine(self, row: int) -> np.ndarray | None:
+        """Return the affine of volumes."""
+        return self.to_world
+
+    def mask(self, row: int) -> np.ndarray | None:
+        """Return the mask, if there is one."""
+        return self.labels
+
+
+@dataclass(frozen=True)
+class World:
+    """The grid that phantoms are sampled on.
+
+    Attributes:
+        name: `picture`, `slices` (2-D views of a volume) or `volume` (3-D views).
+        shape: samples along each axis.
+        spacing: millimetres a sample.
+        dims: of the views.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    spacing: tuple[float, ...]
+    dims: int
+
+    @property
+    def affine(self) -> np.ndarray | None:
+        """RAS+ affine of volumes, centred."""
+        if len(self.shape) == 2:
+            return None
+        affine = np.diag([*self.spacing, 1.0])
+        affine[:3, 3] = -np.array(self.spacing) * (np.array(self.shape) - 1) / 2
+        return affine
+
+    def grid(self) -> np.ndarray:
+        """Return millimetres from the first sample, (*shape, axes)."""
+        axes = [np.arange(n) * step for n, step in zip(self.shape, self.spacing, strict=True)]
+        return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+
+    def phantoms(
+        self,
+        arrays: Sequence[np.ndarray],
+        fingerprints: np.ndarray,
+        unit: str = "a.u.",
+        limits: tuple[float, float] | None = None,
+        noise: float = 0.0,
+        mask: np.ndarray | None = None,
+    ) -> Phantoms:
+        """Return a store of `arrays`; equal fingerprints are shown through equal views."""
+        found = np.random.Generator(np.random.Philox(key=11)).integers(0, self.shape, (64, len(self.shape)))
+        box = [bound for n in self.shape for bound in (0, n)]
+        rows = []
+        for array, fingerprint in zip(arrays, fingerprints, strict=True):
+            low, high = limits or (float(array.min()), float(array.max()))
+            rows.append(
+                {
+                    "scan": "s-phantom",
+                    "patient": CANARY,
+                    "kind": "picture" if len(self.shape) == 2 else "volume",
+                    "shape": list(self.shape),
+                    "spacing_mm": list(self.spacing),
+                    "unit": unit,
+                    "fingerprint": np.uint64(fingerprint),
+                    "lo": low,
+                    "hi": high,
+                    "noise": noise,
+                    "box": box,
+                    "anchors": [int(value) for value in found.ravel()],
+                }
+            )
+        return Phantoms(pd.DataFrame(rows), arrays, self.affine, mask)
+
+
+def worlds(policy: Policy) -> list[World]:
+    """Return the grids to audit a policy on, as fine as its modality is sampled; volumes are 1 x 1 x 5."""
+    step = policy.max_px_mm
+    picture = World("picture", (150, 170), (step, step), 2)
+    if policy.modalities[0] not in ("CT", "MR", "PT", "unknown"):
+        return [picture]
+    shape, spacing = (150, 160, 32), (step, step, 5 * step)
+    return [picture, World("slices", shape, spacing, 2), World("volume", shape, spacing, 3)]
+
+
+def ramps(world: World) -> list[np.ndarray]:
+    """Return one array an axis whose value is the sample's own index along it."""
+    indices = np.indices(world.shape).astype(np.float32)
+    return list(indices)

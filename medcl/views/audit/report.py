@@ -1,0 +1,119 @@
+"""An audit's result as a table, a page and JSON."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from medcl.files import new_folder, write_json, write_text
+from medcl.views.audit.findings import NAMES, Finding
+from medcl.views.policy import Policy
+
+_STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:62rem;padding:0 1rem}
+table{border-collapse:collapse;width:100%}td,th{padding:.35rem .6rem;border-bottom:1px solid #d8dde2;
+text-align:left;vertical-align:top}.fails td{background:#fdeceb}figure{display:inline-block;margin:.6rem}
+figcaption{font-size:.85rem;color:#55606b}img{image-rendering:pixelated;width:220px;background:#000}"""
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What an audit found.
+
+    Attributes:
+        policy: that was audited.
+        findings: every invariant in every world, in the order of their numbers.
+    """
+
+    policy: Policy
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        """True when every invariant holds."""
+        return all(one.passed for one in self.findings)
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Invariants that do not hold, each once."""
+        return tuple(dict.fromkeys(one.id for one in self.findings if not one.passed))
+
+    def table(self) -> str:
+        """Return one line a finding: invariant, where, figure, limit, verdict."""
+        rows = [(one.id, one.name, one.where, one.figure, one.limit, _verdict(one)) for one in self.findings]
+        rows.insert(0, ("", "invariant", "on", "measured", "limit", ""))
+        widths = [max(len(row[n]) for row in rows) for n in range(6)]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
+        ]
+        return "\n".join(line.rstrip() for line in lines)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the result for scripts."""
+        found = [
+            {
+                "id": f.id,
+                "name": f.name,
+                "where": f.where,
+                "figure": f.figure,
+                "limit": f.limit,
+                "passed": f.passed,
+            }
+            for f in self.findings
+        ]
+        named = {"policy": self.policy.name, "variant": self.policy.variant, "digest": self.policy.digest()}
+        return named | {"passed": self.passed, "findings": found}
+
+    def write(self, folder: Path) -> Path:
+        """Write `audit.json` and `audit.html` to a new folder, and return the page."""
+        new_folder(folder, "audit")
+        write_json(self.facts(), folder / "audit.json")
+        write_text(self.page(), folder / "audit.html")
+        return folder / "audit.html"
+
+    def page(self) -> str:
+        """Return a self-contained page: verdict, table, pictures of the worst cases, the policy."""
+        name = self.policy.name + (f", variant {self.policy.variant}" if self.policy.variant else "")
+        verdict = "holds every invariant" if self.passed else f"fails {', '.join(self.failed)}"
+        rows = "".join(
+            f"<tr class='{'' if f.passed else 'fails'}'><td>{f.id}</td><td>{escape(f.name)}</td>"
+            f"<td>{escape(f.where)}</td><td>{escape(f.figure)}</td><td>{escape(f.limit)}</td>"
+            f"<td>{_verdict(f)}</td></tr>"
+            for f in self.findings
+        )
+        pictures = "".join(_figures(f) for f in self.findings if f.pictures)
+        return (
+            f"<!doctype html><html lang='en'><meta charset='utf-8'>"
+            f"<title>Audit of {escape(name)}</title>"
+            f"<style>{_STYLE}</style>"
+            f"<h1>Policy '{escape(name)}' {escape(verdict)}</h1>"
+            "<p>Measured from pixels of views of phantoms, and of a store's scans where given.</p>"
+            "<table><tr><th></th><th>Invariant</th><th>On</th><th>Measured</th><th>Limit</th>"
+            "<th></th></tr>"
+            f"{rows}</table><h2>Worst cases</h2>{pictures}<h2>Policy</h2>"
+            f"<pre>{escape(str(self.policy))}</pre></html>\n"
+        )
+
+
+def _verdict(finding: Finding) -> str:
+    return "holds" if finding.passed else "FAILS"
+
+
+def _figures(finding: Finding) -> str:
+    return "".join(
+        f"<figure><img alt='' src='data:image/png;base64,{_png(picture)}'>"
+        f"<figcaption>{finding.id} {escape(NAMES[finding.id])}: {escape(title)}</figcaption></figure>"
+        for title, picture in finding.pictures
+    )
+
+
+def _png(picture: np.ndarray) -> str:
+    stream = io.BytesIO()
+    Image.fromarray((picture.clip(0, 1) * 255).astype(np.uint8)).save(stream, "PNG")
+    return base64.b64encode(stream.getvalue()).decode()

@@ -1,0 +1,108 @@
+"""What is audited: something that draws and renders views under a policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from medcl.views.audit.phantoms import World, ramps
+from medcl.views.backends import choose_backend
+from medcl.views.conventions import MIDDLE, SPREAD
+from medcl.views.draw import draw_views
+from medcl.views.frames import Frames, ScanSource, read_frames
+from medcl.views.masks import pixel_positions
+from medcl.views.params import ViewParams
+from medcl.views.policy import Blur, Colour, Intensity, Noise, Policy, Window
+
+SEED = 20
+
+
+@dataclass(frozen=True)
+class Subject:
+    """medcl's own views; a mutation overrides one of its methods.
+
+    Attributes:
+        policy: the limits that are promised, against which views are held.
+        size: edge of a view in pixels.
+    """
+
+    policy: Policy
+    size: int = 64
+
+    def draw(self, policy: Policy, frames: Frames, seed: int, epoch: int) -> ViewParams:
+        """Draw the parameters of a pair of views a scan."""
+        return draw_views(policy, frames, self.size, seed, epoch)
+
+    def render(self, store: ScanSource, params: ViewParams) -> np.ndarray:
+        """Return views (B, V, C, *spatial) in [0, 1]."""
+        made: np.ndarray = choose_backend("auto")(store, params).numpy() * SPREAD + MIDDLE
+        return made
+
+
+@dataclass(frozen=True)
+class Made:
+    """Views with what they were made from."""
+
+    data: np.ndarray
+    params: ViewParams
+    frames: Frames
+
+
+def make(subject: Subject, store: ScanSource, dims: int, epoch: int = 0, quiet: bool = False) -> Made:
+    """Make the views of every scan of `store`; `quiet` ones differ from it in geometry alone."""
+    frames = read_frames(store, range(len(store.scans)), dims)
+    policy = without_look(subject.policy) if quiet else subject.policy
+    params = subject.draw(policy, frames, SEED, epoch)
+    return Made(subject.render(store, params), params, frames)
+
+
+def without_look(policy: Policy) -> Policy:
+    """Return the policy with its geometry alone."""
+    return policy.model_copy(
+        update={
+            "window": Window(presets=policy.window.presets),
+            "intensity": Intensity(),
+            "blur": Blur(),
+            "noise": Noise(),
+            "colour": policy.colour and Colour(),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """Where the pixels of views truly come from, measured from pixels alone.
+
+    Attributes:
+        measured: (N, V, *spatial, D) source voxel (slice pixel) that each pixel shows.
+        claimed: the same, as the parameters say.
+        inside: (N, V, *spatial) pixels whose source lies off the scan's edges, where ramps are clipped.
+        params, frames: of the N scans.
+    """
+
+    measured: np.ndarray
+    claimed: np.ndarray
+    inside: np.ndarray
+    params: ViewParams
+    frames: Frames
+
+
+def coordinates(subject: Subject, world: World, scans: int, epoch: int = 0) -> Coordinates:
+    """Show ramps along each axis through the views of `scans` scans and read the coordinates off them."""
+    axes = [axis for axis in range(len(world.shape)) if world.name != "slices" or axis != 2]
+    arrays = ramps(world)
+    fingerprints = np.arange(1, scans + 1)
+    shown, params, frames = [], None, None
+    for axis in axes:
+        store = world.phantoms([arrays[axis]] * scans, fingerprints)
+        made = make(subject, store, world.dims, epoch, quiet=True)
+        params, frames = made.params, made.frames
+        shown.append(made.data[:, :, 0] * (world.shape[axis] - 1))
+    assert params is not None
+    assert frames is not None
+    measured = np.stack(shown, axis=-1)
+    claimed = np.stack([[pixel_positions(params, n, v) for v in range(2)] for n in range(scans)])
+    last = np.array([world.shape[axis] - 1 for axis in axes])
+    inside = np.asarray(((claimed > 0.5) & (claimed < last - 0.5)).all(axis=-1))
+    return Coordinates(measured, claimed, inside, params, frames)
