@@ -27,7 +27,7 @@ from medcl.files import atomic
 
 FORMAT = 1
 BUCKETS = 64
-GROUP_FILES = 100_000
+GROUP_FILES = 50_000
 SCHEMA = pa.schema(
     [("stamp", pa.binary(16)), ("position", pa.int32()), ("bucket", pa.uint8()), ("findings", pa.string())]
 )
