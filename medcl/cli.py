@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from medcl.errors import MedclError
+from medcl.errors import MedclError, UsageError
 
 app = typer.Typer(
     name="medcl",
@@ -43,19 +43,28 @@ def _tell(result: dict[str, Any], lines: list[str], as_json: bool) -> None:
     print(json.dumps(result, indent=2, default=str) if as_json else "\n".join(lines))
 
 
-@app.command(epilog="Example: medcl scan archive/ more.zip -o catalog")
+@app.command(epilog="Example: medcl scan archive/ more.zip -o catalog; medcl scan catalog --explain SCAN")
 def scan(
     archives: Annotated[list[Path], typer.Argument(help="Folders or files with scans.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="New folder for the catalogue.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="New folder for the catalogue.")] = None,
     policy: Annotated[
         str, typer.Option(help="strict, default or lenient: what flags are let through.")
     ] = "default",
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    explain: Annotated[
+        str | None,
+        typer.Option(metavar="SCAN", help="Of a catalogue: say what was found and repaired in a scan."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List every scan of an archive, and account for every file."""
-    from medcl.archive import scan_archive
+    from medcl.archive import Catalog, scan_archive
 
+    if explain is not None:
+        print(Catalog.open(archives[0]).explain(explain))
+        return
+    if out is None:
+        raise UsageError("name a new folder for the catalogue with -o")
     summary = scan_archive(archives, out, policy=policy, workers=workers).summary()
     _tell(summary, _summary_lines(summary, out), as_json)
 
