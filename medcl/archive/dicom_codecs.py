@@ -13,7 +13,7 @@ from medcl.archive.dicom_header import Attributes, DicomHeader
 from medcl.archive.dicom_tags import NATIVE
 from medcl.archive.flags import quarantined
 
-J2K = ("gdcm", "pylibjpeg", "pillow")
+J2K = ("pylibjpeg", "gdcm", "pillow")
 JPEG_LS = ("pyjpegls", "gdcm")
 JPEG = ("pillow", "gdcm")
 EXTENDED_JPEG = "1.2.840.10008.1.2.4.51"

@@ -195,7 +195,10 @@ def test_a_missing_decoder_is_named_with_its_command(monkeypatch: pytest.MonkeyP
     extended = "1.2.840.10008.1.2.4.51"
     assert dicom.missing_decoders(kept) == {extended: (1, "pip install pylibjpeg pylibjpeg-libjpeg")}
     monkeypatch.setattr("medcl.archive.dicom_codecs.decoders", lambda syntax, bits: ())
-    assert dicom.missing_decoders(kept)["1.2.840.10008.1.2.4.90"] == (1, "pip install python-gdcm")
+    assert dicom.missing_decoders(kept)["1.2.840.10008.1.2.4.90"] == (
+        1,
+        "pip install pylibjpeg pylibjpeg-openjpeg pylibjpeg-rle",
+    )
     assert decoders(extended, 12) == ()
 
 
