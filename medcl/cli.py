@@ -45,12 +45,15 @@ def _tell(result: dict[str, Any], lines: list[str], as_json: bool) -> None:
 
 @app.command(epilog="Example: medcl scan archive/ more.zip -o catalog; medcl scan catalog --explain SCAN")
 def scan(
-    archives: Annotated[list[Path], typer.Argument(help="Folders or files with scans.")],
+    archives: Annotated[
+        list[str], typer.Argument(help="Folders, files, zips or s3:// addresses with scans.")
+    ],
     out: Annotated[Path | None, typer.Option("-o", "--out", help="New folder for the catalogue.")] = None,
     policy: Annotated[
         str, typer.Option(help="strict, default or lenient: what flags are let through.")
     ] = "default",
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to scan on.")] = None,
     explain: Annotated[
         str | None,
         typer.Option(metavar="SCAN", help="Of a catalogue: say what was found and repaired in a scan."),
@@ -61,11 +64,11 @@ def scan(
     from medcl.archive import Catalog, scan_archive
 
     if explain is not None:
-        print(Catalog.open(archives[0]).explain(explain))
+        print(Catalog.open(Path(archives[0])).explain(explain))
         return
     if out is None:
         raise UsageError("name a new folder for the catalogue with -o")
-    summary = scan_archive(archives, out, policy=policy, workers=workers).summary()
+    summary = scan_archive(archives, out, policy=policy, workers=workers, scheduler=scheduler).summary()
     _tell(summary, _summary_lines(summary, out), as_json)
 
 
@@ -73,6 +76,10 @@ def _summary_lines(summary: dict[str, Any], out: Path) -> list[str]:
     states = [f"{summary[state]} {state}" for state in ("used", "dropped", "quarantined")]
     lines = [f"{summary['files']} files: {', '.join(states)}", f"{summary['scans']} scans in {out}"]
     lines += [f"  {count:>7} {what}" for what, count in (summary["kinds"] | summary["modalities"]).items()]
+    lines += [
+        f"decoder missing: {syntax}: {told['install']} ({told['files']} files)"
+        for syntax, told in summary["missing_decoders"].items()
+    ]
     if summary["reasons"]:
         lines += ["not used, by reason:"] + [f"  {n:>7} {code}" for code, n in summary["reasons"].items()]
     return lines

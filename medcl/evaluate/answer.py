@@ -64,7 +64,8 @@ def answer(primary: Primary, stated: bool, differences: pd.DataFrame) -> str:
         text = f"{method} did not beat {baseline}: its test {metric} was worse with {_list(worse)}"
         text += f", and no difference was shown with {_list(neither)}" if len(neither) else ""
     else:
-        text = f"{method} did not beat {baseline}: no difference in test {metric} was shown"
+        corrected = f", after Holm's correction for {len(rows)} budgets," if len(rows) > 1 else ""
+        text = f"{method} did not beat {baseline}: no difference in test {metric} was shown{corrected}"
         text += f" with {_list(neither)}"
     return text + ("." if stated else ", a comparison chosen after the run (exploratory).")
 
