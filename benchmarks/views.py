@@ -28,7 +28,7 @@ from medcl.views import Policy, draw_views, load_policy, read_frames
 from medcl.views.backends import choose_backend
 
 CASES = {"2-D 320 to 224": (320, 224, 2), "3-D 128 to 64": (128, 64, 3), "3-D 128 to 96": (128, 96, 3)}
-SOURCES = 8
+SOURCES, BATCH = 8, 32
 Sample = Callable[[int], object]
 
 
@@ -39,24 +39,31 @@ class Sources:
         coarse = [np.random.default_rng(n).normal(0, 300, (edge // 8,) * dims) for n in range(SOURCES)]
         self.arrays = [np.kron(c, np.ones((8,) * dims)).astype(np.int16) for c in coarse]
         rows = []
-        for array in self.arrays:
+        for number in range(BATCH):
+            array = self.arrays[number % SOURCES]
             found = measure(array, "a.u.", dims)
             box = [bound for n in array.shape for bound in (0, n)]
             rows.append(
-                {"fingerprint": found.fingerprint, "lo": found.lo, "hi": found.hi, "noise": 20.0, "box": box}
+                {
+                    "fingerprint": found.fingerprint ^ number,
+                    "lo": found.lo,
+                    "hi": found.hi,
+                    "noise": 20.0,
+                    "box": box,
+                }
             )
         self.scans = pd.DataFrame(rows).assign(
             scan="s-0",
             kind="volume" if dims == 3 else "picture",
-            shape=[list(a.shape) for a in self.arrays],
-            spacing_mm=[[1.0] * dims] * SOURCES,
+            shape=[list(self.arrays[0].shape)] * BATCH,
+            spacing_mm=[[1.0] * dims] * BATCH,
             unit="a.u.",
         )
         self.scans["fingerprint"] = self.scans["fingerprint"].astype(np.uint64)
         self.dims = dims
 
     def array(self, row: int) -> np.ndarray:
-        return self.arrays[row]
+        return self.arrays[row % SOURCES]
 
     def affine(self, row: int) -> np.ndarray | None:
         return np.eye(4) if self.dims == 3 else None
@@ -80,10 +87,10 @@ def comparable(policy: Policy) -> Policy:
 def medcl(sources: Sources, size: int, backend: str, threads: int) -> tuple[Sample, int]:
     """Return a function that makes a batch of samples, and how many those are."""
     policy = comparable(load_policy("ct"))
-    frames = read_frames(sources, np.arange(SOURCES), sources.dims)
+    frames = read_frames(sources, np.arange(BATCH if sources.dims == 2 else SOURCES), sources.dims)
     render = choose_backend(backend)
     extra = {"threads": threads} if backend == "fused" else {}
-    return lambda n: render(sources, draw_views(policy, frames, size, 0, n), **extra), SOURCES
+    return lambda n: render(sources, draw_views(policy, frames, size, 0, first=2 * n), **extra), len(frames)
 
 
 def monai(sources: Sources, size: int, tracked: bool) -> Sample:

@@ -68,6 +68,7 @@ class _Task:
         self.field = _line_fields(params) if shaded else None
         bent = params.gamma != 1
         self.curves = (_ROOTS ** (2 * params.gamma[..., None])).astype(np.float32) if bent.any() else None
+        self.weights = _blurs(params.blur_px)
         self.sample: Callable = kernels.sample_2d if params.dims == 2 else kernels.sample_3d
 
     def __call__(self, scan: int) -> None:
@@ -93,7 +94,7 @@ class _Task:
     def _look(self, image: np.ndarray, scan: int, view: int) -> None:
         lines = image.reshape(-1, self.params.size)
         if self.params.blur_px[scan, view]:
-            blur(image, gaussian_weights(self.params.blur_px[scan, view : view + 1])[0].astype(np.float32))
+            blur(image, self.weights[scan, view])
         kernels.look(
             lines,
             self.scale[scan, view],
@@ -121,6 +122,19 @@ class _Task:
         kernels.tone(lines, curve, self.contrast[scan, view], self.brightness[scan, view])
 
 
+def _blurs(sigma: np.ndarray) -> dict[tuple[int, int], np.ndarray]:
+    """Return the weights of each blurred view, no longer than its own reach."""
+    chosen = np.nonzero(sigma)
+    if not chosen[0].size:
+        return {}
+    table = gaussian_weights(sigma[chosen]).astype(np.float32)
+    middle, reach = table.shape[1] // 2, np.maximum(np.ceil(4 * sigma[chosen]), 1).astype(int)
+    return {
+        (int(scan), int(view)): table[n, middle - reach[n] : middle + reach[n] + 1]
+        for n, (scan, view) in enumerate(zip(*chosen, strict=True))
+    }
+
+
 def _line_fields(params: ViewParams) -> np.ndarray:
     """Return each line's shading as coefficients along it, (B, V, L, 4)."""
     line = np.linspace(-1, 1, params.size) if params.size > 1 else np.zeros(1)
@@ -140,7 +154,11 @@ def blur(image: np.ndarray, weights: np.ndarray) -> None:
 
 
 def read_only(source: np.ndarray) -> np.ndarray:
-    """Return a contiguous view that cannot be written: arrays and memory maps share one compiled kernel."""
-    view = np.ascontiguousarray(source).view()
+    """Return a contiguous view that cannot be written: arrays and memory maps share one compiled kernel.
+
+    Slices become float32, which is quicker than converting four samples a pixel; volumes are read as stored.
+    """
+    slim = source.ndim == 3
+    view = np.ascontiguousarray(source, np.float32 if slim else None).view()
     view.flags.writeable = False
     return view

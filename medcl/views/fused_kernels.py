@@ -23,13 +23,14 @@ def _span(start: float, step: float, last: float, first: int, end: int) -> tuple
     """Return the part of columns first..end in which 0 <= start + step * column < last, safely."""
     last -= _SAFE
     if abs(step) < 1e-9:
-        return (first, end) if 0.0 <= start < last else (end, end)
+        return (first, end) if 0.0 <= start < last else (first, first)
     one, two = -start / step, (last - start) / step
     low = max(min(one, two), first - 1.0)
     high = min(max(one, two), end + 1.0)
     if high <= low:
-        return end, end
-    return max(first, int(np.floor(low)) + 1), min(end, int(np.ceil(high)))
+        return first, first
+    begin = max(first, int(np.floor(low)) + 1)
+    return begin, max(begin, min(end, int(np.ceil(high))))
 
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
@@ -81,9 +82,8 @@ def sample_2d(
             fy, fx = y - np.float32(top), x - np.float32(left)
             corner = np.uintp(top * stride + left)
             out[row, column] = _square(flat, corner, np.uintp(width), np.uintp(1), fy, fx)
-        for column in range(size):
-            if first <= column < end:
-                continue
+        for rest in range(size - end + first):
+            column = rest if rest < first else rest - first + end
             y, x = y_start + down * column, x_start + across * column
             if y < bounds[0, 0] or y > bounds[0, 1] or x < bounds[1, 0] or x > bounds[1, 1]:
                 out[row, column] = outside
@@ -131,11 +131,8 @@ def sample_3d(
                 near = _square(flat, corner, below, beside, fj, fk)
                 far = _square(flat, corner + behind, below, beside, fj, fk)
                 out[plane, row, column] = near + (y - np.float32(i)) * (far - near)
-            if first == 0 and end == size:
-                continue
-            for column in range(size):
-                if first <= column < end:
-                    continue
+            for rest in range(size - end + first):
+                column = rest if rest < first else rest - first + end
                 yy, xx, zz = i_start + step_i * column, j_start + step_j * column, k_start + step_k * column
                 if (
                     yy < bounds[0, 0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from medcl.views.audit import geometry_checks as geometry
 from medcl.views.audit import look_checks as look
@@ -69,7 +70,7 @@ def audit(
 
 
 def _in_world(subject: Subject, world: World, only: set[str]) -> list[Finding]:
-    small = type(subject)(subject.policy, 24) if world.dims == 3 else subject
+    small = replace(subject, size=24) if world.dims == 3 else subject
     found = []
     if only & {"I3", "I4", *_GEOMETRY}:
         measured = Measured.of(small, world)
