@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from medcl.errors import MedclError, UsageError
+from medcl.errors import MedclError, UsageError, WorkFailed
 
 app = typer.Typer(
     name="medcl",
@@ -154,6 +154,29 @@ def views(
     rows = np.random.default_rng(seed).permutation(len(opened))[:scans]
     contact_sheet(opened, [int(row) for row in np.sort(rows)], load_policy(policy, variant), size, seed, out)
     print(f"{out}: {len(rows)} scans")
+
+
+@app.command(epilog="Example: medcl audit cxr --store store -o audit")
+def audit(
+    policy: Annotated[str, typer.Argument(help="A shipped policy such as ct, or a YAML file.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="New folder for the page with pictures.")
+    ] = None,
+    variant: Annotated[str | None, typer.Option(help="A named variant of the policy.")] = None,
+    store: Annotated[Path | None, typer.Option(help="Audit on this store's scans too.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure whether a policy's views stay true of the patient; exit code 1 when an invariant fails."""
+    from medcl.store import Store
+    from medcl.views import load_policy
+    from medcl.views.audit import audit_policy
+
+    report = audit_policy(load_policy(policy, variant), Store.open(store) if store else None)
+    if out is not None:
+        report.write(out)
+    _tell(report.facts(), [report.table()], as_json)
+    if not report.passed:
+        raise WorkFailed(f"policy {policy} fails {', '.join(report.failed)}")
 
 
 @app.command(epilog="Example: medcl pretrain configs/pretrain.yaml -o run epochs=20 store=store")
