@@ -42,7 +42,9 @@ CONFIGS: dict[str, MethodConfig] = {
     "moco_v3": MoCoV3Config(hidden=10, projection=6),
     "byol": BYOLConfig(hidden=10, projection=6),
     "swav": SwAVConfig(hidden=10, projection=6, prototypes=4, epsilon=0.05),
-    "swav-queue": SwAVConfig(hidden=10, projection=6, prototypes=4, queue=20, queue_from_epoch=1),
+    "swav-queue": SwAVConfig(
+        hidden=10, projection=6, prototypes=4, epsilon=0.05, queue=20, queue_from_epoch=1
+    ),
     "barlow_twins": BarlowTwinsConfig(dimensions=6, redundancy=0.1),
     "vicreg": VICRegConfig(dimensions=6),
     "simsiam": SimSiamConfig(dimensions=12, bottleneck=4),
