@@ -134,7 +134,7 @@ class Pretraining:
                         self._save()
                         saved = time.monotonic()
                     if stop.number is not None:
-                        raise Interrupted(f"stopped at step {self.step}; add --resume to go on", stop.number)
+                        raise Interrupted(f"stopped at step {self.step}, saved; go on with the same command (pretrain: and --resume)", stop.number)
         finally:
             progress.close()
             if writer is not None:
