@@ -143,7 +143,7 @@ def _add_noise(views: Tensor, params: ViewParams) -> None:
     noisy = np.nonzero(params.noise)
     if not noisy[0].size:
         return
-    length = int(np.prod(views.shape[2:]))
+    length = int(np.prod(views.shape[3:]))  # channels share their noise
     width = params.size if params.kind == "correlated" else 0
     bank = torch.from_numpy(np.require(noise_bank(*params.bank, 2 * length, width), requirements="W"))
     where = tuple(torch.from_numpy(index).to(views.device) for index in noisy)
@@ -154,7 +154,7 @@ def _add_noise(views: Tensor, params: ViewParams) -> None:
 
     def draw(skip: int) -> Tensor:
         rows = bank.unfold(0, length, 1)[starts + skip]
-        return (rows.reshape(-1, *views.shape[2:]) * sigma).to(views.device)
+        return (rows.reshape(-1, 1, *views.shape[3:]) * sigma).to(views.device)
 
     clean = views[where]
     if params.kind == "speckle":
