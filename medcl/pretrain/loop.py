@@ -134,7 +134,9 @@ class Pretraining:
                         self._save()
                         saved = time.monotonic()
                     if stop.number is not None:
-                        raise Interrupted(f"stopped at step {self.step}, saved; go on with the same command (pretrain: and --resume)", stop.number)
+                        raise Interrupted(
+                            f"stopped at step {self.step} and saved; resume to go on", stop.number
+                        )
         finally:
             progress.close()
             if writer is not None:
