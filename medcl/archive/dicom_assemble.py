@@ -47,8 +47,8 @@ def assemble(openers: Sequence[Opener], facts: Mapping[str, Any] | None = None) 
 
 
 def _wanted(stacks: Sequence[Stack], facts: Mapping[str, Any] | None) -> Stack:
-    part = str((facts or {}).get("part") or "")
-    key = json.loads(part).get("key") if part.startswith("{") else part
+    part = (facts or {}).get("part")
+    key = json.loads(part).get("key") if part else None
     named = [stack for stack in stacks if stack.stack_key == key]
     chosen = named or stacks
     if len(chosen) != 1:

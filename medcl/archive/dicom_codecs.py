@@ -9,20 +9,22 @@ from typing import Any
 
 import numpy as np
 
+from medcl.archive.dicom_apart import decode_apart
 from medcl.archive.dicom_header import Attributes, DicomHeader
 from medcl.archive.dicom_tags import NATIVE
 from medcl.archive.flags import quarantined
 
-J2K = ("pylibjpeg", "gdcm", "pillow")
-JPEG_LS = ("pyjpegls", "gdcm")
-JPEG = ("pillow", "gdcm")
+J2K = ("pylibjpeg", "pillow")
+JPEG_LS = ("pyjpegls",)
+JPEG = ("pillow",)
+LOSSLESS_JPEG = ("gdcm",)
 EXTENDED_JPEG = "1.2.840.10008.1.2.4.51"
 PLUGINS: dict[str, tuple[str, ...]] = {
     "1.2.840.10008.1.2.5": ("pydicom",),
     "1.2.840.10008.1.2.4.50": JPEG,
-    EXTENDED_JPEG: ("gdcm", "pillow"),
-    "1.2.840.10008.1.2.4.57": ("gdcm",),
-    "1.2.840.10008.1.2.4.70": ("gdcm",),
+    EXTENDED_JPEG: JPEG,
+    "1.2.840.10008.1.2.4.57": LOSSLESS_JPEG,
+    "1.2.840.10008.1.2.4.70": LOSSLESS_JPEG,
     "1.2.840.10008.1.2.4.80": JPEG_LS,
     "1.2.840.10008.1.2.4.81": JPEG_LS,
     "1.2.840.10008.1.2.4.90": J2K,
@@ -34,6 +36,7 @@ PLUGINS: dict[str, tuple[str, ...]] = {
 """Transfer syntax to decoders of pydicom, fastest first (measured on 512x512 of 12 bits).
 
 pylibjpeg-rle is faster than pydicom's own decoder, but a damaged stream makes it panic past every `except`.
+GDCM ends the process on some, so it serves only where nothing else does, and in a process of its own.
 """
 
 PACKAGES = {
@@ -118,6 +121,8 @@ def decode(syntax: str, frame: bytes, options: dict[str, Any]) -> np.ndarray:
     one = {**options, "number_of_frames": 1}
     for plugin in plugins:
         try:
+            if plugin == "gdcm":
+                return decode_apart(syntax, value, one)
             array, _ = get_decoder(syntax).as_array(value, index=0, decoding_plugin=plugin, **one)
             return np.asarray(array)
         except Exception:  # decoders raise whatever their C libraries say; the next may do better

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import random
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -208,3 +210,21 @@ def test_headers_survive_pickling(wheel: Folder) -> None:
     for stack in wheel.stacks:
         header = stack.slices[0].header
         assert pickle.loads(pickle.dumps(header)) == header  # noqa: S301
+
+
+def test_a_stream_that_kills_its_decoder_costs_one_scan_only() -> None:
+    content = (WHEEL / "test_files" / "SC_rgb_jpeg_gdcm.dcm").read_bytes()
+    start = content.rindex(b"\xe0\x7f\x10\x00OB")
+    draw = random.Random(5)
+    outcomes = Counter()
+    for _ in range(60):
+        broken = bytearray(content)
+        for _ in range(3):
+            broken[draw.randrange(start + 20, start + 220)] = draw.randrange(256)
+        openers = [partial(io.BytesIO, bytes(broken))]
+        try:
+            outcomes[dicom.assemble(openers).array.shape] += 1
+        except Rejected as verdict:
+            outcomes[verdict.code] += 1
+    assert outcomes["UNDECODABLE"] > 0
+    assert dicom.assemble([partial(io.BytesIO, content)]).array.shape == (100, 100, 3)

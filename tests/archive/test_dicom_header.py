@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 import tracemalloc
 import warnings
@@ -175,7 +176,7 @@ def test_damaged_headers_give_a_header_or_a_verdict(draw: st.DataObject) -> None
             header = dicom.read_header(io.BytesIO(kept), len(kept))
             stacks, _ = dicom.group([] if header is None else [(0, header)])
             for stack in stacks:
-                dicom.assemble([lambda: io.BytesIO(kept)], {"part": stack.stack_key})
+                dicom.assemble([lambda: io.BytesIO(kept)], {"part": json.dumps({"key": stack.stack_key})})
         except Rejected:
             return
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import random
 from collections import Counter
 from functools import cache
@@ -50,7 +51,7 @@ class Read:
         self.scans: list[Scan] = []
         for stack, names in zip(self.stacks, self.names, strict=True):
             openers = [lambda name=name: io.BytesIO(files[name]) for name in names]
-            self.scans.append(dicom.assemble(openers, {"part": stack.stack_key}))
+            self.scans.append(dicom.assemble(openers, {"part": json.dumps({"key": stack.stack_key})}))
 
     @property
     def flags(self) -> set[str]:

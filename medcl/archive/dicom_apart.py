@@ -1,0 +1,81 @@
+"""GDCM in a process of its own: on some damaged streams it ends the process that it runs in.
+
+GDCM is the only decoder of lossless JPEG here. It runs as `python -m medcl.archive.dicom_apart`, takes frames
+on its standard input and gives arrays on its standard output; when it dies, the frame is lost and the next
+one starts it anew.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import threading
+from typing import Any, BinaryIO
+
+import numpy as np
+
+_LOCK = threading.Lock()
+_CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
+
+
+def decode_apart(syntax: str, value: bytes, options: dict[str, Any]) -> np.ndarray:
+    """Decode an encapsulated frame with GDCM outside this process.
+
+    Raises:
+        ValueError: the frame cannot be decoded, or cost the other process its life.
+    """
+    with _LOCK:
+        child = _child()
+        assert child.stdin is not None
+        assert child.stdout is not None
+        request = json.dumps({"syntax": syntax, "options": options, "length": len(value)}).encode()
+        try:
+            child.stdin.write(request + b"\n" + value)
+            child.stdin.flush()
+            length = int.from_bytes(child.stdout.read(8), "little")
+            answer = child.stdout.read(length)
+        except OSError:
+            answer = b""
+    if not answer:
+        raise ValueError("not decoded")
+    return np.asarray(np.load(io.BytesIO(answer), allow_pickle=False))
+
+
+def _child() -> subprocess.Popen[bytes]:
+    """Return this process's decoder, started if there is none alive; a forked process gets its own."""
+    child = _CHILDREN.get(os.getpid())
+    if child is None or child.poll() is not None:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "medcl.archive.dicom_apart"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        _CHILDREN[os.getpid()] = child
+    return child
+
+
+def serve(requests: BinaryIO, answers: BinaryIO) -> None:
+    """Answer requests until there are no more; an answer of no bytes says that a frame is not decoded."""
+    from pydicom.pixels import get_decoder
+
+    while line := requests.readline():
+        asked = json.loads(line)
+        value = requests.read(asked["length"])
+        buffer = io.BytesIO()
+        try:
+            array, _ = get_decoder(asked["syntax"]).as_array(
+                value, index=0, decoding_plugin="gdcm", **asked["options"]
+            )
+            np.save(buffer, array, allow_pickle=False)
+        except Exception:  # whatever the decoder finds wrong, the frame is lost and the next may be sound
+            buffer = io.BytesIO()
+        answers.write(len(buffer.getvalue()).to_bytes(8, "little") + buffer.getvalue())
+        answers.flush()
+
+
+if __name__ == "__main__":
+    serve(sys.stdin.buffer, sys.stdout.buffer)
