@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from medcl.archive import Catalog, Scan, read, read_mask
+from medcl.archive.resample import orthogonal
 from medcl.errors import UsageError
 from medcl.files import atomic, write_table
 from medcl.store.labels import Labels
@@ -64,9 +65,11 @@ class _Pixels:
 
 def _stored_row(catalog: Catalog, scan: str, labels: Labels, pixels: _Pixels) -> dict[str, Any]:
     try:
-        found = _stated(read(catalog, scan), labels.modality.get(scan))
+        found = _upright(_stated(read(catalog, scan), labels.modality.get(scan)))
         mask = labels.mask.get(scan)
         drawn = read_mask(catalog, mask, scan) if mask else None
+        if drawn is not None and drawn.shape != found.array.shape[: drawn.ndim]:
+            raise UsageError(f"{scan}: its mask lies on the tilted grid; convert both to right angles first")
     except UsageError as error:
         return {"scan": scan, "fault": str(error)}
     array = stored_type(found.array)
@@ -103,6 +106,11 @@ def _stated(scan: Scan, modality: str | None) -> Scan:
     if modality is None or scan.modality != "unknown":
         return scan
     return replace(scan, modality=modality, unit="HU" if modality == "CT" else scan.unit)
+
+
+def _upright(scan: Scan) -> Scan:
+    """Resample a sheared volume: views turn and cut in millimetres, which needs axes at right angles."""
+    return orthogonal(scan) if set(scan.flags) & {"TILT", "SHEARED"} else scan
 
 
 def stored_type(array: np.ndarray) -> np.ndarray:

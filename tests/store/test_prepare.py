@@ -189,3 +189,13 @@ def test_a_table_may_name_bids_subjects_and_state_what_nifti_cannot_say(tmp_path
     assert store.scans["label"].value_counts().to_dict() == {"a": 2, "b": 2}
     stated = store.scans.groupby("modality")["unit"].agg(list).to_dict()
     assert stated == {"CT": ["HU", "HU"], "unknown": ["a.u.", "a.u."]}
+
+
+def test_a_tilted_series_is_stored_on_a_right_angled_grid(data: Path, tmp_path: Path) -> None:
+    catalog = scan_archive([data / "dicom_ct_philips"], tmp_path / "c")
+    store = prepare(catalog, tmp_path / "s")
+    axes = store.affine(0)[:3, :3]
+    lengths = np.linalg.norm(axes, axis=0)
+    np.testing.assert_allclose(axes.T @ axes, np.diag(lengths**2), atol=1e-6)
+    assert store.array(0).min() == -1024
+    assert "TILT" in store.scans["flags"].iloc[0]
