@@ -1,8 +1,8 @@
-"""GDCM in a process of its own: on some damaged streams it ends the process that it runs in.
+"""GDCM in a process of its own: on some damaged streams it ends the process that it runs in, or never ends.
 
 GDCM is the only decoder of lossless JPEG here. It runs as `python -m medcl.archive.dicom_apart`, takes frames
-on its standard input and gives arrays on its standard output; when it dies, the frame is lost and the next
-one starts it anew.
+on its standard input and gives arrays on its standard output; when it dies, or takes too long and is ended,
+the frame is lost and the next one starts it anew.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -17,6 +18,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from medcl.archive.found import MAX_SCAN_BYTES
+
+FRAME_S = 4.0
+"""Seconds that one frame may take: over a hundred times what 512 x 512 pixels need."""
+
+READY = b"ready\n"
 _LOCK = threading.Lock()
 _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -25,23 +32,37 @@ def decode_apart(syntax: str, value: bytes, options: dict[str, Any]) -> np.ndarr
     """Decode an encapsulated frame with GDCM outside this process.
 
     Raises:
-        ValueError: the frame cannot be decoded, or cost the other process its life.
+        ValueError: the frame cannot be decoded, takes over `FRAME_S`, or cost the other process its life.
     """
     with _LOCK:
         child = _child()
-        assert child.stdin is not None
-        assert child.stdout is not None
         request = json.dumps({"syntax": syntax, "options": options, "length": len(value)}).encode()
+        alarm = threading.Timer(FRAME_S, child.kill)
+        alarm.start()
         try:
-            child.stdin.write(request + b"\n" + value)
-            child.stdin.flush()
-            length = int.from_bytes(child.stdout.read(8), "little")
-            answer = child.stdout.read(length)
-        except OSError:
+            answer = _answer(child, request + b"\n" + value)
+        except (OSError, EOFError):
             answer = b""
+            child.kill()
+            child.wait()
+        finally:
+            alarm.cancel()
     if not answer:
         raise ValueError("not decoded")
     return np.asarray(np.load(io.BytesIO(answer), allow_pickle=False))
+
+
+def _answer(child: subprocess.Popen[bytes], request: bytes) -> bytes:
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdin.write(request)
+    child.stdin.flush()
+    head = child.stdout.read(8)
+    length = int.from_bytes(head, "little")
+    answer = child.stdout.read(length)
+    if len(head) < 8 or len(answer) < length:
+        raise EOFError
+    return answer
 
 
 def _child() -> subprocess.Popen[bytes]:
@@ -54,14 +75,27 @@ def _child() -> subprocess.Popen[bytes]:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
+        assert child.stdout is not None
+        child.stdout.readline()  # the start, in which libraries load, is not the first frame's time
         _CHILDREN[os.getpid()] = child
     return child
+
+
+def close() -> None:
+    """End this process's decoder, if it has one."""
+    child = _CHILDREN.pop(os.getpid(), None)
+    if child is not None:
+        child.kill()
+        child.wait()
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     """Answer requests until there are no more; an answer of no bytes says that a frame is not decoded."""
     from pydicom.pixels import get_decoder
 
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_SCAN_BYTES, MAX_SCAN_BYTES))
+    answers.write(READY)
+    answers.flush()
     while line := requests.readline():
         asked = json.loads(line)
         value = requests.read(asked["length"])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import BinaryIO
 
@@ -39,7 +40,7 @@ class Outcome:
     """
 
     entry: Entry
-    member: str
+    member: str = field(repr=False)
     size: int
     state: State
     code: str = ""
@@ -65,6 +66,11 @@ def examine_all(entries: Sequence[Entry]) -> list[list[Outcome]]:
     """Examine a batch of files, quietly."""
     with hushed():
         return [examine(entry) for entry in entries]
+
+
+def crashed(entry: Entry) -> Outcome:
+    """Return the outcome of a file that ended every process which opened it."""
+    return Outcome(entry, "", entry.size, "quarantined", "CRASHED")
 
 
 def examine(entry: Entry) -> list[Outcome]:
@@ -177,7 +183,8 @@ def veiled(outcome: Outcome) -> Outcome:
     that has the key does this; the workers, which may be other machines, have none.
     """
     if outcome.header is not None:
-        return replace(outcome, header=replace(outcome.header, shared=_veiled(outcome.header.shared)))
+        shared = _veiled(outcome.header.shared, os.environ.get("MEDCL_HOME"))
+        return replace(outcome, header=replace(outcome.header, shared=shared))
     if outcome.labels is not None:
         series = tuple(sorted(_veil("series", uid) for uid in outcome.labels.series))
         return replace(outcome, labels=replace(outcome.labels, series=series))
@@ -185,7 +192,8 @@ def veiled(outcome: Outcome) -> Outcome:
 
 
 @lru_cache(maxsize=256)
-def _veiled(shared: Attributes) -> Attributes:
+def _veiled(shared: Attributes, home: str | None) -> Attributes:
+    """Return the shared part of a header under pseudonyms; another `home` has another key."""
     return replace(
         shared,
         patient_id=_veil("patient", shared.patient_id),

@@ -32,6 +32,8 @@ def decode(text: str, entry: Entry) -> Outcome:
 
 
 _OWN = [name for name in Outcome.__dataclass_fields__ if name != "entry"]
+FIELDS = [_OWN, *((kind.__name__, list(kind.__dataclass_fields__)) for kind in RECORDS)]
+"""The fields that a text may hold: a text of other fields cannot be read."""
 
 
 def _dumped(value: Any) -> str:

@@ -20,18 +20,26 @@ import pyarrow.parquet as pq
 
 from medcl import __version__
 from medcl.archive.examine import Outcome
-from medcl.archive.findings import decode, encode
+from medcl.archive.findings import FIELDS, decode, encode
 from medcl.archive.privacy import private_file, private_folder, pseudonym
+from medcl.archive.records import CATALOG, LEDGER, LOCATOR, MASKS
 from medcl.archive.sources import Entry, Root
 from medcl.files import atomic
 
-FORMAT = 1
+MEANING = 2
+"""To be raised when findings of the same form come to mean something else."""
+
 BUCKETS = 64
 GROUP_FILES = 50_000
 SCHEMA = pa.schema(
     [("stamp", pa.binary(16)), ("position", pa.int32()), ("bucket", pa.uint8()), ("findings", pa.string())]
 )
 STALE_SHARE = 0.2
+
+
+def form() -> str:
+    """Return what an index is made of; one that another version of medcl made differs, and is left alone."""
+    return repr((MEANING, __version__, BUCKETS, SCHEMA, FIELDS, CATALOG, LEDGER, MASKS, LOCATOR))
 
 
 def stamp(entry: Entry) -> bytes:
@@ -49,9 +57,12 @@ class Index:
 
     def __init__(self, roots: Sequence[Root]) -> None:
         names = "\0".join(f"{root.path}\0{root.name}" for root in roots)
-        identity = pseudonym("index", f"{FORMAT}\0{__version__}\0{names}")
+        identity = pseudonym("index", f"{form()}\0{names}")
         self.folder = private_folder("index") / identity
         self.folder.mkdir(mode=0o700, exist_ok=True)
+        for chunk in self._chunks():
+            if not _is_whole(chunk):
+                chunk.unlink()
 
     def known(self) -> set[bytes]:
         """Return the stamps of all files whose findings are kept."""
@@ -127,6 +138,14 @@ class Index:
     def _write(self, table: pa.Table) -> None:
         with atomic(self.folder / f"chunk-{secrets.token_hex(8)}.parquet") as temporary:
             pq.write_table(table, private_file(temporary), compression="zstd")
+
+
+def _is_whole(chunk: Path) -> bool:
+    """True for a chunk as it was written; what a disk or another program damaged is examined again."""
+    try:
+        return bool(pq.read_schema(chunk).equals(SCHEMA))
+    except (OSError, pa.ArrowException):
+        return False
 
 
 def _bucket(stamped: bytes, outcome: Outcome) -> int:

@@ -20,7 +20,18 @@ from medcl.errors import UsageError
 
 KEY_BYTES = 32
 PREFIXES = {"patient": "p", "scan": "s", "file": "f", "study": "study", "series": "series", "site": "site"}
-LOUD_LOGGERS = ("pydicom", "nibabel", "nibabel.global", "PIL", "highdicom", "pylibjpeg")
+LOUD_LOGGERS = (
+    "pydicom",
+    "nibabel",
+    "nibabel.global",
+    "PIL",
+    "highdicom",
+    "pylibjpeg",
+    "openjpeg",
+    "fsspec",
+    "s3fs",
+)
+"""Roots of the loggers of libraries that see file contents or names."""
 
 
 def home() -> Path:
@@ -89,15 +100,19 @@ def _make_key(path: Path) -> None:
 
 @contextlib.contextmanager
 def hushed() -> Iterator[None]:
-    """Silence warnings and loggers of the libraries that read files: their messages quote what they read."""
+    """Silence warnings and loggers of the libraries that read files: their messages quote what they read.
+
+    Each library's whole tree of loggers goes silent, those that it makes only later included: their records
+    end at the tree's root, which passes them to nobody.
+    """
     loggers = [logging.getLogger(name) for name in LOUD_LOGGERS]
-    before = [logger.disabled for logger in loggers]
+    before = [(logger.handlers, logger.propagate) for logger in loggers]
     try:
         for logger in loggers:
-            logger.disabled = True
+            logger.handlers, logger.propagate = [logging.NullHandler()], False
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        for logger, disabled in zip(loggers, before, strict=True):
-            logger.disabled = disabled
+        for logger, (handlers, propagate) in zip(loggers, before, strict=True):
+            logger.handlers, logger.propagate = handlers, propagate

@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 
 from medcl.archive.catalog import Catalog
@@ -17,6 +15,7 @@ from medcl.archive.flags import check_policy
 from medcl.archive.gather import gather, reasons
 from medcl.archive.index import Index, stamp
 from medcl.archive.sources import Entry, check_roots, walk
+from medcl.archive.workers import examined_in_processes
 from medcl.errors import UsageError
 from medcl.files import atomic, new_folder
 from medcl.progress import track
@@ -100,13 +99,11 @@ def _examine_new(
 
 def _examined(batches: Iterator[list[Entry]], workers: int, files: int) -> Iterator[list[Outcome]]:
     """Yield the outcomes of each entry, in their order whatever the number of workers."""
-    if workers <= 1 or files <= BATCH:
-        for batch in batches:
-            yield from examine_all(batch)
+    if workers > 1 and files > BATCH:
+        yield from examined_in_processes(batches, workers)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for outcomes in pool.map(examine_all, batches):
-            yield from outcomes
+    for batch in batches:
+        yield from examine_all(batch)
 
 
 def _batches(entries: Sequence[Entry]) -> Iterator[list[Entry]]:

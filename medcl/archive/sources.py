@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from medcl.archive.remote import check_url, is_url, list_files, status
@@ -35,8 +35,8 @@ class Entry:
         fault: ledger reason when it is known without opening (a link, a locked folder), else empty.
     """
 
-    root: Root
-    path: str
+    root: Root = field(repr=False)
+    path: str = field(repr=False)
     size: int
     mtime_ns: int
     fault: str = ""

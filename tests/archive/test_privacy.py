@@ -23,7 +23,9 @@ from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from medcl.archive import ArchiveError, Catalog, convert, read_all, scan_archive
-from medcl.archive.privacy import pseudonym
+from medcl.archive.examine import Outcome
+from medcl.archive.privacy import hushed, pseudonym
+from medcl.archive.sources import Entry, Root
 from medcl.errors import UsageError
 
 CANARY = "CANARIE"
@@ -180,6 +182,37 @@ def test_pseudonyms_need_the_key_and_differ_by_kind(
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     monkeypatch.setenv("MEDCL_HOME", str(tmp_path / "other"))
     assert pseudonym("patient", "Smith") != first
+
+
+def test_another_home_gives_other_pseudonyms_in_the_same_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(tmp_path / "archive")
+    first = scan_archive([tmp_path / "archive"], tmp_path / "first").scans
+    monkeypatch.setenv("MEDCL_HOME", str(tmp_path / "other"))
+    second = scan_archive([tmp_path / "archive"], tmp_path / "second").scans
+    for column in ("patient", "study", "series", "site"):
+        assert set(first[column].dropna()).isdisjoint(second[column].dropna()), column
+    again = scan_archive([tmp_path / "archive"], tmp_path / "third").scans
+    assert again.equals(second)
+
+
+def test_libraries_are_silent_with_all_their_loggers(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    names = ("pydicom", "pydicom.pixels.utils", "pydicom.made.later", "PIL.PngImagePlugin", "nibabel.global")
+    with hushed():
+        for name in names:
+            logging.getLogger(name).warning(CANARY)
+    assert_clean(caplog.text.encode() + "".join(capfd.readouterr()).encode(), "a log")
+    logging.getLogger("pydicom.pixels.utils").warning("heard again")
+    assert "heard again" in caplog.text
+
+
+def test_a_path_is_in_no_repr() -> None:
+    entry = Entry(Root(f"/{CANARY}", CANARY), f"/{CANARY}/x", 3, 4)
+    assert_clean(repr(Outcome(entry, f"0:{CANARY}", 3, "used")).encode(), "a repr")
 
 
 def test_a_patient_has_one_pseudonym_whatever_the_spaces(tmp_path: Path) -> None:

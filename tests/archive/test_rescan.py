@@ -7,6 +7,7 @@ import shutil
 import stat
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from archive_samples import mixed_archive, nifti_bytes
 
@@ -124,3 +125,36 @@ def test_a_file_edited_within_its_old_size_is_seen(tmp_path: Path, opened: list[
     os.utime(path, ns=(1, path.stat().st_mtime_ns + 1000))
     scan_archive([path], tmp_path / "second")
     assert opened == ["a.nii"]
+
+
+def test_an_index_of_another_version_is_built_anew(
+    tmp_path: Path, opened: list[str], private_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from medcl.archive import index
+
+    mixed_archive(tmp_path / "archive")
+    first = scan_archive([tmp_path / "archive"], tmp_path / "first")
+    opened.clear()
+    monkeypatch.setattr(index, "FIELDS", [*index.FIELDS, "a field that came later"])
+    second = scan_archive([tmp_path / "archive"], tmp_path / "second")
+    assert len(opened) == second.summary()["files"]
+    assert outputs(first) == outputs(second)
+
+
+@pytest.mark.parametrize("damage", ["cut", "columns"])
+def test_a_damaged_index_is_built_anew(
+    tmp_path: Path, opened: list[str], private_home: Path, damage: str
+) -> None:
+    mixed_archive(tmp_path / "archive")
+    first = scan_archive([tmp_path / "archive"], tmp_path / "first")
+    (chunk,) = private_home.glob("index/*/chunk-*.parquet")
+    if damage == "cut":
+        chunk.write_bytes(chunk.read_bytes()[:-40])
+    else:
+        pd.DataFrame({"stamp": [b"0" * 16]}).to_parquet(chunk)
+    for result in private_home.glob("index/*/result-*"):
+        shutil.rmtree(result)
+    opened.clear()
+    second = scan_archive([tmp_path / "archive"], tmp_path / "second")
+    assert len(opened) == second.summary()["files"]
+    assert outputs(first) == outputs(second)

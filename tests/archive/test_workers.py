@@ -1,0 +1,110 @@
+"""Decoders and workers that die or hang cost one file and never the run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import pytest
+from archive_samples import picture_bytes
+
+from medcl.archive import dicom_apart, scan_archive, workers
+from medcl.archive.examine import examine_all
+from medcl.archive.sources import Entry, check_roots, walk
+
+
+@pytest.fixture
+def entries(tmp_path: Path) -> list[Entry]:
+    (tmp_path / "archive").mkdir()
+    for number in range(40):
+        (tmp_path / "archive" / f"p{number:02d}.png").write_bytes(picture_bytes(number))
+    return list(walk(check_roots([tmp_path / "archive"])))
+
+
+def batches(entries: list[Entry], size: int = 4) -> list[list[Entry]]:
+    return [entries[start : start + size] for start in range(0, len(entries), size)]
+
+
+def test_a_killed_worker_loses_no_file(entries: list[Entry]) -> None:
+    found = workers.examined_in_processes(iter(batches(entries)), 2)
+    outcomes = [next(found)]
+    pids = _children()
+    assert pids
+    os.kill(pids[0], signal.SIGKILL)
+    outcomes += found
+    assert outcomes == examine_all(entries)
+
+
+def _children() -> list[int]:
+    """Return the spawned worker processes of this process (not the resource tracker)."""
+    own = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                command = (folder / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if parent == os.getpid() and b"spawn_main" in command:
+                own.append(int(folder.name))
+    return own
+
+
+def test_a_file_that_kills_its_reader_is_named_and_the_others_are_kept(
+    entries: list[Entry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killer = entries[13].path
+
+    class Pool:
+        """A pool in this process that breaks as one of processes does."""
+
+        def __init__(self, workers: int) -> None:
+            self.broken = False
+
+        def __enter__(self) -> Pool:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def submit(self, work: object, batch: list[Entry]) -> workers.Future[object]:
+            self.broken = self.broken or any(entry.path == killer for entry in batch)
+            if self.broken:
+                raise BrokenProcessPool
+            future: workers.Future[object] = workers.Future()
+            future.set_result(examine_all(batch))
+            return future
+
+    monkeypatch.setattr(workers, "_pool", Pool)
+    outcomes = list(workers.examined_in_processes(iter(batches(entries)), 2))
+    expected = examine_all(entries)
+    assert [outcome.code for (outcome,) in outcomes] == ["CRASHED" if n == 13 else "" for n in range(40)]
+    assert outcomes[:13] + outcomes[14:] == expected[:13] + expected[14:]
+
+
+def test_workers_give_what_one_process_gives(
+    tmp_path: Path, entries: list[Entry], private_home: Path
+) -> None:
+    archive = tmp_path / "archive"
+    for number in range(300):
+        (archive / f"q{number}.png").write_bytes(picture_bytes(number % 7, size=5))
+    alone = scan_archive([archive], tmp_path / "alone")
+    for kept in private_home.glob("index/*/*"):
+        kept.rename(tmp_path / kept.name)
+    together = scan_archive([archive], tmp_path / "together", workers=2)
+    assert alone.ledger.equals(together.ledger)
+
+
+def test_a_decoder_that_hangs_is_ended_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dicom_apart, "FRAME_S", 0.3)
+    child = dicom_apart._child()
+    os.kill(child.pid, signal.SIGSTOP)
+    start = time.perf_counter()
+    with pytest.raises(ValueError, match="not decoded"):
+        dicom_apart.decode_apart("1.2.840.10008.1.2.4.70", b"x", {})
+    assert time.perf_counter() - start < 2
+    assert child.poll() is not None
+    assert dicom_apart._child().pid != child.pid
