@@ -71,6 +71,8 @@ class Sources:
     def mask(self, row: int) -> np.ndarray | None:
         return None
 
+    valid = mask
+
 
 def comparable(policy: Policy) -> Policy:
     """The policy with the operations that every peer performs, as often."""

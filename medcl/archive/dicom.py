@@ -8,5 +8,6 @@ from medcl.archive.dicom_codecs import missing_decoders
 from medcl.archive.dicom_file import read_header
 from medcl.archive.dicom_group import Stack, group
 from medcl.archive.dicom_header import DicomHeader
+from medcl.archive.dicom_same import PixelSums
 
-__all__ = ["DicomHeader", "Stack", "assemble", "group", "missing_decoders", "read_header"]
+__all__ = ["DicomHeader", "PixelSums", "Stack", "assemble", "group", "missing_decoders", "read_header"]

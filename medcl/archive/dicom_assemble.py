@@ -14,6 +14,7 @@ from medcl.archive.dicom_group import Stack, group
 from medcl.archive.dicom_header import DicomHeader
 from medcl.archive.dicom_picture import is_inverted
 from medcl.archive.dicom_pixels import ModalityTable, Opener, PixelFile, measure, rescaled
+from medcl.archive.dicom_same import PixelSums
 from medcl.archive.dicom_split import Slice
 from medcl.archive.dicom_voi import apply_voi
 from medcl.archive.dicom_volume import volume
@@ -37,7 +38,8 @@ def assemble(openers: Sequence[Opener], facts: Mapping[str, Any] | None = None) 
     for number, opener in enumerate(openers):
         with opener() as stream:
             headers.append((number, PixelFile.open(stream).header))
-    stack = _wanted(group(headers)[0], facts)
+    sums = PixelSums(lambda number: openers[number]())
+    stack = _wanted(group(headers, sums)[0], facts)
     reader = _Reader(openers, stack)
     try:
         found = volume(stack, reader.measured) if stack.kind == "volume" else _flat(stack, reader)

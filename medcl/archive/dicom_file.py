@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Iterable
@@ -81,6 +82,7 @@ def header_of(found: Elements) -> DicomHeader:
         pixel_start=found.pixel_start,
         pixel_length=found.pixel_length,
         probe=_probe(found),
+        crc=_crc(found, shared),
         tiles=tiles,
         functional=functional,
         modality_lut=MODALITY_LUT in found.sequences,
@@ -168,6 +170,21 @@ def _ends_well(found: Elements) -> bool:
         if at > found.size:
             return False
     return False
+
+
+def _crc(found: Elements, shared: Attributes) -> int | None:
+    """Return a checksum of all the pixels if they are in memory anyhow, else None."""
+    if not isinstance(found.stream, io.BytesIO):
+        return None
+    with found.stream.getbuffer() as content:
+        return zlib.crc32(content[found.pixel_start :][: stored_length(found, shared)])
+
+
+def stored_length(found: Elements, shared: Attributes) -> int:
+    """Return the bytes of all frames as stored, without what follows them."""
+    length = found.pixel_length if found.pixel_length >= 0 else found.size - found.pixel_start
+    expected = pixel_bytes(shared)
+    return min(length, expected + expected % 2) if found.syntax in NATIVE else length
 
 
 def _probe(found: Elements) -> int:

@@ -7,16 +7,16 @@ headers come changes nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from medcl.archive.dicom_geometry import Grid, grid
 from medcl.archive.dicom_header import DicomHeader
 from medcl.archive.dicom_picture import picture_flags, picture_spacing, picture_unit
+from medcl.archive.dicom_same import Numbered, PixelSums
 from medcl.archive.dicom_split import (
     Bundle,
-    SamePixels,
     Slice,
     by_place,
     drop_copies,
@@ -77,21 +77,21 @@ class Stack:
 
 
 def group(
-    headers: Sequence[tuple[int, DicomHeader]], same_pixels: SamePixels | None = None
+    headers: Sequence[Numbered], sums: PixelSums | None = None
 ) -> tuple[list[Stack], dict[int, tuple[State, str]]]:
     """Put files together into scans.
 
     Args:
         headers: file number and header, in any order.
-        same_pixels: compares two slices that look like copies pixel by pixel; without it the headers'
-            checksums of a sample of the pixels decide.
+        sums: compares the pixels of files that may be copies; without it, checksums of a sample of the
+            pixels decide.
 
     Returns:
         stacks in an order that depends on their content alone, and the files that are not used:
         file number to (state, code).
     """
     verdicts: dict[int, tuple[State, str]] = {}
-    kept = _drop_copied_files(headers, verdicts)
+    kept = _drop_copied_files(headers, sums, verdicts)
     series: dict[tuple[str, ...], list[Slice]] = {}
     stacks: list[Stack] = []
     for number, header in kept:
@@ -101,7 +101,7 @@ def group(
         else:
             series.setdefault(_series_key(header), []).extend(slices)
     for key in sorted(series):
-        stacks += _series(series[key], same_pixels or (lambda first, second: True), verdicts)
+        stacks += _series(series[key], sums, verdicts)
     used = {number for stack in stacks for number in stack.files}
     verdicts = {number: verdict for number, verdict in verdicts.items() if number not in used}
     return sorted(stacks, key=_order), verdicts
@@ -112,19 +112,29 @@ def _order(stack: Stack) -> tuple[str, str, str, str]:
 
 
 def _drop_copied_files(
-    headers: Sequence[tuple[int, DicomHeader]], verdicts: dict[int, tuple[State, str]]
-) -> list[tuple[int, DicomHeader]]:
-    """Keep one of files that are the same object with the same pixels, wherever they lie."""
-    same: dict[tuple[str, int, int, int], list[tuple[int, DicomHeader]]] = {}
+    headers: Sequence[Numbered], sums: PixelSums | None, verdicts: dict[int, tuple[State, str]]
+) -> list[Numbered]:
+    """Keep one of files that are the same object with the same pixels, wherever they lie.
+
+    Files of one name whose pixels agree in the sample but not as a whole are told apart by the whole's sum.
+    """
+    same: dict[tuple[str, int, int, int], list[Numbered]] = {}
     for number, header in headers:
         unnamed = 0 if header.sop_uid else number + 1
         key = (header.sop_uid, header.probe, header.pixel_length, unnamed)
         same.setdefault(key, []).append((number, header))
-    for copies in same.values():
-        if len(copies) > 1:
-            copies.sort(key=lambda pair: repr(pair[1]))
+    kept: list[Numbered] = []
+    for alike in same.values():
+        by_sum: dict[int, list[Numbered]] = {}
+        for file in alike:
+            whole = sums.stored(file) if sums is not None and len(alike) > 1 else 0
+            by_sum.setdefault(-1 - file[0] if whole is None else whole, []).append(file)
+        for whole, copies in by_sum.items():
+            copies.sort(key=lambda file: repr(file[1]))
+            number, header = copies[0]
+            kept.append((number, header if len(by_sum) == 1 else replace(header, probe=whole)))
             verdicts |= {number: ("dropped", "DUPLICATE_FILE") for number, _ in copies[1:]}
-    return [copies[0] for copies in same.values()]
+    return kept
 
 
 def _series_key(header: DicomHeader) -> tuple[str, ...]:
@@ -145,12 +155,12 @@ def _has_place(piece: Slice) -> bool:
 
 
 def _series(
-    slices: list[Slice], same_pixels: SamePixels, verdicts: dict[int, tuple[State, str]]
+    slices: list[Slice], sums: PixelSums | None, verdicts: dict[int, tuple[State, str]]
 ) -> list[Stack]:
     """Return the stacks of one series."""
     stacks = []
     for geometry in split_geometry(slices):
-        for copy in drop_copies(geometry, same_pixels):
+        for copy in drop_copies(geometry, sums):
             verdicts[copy.file] = ("dropped", "DUPLICATE_SLICE")
         for bundle in split_phases(geometry):
             try:

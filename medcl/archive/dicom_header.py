@@ -121,7 +121,8 @@ class DicomHeader:
         syntax: transfer syntax UID.
         pixel_tag, pixel_start, pixel_length: where the pixels' value stands in the (inflated) data set; the
             length is -1 when it is encapsulated.
-        probe: checksum of a sample of the pixels' bytes, to tell copies apart from look-alikes.
+        probe: checksum of a sample of the pixels' bytes: files that differ in it are no copies.
+        crc: checksum of all the pixels' bytes if they were in memory (as members of a zip or tar are).
         tiles: tiles along a side of a Siemens mosaic, 0 for anything else.
         functional: frames of an enhanced or reconstructed multi-frame file or mosaic, in stored order.
         modality_lut: whether stored values go through a table.
@@ -140,6 +141,7 @@ class DicomHeader:
     pixel_start: int
     pixel_length: int
     probe: int
+    crc: int | None = None
     tiles: int = 0
     functional: tuple[Frame, ...] = ()
     modality_lut: bool = False

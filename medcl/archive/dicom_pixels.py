@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from medcl.archive.dicom_codecs import decode, sign_differs
-from medcl.archive.dicom_file import MODALITY_LUT, header_of, open_elements, pixel_bytes
+from medcl.archive.dicom_file import MODALITY_LUT, header_of, open_elements, stored_length
 from medcl.archive.dicom_fragments import frames
 from medcl.archive.dicom_header import Attributes, DicomHeader, Frame
 from medcl.archive.dicom_tags import NATIVE, Elements
@@ -71,12 +71,12 @@ class PixelFile:
         options = _options(shared, header.pixel_tag, self.found.pixel_vr)
         if header.syntax not in NATIVE:
             if self._frames is None:
-                self._frames = frames(self._value(), shared.n_frames)
+                self._frames = frames(self.value(), shared.n_frames)
             if sign_differs(header.syntax, self._frames[index], shared):
                 self.flags.add("PIXELREP_MISMATCH")
             return decode(header.syntax, self._frames[index], options)
         if self._content is None:
-            self._content = self._value()
+            self._content = self.value()
         from pydicom.pixels import get_decoder
 
         try:
@@ -96,14 +96,10 @@ class PixelFile:
             raise quarantined("TRUNCATED")
         return np.frombuffer(content, dtype).reshape(shared.rows, shared.columns)
 
-    def _value(self) -> bytes:
-        found = self.found
-        length = found.pixel_length if found.pixel_length >= 0 else found.size - found.pixel_start
-        if self.header.syntax in NATIVE:
-            expected = pixel_bytes(self.header.shared)
-            length = min(length, expected + expected % 2)
-        found.stream.seek(found.pixel_start)
-        return found.stream.read(length)
+    def value(self) -> bytes:
+        """Return the bytes of all frames as stored."""
+        self.found.stream.seek(self.found.pixel_start)
+        return self.found.stream.read(stored_length(self.found, self.header.shared))
 
 
 def _options(shared: Attributes, pixel_tag: int, pixel_vr: str) -> dict[str, Any]:

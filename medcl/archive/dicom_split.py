@@ -7,14 +7,13 @@ that tells it apart, else by the order in which it was acquired. No step looks a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from medcl.archive.dicom_geometry import SAME_PLACE_MM, normal, same_orientation, same_spacing
 from medcl.archive.dicom_header import SPLIT_KEYS, DicomHeader, Frame
-
-SamePixels = Callable[["Slice", "Slice"], bool]
+from medcl.archive.dicom_same import PixelSums
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +110,14 @@ def by_place(slices: Sequence[Slice]) -> list[list[Slice]]:
     return places
 
 
-def drop_copies(bundle: Bundle, same_pixels: SamePixels) -> list[Slice]:
+def drop_copies(bundle: Bundle, sums: PixelSums | None) -> list[Slice]:
     """Take slices that stand twice with the same pixels out of the bundle; returns them."""
     kept: list[Slice] = []
     copies: list[Slice] = []
     for place in by_place(bundle.slices):
         firsts: list[Slice] = []
         for piece in place:
-            copy = any(_copy(first, piece) and same_pixels(first, piece) for first in firsts)
-            (copies if copy else firsts).append(piece)
+            (copies if any(_copy(first, piece, sums) for first in firsts) else firsts).append(piece)
         kept += firsts
     bundle.slices = kept
     if copies:
@@ -127,13 +125,17 @@ def drop_copies(bundle: Bundle, same_pixels: SamePixels) -> list[Slice]:
     return copies
 
 
-def _copy(first: Slice, second: Slice) -> bool:
-    """True when two slices at one place look like one stored twice: same bytes, same tags."""
+def _copy(first: Slice, second: Slice, sums: PixelSums | None) -> bool:
+    """True when two slices at one place are one stored twice: same tags, same pixels."""
     a, b = first.header, second.header
     if first.frame.index != second.frame.index or a.functional or b.functional:
         return False
-    same_bytes = (a.probe, a.pixel_length, a.syntax) == (b.probe, b.pixel_length, b.syntax)
-    return same_bytes and first.frame.keys[1:-1] == second.frame.keys[1:-1]
+    if first.frame.keys[1:-1] != second.frame.keys[1:-1]:
+        return False
+    sampled = (a.probe, a.pixel_length, a.syntax) == (b.probe, b.pixel_length, b.syntax)
+    if sums is None or (a.syntax == b.syntax and not sampled):
+        return sampled
+    return sums.same((first.file, a), (second.file, b))
 
 
 def split_phases(bundle: Bundle) -> list[Bundle]:

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from medcl.archive import dicom
-from medcl.archive.dicom import Stack
+from medcl.archive.dicom import PixelSums, Stack
 from medcl.archive.examine import Outcome
 from medcl.archive.flags import held_back
 from medcl.archive.found import Found
 from medcl.archive.masks import Named, pair
+from medcl.archive.opening import open_part
 from medcl.archive.privacy import pseudonym
 from medcl.archive.records import ScanRow, Tables
 
@@ -78,7 +79,8 @@ def _stacked(
     """Put DICOM files together; return what became of each by its number, and the scan that it is in."""
     headers = [(number, o.header) for number, o in enumerate(outcomes) if o.header is not None]
     tables.missing_decoders(dicom.missing_decoders(header for _, header in headers))
-    stacks, verdicts = dicom.group(headers)
+    sums = PixelSums(lambda n: open_part(outcomes[n].entry.path, outcomes[n].member))
+    stacks, verdicts = dicom.group(headers, sums)
     became = {n: replace(outcomes[n], state="quarantined", code="BAD_HEADER") for n, _ in headers}
     for number, (state, reason) in verdicts.items():
         became[number] = replace(outcomes[number], state=state, code=reason)

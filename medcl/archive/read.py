@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, BinaryIO
@@ -12,11 +12,10 @@ import numpy as np
 
 from medcl.archive import dicom, images, nifti, npz
 from medcl.archive.catalog import ArchiveError, Catalog
-from medcl.archive.containers import read_members
-from medcl.archive.examine import container_kind
 from medcl.archive.flags import Rejected, held_back, quarantined
 from medcl.archive.label_objects import segments, structures
 from medcl.archive.masks import is_label_map, onto_grid
+from medcl.archive.opening import member_bytes, open_part
 from medcl.archive.privacy import hushed
 from medcl.archive.remote import open_file, status
 from medcl.archive.sources import HEAD_BYTES, head_hash
@@ -84,10 +83,10 @@ def _aligned(place: Place, target: Scan) -> np.ndarray:
     shape = target.array.shape[:3]
     try:
         if place["part"] == "rtstruct":
-            with _opened(place) as stream:
+            with open_part(place["container"], place["member"]) as stream:
                 return structures(stream, target.affine, shape)
         if place["part"] == "seg":
-            with _opened(place) as stream:
+            with open_part(place["container"], place["member"]) as stream:
                 labels, affine = segments(stream)
         else:
             found = _load_nifti({}, [place])
@@ -134,21 +133,6 @@ def _check_unchanged(place: Place) -> None:
         raise quarantined("CHANGED")
 
 
-def _opened(place: Place) -> BinaryIO:
-    """Open the file, or the member of a zip or tar, of a place for reading."""
-    if place["member"]:
-        return io.BytesIO(_member_bytes(place["container"], [place["member"]])[place["member"]])
-    return open_file(place["container"])
-
-
-def _member_bytes(container: str, keys: Iterable[str]) -> dict[str, bytes]:
-    with open_file(container) as stream:
-        kind = container_kind(stream)
-        if kind is None:
-            raise quarantined("CHANGED")
-        return read_members(stream, kind, status(container)[0], keys)
-
-
 def _load_nifti(row: dict[str, Any], places: list[Place]) -> Scan:
     place = places[0]
     header, content = _nifti_content(place["container"], place["member"], place["size"], place["mtime_ns"])
@@ -161,14 +145,14 @@ def _nifti_content(
     container: str, member: str, size: int, mtime_ns: int
 ) -> tuple[nifti.NiftiHeader, memoryview]:
     """Keep the last file, whose frames are read one after the other."""
-    with _opened({"container": container, "member": member}) as stream:
+    with open_part(container, member) as stream:
         zipped = stream.read(2) == b"\x1f\x8b"
         stream.seek(0)
         return nifti.load(stream, size, zipped)
 
 
 def _load_image(row: dict[str, Any], places: list[Place]) -> Scan:
-    with _opened(places[0]) as stream:
+    with open_part(places[0]["container"], places[0]["member"]) as stream:
         return images.load(stream)
 
 
@@ -182,7 +166,7 @@ def _load_npz(row: dict[str, Any], places: list[Place]) -> Scan:
 @lru_cache(maxsize=3)
 def _npz_images(container: str, member: str, split: str, mtime_ns: int) -> np.ndarray:
     """Keep the three splits of the last file, whose pictures are read one after the other."""
-    with _opened({"container": container, "member": member}) as stream:
+    with open_part(container, member) as stream:
         return npz.load(stream, split)
 
 
@@ -192,7 +176,7 @@ def _load_dicom(row: dict[str, Any], places: list[Place]) -> Scan:
         if place["member"]:
             inside.setdefault(place["container"], []).append(place["member"])
     # All slices of a scan are taken from a container in one pass: a tar.gz has no other way.
-    content = {container: _member_bytes(container, keys) for container, keys in inside.items()}
+    content = {container: member_bytes(container, keys) for container, keys in inside.items()}
 
     def opener(place: Place) -> Callable[[], BinaryIO]:
         if place["member"]:

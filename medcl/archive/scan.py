@@ -14,6 +14,7 @@ from medcl.archive.examine import Outcome, examine_all, veiled
 from medcl.archive.flags import check_policy
 from medcl.archive.gather import gather, reasons
 from medcl.archive.index import Index, stamp
+from medcl.archive.privacy import hushed
 from medcl.archive.sources import Entry, check_roots, walk
 from medcl.archive.workers import examined_in_processes
 from medcl.errors import UsageError
@@ -61,7 +62,8 @@ def scan_archive(
     if earlier is not None and Catalog.open(earlier).is_located():
         return _copied(earlier, out)
     _examine_new(index, entries, workers, scheduler)
-    tables = gather(index.groups(entries), policy)
+    with hushed():  # where files may be copies, their pixels are compared
+        tables = gather(index.groups(entries), policy)
     if not tables.scan_count:
         raise UsageError(f"{named}: no readable image in {len(entries)} files ({reasons(tables)})")
     catalog = Catalog.write(out, tables, policy)

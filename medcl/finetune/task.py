@@ -40,13 +40,14 @@ class Task:
     test: np.ndarray
 
 
-def make_task(store: Store, negative: ClassConfig, positive: ClassConfig) -> Task:
-    """Set up the task.
+def make_task(store: Store, negative: ClassConfig | str, positive: ClassConfig | str) -> Task:
+    """Set up the task; a side given as a word is the label of that name.
 
     Raises:
         UsageError: a label that the store does not have or that stands on both sides, or a split without
             one of the classes.
     """
+    negative, positive = _as_class(negative), _as_class(positive)
     known = set(store.scans["label"].dropna())
     for side in (negative, positive):
         missing = [label for label in side.labels if label not in known]
@@ -70,6 +71,10 @@ def make_task(store: Store, negative: ClassConfig, positive: ClassConfig) -> Tas
     for split in ("train", "val", "test"):
         _check_split(task, split)
     return task
+
+
+def _as_class(side: ClassConfig | str) -> ClassConfig:
+    return ClassConfig(name=side, labels=(side,)) if isinstance(side, str) else side
 
 
 def _check_split(task: Task, split: str) -> None:

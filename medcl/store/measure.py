@@ -25,6 +25,7 @@ class Measures:
             Haar band (Donoho & Johnstone 1994).
         box: start and stop of the tissue along each spatial axis, `(start0, stop0, start1, stop1, ...)`.
         anchors: up to `ANCHORS` tissue positions, flattened to `(n * spatial axes,)`.
+        marked: the same on labelled tissue; empty without a mask.
     """
 
     fingerprint: int
@@ -33,10 +34,25 @@ class Measures:
     noise: float
     box: tuple[int, ...]
     anchors: tuple[int, ...]
+    marked: tuple[int, ...] = ()
 
 
-def measure(array: np.ndarray, unit: str, spatial: int, valid: np.ndarray | None = None) -> Measures:
-    """Measure one scan whose first `spatial` axes are space (a trailing axis is colour)."""
+def measure(
+    array: np.ndarray,
+    unit: str,
+    spatial: int,
+    valid: np.ndarray | None = None,
+    mask: np.ndarray | None = None,
+) -> Measures:
+    """Measure one scan whose first `spatial` axes are space (a trailing axis is colour).
+
+    Args:
+        array: its pixels.
+        unit: `HU`, `SUV` or `a.u.`.
+        spatial: 2 or 3.
+        valid: measured voxels; all when not given.
+        mask: labels, 0 is background.
+    """
     fingerprint = pixel_fingerprint(array)
     grey = array if array.ndim == spatial else array.mean(axis=-1)
     tissue = foreground(grey, unit)
@@ -55,6 +71,7 @@ def measure(array: np.ndarray, unit: str, spatial: int, valid: np.ndarray | None
         noise=noise_sigma(grey, tissue),
         box=_box(tissue),
         anchors=_anchors(tissue, fingerprint),
+        marked=() if mask is None or not mask.any() else _anchors(mask > 0, fingerprint),
     )
 
 

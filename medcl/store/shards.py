@@ -74,7 +74,7 @@ def _stored_row(catalog: Catalog, scan: str, labels: Labels, pixels: _Pixels) ->
         return {"scan": scan, "fault": str(error)}
     array = stored_type(found.array)
     spatial = 3 if found.is_volume else 2
-    measures = measure(array, found.unit, spatial, found.valid)
+    measures = measure(array, found.unit, spatial, found.valid, drawn)
     dtype, offset = pixels.add(array)
     valid = pixels.add(found.valid.astype(bool))[1] if found.valid is not None else -1
     marked = pixels.add(drawn)[1] if drawn is not None else -1
@@ -94,6 +94,7 @@ def _stored_row(catalog: Catalog, scan: str, labels: Labels, pixels: _Pixels) ->
         "noise": measures.noise,
         "box": list(measures.box),
         "anchors": list(measures.anchors),
+        "marked": list(measures.marked),
         "dtype": dtype,
         "offset": offset,
         "valid_offset": valid,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from medcl.views import geometry
+from medcl.views.extents import nearest_slices
 from medcl.views.frames import Frames
 from medcl.views.keyed import combine, uniform
 from medcl.views.looks import between
@@ -15,7 +16,7 @@ from medcl.views.policy import Policy
 ATTEMPTS = 8
 """Draws of a pair's crops before the second takes the place of the first, which overlaps fully."""
 
-_ANCHOR, _SLICE, _CROP = 0, 32, 256
+_ANCHOR, _SLICE, _MARK, _CROP = 0, 32, 33, 256
 _DRAWS = 12
 
 
@@ -29,6 +30,7 @@ class Crops:
     rotation: np.ndarray
     overlap: np.ndarray
     slices: np.ndarray
+    marked: np.ndarray
 
     def repeat(self, slices: np.ndarray) -> Crops:
         """Return the one crop of each scan seen through `slices` (B, K)."""
@@ -36,7 +38,7 @@ class Crops:
         several = {
             name: np.repeat(getattr(self, name), copies, axis=1) for name in ("centre", "edge", "rotation")
         }
-        return Crops(anchor=self.anchor, overlap=self.overlap, slices=slices, **several)
+        return replace(self, slices=slices, **several)
 
 
 def view_keys(keys: np.ndarray, first: int, count: int) -> np.ndarray:
@@ -46,15 +48,24 @@ def view_keys(keys: np.ndarray, first: int, count: int) -> np.ndarray:
 
 def draw_crops(policy: Policy, frames: Frames, keys: np.ndarray, first: int, count: int) -> Crops:
     """Draw `count` crops a scan around one anchor; the first two overlap as the policy demands."""
-    pick = (uniform(keys, _ANCHOR) * frames.anchors.shape[1]).astype(int)
-    every = np.arange(len(frames))
-    anchor = frames.anchors[every, pick]
+    anchor, anchor_slice, marked = _anchor(policy, frames, keys)
+    frames = frames.within(anchor_slice)
     numbered = view_keys(keys, first, count)
     crops = _attempt(policy, frames, anchor, numbered, 0)
     if count > 1:
         _insist(policy, frames, anchor, numbered, crops)
-    slices = _near(policy, frames, frames.anchor_slice[every, pick], numbered)
-    return Crops(slices=slices, **crops)
+    slices = _near(policy, frames, anchor_slice, numbered)
+    return Crops(slices=slices, marked=marked, **crops)
+
+
+def _anchor(policy: Policy, frames: Frames, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return anchors (B, D), their slices (B,), and whether they were drawn from labelled tissue (B,)."""
+    pick = (uniform(keys, _ANCHOR) * frames.anchors.shape[1]).astype(int)
+    every = np.arange(len(frames))
+    marked = frames.marked & (uniform(keys, _MARK) < policy.crop.marked)
+    anchor = np.where(marked[:, None], frames.marks[every, pick], frames.anchors[every, pick])
+    slices = np.where(marked, frames.mark_slice[every, pick], frames.anchor_slice[every, pick])
+    return anchor, slices, marked
 
 
 def whole_crops(frames: Frames, count: int) -> Crops:
@@ -68,6 +79,7 @@ def whole_crops(frames: Frames, count: int) -> Crops:
         rotation=np.zeros((len(frames), 1, 1 if frames.dims == 2 else 3)),
         overlap=np.ones(len(frames)),
         slices=np.zeros((len(frames), 1), np.int64),
+        marked=np.zeros(len(frames), bool),
     )
     return one.repeat(spread_slices(frames, count, np.full(len(frames), 0.5)))
 
@@ -82,7 +94,8 @@ def spread_slices(frames: Frames, count: int, jitter: np.ndarray) -> np.ndarray:
     """Return slices (B, count) evenly over the tissue, each at fraction `jitter` (B,) of its step."""
     first, last = frames.slice_box[:, :1], frames.slice_box[:, 1:]
     steps = (np.arange(count)[None] + jitter[:, None]) / count
-    return np.minimum(first + np.floor(steps * (last - first + 1)), last).astype(np.int64)
+    spread = np.minimum(first + np.floor(steps * (last - first + 1)), last).astype(np.int64)
+    return nearest_slices(frames.extents, spread)
 
 
 def _near(policy: Policy, frames: Frames, anchor_slice: np.ndarray, keys: np.ndarray) -> np.ndarray:
@@ -91,7 +104,8 @@ def _near(policy: Policy, frames: Frames, anchor_slice: np.ndarray, keys: np.nda
         room = np.where(frames.slice_mm > 0, policy.d_min_mm / 2 / frames.slice_mm, 0)
     steps = np.floor(room * frames.spaced)[:, None]
     moved = anchor_slice[:, None] + np.floor(uniform(keys, _SLICE) * (2 * steps + 1)) - steps
-    return np.clip(moved, frames.slice_box[:, :1], frames.slice_box[:, 1:]).astype(np.int64)
+    near = np.clip(moved, frames.slice_box[:, :1], frames.slice_box[:, 1:]).astype(np.int64)
+    return nearest_slices(frames.extents, near)
 
 
 def _insist(
@@ -156,4 +170,6 @@ def _edges(
     else:
         share, least = between(fraction, crop.edge_3d), crop.edge_3d[0]
     share = np.maximum(share * between(zoom, policy.motion.scale), least)
-    return np.minimum(share * frames.fov[:, None], geometry.largest_edge(rotation, frames.length[:, None]))
+    return np.minimum(
+        share * frames.fov[:, None], geometry.largest_edge(rotation, (frames.end - frames.start)[:, None])
+    )

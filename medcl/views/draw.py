@@ -103,6 +103,7 @@ def _compose(
         edge=crops.edge,
         rotation=crops.rotation,
         overlap=crops.overlap,
+        marked=crops.marked,
         mirror=mirror,
         outside=outside(policy, frames),
         preset=preset,
@@ -135,7 +136,8 @@ def _mirror(policy: Policy, frames: Frames, keys: np.ndarray) -> np.ndarray:
         volume = ((frames.slice_axis >= 0) | (frames.dims == 3))[:, None]
         if axis in _SIDES:
             shown = frames.axes == _SIDES[axis]
-            mirror *= np.where((flip & volume)[..., None] & shown[:, None], -1.0, 1.0)
+            known = volume & frames.sided[:, None]
+            mirror *= np.where((flip & known)[..., None] & shown[:, None], -1.0, 1.0)
         elif frames.dims == 2:
             at = np.arange(2) == ("rows", "columns").index(axis)
             mirror *= np.where((flip & ~volume)[..., None] & at, -1.0, 1.0)

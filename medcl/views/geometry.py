@@ -60,12 +60,13 @@ def largest_edge(rotation: np.ndarray, length: np.ndarray) -> np.ndarray:
 def centre_limits(frames: Frames, edge: np.ndarray, rotation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the box (B, V, D) of centres that keep crops in the scan, and on the tissue where they fit."""
     needed = edge[..., None] * reach(rotation)
-    low, high, length = frames.low[:, None], frames.high[:, None], frames.length[:, None]
-    middle = (low + high) / 2
+    low, high = frames.low[:, None], frames.high[:, None]
+    start, end = frames.start[:, None], frames.end[:, None]
+    middle, centre = (low + high) / 2, (start + end) / 2
     bottom = np.minimum(low + needed, middle)
     top = np.maximum(high - needed, middle)
-    most = np.maximum(length - needed, length / 2)
-    least = np.minimum(needed, length / 2)
+    most = np.maximum(end - needed, centre)
+    least = np.minimum(start + needed, centre)
     return np.clip(bottom, least, most), np.clip(top, least, most)
 
 

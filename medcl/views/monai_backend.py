@@ -174,7 +174,18 @@ class Normalise(_Step):
         return (image.clamp(0, 1) - MIDDLE) / SPREAD
 
 
-_PLACE = ("fingerprint", "low", "high", "fov", "whole", "slice_box", "anchors", "anchor_slice")
+_PLACE = (
+    "fingerprint",
+    "low",
+    "high",
+    "start",
+    "end",
+    "fov",
+    "whole",
+    "slice_box",
+    "anchors",
+    "anchor_slice",
+)
 """The facts of a scan that decide where its views lie."""
 
 

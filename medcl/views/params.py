@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-_PER_SCAN = ("rows", "reduce", "slice_axis", "count", "anchor", "overlap", "outside", "preset")
+_PER_SCAN = ("rows", "reduce", "slice_axis", "count", "anchor", "overlap", "marked", "outside", "preset")
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class ViewParams:
         anchor: (B, D) millimetres in the displayed frame, as `centre` (B, V, D) and `edge` (B, V).
         rotation: (B, V, 1 or 3) degrees.
         mirror: (B, V, D) -1 where an output axis is flipped, else 1.
+        marked: (B,) whether the anchor was drawn from labelled tissue.
         overlap: (B,) intersection over union of the first two views; 1 for a single one.
         outside: (B,) what lies beyond the scan, in its unit.
         preset: (B,) number of the window preset, -1 for the scan's own range.
@@ -53,6 +54,7 @@ class ViewParams:
     rotation: np.ndarray
     mirror: np.ndarray
     overlap: np.ndarray
+    marked: np.ndarray
     outside: np.ndarray
     preset: np.ndarray
     gain: np.ndarray

@@ -69,6 +69,7 @@ class Crop(Config):
         edge_3d, overlap_3d: the same for 3-D views, whose edge is given.
         anchor: radius of the ball round the shared anchor that both views hold, as a fraction of the field
             of view's edge.
+        marked: share of pairs whose anchor lies on labelled tissue, in scans that have a mask.
     """
 
     area: Fractions = (0.6, 1.0)
@@ -76,6 +77,7 @@ class Crop(Config):
     edge_3d: Fractions = (0.6, 1.0)
     overlap_3d: Probability = 0.5
     anchor: Annotated[float, Field(ge=0, le=0.35)] = 0.15
+    marked: Probability = 0.5
 
 
 class Motion(Config):

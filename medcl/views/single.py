@@ -51,6 +51,10 @@ class SingleScan:
         """Return the label mask, if there is one."""
         return self.labels
 
+    def valid(self, row: int) -> np.ndarray | None:
+        """Return None: every voxel counts as measured."""
+        return None
+
 
 def _scans(array: np.ndarray, unit: str, spacing: tuple[float, ...] | None, volume: bool) -> pd.DataFrame:
     measures = measure(array, unit, 3 if volume else 2)

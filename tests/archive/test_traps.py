@@ -44,7 +44,8 @@ class Read:
                 reasons[name] = "no DICOM"
             else:
                 headers.append((number, header))
-        self.stacks, verdicts = dicom.group(headers)
+        sums = dicom.PixelSums(lambda number: io.BytesIO(files[order[number]]))
+        self.stacks, verdicts = dicom.group(headers, sums)
         reasons |= {order[number]: code for number, (_, code) in verdicts.items()}
         self.reasons = reasons
         self.names = [tuple(order[number] for number in stack.files) for stack in self.stacks]

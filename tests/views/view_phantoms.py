@@ -18,6 +18,7 @@ class MemoryStore:
         self.arrays: list[np.ndarray] = []
         self.affines: list[np.ndarray | None] = []
         self.masks: list[np.ndarray | None] = []
+        self.measured: list[np.ndarray | None] = []
 
     def add(
         self,
@@ -27,6 +28,7 @@ class MemoryStore:
         unit: str = "a.u.",
         modality: str = "MR",
         mask: np.ndarray | None = None,
+        valid: np.ndarray | None = None,
         patient: str | None = None,
         label: str | None = None,
     ) -> MemoryStore:
@@ -34,7 +36,7 @@ class MemoryStore:
         spatial = 3 if affine is not None else 2
         if affine is not None:
             spacing = tuple(float(n) for n in np.linalg.norm(affine[:3, :3], axis=0))
-        measures = measure(array, unit, spatial)
+        measures = measure(array, unit, spatial, valid, mask)
         row = len(self.rows)
         self.rows.append(
             {
@@ -52,11 +54,13 @@ class MemoryStore:
                 "noise": measures.noise,
                 "box": list(measures.box),
                 "anchors": list(measures.anchors),
+                "marked": list(measures.marked),
             }
         )
         self.arrays.append(array)
         self.affines.append(affine)
         self.masks.append(mask)
+        self.measured.append(valid)
         return self
 
     @property
@@ -73,6 +77,9 @@ class MemoryStore:
 
     def mask(self, row: int) -> np.ndarray | None:
         return self.masks[row]
+
+    def valid(self, row: int) -> np.ndarray | None:
+        return self.measured[row]
 
 
 def smooth_phantom(world: np.ndarray) -> np.ndarray:

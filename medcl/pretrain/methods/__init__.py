@@ -10,7 +10,7 @@ from torch import nn
 
 from medcl.config import Config
 from medcl.pretrain.methods.barlow_twins import BarlowTwins, BarlowTwinsConfig
-from medcl.pretrain.methods.base import Batch, EmbeddingMethod, Method
+from medcl.pretrain.methods.base import Batch, Method
 from medcl.pretrain.methods.byol import BYOL, BYOLConfig
 from medcl.pretrain.methods.moco import MoCo, MoCoConfig
 from medcl.pretrain.methods.moco_v3 import MoCoV3, MoCoV3Config
@@ -19,7 +19,7 @@ from medcl.pretrain.methods.simsiam import SimSiam, SimSiamConfig
 from medcl.pretrain.methods.swav import SwAV, SwAVConfig
 from medcl.pretrain.methods.vicreg import VICReg, VICRegConfig
 
-__all__ = ["METHODS", "Batch", "EmbeddingMethod", "Method", "MethodConfig", "SimCLRConfig", "build_method"]
+__all__ = ["METHODS", "Batch", "Method", "MethodConfig", "SimCLRConfig", "build_method"]
 
 MethodConfig = Annotated[
     SimCLRConfig

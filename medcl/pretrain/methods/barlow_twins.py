@@ -4,39 +4,28 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import PositiveFloat
 from torch import Tensor, nn
 
-from medcl.config import Config
-from medcl.pretrain.heads import mlp
 from medcl.pretrain.losses import cross_correlation
-from medcl.pretrain.methods.base import Batch, EmbeddingMethod, encode_apart
+from medcl.pretrain.methods.base import Batch, Expander, ExpanderConfig
 from medcl.pretrain.monitors import spread
 
 
-class BarlowTwinsConfig(Config):
+class BarlowTwinsConfig(ExpanderConfig):
     """The cross-correlation of two views' embeddings over the batch is driven to the identity."""
 
     name: Literal["barlow_twins"] = "barlow_twins"
     redundancy: PositiveFloat = 5e-3
     """The paper's lambda."""
-    dimensions: PositiveInt = 1024
-    """Width of all three projector layers; 8192 in the paper, 1024 to 2048 for small data."""
-    scale: PositiveFloat = 0.1
-    """Factor on the loss, so that SGD takes the learning rate of the other methods; 1 in the paper."""
 
 
-class BarlowTwins(EmbeddingMethod):
+class BarlowTwins(Expander):
     """sum_i (1 - C_ii)^2 + lambda sum_{i != j} C_ij^2, with C taken over the batch of all processes."""
 
     def __init__(self, config: BarlowTwinsConfig, encoder: nn.Module) -> None:
-        super().__init__(encoder)
+        super().__init__(config, encoder)
         self.config = config
-        self.projector = mlp([self.feature_size, *[config.dimensions] * 3], last_bias=False)
-
-    def embed(self, views: Tensor) -> Tensor:
-        """Project one view after the other, as the paper does."""
-        return encode_apart(nn.Sequential(self.encoder, self.projector), views)
 
     def compare(self, embeddings: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Penalise what the cross-correlation lacks on its diagonal and has beside it."""

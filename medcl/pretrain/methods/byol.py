@@ -40,13 +40,17 @@ class BYOL(Method):
     def _online(self) -> nn.Sequential:
         return nn.Sequential(self.encoder, self.projector)
 
-    def loss(self, views: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Predict each view's target from the other view; see `Method.loss`."""
+    def embed(self, views: Tensor) -> Tensor:
+        """Map views (B, 2, ...) to (B, 6, D): two projections, two predictions, two targets."""
         projections = encode_apart(self._online(), views)
-        predictions = torch.stack([self.predictor(z) for z in projections.unbind(1)], dim=1)
-        (p1, p2), (t1, t2) = predictions.unbind(1), encode_apart(self.target, views).unbind(1)
+        predictions = encode_apart(self.predictor, projections)
+        return torch.cat([projections, predictions, encode_apart(self.target, views)], dim=1)
+
+    def compare(self, embeddings: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Predict each view's target from the other view."""
+        z1, z2, p1, p2, t1, t2 = embeddings.unbind(1)
         loss = 4 + 2 * negative_cosine(p1, t2) + 2 * negative_cosine(p2, t1)
-        return {"loss": loss, "spread": spread(projections.flatten(0, 1))}
+        return {"loss": loss, "spread": spread(torch.cat([z1, z2]))}
 
     def after_step(self, progress: float) -> None:
         """Let the target follow the online network."""

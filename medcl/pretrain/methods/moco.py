@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import torch
 import torch.nn.functional as F
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
@@ -59,9 +60,13 @@ class MoCo(Method):
     def _online(self) -> nn.Sequential:
         return nn.Sequential(self.encoder, self.projector)
 
-    def loss(self, views: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Contrast the first view's query with the second view's key; see `Method.loss`."""
-        query, key = self._online()(views[:, 0]), self.key_network(views[:, 1])
+    def embed(self, views: Tensor) -> Tensor:
+        """Map views (B, 2, ...) to (B, 2, D): the first view's query and the second view's key."""
+        return torch.stack([self._online()(views[:, 0]), self.key_network(views[:, 1])], dim=1)
+
+    def compare(self, embeddings: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Contrast each query with its key and the queue."""
+        query, key = embeddings[:, 0], embeddings[:, 1].detach()
         if self.config.similarity == "cosine":
             key = F.normalize(key.float(), dim=1)
         identity = batch.identity()

@@ -12,7 +12,7 @@ from medcl.config import Config
 from medcl.pretrain.gather import gather
 from medcl.pretrain.heads import mlp
 from medcl.pretrain.losses import alike, info_nce
-from medcl.pretrain.methods.base import Batch, EmbeddingMethod, encode_apart
+from medcl.pretrain.methods.base import Batch, Method, encode_apart
 from medcl.pretrain.momentum import MomentumBranch, cosine_momentum
 from medcl.pretrain.monitors import spread
 
@@ -30,7 +30,7 @@ class MoCoV3Config(Config):
     """At the first step; it rises to 1 along a cosine."""
 
 
-class MoCoV3(EmbeddingMethod):
+class MoCoV3(Method):
     """ctr(q1, k2) + ctr(q2, k1), with the keys of all processes and without gradient to them."""
 
     def __init__(self, config: MoCoV3Config, encoder: nn.Module) -> None:

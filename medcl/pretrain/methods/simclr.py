@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from medcl.config import Config
 from medcl.pretrain.heads import mlp
 from medcl.pretrain.losses import Similarity, contrastive, nt_xent
-from medcl.pretrain.methods.base import Batch, EmbeddingMethod, encode_together
+from medcl.pretrain.methods.base import Batch, Method, encode_together
 from medcl.pretrain.monitors import spread
 
 
@@ -27,7 +27,7 @@ class SimCLRConfig(Config):
     """Distance beyond which a negative pair costs nothing; only for `loss: contrastive`."""
 
 
-class SimCLR(EmbeddingMethod):
+class SimCLR(Method):
     """NT-Xent (or the pairwise margin loss) on z = g(f(x)), with gradients to the views of all processes."""
 
     def __init__(self, config: SimCLRConfig, encoder: nn.Module) -> None:

@@ -35,9 +35,13 @@ class SimSiam(Method):
         self.projector = nn.Sequential(*layers, nn.BatchNorm1d(width, affine=False))
         self.predictor = mlp([width, config.bottleneck, width])
 
-    def loss(self, views: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Predict each view's projection from the other; see `Method.loss`."""
+    def embed(self, views: Tensor) -> Tensor:
+        """Map views (B, 2, ...) to (B, 4, D): two projections, then two predictions."""
         projections = encode_apart(nn.Sequential(self.encoder, self.projector), views)
-        (z1, z2), (p1, p2) = projections.unbind(1), encode_apart(self.predictor, projections).unbind(1)
+        return torch.cat([projections, encode_apart(self.predictor, projections)], dim=1)
+
+    def compare(self, embeddings: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Predict each view's projection from the other."""
+        z1, z2, p1, p2 = embeddings.unbind(1)
         loss = (negative_cosine(p1, z2) + negative_cosine(p2, z1)) / 2
         return {"loss": loss, "spread": spread(torch.cat([z1, z2]))}

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from medcl.config import Config
 from medcl.pretrain.gather import gather, rank
 from medcl.pretrain.heads import Prototypes, mlp
+from medcl.pretrain.losses import full_precision
 from medcl.pretrain.methods.base import Batch, Method, encode_together
 from medcl.pretrain.monitors import prototype_use, spread
 from medcl.pretrain.queue import Ring
@@ -42,6 +43,8 @@ class SwAVConfig(Config):
 class SwAV(Method):
     """Cross-entropy of each view's softmax over prototypes with the Sinkhorn code of another view."""
 
+    multi_crop = True
+
     def __init__(self, config: SwAVConfig, encoder: nn.Module) -> None:
         super().__init__(encoder)
         self.config = config
@@ -49,22 +52,16 @@ class SwAV(Method):
         self.prototypes = Prototypes(config.projection, config.prototypes)
         self.queue = Ring(config.queue, 2, config.projection) if config.queue else None
 
-    def forward(self, views: Tensor, batch: Batch, small: Tensor | None = None) -> dict[str, Tensor]:
-        """Return `loss(...)`."""
-        return self.loss(views, batch, small)
+    def embed(self, views: Tensor) -> Tensor:
+        """Map views (B, V, ...) of any size to (B, V, D) on the unit sphere."""
+        projected = encode_together(lambda x: self.projector(self.encoder(x)), views)
+        return full_precision(F.normalize)(projected, dim=-1)
 
-    def loss(self, views: Tensor, batch: Batch, small: Tensor | None = None) -> dict[str, Tensor]:
-        """Predict codes across views; see `Method.loss`.
-
-        Args:
-            views: (B, 2, C, *spatial), the large crops, which also give the codes.
-            batch: the facts about these scans.
-            small: (B, S, C, *smaller), small crops, which only predict (multi-crop).
-        """
+    def compare(self, embeddings: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Predict codes across views; the first two, large ones also give the codes (multi-crop)."""
         self.prototypes.normalise()
-        large = self._embed(views)
-        crops = large if small is None else torch.cat([large, self._embed(small)], dim=1)
-        scores = self.prototypes(crops, frozen=batch.epoch < self.config.freeze_epochs)
+        large = embeddings[:, :2]
+        scores = self.prototypes(embeddings, frozen=batch.epoch < self.config.freeze_epochs)
         queued = self.queue is not None and self.queue.full and batch.epoch >= self.config.queue_from_epoch
         codes = [self._codes(large[:, view], view, queued) for view in (0, 1)]
         swaps = [
@@ -82,10 +79,6 @@ class SwAV(Method):
             "prototype_use": prototype_use(torch.cat(codes)),
             "queue_used": loss.new_tensor(float(queued)),
         }
-
-    def _embed(self, views: Tensor) -> Tensor:
-        projected = encode_together(lambda x: self.projector(self.encoder(x)), views)
-        return F.normalize(projected.float(), dim=-1)
 
     @torch.no_grad()
     def _codes(self, embeddings: Tensor, view: int, queued: bool) -> Tensor:

@@ -5,40 +5,29 @@ from __future__ import annotations
 from typing import Literal
 
 import torch.nn.functional as F
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import PositiveFloat
 from torch import Tensor, nn
 
-from medcl.config import Config
-from medcl.pretrain.heads import mlp
 from medcl.pretrain.losses import covariance, full_precision
-from medcl.pretrain.methods.base import Batch, EmbeddingMethod, encode_apart
+from medcl.pretrain.methods.base import Batch, Expander, ExpanderConfig
 from medcl.pretrain.monitors import spread
 
 
-class VICRegConfig(Config):
+class VICRegConfig(ExpanderConfig):
     """Two views agree, while each dimension keeps its variance and no two dimensions say the same."""
 
     name: Literal["vicreg"] = "vicreg"
     invariance: PositiveFloat = 25.0
     variance: PositiveFloat = 25.0
     covariance: PositiveFloat = 1.0
-    dimensions: PositiveInt = 1024
-    """Width of all three projector layers; 8192 in the paper."""
-    scale: PositiveFloat = 0.1
-    """Factor on the loss, so that SGD takes the learning rate of the other methods; 1 in the paper."""
 
 
-class VICReg(EmbeddingMethod):
+class VICReg(Expander):
     """lambda s(z1, z2) + mu [v(z1) + v(z2)] + nu [c(z1) + c(z2)]: equation 6, over all processes."""
 
     def __init__(self, config: VICRegConfig, encoder: nn.Module) -> None:
-        super().__init__(encoder)
+        super().__init__(config, encoder)
         self.config = config
-        self.projector = mlp([self.feature_size, *[config.dimensions] * 3], last_bias=False)
-
-    def embed(self, views: Tensor) -> Tensor:
-        """Project one view after the other, as the paper does."""
-        return encode_apart(nn.Sequential(self.encoder, self.projector), views)
 
     def compare(self, embeddings: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Weigh the three terms; variance and covariance are averaged over the two views."""

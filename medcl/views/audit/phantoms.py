@@ -35,6 +35,10 @@ class Phantoms:
         """Return the mask, if there is one."""
         return self.labels
 
+    def valid(self, row: int) -> np.ndarray | None:
+        """Return None: all of a phantom is measured."""
+        return None
+
 
 @dataclass(frozen=True)
 class World:
