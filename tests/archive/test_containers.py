@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from archive_samples import mixed_archive, nifti_bytes, npz_bytes, picture_bytes
+from test_masks import ct_series
 
 from medcl.archive import ArchiveError, Catalog, read_all, scan_archive
 from medcl.errors import UsageError
@@ -197,3 +198,15 @@ def test_a_member_without_a_name_is_no_crash(tmp_path: Path) -> None:
     broken[central + 28 : central + 30] = b"\0\0"
     catalog = scan_bytes(tmp_path, **{"nameless.zip": bytes(broken)})
     assert reasons(catalog) == {"DAMAGED": 1}
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tgz"])
+def test_an_archive_beside_what_was_unpacked_from_it_gives_each_file_once(
+    tmp_path: Path, suffix: str
+) -> None:
+    ct_series(tmp_path / "archive" / "ct")
+    alone = scan_archive([tmp_path / "archive"], tmp_path / "alone")
+    packed(tmp_path / "archive" / "ct", tmp_path / "archive" / f"ct{suffix}")
+    both = scan_archive([tmp_path / "archive"], tmp_path / "both")
+    assert reasons(both) == {"DUPLICATE_FILE": 6}
+    assert both.scans.drop(columns="flags").equals(alone.scans.drop(columns="flags"))
