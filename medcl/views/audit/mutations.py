@@ -71,7 +71,11 @@ class Mutation:
 
 
 def _simclr(policy: Policy, params: ViewParams, frames: Frames) -> ViewParams:
-    """RandomResizedCrop(0.08, 1) with aspect ratios of 3/4 to 4/3, anywhere in the picture."""
+    return simclr_crops(params)
+
+
+def simclr_crops(params: ViewParams) -> ViewParams:
+    """Replace where views of pictures lie by RandomResizedCrop(0.08, 1) with aspect ratios of 3/4 to 4/3."""
     rng = np.random.default_rng(params.noise_start.ravel().astype(np.uint64))
     share = np.sqrt(rng.uniform(0.08, 1, params.shape))[..., None]
     ratio = np.exp(rng.uniform(np.log(3 / 4), np.log(4 / 3), params.shape) / 2)
