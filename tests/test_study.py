@@ -186,11 +186,11 @@ def test_the_readme_s_script_runs_on_a_study(
 ) -> None:
     text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     script = text.split("```python\n")[1].split("```")[0]
-    assert len([line for line in script.splitlines() if line.strip()]) <= 22
+    assert len([line for line in script.splitlines() if line.strip()]) <= 15
     for told, here in (
         ("demo-output/study", str(study)),
-        ('labels=(name,)) for name in ("healthy", "abnormal")', 'labels=(name,)) for name in ("0", "1")'),
-        ('load_policy("ct"), size=64', 'load_policy("cxr"), size=16'),
+        ('negative="healthy", positive="abnormal"', 'negative="0", positive="1"'),
+        ('load_policy("ct", "liver"), size=64', 'load_policy("cxr"), size=16'),
     ):
         assert told in script
         script = script.replace(told, here)

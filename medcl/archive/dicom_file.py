@@ -8,22 +8,15 @@ import zlib
 from collections.abc import Iterable
 from typing import BinaryIO
 
+from medcl.archive.dicom_attributes import WANTED, attributes
 from medcl.archive.dicom_colour import PALETTE_TAGS
 from medcl.archive.dicom_frames import FUNCTIONAL, functional_frames, nuclear_frames
-from medcl.archive.dicom_header import (
-    WANTED,
-    Attributes,
-    DicomHeader,
-    Frame,
-    attributes,
-    identifier,
-    integer,
-    place,
-)
+from medcl.archive.dicom_header import Attributes, DicomHeader, Frame
 from medcl.archive.dicom_mosaic import mosaic_frames
 from medcl.archive.dicom_regions import REGIONS, tissue
 from medcl.archive.dicom_suv import RADIOPHARMACEUTICAL, suv_factor
 from medcl.archive.dicom_tags import NATIVE, Elements, elements
+from medcl.archive.dicom_values import identifier, integer, place
 from medcl.archive.dicom_voi import CENTER, FUNCTION, TABLES, WIDTH
 from medcl.archive.flags import dropped, quarantined
 from medcl.archive.found import MAX_SCAN_BYTES, is_bomb

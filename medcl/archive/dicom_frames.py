@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from medcl.archive.dicom_header import Attributes, Frame, Vector, direction, place, plain_frame, sizes
+from medcl.archive.dicom_header import Attributes, Frame, plain_frame
 from medcl.archive.dicom_tags import Elements
+from medcl.archive.dicom_values import Vector, direction, place, sizes
 from medcl.archive.flags import quarantined
 
 SHARED_GROUPS, FRAME_GROUPS = 0x52009229, 0x52009230

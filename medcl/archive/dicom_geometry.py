@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medcl.archive.dicom_header import Vector
+from medcl.archive.dicom_values import Vector
 
 ORIENTATION_TOLERANCE = np.cos(np.radians(0.1))
 SPACING_TOLERANCE = 1e-3

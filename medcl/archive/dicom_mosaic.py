@@ -13,8 +13,9 @@ from struct import unpack_from
 
 import numpy as np
 
-from medcl.archive.dicom_header import Attributes, Frame, place, plain_frame, short
+from medcl.archive.dicom_header import Attributes, Frame, plain_frame
 from medcl.archive.dicom_tags import Elements
+from medcl.archive.dicom_values import place, short
 from medcl.archive.flags import quarantined
 
 CSA_TAG, COUNT_TAG, POSITION_TAG = 0x00291010, 0x0019100A, 0x00200032

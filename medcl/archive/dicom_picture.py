@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from medcl.archive.dicom_header import DicomHeader, Vector
+from medcl.archive.dicom_header import DicomHeader
+from medcl.archive.dicom_values import Vector
 
 
 def picture_spacing(header: DicomHeader) -> Vector | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from medcl.archive.dicom_header import Attributes, Vector
+from medcl.archive.dicom_header import Attributes
 from medcl.archive.dicom_tags import Elements
+from medcl.archive.dicom_values import Vector
 from medcl.archive.flags import Rejected
 
 REGIONS = 0x00186011

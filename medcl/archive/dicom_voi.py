@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from medcl.archive.dicom_header import Attributes, decimals, text
+from medcl.archive.dicom_header import Attributes
 from medcl.archive.dicom_tags import Elements
+from medcl.archive.dicom_values import decimals, text
 from medcl.archive.flags import Rejected
 
 CENTER, WIDTH, FUNCTION, TABLES = 0x00281050, 0x00281051, 0x00281056, 0x00283010
