@@ -63,7 +63,7 @@ class AuditReport:
                 "where": f.where,
                 "figure": f.figure,
                 "limit": f.limit,
-                "passed": f.passed,
+                "passed": bool(f.passed),
             }
             for f in self.findings
         ]
