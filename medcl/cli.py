@@ -227,7 +227,15 @@ def predict(
     from medcl.predict import predict_archive
 
     result = predict_archive(run, archive, out)
-    _tell(result, [f"{result['scans']} scans predicted with {result['model']}: {out}"], as_json)
+    lines = [f"{result['scans']} scans predicted with {result['model']}: {out}"]
+    if result["other_unit"]:
+        lines.append(f"{result['other_unit']} left out: not known to be in the model's unit")
+    if result["unreadable"] or result["files_not_used"]:
+        lines.append(
+            f"{result['unreadable']} scans and {result['files_not_used']} files could not be used; "
+            "'medcl scan' tells why"
+        )
+    _tell(result, lines, as_json)
 
 
 @app.command(epilog="Example: medcl review study --store study/store")

@@ -48,6 +48,7 @@ def predict_archive(run: Path, archives: list[Path], out: Path) -> dict[str, Any
             positive=probability >= model.threshold,
         )
         left_out, faults = len(store) - len(rows), len(store.facts["faults"])
+        not_used = int((catalog.ledger["state"] != "used").sum())
     with atomic(out) as temporary:
         table.to_csv(temporary, index=False) if out.suffix == ".csv" else table.to_parquet(
             temporary, index=False
@@ -57,6 +58,7 @@ def predict_archive(run: Path, archives: list[Path], out: Path) -> dict[str, Any
         "positive": int(table["positive"].sum()),
         "other_unit": left_out,
         "unreadable": faults,
+        "files_not_used": not_used,
         "model": f"{model.arm} at {model.budget}",
         "out": str(out),
     }
