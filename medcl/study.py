@@ -181,7 +181,7 @@ def _facts(
         "question": config.question,
         "negative": config.negative.name,
         "positive": config.positive.name,
-        "modality": ", ".join(sorted(set(task.store.scans["modality"]))),
+        "modality": ", ".join(sorted(set(task.store.scans["modality"]) - {"unknown"})) or None,
         "synthetic": config.synthetic,
         "transductive": False,
         "counts": {split: _count(task, split) for split in ("train", "val", "test")},
