@@ -11,11 +11,12 @@ import numpy as np
 
 from medcl.archive.dicom_colour import as_bytes, from_palette, grey_if_equal
 from medcl.archive.dicom_group import Stack, group
-from medcl.archive.dicom_header import DicomHeader
+from medcl.archive.dicom_header import DicomHeader, Frame
 from medcl.archive.dicom_picture import is_inverted
-from medcl.archive.dicom_pixels import ModalityTable, Opener, PixelFile, measure, rescaled
+from medcl.archive.dicom_pixels import Opener, PixelFile, measure, modality_table, rescaled
 from medcl.archive.dicom_same import PixelSums
 from medcl.archive.dicom_split import Slice
+from medcl.archive.dicom_table import LookupTable
 from medcl.archive.dicom_voi import apply_voi
 from medcl.archive.dicom_volume import volume
 from medcl.archive.flags import quarantined
@@ -65,7 +66,7 @@ class _Reader:
         self.openers = openers
         self.stack = stack
         self.flags: set[str] = set()
-        self._open: tuple[int, PixelFile, ModalityTable | None] | None = None
+        self._open: tuple[int, PixelFile, LookupTable | None] | None = None
 
     def close(self) -> None:
         if self._open is not None:
@@ -73,11 +74,11 @@ class _Reader:
             self._open[1].close()
             self._open = None
 
-    def file(self, number: int) -> tuple[PixelFile, ModalityTable | None]:
+    def file(self, number: int) -> tuple[PixelFile, LookupTable | None]:
         if self._open is None or self._open[0] != number:
             self.close()
             file = PixelFile.open(self.openers[number]())
-            table = ModalityTable.of(file.found, file.header.shared) if file.header.modality_lut else None
+            table = modality_table(file) if file.header.modality_lut else None
             self._open = number, file, table
         return self._open[1], self._open[2]
 
@@ -89,7 +90,16 @@ class _Reader:
         suv = piece.header.suv
         if self.stack.unit == "SUV" and suv is not None:
             frame = replace(frame, slope=(frame.slope or 1.0) * suv, intercept=(frame.intercept or 0.0) * suv)
+        if "PRECISE_SCALE" in self.stack.flags:
+            frame = _precise(frame, piece.header.shared.scale_slope or 1.0)
         return measure(file, frame, table)
+
+
+def _precise(frame: Frame, scale: float) -> Frame:
+    """Return a frame with the scale of Philips' precise values, (stored x RS + RI) / (RS x SS)."""
+    return replace(
+        frame, slope=1.0 / scale, intercept=(frame.intercept or 0.0) / ((frame.slope or 1.0) * scale)
+    )
 
 
 def _flat(stack: Stack, reader: _Reader) -> Scan:

@@ -15,9 +15,10 @@ from medcl.archive.dicom_header import Attributes, DicomHeader, Frame
 from medcl.archive.dicom_mosaic import mosaic_frames
 from medcl.archive.dicom_regions import REGIONS, tissue
 from medcl.archive.dicom_suv import RADIOPHARMACEUTICAL, suv_factor
-from medcl.archive.dicom_tags import NATIVE, Elements, elements
+from medcl.archive.dicom_tags import NATIVE, Elements
 from medcl.archive.dicom_values import identifier, integer, place
 from medcl.archive.dicom_voi import CENTER, FUNCTION, TABLES, WIDTH
+from medcl.archive.dicom_walk import elements
 from medcl.archive.flags import dropped, quarantined
 from medcl.archive.found import MAX_SCAN_BYTES, is_bomb
 

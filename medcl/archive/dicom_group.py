@@ -218,11 +218,19 @@ def _volume_flags(slices: Sequence[Slice]) -> set[str]:
         flags.add("SUV")
     if first.modality_lut:
         flags.add("LUT_APPLIED")
+    if _has_scales(slices):
+        flags.add("PRECISE_SCALE")
     if first.functional and not first.tiles:
         order = [piece.frame.index for piece in slices]
         if order != sorted(order) and order != sorted(order, reverse=True):
             flags.add("FRAMES_SORTED")
     return flags
+
+
+def _has_scales(slices: Sequence[Slice]) -> bool:
+    """True when the slices are only comparable by the scale that Philips keeps in an element of its own."""
+    scales = {(piece.header.shared.scale_slope, piece.frame.slope, piece.frame.intercept) for piece in slices}
+    return len(scales) > 1 and all(scale is not None for scale, _, _ in scales)
 
 
 def _is_calibrated(piece: Slice) -> bool:

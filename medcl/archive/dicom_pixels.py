@@ -15,6 +15,7 @@ from medcl.archive.dicom_codecs import decode, sign_differs
 from medcl.archive.dicom_file import MODALITY_LUT, header_of, open_elements, stored_length
 from medcl.archive.dicom_fragments import frames
 from medcl.archive.dicom_header import Attributes, DicomHeader, Frame
+from medcl.archive.dicom_table import LookupTable
 from medcl.archive.dicom_tags import NATIVE, Elements
 from medcl.archive.flags import quarantined
 
@@ -186,44 +187,22 @@ def rescaled(values: np.ndarray, frame: Frame) -> np.ndarray:
     return (values.astype(np.float64) * slope + intercept).astype(np.float32)
 
 
-class ModalityTable:
-    """A modality look-up table (PS3.3 C.11.1.1)."""
+def modality_table(file: PixelFile) -> LookupTable | None:
+    """Return the table that stored values go through, or None when the file has none.
 
-    def __init__(self, item: Any, signed: bool, little: bool) -> None:
-        count, first, _bits = (int(value) for value in item.get("LUTDescriptor"))
-        count = count or 1 << 16
-        if signed and first >= 1 << 15:
-            first -= 1 << 16
-        raw = item.get("LUTData")
-        if isinstance(raw, bytes):
-            table = np.frombuffer(raw, "<u2" if little else ">u2")
-            if len(raw) < 2 * count and len(raw) >= count:
-                table = np.frombuffer(raw, np.uint8)
-        else:
-            table = np.atleast_1d(np.array(raw))
-        if len(table) < count:
-            raise quarantined("BAD_HEADER")
-        self.first = first
-        self.table = table[:count].astype(np.int32)
-
-    @classmethod
-    def of(cls, found: Elements, shared: Attributes) -> ModalityTable | None:
-        """Return the table of a file, or None when it has none."""
-        items = found.items(MODALITY_LUT)
-        if not items:
-            return None
-        try:
-            return cls(items[0], shared.signed, found.little)
-        except (TypeError, ValueError):
-            raise quarantined("BAD_HEADER") from None
-
-    def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Look values up; those outside the table take its ends."""
-        index = np.clip(values.astype(np.int64) - self.first, 0, len(self.table) - 1)
-        return self.table[index]
+    Raises:
+        Rejected: BAD_HEADER.
+    """
+    items = file.found.items(MODALITY_LUT)
+    if not items:
+        return None
+    try:
+        return LookupTable.of(items[0], file.header.shared.signed, file.found.little)
+    except (TypeError, ValueError):
+        raise quarantined("BAD_HEADER") from None
 
 
-def measure(file: PixelFile, frame: Frame, table: ModalityTable | None) -> Measured:
+def measure(file: PixelFile, frame: Frame, table: LookupTable | None) -> Measured:
     """Return one frame's measured values and its padding."""
     shared = file.header.shared
     container = file.frame(frame.index)

@@ -6,11 +6,10 @@ keep their measured values; windows are for the views.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from medcl.archive.dicom_header import Attributes
+from medcl.archive.dicom_table import LookupTable
 from medcl.archive.dicom_tags import Elements
 from medcl.archive.dicom_values import decimals, text
 from medcl.archive.flags import Rejected
@@ -30,17 +29,21 @@ def apply_voi(values: np.ndarray, found: Elements, shared: Attributes) -> np.nda
     try:
         items = found.items(TABLES)
         if items:
-            return _through_table(values, items[0], shared, top)
+            table = LookupTable.of(items[0], shared.signed, found.little)
+            return _spread(np.clip(table(values) / ((1 << table.bits) - 1), 0, 1), top)
         centers = decimals(found.values.get(CENTER, b""))
         widths = decimals(found.values.get(WIDTH, b""))
-    except (Rejected, TypeError, ValueError, IndexError):
+    except (Rejected, TypeError, ValueError, IndexError, ZeroDivisionError):
         return None
     if not centers or not widths:
         return None
     function = text(found.values.get(FUNCTION, b"")) or "LINEAR"
     shown = _window(values.astype(np.float64), centers[0], widths[0], function)
-    if shown is None:
-        return None
+    return None if shown is None else _spread(shown, top)
+
+
+def _spread(shown: np.ndarray, top: int) -> np.ndarray:
+    """Return values in [0, 1] as whole numbers from 0 to `top`."""
     return np.round(shown * top).astype(np.uint8 if top <= 255 else np.uint16)
 
 
@@ -53,16 +56,3 @@ def _window(values: np.ndarray, center: float, width: float, function: str) -> n
     if function == "LINEAR_EXACT":
         return np.clip((values - center) / width + 0.5, 0, 1)
     return np.clip((values - (center - 0.5)) / (width - 1) + 0.5, 0, 1)
-
-
-def _through_table(values: np.ndarray, item: Any, shared: Attributes, top: int) -> np.ndarray:
-    count, first, bits = (int(number) for number in item.get("LUTDescriptor"))
-    count = count or 1 << 16
-    if shared.signed and first >= 1 << 15:
-        first -= 1 << 16
-    raw = item.get("LUTData")
-    table = np.frombuffer(raw, "<u2") if isinstance(raw, bytes) else np.atleast_1d(np.array(raw))
-    table = table[:count].astype(np.float64)
-    index = np.clip(np.round(values).astype(np.int64) - first, 0, len(table) - 1)
-    shown = np.clip(table[index] / ((1 << bits) - 1), 0, 1)
-    return np.round(shown * top).astype(np.uint8 if top <= 255 else np.uint16)

@@ -66,6 +66,7 @@ FLAGS: dict[str, tuple[Severity, str]] = {
     "OVERLAY_MASKED": (REPAIR, "overlay bits inside the pixels were masked out"),
     "MONO1_INVERTED": (NOTE, "stored with bright as low; inverted once"),
     "PALETTE": (NOTE, "a colour palette was applied"),
+    "PRECISE_SCALE": (REPAIR, "slices differ in scale; the precise values of Philips' own scale were taken"),
     "SUV": (NOTE, "turned into standardised uptake values by body weight"),
     "SUV_UNKNOWN": (NOTE, "PET without the tags that SUV needs; numbers are arbitrary"),
     "RESCALED": (NOTE, "stored numbers were scaled by slope and intercept"),
@@ -75,7 +76,7 @@ FLAGS: dict[str, tuple[Severity, str]] = {
     "COLOUR_VOLUME": (NOTE, "voxels have colour; it stands in a last axis"),
     "ALPHA_DROPPED": (REPAIR, "a transparency channel was dropped"),
     "EXIF_ROTATED": (REPAIR, "the picture was turned as its EXIF tag says"),
-    "PIXELREP_MISMATCH": (REPAIR, "the compressed stream and the header disagree about sign; the stream won"),
+    "PIXELREP_MISMATCH": (REPAIR, "the compressed stream and the header disagree about sign; the header won"),
     # origin
     "PATIENT_UNKNOWN": (NOTE, "no patient is named; the scan stands for its own patient"),
     "DERIVED": (NOTE, "computed from other images, or a secondary capture"),

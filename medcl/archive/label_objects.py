@@ -10,7 +10,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from pydicom import dcmread
 
-from medcl.archive.dicom_tags import Elements, elements
+from medcl.archive.dicom_tags import Elements
+from medcl.archive.dicom_walk import elements
 from medcl.archive.flags import quarantined
 
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"

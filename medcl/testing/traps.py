@@ -116,7 +116,9 @@ def all_traps() -> list[Trap]:
     """Return every DICOM trap."""
     from medcl.testing.traps_files import CATALOGUE as of_files
     from medcl.testing.traps_geometry import CATALOGUE as of_geometry
+    from medcl.testing.traps_makers import CATALOGUE as of_makers
     from medcl.testing.traps_pictures import CATALOGUE as of_pictures
     from medcl.testing.traps_pixels import CATALOGUE as of_pixels
 
-    return [*of_geometry.traps, *of_pixels.traps, *of_pictures.traps, *of_files.traps]
+    parts = (of_geometry, of_pixels, of_makers, of_pictures, of_files)
+    return [trap for part in parts for trap in part.traps]

@@ -294,3 +294,8 @@ def frames_of_reference() -> Files:
     second = series(truth=enhanced, name="b", SeriesInstanceUID=first[0].SeriesInstanceUID,
                     FrameOfReferenceUID="1.2.3.4")  # fmt: skip
     return files([*first, *second])
+
+
+@trap("+", "PatientPosition is feet first, prone: orientation is in the patient's frame already")
+def patient_position() -> Files:
+    return files(series(PatientPosition="FFP"))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
+from pydicom.uid import ExplicitVRBigEndian
 
 from medcl.testing.phantom import CORONAL, encoded, image, put, series, set_pixels, tissue
 from medcl.testing.traps import Catalogue, Files, Picture
@@ -125,6 +126,19 @@ def table_then_window() -> Files:
     item = put(Dataset(), LUTDescriptor=[4096, 0, 16], ModalityLUTType="US")
     item.add_new(0x00283006, "OW", (np.arange(4096) // 2).astype(np.uint16).tobytes())
     return _one(projection(GREY, WindowCenter=400, WindowWidth=800, ModalityLUTSequence=Items([item])))
+
+
+ROOT = np.round(np.sqrt(np.arange(TOP + 1) * float(TOP))).astype(np.uint16)
+
+
+@trap("+", "a presentation table in a big-endian radiograph", Picture(ROOT[GREY]), flags="VOI_APPLIED",
+      unit="a.u.")  # fmt: skip
+def presentation_table() -> Files:
+    item = put(Dataset(), LUTDescriptor=[TOP + 1, 0, 12])
+    item.add_new(0x00283006, "OW", ROOT.byteswap().tobytes())
+    ds = projection(GREY, VOILUTSequence=Items([item]), PixelData=GREY.byteswap().tobytes())
+    ds.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+    return _one(ds)
 
 
 def _colours(frames: int = 1) -> np.ndarray:

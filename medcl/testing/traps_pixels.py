@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
-from medcl.testing.phantom import AXIAL, encoded, files, put, series, set_pixels, tissue
+from medcl.testing.phantom import AXIAL, files, put, series, set_pixels, tissue
 from medcl.testing.traps import Catalogue, Files
 
 CATALOGUE = Catalogue()
@@ -249,22 +249,3 @@ def big_endian() -> Files:
 @trap("+", "implicit VR")
 def implicit() -> Files:
     return _rewritten(ImplicitVRLittleEndian)
-
-
-@trap("+", "a Siemens mosaic: 24 slices tiled into one picture", raw, unit="a.u.", flags="MOSAIC")
-def mosaic() -> Files:
-    slices = series(Modality="MR", RescaleSlope=None, RescaleIntercept=None)
-    tiles, (rows, columns) = 5, (AXIAL.rows, AXIAL.columns)
-    whole = np.zeros((tiles * rows, tiles * columns), np.uint16)
-    for number, ds in enumerate(slices):
-        top, left = number // tiles * rows, number % tiles * columns
-        whole[top : top + rows, left : left + columns] = stored(ds) + 1024
-    one = slices[0]
-    set_pixels(one, whole)
-    corner = np.array([float(value) for value in one.ImagePositionPatient])
-    corner -= np.array(AXIAL.row) * AXIAL.spacing[1] * (tiles - 1) * columns / 2
-    corner -= np.array(AXIAL.column) * AXIAL.spacing[0] * (tiles - 1) * rows / 2
-    put(one, ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"], SpacingBetweenSlices=AXIAL.step,
-        ImagePositionPatient=[f"{value:.6f}" for value in corner])  # fmt: skip
-    one.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x0A, "US", len(slices))
-    return {"one": encoded(one)}
