@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from medcl.archive import Catalog, Scan, read, read_mask
-from medcl.archive.resample import orthogonal
+from medcl.archive.resample import orthogonal, orthogonal_labels
 from medcl.errors import UsageError
 from medcl.files import atomic, write_table
 from medcl.store.labels import Labels
@@ -65,11 +65,12 @@ class _Pixels:
 
 def _stored_row(catalog: Catalog, scan: str, labels: Labels, pixels: _Pixels) -> dict[str, Any]:
     try:
-        found = _upright(_stated(read(catalog, scan), labels.modality.get(scan)))
+        own = _stated(read(catalog, scan), labels.modality.get(scan))
+        found = _upright(own)
         mask = labels.mask.get(scan)
         drawn = read_mask(catalog, mask, scan) if mask else None
-        if drawn is not None and drawn.shape != found.array.shape[: drawn.ndim]:
-            raise UsageError(f"{scan}: its mask lies on the tilted grid; convert both to right angles first")
+        if drawn is not None and found is not own and own.affine is not None:
+            drawn = orthogonal_labels(drawn, own.affine)
     except UsageError as error:
         return {"scan": scan, "fault": str(error)}
     array = stored_type(found.array)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from medcl.archive import Scan, dicom
 from medcl.archive.geometry import is_sheared
-from medcl.archive.resample import orthogonal
+from medcl.archive.resample import orthogonal, orthogonal_labels
 from medcl.testing import phantom
 
 
@@ -43,6 +45,32 @@ def test_every_measured_voxel_keeps_its_place() -> None:
     upright = orthogonal(tilted)
     assert upright.valid is not None
     assert upright.valid.sum() >= 0.9 * tilted.array.size
+
+
+def test_labels_go_where_their_voxels_go() -> None:
+    tilted = read(phantom.TILTED)
+    upright = orthogonal(tilted)
+    assert tilted.affine is not None
+    assert upright.valid is not None
+    labels = (tilted.array > 0).astype(np.uint8) * 3
+    moved = orthogonal_labels(labels, tilted.affine)
+    assert moved.shape == upright.array.shape
+    assert set(np.unique(moved)) == {0, 3}
+    assert (moved > 0).sum() == (labels > 0).sum()
+    inside = ndimage.binary_erosion((moved > 0) & upright.valid)
+    assert inside.sum() > 1000
+    assert (upright.array[inside] > -25).all()
+    assert orthogonal_labels(labels, np.eye(4)) is labels
+
+
+def test_a_sheared_volume_of_colour_moves_with_its_channels() -> None:
+    tilted = read(phantom.TILTED)
+    grey = np.clip(tilted.array // 8 + 128, 0, 255).astype(np.uint8)
+    colour = replace(tilted, array=np.stack([grey, grey, 255 - grey], axis=-1), unit="uint8", valid=None)
+    moved = orthogonal(colour)
+    alone = orthogonal(replace(colour, array=grey))
+    assert moved.array.shape == (*alone.array.shape, 3)
+    np.testing.assert_array_equal(moved.array[..., 0], alone.array)
 
 
 def test_an_orthogonal_volume_comes_back_as_it_is() -> None:
