@@ -1,14 +1,13 @@
-"""Encoders: MONAI networks that turn a batch of views into feature vectors."""
+"""Encoders: networks that turn a batch of views into feature vectors, and their files."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
-from monai.networks.nets import DenseNet121, ResNet
-from pydantic import Field
+from pydantic import Field, PositiveInt, model_validator
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -16,13 +15,7 @@ from torch import Tensor, nn
 from medcl.config import Config, validate
 from medcl.errors import UsageError
 from medcl.files import atomic
-
-LAYERS = {
-    "resnet10": ("basic", [1, 1, 1, 1]),
-    "resnet18": ("basic", [2, 2, 2, 2]),
-    "resnet34": ("basic", [3, 4, 6, 3]),
-    "resnet50": ("bottleneck", [3, 4, 6, 3]),
-}
+from medcl.pretrain.networks import SHIPPED, SliceSequence, imported, shipped
 
 
 class EncoderConfig(Config):
@@ -30,16 +23,41 @@ class EncoderConfig(Config):
 
     The first layer: `small` keeps the resolution (3 px kernel, stride 1, no pooling), as usual for images up
     to 64 px (CIFAR form of He et al. 2015, section 4.2); `compact` halves it (stride 2) for a quarter of the
-    cost; `standard` quarters it (7 px kernel, stride 2, pooling).
+    cost; `standard` quarters it (7 px kernel, stride 2, pooling). `width` and `stem` are for ResNets.
     """
 
-    name: Literal["resnet10", "resnet18", "resnet34", "resnet50", "densenet121"] = "resnet18"
+    name: str = "resnet18"
+    """`resnet10`, `resnet18`, `resnet34`, `resnet50`, `densenet121`, `efficientnet-b0` to `-b7` (MONAI's), or
+    a class of yours as `package.module:Class`: an `nn.Module` that maps (N, C, *spatial) to
+    (N, feature_size), made with `options`."""
     width: Annotated[int, Field(ge=8, multiple_of=8)] = 64
     """Channels of a ResNet's first stage; each later stage has twice as many. In eights: with 4, the
     channels-last convolutions of torch 2.13 write out of bounds on AVX2 processors."""
     stem: Literal["small", "compact", "standard"] = "standard"
     spatial_dims: Literal[2, 3] = 2
-    in_channels: int = 1
+    in_channels: PositiveInt = 1
+    """1 for grey, 3 for colour. An odd number on grey volumes: each slice with its neighbours (2.5-D)."""
+    sequence: Literal["gru", "lstm"] | None = None
+    """Read volumes (`spatial_dims: 3`) slice by slice with a 2-D network, then its features in order."""
+    feature_size: PositiveInt | None = None
+    """Only for a class of yours: the length of its feature vectors."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Only for a class of yours: the keyword arguments that it is made with."""
+
+    @model_validator(mode="after")
+    def _known(self) -> EncoderConfig:
+        own = ":" in self.name
+        if not own and self.name not in SHIPPED:
+            raise ValueError(
+                f"no network '{self.name}'; there are {', '.join(SHIPPED)}, or package.module:Class"
+            )
+        if own != (self.feature_size is not None) or (self.options and not own):
+            raise ValueError(
+                "feature_size (always) and options belong to a network given as package.module:Class"
+            )
+        if self.sequence and self.spatial_dims != 3:
+            raise ValueError("sequence reads volumes: set spatial_dims to 3")
+        return self
 
 
 class Encoder(nn.Module):
@@ -62,27 +80,14 @@ class Encoder(nn.Module):
 
 
 def _network(config: EncoderConfig) -> tuple[nn.Module, int]:
-    if config.name == "densenet121":
-        dense = DenseNet121(config.spatial_dims, config.in_channels, out_channels=1)
-        features = dense.class_layers.out.in_features
-        dense.class_layers.out = nn.Identity()
-        return dense, features
-    block, layers = LAYERS[config.name]
-    kernel, stride = {"small": (3, 1), "compact": (3, 2), "standard": (7, 2)}[config.stem]
-    network = ResNet(
-        block,
-        layers,
-        [config.width * 2**stage for stage in range(4)],
-        spatial_dims=config.spatial_dims,
-        n_input_channels=config.in_channels,
-        conv1_t_size=kernel,
-        conv1_t_stride=stride,
-        no_max_pool=config.stem != "standard",
-        bias_downsample=False,
-        feed_forward=False,
-    )
-    expansion = 4 if block == "bottleneck" else 1
-    return network, config.width * 8 * expansion
+    dims = 2 if config.sequence else config.spatial_dims
+    if config.feature_size is not None:
+        network, size = imported(config.name, config.options), config.feature_size
+    else:
+        network, size = shipped(config.name, dims, config.in_channels, config.width, config.stem)
+    if config.sequence:
+        network = SliceSequence(network, size, config.sequence)
+    return network, size
 
 
 def build_encoder(config: EncoderConfig, seed: int | None = None) -> Encoder:

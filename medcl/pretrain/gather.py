@@ -61,6 +61,14 @@ def sum_with_grad(values: Tensor, same_loss: bool = False) -> Tensor:
     return total
 
 
+def average(values: dict[str, float], device: torch.device) -> dict[str, float]:
+    """Return each value's mean over processes; all must name the same."""
+    if world_size() == 1:
+        return values
+    mean = gather(torch.tensor([list(values.values())], dtype=torch.float64, device=device)).mean(0)
+    return dict(zip(values, mean.tolist(), strict=True))
+
+
 @torch.no_grad()
 def average_gradients(module: nn.Module) -> None:
     """Average gradients over processes, as DistributedDataParallel does, where it is bypassed."""

@@ -7,6 +7,7 @@ import os
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
+from torch import nn
 
 
 def launch(devices: int, precision: str, threads: int | None) -> Fabric:
@@ -28,6 +29,20 @@ def _processes(devices: int) -> int:
     """Return how many processes there will be: as `torchrun` or SLURM say, else one a device."""
     told = os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_NTASKS")
     return int(told) if told else devices
+
+
+def channels_last(module: nn.Module) -> None:
+    """Lay the weights of 2-D and 3-D convolutions out as processors like them; numbers stay."""
+    layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
+    for parameter in module.parameters():
+        if parameter.ndim in layouts:
+            parameter.data = parameter.data.to(memory_format=layouts[parameter.ndim])
+
+
+def restarted() -> bool:
+    """Return whether `torchrun` or SLURM started this process in place of one that died."""
+    counts = (os.environ.get(name, "0") for name in ("TORCHELASTIC_RESTART_COUNT", "SLURM_RESTART_COUNT"))
+    return any(int(count) > 0 for count in counts)
 
 
 def resolve_precision(precision: str) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from contextlib import nullcontext
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +13,28 @@ import pandas as pd
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
 from medcl.config import load
 from medcl.errors import UsageError, WorkFailed
-from medcl.files import atomic, write_json, write_table, write_text
+from medcl.files import atomic, write_json
 from medcl.pretrain.batchnorm import synchronise
+from medcl.pretrain.compiling import compile_if_faster
 from medcl.pretrain.config import PretrainConfig
+from medcl.pretrain.data import Scans
 from medcl.pretrain.encoders import build_encoder, save_encoder
-from medcl.pretrain.hardware import launch
-from medcl.pretrain.methods import Batch, build_method
+from medcl.pretrain.gather import average, gather
+from medcl.pretrain.grad_cache import cached_backward
+from medcl.pretrain.hardware import channels_last, launch, restarted
+from medcl.pretrain.log import RunLog
+from medcl.pretrain.methods import Batch, MethodConfig, build_method
 from medcl.pretrain.methods.moco import MoCoConfig
 from medcl.pretrain.monitors import verdict
 from medcl.pretrain.optimisers import build_optimiser, cosine_rate
-from medcl.progress import bar
+from medcl.pretrain.outside import load_outside
+from medcl.pretrain.watch import Watch
 from medcl.runs.folder import describe_run, exclusive, hash_file
 from medcl.runs.signals import Interrupted, StopRequest, stop_requests
-from medcl.store import Store
-from medcl.views import ViewLoader, load_policy
+from medcl.views.loader import ViewBatch
 
 
 def pretrain(config: PretrainConfig, run: Path, resume: bool = False) -> dict[str, Any]:
@@ -40,20 +43,24 @@ def pretrain(config: PretrainConfig, run: Path, resume: bool = False) -> dict[st
     Args:
         config: the run's configuration.
         run: a new folder; with `resume` one that an earlier call left unfinished.
-        resume: go on from the last checkpoint; the configuration must be the same.
+        resume: go on from the last checkpoint; the configuration must be the same. A process that `torchrun`
+            or SLURM has restarted resumes unasked.
 
     Returns:
         The run's summary: steps, seconds, final loss, share of the time spent waiting for data.
 
     Raises:
         UsageError: the folder, configuration or store does not fit.
-        WorkFailed: the loss stopped being finite; the scans of that batch are named in `failure.json`.
+        WorkFailed: the loss stopped being finite (the scans of that batch are named in `failure.json`), or
+            the features collapsed and the configuration asks to stop then.
         Interrupted: asked to stop; a checkpoint was written first.
     """
-    _check_folder(config, run, resume)
     fabric = launch(config.devices, config.precision, config.threads)
+    _check_folder(config, run, resume)
+    fabric.barrier()
     training = Pretraining(fabric, config, run)
-    with exclusive(run) if fabric.is_global_zero else nullcontext(), stop_requests() as stop:
+    alone = exclusive(run) if fabric.is_global_zero else nullcontext()
+    with alone, stop_requests() as stop, torch.random.fork_rng():
         return training.train(stop)
 
 
@@ -61,7 +68,7 @@ def _check_folder(config: PretrainConfig, run: Path, resume: bool) -> None:
     if (run / "summary.json").is_file():
         raise UsageError(f"{run} is a finished run; name a new folder")
     begun = (run / "config.yaml").is_file()
-    if begun and not resume:
+    if begun and not (resume or restarted()):
         raise UsageError(f"{run} holds an unfinished run; add --resume to go on, or name a new folder")
     if resume and not begun:
         raise UsageError(f"{run}: nothing to resume there")
@@ -74,118 +81,153 @@ class Pretraining:
 
     def __init__(self, fabric: Fabric, config: PretrainConfig, run: Path) -> None:
         self.fabric, self.config, self.run = fabric, config, run
-        self.store = Store.open(config.store)
-        self.loader = self._loader()
-        encoder = build_encoder(config.encoder, config.seed)
+        self.scans = Scans(config, fabric.global_rank, fabric.world_size)
+        self.loader = self.scans.training()
+        self.watch = self._watch()
+        self.encoder = build_encoder(config.encoder, config.seed)
+        outside = config.initial_weights
+        self.matched = load_outside(self.encoder, outside) if outside is not None else None
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
-            method = build_method(self._method_config(), encoder)
+            method = build_method(self._method_config(), self.encoder)
         synchronise(method, fabric.device.type)
-        layout = torch.channels_last if config.encoder.spatial_dims == 2 else torch.channels_last_3d
-        method.to(memory_format=layout)  # type: ignore[call-overload]
+        channels_last(method)
         optimiser = build_optimiser(method, config.optimiser, config.batch_size)
         self.peak_rates = [group["lr"] for group in optimiser.param_groups]
-        self.encoder, self.method = encoder, method
+        self.method = method
         self.wrapped, self.optimiser = fabric.setup(method, optimiser)
         self.steps = config.epochs * len(self.loader)
-        self.step = 0
-        self.seconds = 0.0
-        self.metrics: list[dict[str, float]] = []
+        self.step, self.seconds = 0, 0.0
+        self.compiled: bool | None = None
+        self.rows: list[dict[str, float]] = []
 
-    def _method_config(self) -> Any:
+    def _method_config(self) -> MethodConfig:
         """Return the method's settings, with MoCo's queue no longer than these scans allow."""
-        method, scans = self.config.method, len(self.loader.rows)
+        method, scans = self.config.method, len(self.scans.rows)
         return method.clamped(scans, self.config.batch_size) if isinstance(method, MoCoConfig) else method
 
-    def _loader(self) -> ViewLoader:
-        config, views = self.config, self.config.views
-        rows = [row for split in config.splits for row in self.store.rows(split)]
-        if len(rows) < config.batch_size:
-            raise UsageError(
-                f"{config.store}: {len(rows)} scans to pretrain on, fewer than "
-                f"batch_size={config.batch_size}; lower batch_size"
-            )
-        return ViewLoader(
-            self.store,
-            rows,
-            load_policy(views.policy, views.variant),
-            size=views.size_px,
-            batch_size=config.batch_size // self.fabric.world_size,
-            seed=config.seed,
-            draw="pair",
-            rank=self.fabric.global_rank,
-            world_size=self.fabric.world_size,
-        )
+    def _watch(self) -> Watch | None:
+        loader, monitor = self.scans.monitored(), self.config.monitor
+        if loader is None or monitor is None:
+            return None
+        labels = self.scans.labels(loader.rows) if monitor.labelled else None
+        return Watch(loader, labels, self.fabric.to_device)
 
     def train(self, stop: StopRequest) -> dict[str, Any]:
         """Run to the end of the last epoch, or to a stop request."""
         self._restore()
-        writer = SummaryWriter(self.run / "events") if self.fabric.is_global_zero else None
-        saved = time.monotonic()
-        progress = bar("pretrain", self.steps, self.step, "step")
+        self.log = RunLog(self.run, self.steps, self.rows, self.fabric.is_global_zero)
         try:
+            self._compile()
+            saved = time.monotonic()
             while self.step < self.steps:
                 epoch, start = divmod(self.step, len(self.loader))
                 self.loader.set_epoch(epoch, start)
                 for batch in self.loader:
-                    self._train_step(batch, epoch, writer, progress)
                     due = time.monotonic() - saved > self.config.checkpoint_every_s
-                    if due or stop.number is not None:
+                    asked = self._train_step(batch, epoch, {"due": due, "stop": stop.number is not None})
+                    if self.step % len(self.loader) == 0:
+                        self._end_epoch(epoch + 1)
+                    if any(asked.values()):
                         self._save()
                         saved = time.monotonic()
-                    if stop.number is not None:
-                        raise Interrupted(
-                            f"stopped at step {self.step} and saved; resume to go on", stop.number
-                        )
+                    if asked["stop"]:
+                        told = f"stopped at step {self.step} and saved; resume to go on"
+                        raise Interrupted(told, stop.number or signal.SIGTERM)
         finally:
-            progress.close()
-            if writer is not None:
-                writer.close()
+            self.log.close()
         return self._finish()
 
-    def _train_step(self, batch: Any, epoch: int, writer: SummaryWriter | None, progress: tqdm) -> None:
+    def _train_step(self, batch: ViewBatch, epoch: int, asked: dict[str, bool]) -> dict[str, bool]:
+        """Take one step; return what any of the processes asks for."""
         begun = time.monotonic()
         rate = cosine_rate(self.step, self.steps, self.config.optimiser.warmup_epochs * len(self.loader))
         for group, peak in zip(self.optimiser.param_groups, self.peak_rates, strict=True):
             group["lr"] = peak * rate
-        views = self.fabric.to_device(batch.data)
-        parts = self.wrapped(views, self._batch(batch.rows, epoch))
-        self._guard(parts["loss"], batch.rows)
+        # What is random in a step, such as dropout, depends on nothing before it, so that it can be repeated.
+        torch.manual_seed((self.config.seed * 1_000_003 + self.step) * 1_009 + self.fabric.global_rank)
         self.optimiser.zero_grad()
-        self.fabric.backward(parts["loss"])
+        parts = {name: float(part.detach()) for name, part in self._backward(batch, epoch).items()}
+        told = average(parts | {name: float(flag) for name, flag in asked.items()}, self.fabric.device)
+        means = {name: told[name] for name in parts} | self._clip()
+        self._guard(means, batch.rows)
         self.optimiser.step()
         self.step += 1
         self.method.after_step(self.step / self.steps)
         self.seconds += time.monotonic() - begun + batch.wait_s
         row = {"step": self.step, "epoch": epoch, "lr": self.optimiser.param_groups[0]["lr"]}
-        row |= {name: float(value.detach()) for name, value in parts.items()} | {"wait_s": batch.wait_s}
-        self.metrics.append(row | {"seconds": self.seconds})
-        progress.update()
-        progress.set_postfix(loss=f"{row['loss']:.3f}", refresh=False)
-        if writer is not None:
-            for name, value in row.items():
-                writer.add_scalar(f"pretrain/{name}", value, self.step)
+        self.log.add(row | means | {"wait_s": batch.wait_s, "seconds": self.seconds})
+        return {name: told[name] > 0 for name in asked}
 
-    def _batch(self, rows: Tensor, epoch: int) -> Batch:
-        scan, patient = (self.fabric.to_device(torch.as_tensor(codes[rows.numpy()])) for codes in self._same)
-        return Batch(scan=scan, patient=patient, step=self.step, epoch=epoch)
+    def _backward(self, batch: ViewBatch, epoch: int) -> dict[str, Tensor]:
+        """Give every parameter its gradient, averaged over processes; return the loss and its parts."""
+        scan, patient = map(self.fabric.to_device, self.scans.identity(batch.rows))
+        facts = Batch(scan=scan, patient=patient, step=self.step, epoch=epoch)
+        views = self.fabric.to_device(batch.data)
+        small = None if batch.small is None else self.fabric.to_device(batch.small)
+        if self.config.cached_chunk is not None:
+            with self.fabric.autocast():
+                return cached_backward(self.method, views, facts, self.config.cached_chunk, small)
+        parts: dict[str, Tensor] = self.wrapped(views, facts, small)
+        self.fabric.backward(parts["loss"])
+        return parts
 
-    @cached_property
-    def _same(self) -> tuple[np.ndarray, np.ndarray]:
-        """Numbers that are equal for exact copies, and for scans of one patient."""
-        scans = self.store.scans
-        return pd.factorize(scans["fingerprint"])[0], pd.factorize(scans["patient"])[0]
+    def _clip(self) -> dict[str, float]:
+        if self.config.clip_norm is None:
+            return {}
+        norm = torch.nn.utils.clip_grad_norm_(self.method.parameters(), self.config.clip_norm)
+        return {"gradient_norm": float(norm)}
 
-    def _guard(self, loss: Tensor, rows: Tensor) -> None:
-        """Stop before a loss that is not finite reaches the weights."""
-        if torch.isfinite(loss):
+    def _guard(self, means: dict[str, float], rows: Tensor) -> None:
+        """Stop before a loss or gradient that is not finite reaches the weights."""
+        wrong = {name: means[name] for name in ("loss", "gradient_norm") if name in means}
+        wrong = {name: value for name, value in wrong.items() if not abs(value) < float("inf")}
+        if not wrong:
             return
-        scans = self.store.scans["scan"].iloc[rows.numpy()].tolist()
-        write_json({"step": self.step, "loss": str(loss.item()), "scans": scans}, self.run / "failure.json")
-        raise WorkFailed(
-            f"the loss is {loss.item()} at step {self.step}; lower optimiser.lr_per_256 "
-            f"(the batch's scans are in {self.run / 'failure.json'})"
+        scans = self.scans.names(gather(self.fabric.to_device(rows)))
+        told = " and ".join(f"the {name.replace('_', ' ')} is {value}" for name, value in wrong.items())
+        self._fail(
+            f"{told} at step {self.step}; lower optimiser.lr_per_256 "
+            f"(the batch's scans are in {self.run / 'failure.json'})",
+            {"loss": str(means["loss"]), "scans": scans},
         )
+
+    def _fail(self, message: str, facts: dict[str, Any]) -> None:
+        if self.fabric.is_global_zero:
+            write_json({"step": self.step, **facts}, self.run / "failure.json")
+        raise WorkFailed(message)
+
+    def _end_epoch(self, done: int) -> None:
+        """Measure the features where it is time to, and say so when they have collapsed."""
+        monitor = self.config.monitor
+        if monitor is None or (done % monitor.every_epochs and done < self.config.epochs):
+            return
+        told = None
+        if self.watch is not None and self.fabric.is_global_zero:
+            measures, picture = self.watch.look(self.encoder)
+            self.log.add_measures(measures, picture)
+            told = verdict(self.log.rows[-1])
+        told = self.fabric.broadcast(told)
+        if told is None or done <= self.config.optimiser.warmup_epochs:
+            return
+        self.log.say(f"epoch {done}: {told}")
+        if monitor.stop:
+            self._fail(
+                f"{told} after epoch {done}; the run stopped as monitor.stop asks", {"collapsed": told}
+            )
+
+    def _compile(self) -> None:
+        """Compile the encoder if that is asked for and pays; a resumed run keeps to what was decided."""
+        if not self.config.compile:
+            return
+        if self.compiled is None:
+            batch = self.loader.batch(np.arange(self.loader.batch_size), 0)
+            with self.fabric.autocast():
+                views = self.fabric.to_device(batch.data).flatten(0, 1)
+                self.compiled, told = self.fabric.broadcast(compile_if_faster(self.encoder, views))
+            self.log.say(told)
+        if self.compiled:
+            self.encoder.compile()
 
     def _save(self) -> None:
         state = {
@@ -193,9 +235,10 @@ class Pretraining:
             "optimiser": self.optimiser.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
+            "compiled": self.compiled,
         }
         if self.fabric.is_global_zero:
-            write_table(pd.DataFrame(self.metrics), self.run / "metrics.parquet")
+            self.log.save("metrics.parquet")
             with atomic(self.run / "checkpoint.pt") as temporary:
                 torch.save(state, temporary)
         self.fabric.barrier()
@@ -206,28 +249,29 @@ class Pretraining:
             state = torch.load(checkpoint, map_location=self.fabric.device, weights_only=True)
             self.method.load_state_dict(state["method"])
             self.optimiser.load_state_dict(state["optimiser"])
-            self.step, self.seconds = state["step"], state["seconds"]
+            self.step, self.seconds, self.compiled = state["step"], state["seconds"], state.get("compiled")
             logged = pd.read_parquet(self.run / "metrics.parquet")
-            self.metrics = logged[logged["step"] <= self.step].to_dict("records")
+            self.rows = logged[logged["step"] <= self.step].to_dict("records")
         elif self.fabric.is_global_zero and not (self.run / "config.yaml").is_file():
             policy = self.loader.policy
             stores = hash_file(self.config.store / "scans.parquet")
             describe_run(self.run, self.config, {"store": stores, "policy": policy.digest()})
+            if self.matched is not None:
+                write_json(self.matched.facts(), self.run / "initial_weights.json")
 
     def _finish(self) -> dict[str, Any]:
-        waiting = sum(row["wait_s"] for row in self.metrics)
-        collapsed = verdict(self.metrics[-1])
+        rows = self.log.rows
         summary = {
             "steps": self.step,
             "seconds": round(self.seconds, 1),
             "scans": len(self.loader.rows),
-            "final_loss": self.metrics[-1]["loss"],
-            "waiting_share": round(waiting / max(self.seconds, 1e-9), 4),
+            "final_loss": rows[-1]["loss"],
+            "waiting_share": round(sum(row["wait_s"] for row in rows) / max(self.seconds, 1e-9), 4),
             "device": str(self.fabric.device),
-            "collapsed": collapsed,
+            "collapsed": verdict(rows[-1]),
         }
         if self.fabric.is_global_zero:
-            write_text(pd.DataFrame(self.metrics).to_csv(index=False), self.run / "metrics.csv")
+            self.log.save("metrics.csv")
             save_encoder(self.encoder, self.run / "encoder.safetensors")
             write_json(summary, self.run / "summary.json")
             for spent in ("checkpoint.pt", "metrics.parquet"):

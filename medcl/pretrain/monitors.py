@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
@@ -113,18 +114,28 @@ def _balanced_accuracy(said: Tensor, labels: Tensor) -> float:
 
 
 @torch.no_grad()
-def measure(encoder: nn.Module, views: Tensor, labels: Tensor | None = None) -> dict[str, float]:
-    """Measure the encoder's features on a monitor set; it is put back into the mode that it was in.
+def encode_pairs(encoder: nn.Module, batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Return the features (N, F) of first and second views, with the encoder in evaluation mode meanwhile.
 
     Args:
         encoder: maps (N, C, *spatial) to (N, F).
-        views: (N, 2, C, *spatial), two views of each monitor scan, on the encoder's device.
-        labels: (N,) int64 classes, where there are any; then "knn" and "probe" are among the measures.
+        batches: of views (n, 2, C, *spatial), on the encoder's device.
     """
     training = encoder.training
     encoder.eval()
-    first, second = (encoder(view).float() for view in views.unbind(1))
+    pairs = [[encoder(view).float() for view in views.unbind(1)] for views in batches]
     encoder.train(training)
+    first, second = (torch.cat(views) for views in zip(*pairs, strict=True))
+    return first, second
+
+
+def measure(first: Tensor, second: Tensor, labels: Tensor | None = None) -> dict[str, float]:
+    """Measure the features (N, F) of two views of each scan of a monitor set.
+
+    Args:
+        first, second: what `encode_pairs` returns.
+        labels: (N,) int64 classes, where there are any; then "knn" and "probe" are among the measures.
+    """
     measures = {
         "feature_spread": float(spread(first)),
         "effective_rank": float(effective_rank(first)),

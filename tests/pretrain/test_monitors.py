@@ -96,7 +96,9 @@ class Features(nn.Module):
 def test_measuring_leaves_the_encoder_as_it_was(training: bool) -> None:
     encoder = Features().train(training)
     before = {key: value.clone() for key, value in encoder.state_dict().items()}
-    measures = monitors.measure(encoder, draw(12, 2, 1, 4, 4), torch.arange(12) % 2)
+    views = draw(12, 2, 1, 4, 4)
+    first, second = monitors.encode_pairs(encoder, views.split(5))
+    measures = monitors.measure(first, second, torch.arange(12) % 2)
     assert encoder.training is training
     assert all(torch.equal(value, before[key]) for key, value in encoder.state_dict().items())
     assert measures.keys() == {"feature_spread", "effective_rank", "alignment", "uniformity", "knn", "probe"}
@@ -104,11 +106,12 @@ def test_measuring_leaves_the_encoder_as_it_was(training: bool) -> None:
 
 
 def test_verdict_speaks_of_collapse_and_only_of_collapse() -> None:
-    healthy = monitors.measure(Features(), draw(40, 2, 1, 4, 4))
+    healthy = monitors.measure(*monitors.encode_pairs(Features(), [draw(40, 2, 1, 4, 4)]))
     assert monitors.verdict(healthy | {"spread": 0.9}) is None
     assert "same way" in (monitors.verdict({"spread": 0.01}) or "")
     line = torch.linspace(-1, 1, 30)[:, None, None, None, None] * torch.ones(1, 2, 1, 4, 4)
-    assert "one direction" in (monitors.verdict(monitors.measure(Features(), line)) or "")
+    flat = monitors.measure(*monitors.encode_pairs(Features(), [line]))
+    assert "one direction" in (monitors.verdict(flat) or "")
 
 
 def test_prototype_use_counts_first_choices() -> None:
