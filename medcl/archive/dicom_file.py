@@ -53,9 +53,12 @@ def read_header(stream: BinaryIO, size: int) -> DicomHeader | None:
     """
     try:
         found = open_elements(stream, size)
-        return None if found is None else header_of(found)
+        header = None if found is None else header_of(found)
     except (ArithmeticError, LookupError, TypeError, ValueError, struct.error):
         raise quarantined("BAD_HEADER") from None
+    if header is not None and header.shared.sop_class in SEGMENTATIONS:
+        raise quarantined("SEG")
+    return header
 
 
 def header_of(found: Elements) -> DicomHeader:
@@ -104,8 +107,6 @@ def _check_kind(found: Elements, shared: Attributes) -> None:
     if not found.pixel_tag:
         cut = found.size > 0 and shared.rows > 0 and found.pixel_length == 0
         raise quarantined("TRUNCATED") if cut else dropped("NO_PIXELS")
-    if sop_class in SEGMENTATIONS:
-        raise quarantined("SEG")
     if found.syntax.startswith(VIDEO):
         raise quarantined("VIDEO")
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from medcl.archive.dicom_values import Vector
+from medcl.archive.geometry import LPS_TO_RAS
 
 ORIENTATION_TOLERANCE = np.cos(np.radians(0.1))
 SPACING_TOLERANCE = 1e-3
@@ -21,7 +22,6 @@ MAX_MISSING_FRACTION, MAX_MISSING_RUN, MAX_GAP_MM = 0.10, 3, 15.0
 MAX_REFINEMENT = 4
 MIN_RUN = 3
 MAX_SLICES = 20_000
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,10 @@ from itertools import permutations
 
 import numpy as np
 
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 RIGHT_ANGLE_TOLERANCE = 1e-3
+GRID_TOLERANCE = 0.05
+"""Voxels by which two grids may differ at their corners and still be the same."""
 
 
 def spacing(affine: np.ndarray) -> tuple[float, ...]:

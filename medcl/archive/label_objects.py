@@ -1,4 +1,7 @@
-"""DICOM objects that hold labels: SEG (PS3.3 A.51) and RTSTRUCT (PS3.3 A.19)."""
+"""DICOM objects that hold labels, SEG and RTSTRUCT: what they are drawn on; and the contours of the latter.
+
+Source: PS3.3 A.19 and A.51.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,18 @@ from typing import Any, BinaryIO
 import numpy as np
 from pydicom import dcmread
 
+from medcl.archive.dicom_file import SEGMENTATIONS
+from medcl.archive.dicom_seg import MAX_LABELS
 from medcl.archive.dicom_tags import Elements
 from medcl.archive.dicom_walk import elements
 from medcl.archive.flags import quarantined
+from medcl.archive.geometry import LPS_TO_RAS
 
-SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 STRUCTURES = "1.2.840.10008.5.1.4.1.1.481.3"
-KINDS = {SEGMENTATION: "seg", STRUCTURES: "rtstruct"}
+KINDS = {**dict.fromkeys(SEGMENTATIONS, "seg"), STRUCTURES: "rtstruct"}
 SOP_CLASS, REFERENCED_SERIES, REFERENCED_SPACES = 0x00080016, 0x00081115, 0x30060010
 REFERENCES = frozenset({REFERENCED_SERIES, REFERENCED_SPACES})
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 OFF_PLANE = 0.3
-MAX_LABELS = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +58,6 @@ def _referenced(found: Elements) -> Iterator[Any]:
             yield from study.get("RTReferencedSeriesSequence") or []
 
 
-def segments(stream: BinaryIO) -> tuple[np.ndarray, np.ndarray]:
-    """Return the labels of a SEG (segment numbers, 0 outside; later ones on top) and their RAS+ affine.
-
-    Raises:
-        Rejected: it is no regular volume, or holds over 255 segments.
-    """
-    import highdicom
-
-    found = highdicom.seg.segread(stream)
-    if found.number_of_segments > MAX_LABELS:
-        raise quarantined("TOO_LARGE")
-    volume = found.get_volume(combine_segments=False)
-    labels = np.zeros(volume.array.shape[:3], np.uint8)
-    for position, number in enumerate(found.segment_numbers):
-        labels[volume.array[..., position] >= 0.5] = number
-    return labels, LPS_TO_RAS @ volume.affine
-
-
 def structures(stream: BinaryIO, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Return the contours of an RTSTRUCT filled in on a scan's grid: voxels whose centre lies inside.
 
@@ -85,7 +70,7 @@ def structures(stream: BinaryIO, affine: np.ndarray, shape: tuple[int, ...]) -> 
         shape: of the scan.
 
     Raises:
-        Rejected: MASK_MISMATCH when a contour lies in no slice of the scan.
+        Rejected: MASK_MISMATCH when a contour lies in no slice of the scan, TOO_LARGE over 255 structures.
     """
     stream.seek(0)
     rois = dcmread(stream, force=True).get("ROIContourSequence") or []

@@ -14,10 +14,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from medcl.archive.flags import quarantined
-from medcl.archive.geometry import to_canonical
-
-GRID_TOLERANCE = 0.05
-"""Voxels by which two grids may differ at their corners."""
+from medcl.archive.geometry import GRID_TOLERANCE, to_canonical
 
 LABEL_WORDS = frozenset(
     {"annotation", "annotations", "aseg", "dseg", "groundtruth", "gt", "label", "labels", "labelstr"}

@@ -25,7 +25,6 @@ LOUD_LOGGERS = (
     "nibabel",
     "nibabel.global",
     "PIL",
-    "highdicom",
     "pylibjpeg",
     "openjpeg",
     "fsspec",

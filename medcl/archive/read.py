@@ -12,8 +12,9 @@ import numpy as np
 
 from medcl.archive import dicom, images, nifti, npz
 from medcl.archive.catalog import ArchiveError, Catalog
+from medcl.archive.dicom_seg import segments
 from medcl.archive.flags import Rejected, held_back, quarantined
-from medcl.archive.label_objects import segments, structures
+from medcl.archive.label_objects import structures
 from medcl.archive.masks import is_label_map, onto_grid
 from medcl.archive.opening import member_bytes, open_part
 from medcl.archive.privacy import hushed
@@ -82,24 +83,22 @@ def _aligned(place: Place, target: Scan) -> np.ndarray:
     _check_unchanged(place)
     shape = target.array.shape[:3]
     try:
-        if place["part"] == "rtstruct":
-            with open_part(place["container"], place["member"]) as stream:
-                return structures(stream, target.affine, shape)
-        if place["part"] == "seg":
-            with open_part(place["container"], place["member"]) as stream:
-                labels, affine = segments(stream)
-        else:
-            found = _load_nifti({}, [place])
-            if found.affine is None:
-                raise quarantined("MASK_MISMATCH")
-            labels, affine = found.array, found.affine
+        if place["part"] not in ("seg", "rtstruct"):
+            return _nifti_labels(place, target.affine, shape)
+        draw = segments if place["part"] == "seg" else structures
+        with open_part(place["container"], place["member"]) as stream:
+            return draw(stream, target.affine, shape)
     except Rejected:
         raise
-    except Exception:  # highdicom and pydicom raise many kinds, whose texts quote the file
+    except Exception:  # pydicom raises many kinds, whose texts quote the file
         raise quarantined("SEG") from None
-    if not is_label_map(labels):
+
+
+def _nifti_labels(place: Place, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    found = _load_nifti({}, [place])
+    if found.affine is None or not is_label_map(found.array):
         raise quarantined("MASK_MISMATCH")
-    return onto_grid(labels.astype(np.uint8), affine, shape, target.affine)
+    return onto_grid(found.array.astype(np.uint8), found.affine, shape, affine)
 
 
 def _load(row: dict[str, Any], places: list[Place]) -> Scan:
