@@ -182,17 +182,32 @@ def audit(
 @app.command(epilog="Example: medcl pretrain configs/pretrain.yaml -o run epochs=20 store=store")
 def pretrain(
     config: Annotated[Path, typer.Argument(help="YAML file.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="New folder for the run.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="New folder for the run.")] = None,
     overrides: Overrides = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only say what it would cost, from rates measured here.")
+    ] = False,
+    scans: Annotated[
+        int | None, typer.Option(min=1, help="With --plan: on so many scans instead of the store's.")
+    ] = None,
+    gpus: Annotated[int, typer.Option(min=1, help="With --plan: on so many GPUs like this one.")] = 1,
+    wire: Annotated[float, typer.Option(min=0.001, help="With --plan: GB/s that a GPU sends.")] = 10.0,
     as_json: AsJson = False,
 ) -> None:
     """Pretrain an encoder by contrastive learning, without labels."""
     from medcl.config import load
     from medcl.pretrain import PretrainConfig
     from medcl.pretrain import pretrain as run_pretraining
+    from medcl.pretrain.rehearsal import plan_run
 
-    summary = run_pretraining(load(config, PretrainConfig, overrides or ()), out, resume)
+    told = load(config, PretrainConfig, overrides or ())
+    if plan:
+        print(plan_run(told, scans, gpus, wire))
+        return
+    if out is None:
+        raise UsageError("name a new folder for the run with -o")
+    summary = run_pretraining(told, out, resume)
     line = (
         f"{summary['steps']} steps in {summary['seconds']:.0f} s, loss {summary['final_loss']:.3f}, "
         f"{summary['waiting_share']:.1%} of the time waiting for data; encoder in {out}"
