@@ -141,8 +141,7 @@ def test_outcomes_of_pydicoms_files(wheel: Folder) -> None:
         "DOSE": 7,
         "TRUNCATED": 5,
         "DUPLICATE_FILE": 5,
-        "SEG": 2,
-        "BAD_HEADER": 2,
+        "BAD_HEADER": 4,  # two of them SEG whose frames are not those that they describe
     }
     used = {number for stack in wheel.stacks for number in stack.files}
     assert len(used) + len(wheel.reasons) == len(wheel.paths)
