@@ -110,13 +110,14 @@ def prepare(
         typer.Option(help="A table with 'label' and 'file', 'patient' or 'scan', or the word 'folders'."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the split by patient.")] = 0,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to read on.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Store the scans as memory-mapped arrays, measured once and split by patient."""
     from medcl.archive import Catalog
     from medcl.store import prepare as prepare_store
 
-    facts = prepare_store(Catalog.open(catalog), out, labels, seed).facts
+    facts = prepare_store(Catalog.open(catalog), out, labels, seed, scheduler).facts
     copies = facts["duplicates"]
     lines = [
         f"{facts['scans']} scans of {facts['patients']} patients in {out}",

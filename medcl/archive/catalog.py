@@ -9,7 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -141,6 +141,16 @@ class Catalog:
         table["path"] = table["container"] + inside.where(inside == "", "/" + inside)
         table["parent"] = table["path"].map(lambda path: Path(path).parent.name)
         return table
+
+    def part(self, scans: Iterable[str]) -> Catalog:
+        """Return the catalogue of some scans (and masks) alone, for a process that has no private locator."""
+        wanted = set(scans)
+        where = self._locations
+        files = set(where.loc[where["scan"].isin(wanted), "file"])
+        found = replace(self, scans=self.scans[self.scans["scan"].isin(wanted)])
+        # The locator's rows take the place of the file that they would be read from.
+        vars(found)["_locations"] = where[where["file"].isin(files)]
+        return found
 
     @cached_property
     def places(self) -> dict[str, list[dict[str, Any]]]:

@@ -12,6 +12,7 @@ from medcl.archive import Catalog
 from medcl.errors import UsageError
 from medcl.files import read_json, write_json, write_table
 from medcl.progress import track
+from medcl.store.cluster import write_shards
 from medcl.store.labels import Labels, read_labels
 from medcl.store.shards import shard_plan, write_shard
 from medcl.store.splits import assign_splits, mark_duplicates
@@ -22,7 +23,13 @@ SET_ASIDE = ("SCOUT", "DERIVED", "LABEL_MAP")
 """Scans with one of these flags teach a model about something else than patients."""
 
 
-def prepare(catalog: Catalog, out: Path, labels: Path | str | None = None, seed: int = 0) -> Store:
+def prepare(
+    catalog: Catalog,
+    out: Path,
+    labels: Path | str | None = None,
+    seed: int = 0,
+    scheduler: str | None = None,
+) -> Store:
     """Write the scans of `catalog` as a store at `out`; an interrupted call goes on where it stopped.
 
     Args:
@@ -30,6 +37,8 @@ def prepare(catalog: Catalog, out: Path, labels: Path | str | None = None, seed:
         out: a new folder, or one that the same call left unfinished.
         labels: see `medcl.store.labels.read_labels`.
         seed: of the split by patient.
+        scheduler: address of a Dask scheduler whose workers read the scans instead of this process; they
+            must see archive, catalogue and store under the same paths.
 
     Raises:
         UsageError: labels that do not fit the catalogue, a finished or foreign folder at `out`, or not one
@@ -38,10 +47,13 @@ def prepare(catalog: Catalog, out: Path, labels: Path | str | None = None, seed:
     found = read_labels(catalog, labels)
     chosen = _chosen(catalog, found)
     plan = _begin(catalog, out, chosen)
-    for number, scans in enumerate(track(plan, "prepare", unit="shard")):
-        shard = out / "arrays" / f"{number:05d}"
-        if not shard.with_suffix(".parquet").is_file():
-            write_shard(catalog, scans, found, shard)
+    shards = [(out / "arrays" / f"{number:05d}", scans) for number, scans in enumerate(plan)]
+    missing = [shard for shard in shards if not shard[0].with_suffix(".parquet").is_file()]
+    if scheduler:
+        write_shards(catalog, found, missing, scheduler)
+    else:
+        for folder, scans in track(missing, "prepare", unit="shard"):
+            write_shard(catalog, scans, found, folder)
     return _finish(catalog, out, chosen, found, len(plan), seed)
 
 

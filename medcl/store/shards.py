@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medcl.archive import Catalog, Scan, read, read_mask
+from medcl.archive import ArchiveError, Catalog, Scan, read, read_mask
 from medcl.archive.resample import orthogonal, orthogonal_labels
 from medcl.errors import UsageError
 from medcl.files import atomic, write_table
@@ -25,7 +25,13 @@ STORED = ("uint8", "int16", "uint16", "float32")
 """Pixel types of a store."""
 
 
-def write_shard(catalog: Catalog, scans: Sequence[str], labels: Labels, folder: Path) -> None:
+def write_shard(
+    catalog: Catalog,
+    scans: Sequence[str],
+    labels: Labels,
+    folder: Path,
+    crashed: frozenset[str] = frozenset(),
+) -> None:
     """Read `scans` and write them as one shard at `folder` (its name without suffix).
 
     Args:
@@ -33,13 +39,22 @@ def write_shard(catalog: Catalog, scans: Sequence[str], labels: Labels, folder: 
         scans: scan pseudonyms.
         labels: whose masks are stored beside their scans, and whose stated modalities are believed.
         folder: for example `STORE/arrays/00012`.
+        crashed: scans that are not to be read, as doing so ends the process.
 
     A scan that cannot be read becomes a row with a `fault` and no pixels: it never ends the run.
     """
     pixels = _Pixels()
-    rows = [_stored_row(catalog, scan, labels, pixels) for scan in scans]
+    rows = [
+        _fault(catalog, scan) if scan in crashed else _stored_row(catalog, scan, labels, pixels)
+        for scan in scans
+    ]
     pixels.write(folder)
     write_table(pd.DataFrame(rows), folder.with_suffix(".parquet"))
+
+
+def _fault(catalog: Catalog, scan: str) -> dict[str, Any]:
+    catalog.record_fault(scan, "CRASHED")
+    return {"scan": scan, "fault": str(ArchiveError(scan, "CRASHED"))}
 
 
 class _Pixels:

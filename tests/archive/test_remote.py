@@ -124,7 +124,7 @@ def test_a_cluster_that_loses_a_worker_changes_no_byte(
 
 def test_no_scheduler_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
-    from medcl.archive import cluster
+    from medcl import cluster
 
     monkeypatch.setattr(cluster, "CONNECT_S", 1)
     mixed_archive(tmp_path / "archive")

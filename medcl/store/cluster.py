@@ -1,0 +1,74 @@
+"""Shards of a store on a Dask cluster whose workers see archive, catalogue and store under the same paths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from medcl.archive import Catalog, read
+from medcl.cluster import on_cluster
+from medcl.errors import UsageError
+from medcl.progress import track
+from medcl.store.labels import Labels
+from medcl.store.shards import write_shard
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """What a worker needs to write one shard: nothing of it lies in a private folder.
+
+    Attributes:
+        catalog: of these scans and their masks alone.
+        scans: in order.
+        labels: of these scans alone.
+        folder: where the shard goes; None to only try whether the scans can be read.
+        crashed: scans that ended every process which read them.
+    """
+
+    catalog: Catalog
+    scans: tuple[str, ...]
+    labels: Labels
+    folder: Path | None
+    crashed: frozenset[str] = frozenset()
+
+
+def write_shards(
+    catalog: Catalog, labels: Labels, shards: Sequence[tuple[Path, Sequence[str]]], scheduler: str
+) -> None:
+    """Write shards (place, scans); raises as `on_cluster`."""
+    tasks = (_task(catalog, labels, folder, scans) for folder, scans in shards)
+    done = on_cluster(_write, tasks, scheduler, _without_killers)
+    for _ in track(done, "prepare", total=len(shards), unit="shard"):
+        pass
+
+
+def _task(catalog: Catalog, labels: Labels, folder: Path, scans: Sequence[str]) -> ShardTask:
+    masks = {scan: labels.mask[scan] for scan in scans if scan in labels.mask}
+    stated = {scan: labels.modality[scan] for scan in scans if scan in labels.modality}
+    own = replace(labels, label={}, patient={}, mask=masks, modality=stated, extra=labels.extra[:0])
+    return ShardTask(catalog.part([*scans, *masks.values()]), tuple(scans), own, folder.absolute())
+
+
+def _write(task: ShardTask) -> None:
+    if task.folder is not None:
+        write_shard(task.catalog, task.scans, task.labels, task.folder, task.crashed)
+        return
+    for scan in task.scans:
+        try:
+            read(task.catalog, scan)
+        except UsageError:
+            continue
+
+
+def _without_killers(task: ShardTask, again: Callable[[ShardTask], None]) -> None:
+    """Find the scans that end a process when they are read, and write the shard without them."""
+    from distributed import KilledWorker
+
+    crashed = set()
+    for scan in task.scans:
+        try:
+            again(replace(task, scans=(scan,), folder=None))
+        except KilledWorker:
+            crashed.add(scan)
+    again(replace(task, crashed=frozenset(crashed)))
