@@ -87,3 +87,22 @@ def train(method: Method, steps: int, first: int = 0, total: int = 12, lr: float
         method.after_step((step + 1) / total)
         losses.append(loss.item())
     return losses
+
+
+class OneDirection(nn.Module):
+    """An encoder that has collapsed: its features lie on one line."""
+
+    def __init__(self, features: int = 8) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1))
+        self.features = features
+
+    def forward(self, views: Tensor) -> Tensor:
+        return self.scale * views.flatten(1).mean(1, keepdim=True).expand(-1, self.features)
+
+
+class Dropping(SmallEncoder):
+    """Drops half of its inputs while it trains."""
+
+    def forward(self, views: Tensor) -> Tensor:
+        return super().forward(nn.functional.dropout(views, training=self.training))

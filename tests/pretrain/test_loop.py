@@ -11,45 +11,28 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
+from stores import settings as short
+from stores import store_of_pictures
 
-from medcl.archive import scan_archive
 from medcl.config import dump
 from medcl.errors import UsageError, WorkFailed
-from medcl.pretrain import EncoderConfig, PretrainConfig, ViewsConfig, load_encoder, pretrain
+from medcl.pretrain import PretrainConfig, ViewsConfig, load_encoder, pretrain
 from medcl.pretrain.optimisers import OptimiserConfig
-from medcl.store import prepare
 
 torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pretrain")
-    generator = np.random.default_rng(0)
-    images = generator.integers(0, 255, (96, 16, 16), np.uint8)
-    np.savez(folder / "set.npz", train_images=images, train_labels=np.zeros((96, 1), int))
-    prepare(scan_archive([folder / "set.npz"], folder / "catalog"), folder / "store")
-    return folder / "store"
+    return store_of_pictures(tmp_path_factory.mktemp("pretrain"))
 
 
 def settings(store: Path, **changes: object) -> PretrainConfig:
-    return PretrainConfig(
-        **{
-            "store": store,
-            "views": ViewsConfig(policy="cxr", size_px=16),
-            "encoder": EncoderConfig(name="resnet10", width=8, stem="compact"),
-            "optimiser": OptimiserConfig(warmup_epochs=0.5),
-            "epochs": 4,
-            "batch_size": 32,
-            "threads": 1,
-            **changes,
-        }
-    )
+    return short(store, **{"views": ViewsConfig(policy="cxr", size_px=16), "epochs": 4, **changes})
 
 
 def command_line(folder: Path) -> list[str]:
