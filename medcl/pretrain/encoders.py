@@ -74,8 +74,15 @@ class Encoder(nn.Module):
         self.network, self.feature_size = _network(config)
 
     def forward(self, views: Tensor) -> Tensor:
-        """Map views (N, C, *spatial) to features (N, F)."""
+        """Map views (N, C, *spatial) to features (N, F).
+
+        Raises:
+            UsageError: a network by import path gives something else.
+        """
         features: Tensor = self.network(views)
+        if features.shape != (len(views), self.feature_size):
+            told = f"encoder '{self.config.name}' gives {tuple(features.shape)} for {len(views)} views"
+            raise UsageError(f"{told}, not feature_size={self.feature_size} numbers each")
         return features
 
 

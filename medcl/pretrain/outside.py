@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,11 +89,10 @@ def _sorted(names: Iterable[str]) -> list[str]:
 def _read(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise UsageError(f"{path}: no such file of weights")
+    safe = path.suffix == ".safetensors"
     try:
-        found: Any = (
-            load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-        )
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, ValueError) as error:
+        found: Any = load_file(path) if safe else torch.load(path, "cpu", weights_only=True)
+    except Exception as error:  # what both raise on damage is of many types, most of them not documented
         raise UsageError(f"{path}: cannot be read as weights ({type(error).__name__})") from None
     for nest in NESTS:
         if isinstance(found, dict) and isinstance(found.get(nest), dict):

@@ -15,7 +15,15 @@ torch.set_num_threads(1)
 
 
 @pytest.mark.parametrize(
-    ("name", "features"), [("resnet10", 64), ("resnet18", 64), ("resnet50", 256), ("densenet121", 1024)]
+    ("name", "features"),
+    [
+        ("resnet10", 64),
+        ("resnet18", 64),
+        ("resnet34", 64),
+        ("resnet50", 256),
+        ("densenet121", 1024),
+        ("efficientnet-b0", 1280),
+    ],
 )
 @pytest.mark.parametrize("dims", [2, 3])
 def test_views_become_vectors_of_the_stated_size(name: str, features: int, dims: int) -> None:
@@ -64,6 +72,68 @@ def test_what_is_no_encoder_is_refused(tmp_path: Path) -> None:
         load_encoder(tmp_path / "torn.safetensors")
 
 
-def test_an_unknown_network_is_refused() -> None:
-    with pytest.raises(ValidationError):
-        EncoderConfig(name="resnet19")
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ({"name": "resnet19"}, "no network 'resnet19'; there are resnet10"),
+        ({"name": "small_methods:SmallEncoder"}, "feature_size"),
+        ({"name": "resnet10", "feature_size": 64}, "feature_size"),
+        ({"name": "resnet10", "sequence": "gru"}, "spatial_dims to 3"),
+    ],
+)
+def test_settings_that_make_no_network_are_refused(told: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        EncoderConfig(**told)
+
+
+def test_efficientnet_draws_nothing_at_random() -> None:
+    """Two passes over one view must not differ by dropped blocks: contrastive views would."""
+    encoder = build_encoder(EncoderConfig(name="efficientnet-b0"), 0).train()
+    views = torch.randn(2, 1, 32, 32)
+    assert torch.equal(encoder(views), encoder(views))
+
+
+def test_a_class_of_one_s_own_is_built_saved_and_loaded(tmp_path: Path) -> None:
+    config = EncoderConfig(name="small_methods:SmallEncoder", options={"features": 6}, feature_size=6)
+    encoder = build_encoder(config, 2)
+    views = torch.randn(3, 1, 4, 4)
+    save_encoder(encoder, tmp_path / "encoder.safetensors")
+    assert torch.equal(load_encoder(tmp_path)(views), encoder(views))
+    assert encoder(views).shape == (3, encoder.feature_size)
+
+
+def test_a_feature_size_that_is_not_true_is_refused() -> None:
+    encoder = build_encoder(EncoderConfig(name="small_methods:SmallEncoder", feature_size=9))
+    with pytest.raises(UsageError, match=r"gives \(3, 8\) for 3 views, not feature_size=9"):
+        encoder(torch.randn(3, 1, 4, 4))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "told"),
+    [
+        ("no_such_package:Net", {}, "no_such_package"),
+        ("small_methods:Absent", {}, "Absent"),
+        ("small_methods:SmallEncoder", {"depth": 3}, "depth"),
+        ("os:system", {"command": "false"}, "not a subclass"),
+    ],
+)
+def test_what_is_no_module_is_refused_and_never_called(
+    name: str, options: dict[str, object], told: str
+) -> None:
+    with pytest.raises(UsageError, match=told):
+        build_encoder(EncoderConfig(name=name, options=options, feature_size=8))
+
+
+@pytest.mark.parametrize("kind", ["gru", "lstm"])
+def test_a_volume_is_read_slice_by_slice_in_order(kind: str) -> None:
+    config = EncoderConfig(name="resnet10", width=8, stem="compact", spatial_dims=3, sequence=kind)
+    encoder = build_encoder(config, 0).eval()
+    seen = []
+    encoder.network.slices.register_forward_hook(lambda *told: seen.append(told[1][0]))
+    volumes = torch.randn(2, 1, 16, 16, 5)
+    with torch.inference_mode():
+        features = encoder(volumes)
+        assert features.shape == (2, encoder.feature_size)
+        assert torch.equal(seen[0][7], volumes[1, :, :, :, 2])
+        assert not torch.allclose(features, encoder(volumes[..., [2, 0, 1, 4, 3]]), atol=1e-4)
+        assert torch.allclose(features[1:], encoder(volumes[1:]), atol=1e-5)
