@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from medcl.archive.dicom_colour import as_bytes, from_palette, grey_if_equal
+from medcl.archive.arrays import compact, finite, grey_if_equal
+from medcl.archive.dicom_colour import as_bytes, from_palette
 from medcl.archive.dicom_group import Stack, group
 from medcl.archive.dicom_header import DicomHeader, Frame
 from medcl.archive.dicom_picture import is_inverted
@@ -20,7 +21,6 @@ from medcl.archive.dicom_table import LookupTable
 from medcl.archive.dicom_voi import apply_voi
 from medcl.archive.dicom_volume import volume
 from medcl.archive.flags import quarantined
-from medcl.archive.found import compact
 from medcl.archive.types import Scan
 
 
@@ -114,6 +114,10 @@ def _flat(stack: Stack, reader: _Reader) -> Scan:
         valid = np.stack(every) if stack.kind == "cine" else every[0]
         reader.flags.add("PAD_MASKED")
     colour = len(stack.shape) > (3 if stack.kind == "cine" else 2)
+    array, numbers, missing = finite(array)
+    if numbers is not None:
+        reader.flags |= missing
+        valid = numbers if valid is None else valid & numbers
     return Scan(
         array=grey_if_equal(array) if colour else compact(array),
         affine=None,

@@ -47,10 +47,3 @@ def _little(raw: bytes, little: bool) -> bytes:
 def as_bytes(shown: np.ndarray) -> np.ndarray:
     """Return colour as uint8; 16-bit samples lose their low byte."""
     return shown if shown.dtype == np.uint8 else (shown >> 8).astype(np.uint8)
-
-
-def grey_if_equal(array: np.ndarray) -> np.ndarray:
-    """Return an array without its colour axis where its three channels are the same."""
-    if (array[..., 0] == array[..., 1]).all() and (array[..., 0] == array[..., 2]).all():
-        return np.ascontiguousarray(array[..., 0])
-    return array

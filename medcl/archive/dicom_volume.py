@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from medcl.archive.arrays import finite
 from medcl.archive.dicom_geometry import Grid
 from medcl.archive.dicom_group import Stack
 from medcl.archive.dicom_pixels import AIR_HU, Measured
@@ -92,7 +93,10 @@ def volume(stack: Stack, read: Callable[[int], Measured]) -> Scan:
         flags.add("PAD_MASKED")
         array[padding] = AIR_HU if stack.unit == "HU" else _lowest(array, padding)
     valid = None if padding is None else ~padding
-    array, valid = _finite(array, valid, flags)
+    array, numbers, missing = finite(array)
+    if numbers is not None:
+        flags |= missing
+        valid = numbers if valid is None else valid & numbers
     if not where.is_even:
         array, valid = interpolated(array, valid, where)
     affine = canonical_affine(where.affine, (columns, rows, where.count))[0]
@@ -136,20 +140,6 @@ def _mask(array: np.ndarray, padding: np.ndarray | None, unit: str) -> np.ndarra
                 padding = np.zeros(array.shape, bool)
             padding[number] |= found
     return padding
-
-
-def _finite(
-    array: np.ndarray, valid: np.ndarray | None, flags: set[str]
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Fill what is no number with the lowest number."""
-    if array.dtype.kind != "f":
-        return array, valid
-    finite = np.isfinite(array)
-    if finite.all():
-        return array, valid
-    flags.add("NONFINITE" if np.count_nonzero(~finite) <= 0.01 * array.size else "NONFINITE_MANY")
-    lowest = array[finite].min() if finite.any() else 0.0
-    return np.where(finite, array, lowest), finite if valid is None else valid & finite
 
 
 def interpolated(

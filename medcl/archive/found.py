@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 MAX_SCAN_BYTES = 4 << 30
 """Larger arrays are refused: no medical volume of one frame reaches 4 GiB, but a lying header does."""
 
@@ -44,20 +42,3 @@ class Found:
 def is_bomb(unpacked: int, packed: int) -> bool:
     """True when `packed` bytes claim to unpack to an absurd number of bytes."""
     return unpacked > 256 << 20 and unpacked > MAX_RATIO * max(packed, 1)
-
-
-def compact(array: np.ndarray) -> np.ndarray:
-    """Return the same values in the plainest dtype: uint8, int16, uint16, int32 or int64 for integers that
-    fit, float32 for the rest; byte order native."""
-    kind = array.dtype.kind
-    if kind == "b":
-        return array.astype(np.uint8)
-    if kind == "f":
-        return array.astype(np.float32)
-    if array.dtype in (np.uint8, np.int16, np.uint16):
-        return array.astype(array.dtype.newbyteorder("="))
-    low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
-    for dtype in (np.uint8, np.int16, np.uint16, np.int32, np.int64):
-        if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
-            return array.astype(dtype)
-    return array.astype(np.float32)

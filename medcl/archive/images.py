@@ -11,8 +11,9 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from medcl.archive.arrays import compact, grey_if_equal
 from medcl.archive.flags import quarantined
-from medcl.archive.found import Found, compact, is_bomb
+from medcl.archive.found import Found, is_bomb
 from medcl.archive.types import Scan
 
 FORMATS = ("PNG", "JPEG")
@@ -75,13 +76,6 @@ def load(stream: BinaryIO) -> Scan:
         modality="unknown",
         flags=flags,
     )
-
-
-def grey_if_equal(array: np.ndarray) -> np.ndarray:
-    """Return (row, column) where the three channels of a picture are the same, else the picture."""
-    if (array[..., 0] == array[..., 1]).all() and (array[..., 0] == array[..., 2]).all():
-        return np.ascontiguousarray(array[..., 0])
-    return array
 
 
 def _pixels(picture: Image.Image) -> np.ndarray:

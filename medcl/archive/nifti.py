@@ -14,14 +14,18 @@ import numpy as np
 from nibabel.nifti1 import header_dtype as HEADER_1
 from nibabel.nifti2 import header_dtype as HEADER_2
 
+from medcl.archive.arrays import compact, finite
 from medcl.archive.compression import gunzip, gunzip_head, gzip_length
 from medcl.archive.flags import dropped, quarantined
-from medcl.archive.found import MAX_SCAN_BYTES, Found, compact, is_bomb
+from medcl.archive.found import MAX_SCAN_BYTES, Found, is_bomb
 from medcl.archive.geometry import canonical_affine, is_sheared, spacing, to_canonical
 from medcl.archive.nifti_affine import place
 from medcl.archive.types import Scan
 
 MAX_DEFLATE_RATIO = 1032
+MAX_AFTER = 1 << 20
+"""Bytes after the last voxel that a gzip may state without being read to its end at once."""
+
 RGB, RGBA = 128, 2304
 DTYPES = {
     2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8",
@@ -176,8 +180,8 @@ def _check_length(header: NiftiHeader, stream: BinaryIO, size: int, zipped: bool
     if is_bomb(header.needed, size):
         raise quarantined("BOMB", *header.flags)
     stream.seek(0)
-    if gzip_length(stream, size) < header.needed:
-        # The trailer may belong to the last of several gzip members: count for certain.
+    if not header.needed <= gzip_length(stream, size) <= header.needed + MAX_AFTER:
+        # What stands there may be no trailer, or that of the last of several members: count for certain.
         stream.seek(0)
         gunzip(stream, header.needed)
 
@@ -205,11 +209,7 @@ def load(stream: BinaryIO, size: int, zipped: bool) -> tuple[NiftiHeader, memory
 
 
 def scan_of(header: NiftiHeader, content: memoryview, frame: int) -> Scan:
-    """Return one frame as a scan in canonical axis order.
-
-    Raises:
-        Rejected: over 1 % of its voxels are no number.
-    """
+    """Return one frame as a scan in canonical axis order."""
     start = header.offset + frame * header.frame_bytes
     stored = np.frombuffer(content[start : start + header.frame_bytes], dtype=header.dtype)
     if header.samples > 1:
@@ -217,9 +217,9 @@ def scan_of(header: NiftiHeader, content: memoryview, frame: int) -> Scan:
     else:
         array = stored.reshape(header.dims, order="F")
     values, scaled = _values(array, header.slope, header.intercept)
-    values, valid = _finite(values)
+    values, valid, missing = finite(values)
     turned, affine = to_canonical(values, header.affine)
-    flags = {*header.flags, *(["RESCALED"] if scaled else []), *(["NONFINITE"] if valid is not None else [])}
+    flags = {*header.flags, *missing, *(["RESCALED"] if scaled else [])}
     return Scan(
         array=turned,
         affine=affine,
@@ -240,16 +240,3 @@ def _values(array: np.ndarray, slope: float, intercept: float) -> tuple[np.ndarr
         return compact(array.astype(np.int64) * int(slope) + int(intercept)), True
     with np.errstate(over="ignore", invalid="ignore"):
         return (array.astype(np.float64) * slope + intercept).astype(np.float32), True
-
-
-def _finite(values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Fill what is no number with the lowest number; return the mask of measured voxels if any was not."""
-    if values.dtype.kind != "f":
-        return values, None
-    valid = np.isfinite(values)
-    missing = values.size - int(np.count_nonzero(valid))
-    if not missing:
-        return values, None
-    if missing > 0.01 * values.size:
-        raise quarantined("NONFINITE_MANY")
-    return np.where(valid, values, values[valid].min()), valid

@@ -14,9 +14,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from medcl.archive.arrays import compact, finite, grey_if_equal
 from medcl.archive.flags import dropped, quarantined
-from medcl.archive.found import MAX_SCAN_BYTES, Found, compact, is_bomb
-from medcl.archive.images import grey_if_equal
+from medcl.archive.found import MAX_SCAN_BYTES, Found, is_bomb
 from medcl.archive.types import Scan
 
 SPLITS = ("train", "val", "test")
@@ -74,19 +74,8 @@ def load(stream: BinaryIO, split: str) -> np.ndarray:
 
 
 def scan_of(images: np.ndarray, row: int) -> Scan:
-    """Return one picture of a split.
-
-    Raises:
-        Rejected: over 1 % of its pixels are no number.
-    """
-    picture = images[row]
-    flags = set(FLAGS)
-    if picture.dtype.kind == "f" and not np.isfinite(picture).all():
-        valid = np.isfinite(picture)
-        if np.count_nonzero(~valid) > 0.01 * valid.size:
-            raise quarantined("NONFINITE_MANY")
-        picture = np.where(valid, picture, picture[valid].min())
-        flags.add("NONFINITE")
+    """Return one picture of a split."""
+    picture, _, flags = finite(images[row])
     array = compact(grey_if_equal(picture) if picture.ndim == 3 else picture)
     return Scan(
         array=array,
@@ -94,7 +83,7 @@ def scan_of(images: np.ndarray, row: int) -> Scan:
         spacing_mm=None,
         unit="uint8" if array.dtype == np.uint8 else "a.u.",
         modality="unknown",
-        flags=tuple(sorted(flags)),
+        flags=tuple(sorted({*FLAGS, *flags})),
     )
 
 

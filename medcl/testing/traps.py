@@ -34,12 +34,15 @@ class Picture:
     tolerance: float = 0.0
 
 
+Truths = Truth | Picture
+
+
 @dataclass(frozen=True)
 class Trap:
     """One trap.
 
     Attributes:
-        number: in the survey's table (`ingestion-and-views` A1), or `+` for its further traps.
+        number: of DICOM in the survey's table A1, `+` for its further traps, `A2` for NIfTI.
         name: unique, of small letters and dashes.
         why: what is odd about the files.
         build: makes the files, by name.
@@ -59,7 +62,7 @@ class Trap:
     name: str
     why: str
     build: Callable[[], Files]
-    truths: tuple[Truth | Picture, ...] = (tissue,)
+    truths: tuple[Truths, ...] = (tissue,)
     outcome: Outcome = "right"
     flags: frozenset[str] = frozenset()
     reasons: frozenset[str] = frozenset()
@@ -79,7 +82,7 @@ class Catalogue:
         self,
         number: str,
         why: str,
-        *truths: Truth | Picture,
+        *truths: Truths,
         flags: str = "",
         reasons: str = "",
         outcome: Outcome = "right",
@@ -112,8 +115,15 @@ class Catalogue:
         return add
 
 
-def all_traps() -> list[Trap]:
-    """Return every DICOM trap."""
+def nifti_traps() -> list[Trap]:
+    """Return every trap of NIfTI."""
+    from medcl.testing.traps_nifti import CATALOGUE as of_nifti
+
+    return list(of_nifti.traps)
+
+
+def dicom_traps() -> list[Trap]:
+    """Return every trap of DICOM."""
     from medcl.testing.traps_files import CATALOGUE as of_files
     from medcl.testing.traps_geometry import CATALOGUE as of_geometry
     from medcl.testing.traps_makers import CATALOGUE as of_makers

@@ -26,7 +26,7 @@ from medcl.archive.dicom_walk import elements
 from medcl.archive.flags import Rejected
 from medcl.archive.privacy import hushed
 from medcl.testing import phantom
-from medcl.testing.traps import all_traps
+from medcl.testing.traps import dicom_traps
 
 WHEEL = Path(pydicom.__file__).parent / "data"
 DATA_SETS = ("dicom_mr_nih", "dicom_ct_philips", "dicom_mr_tcia")
@@ -144,7 +144,7 @@ def test_equal_series_share_their_attributes() -> None:
 
 @pytest.mark.parametrize("name", ["deflate-bomb", "absurd-size", "absurd-compressed"])
 def test_hostile_files_are_refused_within_a_second_and_256_mib(name: str) -> None:
-    trap = next(trap for trap in all_traps() if trap.name == name)
+    trap = next(trap for trap in dicom_traps() if trap.name == name)
     (content,) = trap.build().values()
     stream = io.BytesIO(content)
     tracemalloc.start()

@@ -163,7 +163,7 @@ def test_slope_is_applied_and_stays_integer_where_exact() -> None:
     np.testing.assert_allclose(half.array, np.arange(315).reshape(SHAPE) * 0.5 + 0.25)
 
 
-def test_a_voxel_that_is_no_number_is_masked_and_many_are_refused() -> None:
+def test_a_voxel_that_is_no_number_is_masked_and_many_are_doubted() -> None:
     values = sampled(AFFINE)
     values[2, 3, 1] = np.nan
     scan = load(nib.Nifti1Image(values, AFFINE).to_bytes())
@@ -174,7 +174,7 @@ def test_a_voxel_that_is_no_number_is_masked_and_many_are_refused() -> None:
     hole = np.argwhere(~scan.valid)[0]
     np.testing.assert_allclose(scan.affine[:3, :3] @ hole + scan.affine[:3, 3], world(AFFINE, SHAPE)[2, 3, 1])
     values[:2] = np.inf
-    assert refusal(nib.Nifti1Image(values, AFFINE).to_bytes()) == "NONFINITE_MANY"
+    assert "NONFINITE_MANY" in load(nib.Nifti1Image(values, AFFINE).to_bytes()).flags
 
 
 def test_time_gives_frames_and_other_axes_channels() -> None:

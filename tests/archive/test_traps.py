@@ -14,9 +14,9 @@ import pytest
 from medcl.archive import Scan, dicom
 from medcl.archive.flags import Rejected, held_back
 from medcl.testing import phantom
-from medcl.testing.traps import Picture, Trap, all_traps
+from medcl.testing.traps import Picture, Trap, dicom_traps
 
-TRAPS = {trap.name: trap for trap in all_traps()}
+TRAPS = {trap.name: trap for trap in dicom_traps()}
 
 
 @cache

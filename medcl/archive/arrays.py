@@ -1,0 +1,53 @@
+"""What any array of pixels goes through, whatever file it comes from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+MANY = 0.01
+"""Share of voxels without a number above which a scan is in doubt."""
+
+
+def compact(array: np.ndarray) -> np.ndarray:
+    """Return the same values in the plainest dtype: uint8, int16, uint16, int32 or int64 for integers that
+    fit, float32 for the rest; byte order native."""
+    kind = array.dtype.kind
+    if kind == "b":
+        return array.astype(np.uint8)
+    if kind == "f":
+        return array.astype(np.float32)
+    if array.dtype in (np.uint8, np.int16, np.uint16):
+        return array.astype(array.dtype.newbyteorder("="))
+    low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
+    for dtype in (np.uint8, np.int16, np.uint16, np.int32, np.int64):
+        if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
+            return array.astype(dtype)
+    return array.astype(np.float32)
+
+
+def grey_if_equal(array: np.ndarray) -> np.ndarray:
+    """Return an array without its colour axis (the last) where its three channels are the same."""
+    if (array[..., 0] == array[..., 1]).all() and (array[..., 0] == array[..., 2]).all():
+        return np.ascontiguousarray(array[..., 0])
+    return array
+
+
+def finite(array: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, set[str]]:
+    """Fill what is no number with the lowest number.
+
+    Returns:
+        the array, a mask of the numbers (None when all are), and the flags earned: NONFINITE, or
+        NONFINITE_MANY for over 1 %.
+    """
+    if array.dtype.kind != "f":
+        return array, None, set()
+    valid = np.isfinite(array)
+    missing = array.size - int(np.count_nonzero(valid))
+    if not missing:
+        return array, None, set()
+    lowest = array[valid].min() if missing < array.size else array.dtype.type(0)
+    return (
+        np.where(valid, array, lowest),
+        valid,
+        {"NONFINITE" if missing <= MANY * array.size else "NONFINITE_MANY"},
+    )
