@@ -19,6 +19,7 @@ from medcl.archive.label_objects import LabelHeader, describe
 from medcl.archive.masks import is_label_map, looks_like_labels
 from medcl.archive.privacy import hushed, pseudonym
 from medcl.archive.remote import open_file
+from medcl.archive.sidecar import Sidecar, sidecar
 from medcl.archive.sources import HEAD_BYTES, Entry, head_hash, sniff
 
 
@@ -37,6 +38,7 @@ class Outcome:
         scans: for NIfTI, pictures and npz.
         header: for DICOM images.
         labels: for DICOM objects that hold labels.
+        sidecar: for JSON files that describe an image.
     """
 
     entry: Entry
@@ -49,6 +51,7 @@ class Outcome:
     scans: tuple[Found, ...] = ()
     header: DicomHeader | None = None
     labels: LabelHeader | None = None
+    sidecar: Sidecar | None = None
 
     @property
     def key(self) -> str:
@@ -154,6 +157,8 @@ def _content(blank: Outcome, stream: BinaryIO, head: bytes) -> Outcome:
     if kind == "gzip":
         kind = f"gzip-{sniff(gunzip_head(stream, HEAD_BYTES))}"
         stream.seek(0)
+    if kind == "text" and (described := sidecar(stream, blank.size)) is not None:
+        return replace(blank, state="dropped", code="SIDECAR", sidecar=described)
     found = _scans(kind, stream, blank.size)
     if [scan.part for scan in found if scan.source == "nifti"] == [""] and looks_like_labels(blank.place):
         stream.seek(0)

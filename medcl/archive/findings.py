@@ -15,9 +15,10 @@ from medcl.archive.dicom_header import Attributes, DicomHeader, Frame
 from medcl.archive.examine import Outcome
 from medcl.archive.found import Found
 from medcl.archive.label_objects import LabelHeader
+from medcl.archive.sidecar import Sidecar
 from medcl.archive.sources import Entry
 
-RECORDS: tuple[type[Any], ...] = (Attributes, DicomHeader, Found, Frame, LabelHeader)
+RECORDS: tuple[type[Any], ...] = (Attributes, DicomHeader, Found, Frame, LabelHeader, Sidecar)
 KINDS = {kind.__name__: kind for kind in RECORDS}
 
 

@@ -78,6 +78,7 @@ FLAGS: dict[str, tuple[Severity, str]] = {
     "EXIF_ROTATED": (REPAIR, "the picture was turned as its EXIF tag says"),
     "PIXELREP_MISMATCH": (REPAIR, "the compressed stream and the header disagree about sign; the header won"),
     # origin
+    "SIDECAR_USED": (NOTE, "modality, maker or body part come from the JSON beside the file"),
     "PATIENT_UNKNOWN": (NOTE, "no patient is named; the scan stands for its own patient"),
     "DERIVED": (NOTE, "computed from other images, or a secondary capture"),
     "LOSSY": (NOTE, "was compressed with loss"),
@@ -102,6 +103,7 @@ REASONS: dict[str, str] = {
     "CONTAINER_EMPTY": "a zip or tar without a readable image",
     "CONTAINER_NESTED": "an archive inside an archive; unpack it first",
     "DICOMDIR": "a directory of DICOM files; the files themselves are read",
+    "SIDECAR": "a JSON that describes the image of the same name; its modality was taken, nothing else of it",
     "NO_PIXELS": "DICOM without an image (report, plan, structure set or similar)",
     "DUPLICATE_FILE": "an exact copy of a file that was used",
     "DUPLICATE_SLICE": "a slice that stands twice with the same pixels",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from medcl.archive import dicom
@@ -17,6 +17,7 @@ from medcl.archive.masks import Named, pair
 from medcl.archive.opening import open_part
 from medcl.archive.privacy import pseudonym
 from medcl.archive.records import ScanRow, Tables
+from medcl.archive.sidecar import Sidecar, shared_name
 
 SUBJECT = re.compile(r"^(?P<dataset>.*/)?sub-(?P<subject>[A-Za-z0-9]+)(?=[/_.])")
 
@@ -28,7 +29,7 @@ def gather(groups: Iterable[Sequence[Outcome]], policy: str) -> Tables:
     images: list[Named] = []
     for outcomes in groups:
         became, scan_of = _stacked(outcomes, policy, tables)
-        for number, outcome in enumerate(outcomes):
+        for number, outcome in enumerate(_with_sidecars(outcomes)):
             if outcome.labels is not None or "LABEL_MAP" in outcome.flags:
                 masks.append(outcome)
             elif outcome.header is not None:
@@ -39,6 +40,15 @@ def gather(groups: Iterable[Sequence[Outcome]], policy: str) -> Tables:
                 tables.add_file(outcome, None)
     _add_masks(masks, images, policy, tables)
     return tables
+
+
+def _with_sidecars(outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
+    """Yield outcomes, NIfTI with what the JSON of the same name says."""
+    said = {shared_name(outcome.place): outcome.sidecar for outcome in outcomes if outcome.sidecar}
+    for outcome in outcomes:
+        nifti = any(found.source == "nifti" for found in outcome.scans)
+        beside = said.get(shared_name(outcome.place)) if said and nifti else None
+        yield outcome if beside is None else replace(outcome, sidecar=beside)
 
 
 def _add_masks(masks: Sequence[Outcome], images: Sequence[Named], policy: str, tables: Tables) -> None:
@@ -119,8 +129,6 @@ def _stack_row(stack: Stack) -> ScanRow:
         spacing_mm=None if stack.spacing_mm is None else tuple(stack.spacing_mm),
         unit=stack.unit,
         source="dicom",
-        source_split=None,
-        source_label=None,
         n_files=len(stack.files),
         flags=tuple(sorted({*stack.flags, *([] if patient else ["PATIENT_UNKNOWN"])})),
     )
@@ -144,25 +152,32 @@ def _row(outcome: Outcome, found: Found) -> ScanRow:
     """Return the catalogue row of one scan in a file."""
     # Frames of one NIfTI are of one patient; pictures of one npz need not be.
     patient, known = _patient(outcome, found.part if found.source == "npz" else "")
-    return ScanRow(
+    row = ScanRow(
         scan=pseudonym("scan", f"{outcome.key}|{found.part}"),
         patient=patient,
         patient_known=known,
-        study=None,
         series=pseudonym("series", outcome.key) if found.source == "nifti" else None,
-        site=None,
-        modality="unknown",
         kind=found.kind,
-        body_part=None,
-        manufacturer=None,
         shape=found.shape,
         spacing_mm=found.spacing_mm,
         unit=found.unit,
         source=found.source,
         source_split=found.source_split,
         source_label=found.source_label,
-        n_files=1,
         flags=tuple(sorted({*found.flags, *([] if known else ["PATIENT_UNKNOWN"])})),
+    )
+    return row if outcome.sidecar is None else _described(row, outcome.sidecar)
+
+
+def _described(row: ScanRow, said: Sidecar) -> ScanRow:
+    """Return a row with what the file's sidecar says; NIfTI of a CT are in HU by convention."""
+    return replace(
+        row,
+        modality=said.modality,
+        body_part=said.body_part,
+        manufacturer=said.manufacturer,
+        unit="HU" if said.modality == "CT" else row.unit,
+        flags=tuple(sorted({*row.flags, "SIDECAR_USED"})),
     )
 
 

@@ -23,6 +23,7 @@ from medcl.archive.examine import Outcome
 from medcl.archive.findings import FIELDS, decode, encode
 from medcl.archive.privacy import private_file, private_folder, pseudonym
 from medcl.archive.records import CATALOG, LEDGER, LOCATOR, MASKS
+from medcl.archive.sidecar import shared_name
 from medcl.archive.sources import Entry, Root
 from medcl.files import atomic
 
@@ -75,7 +76,7 @@ class Index:
     def add(self, findings: Mapping[bytes, Sequence[Outcome]]) -> None:
         """Write the findings of some files as one chunk, whole or not at all."""
         rows = [
-            (stamped, position, _bucket(stamped, outcome), encode(outcome))
+            (stamped, position, _bucket(outcome), encode(outcome))
             for stamped, outcomes in findings.items()
             for position, outcome in enumerate(outcomes)
         ]
@@ -148,10 +149,12 @@ def _is_whole(chunk: Path) -> bool:
         return False
 
 
-def _bucket(stamped: bytes, outcome: Outcome) -> int:
-    """Return the bucket of a file: by its series, so that a series is never torn apart, else by its stamp."""
-    key = stamped if outcome.header is None else outcome.header.shared.series_uid.encode()
-    return zlib.crc32(key) % BUCKETS
+def _bucket(outcome: Outcome) -> int:
+    """Return the bucket of a file, so that what belongs together is never torn apart: a series by its name,
+    a NIfTI and its sidecar by theirs."""
+    if outcome.header is not None:
+        return zlib.crc32(outcome.header.shared.series_uid.encode()) % BUCKETS
+    return zlib.crc32(os.fsencode(shared_name(outcome.place))) % BUCKETS
 
 
 def _together(sizes: Sequence[int]) -> Iterator[set[int]]:

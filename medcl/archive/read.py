@@ -44,7 +44,7 @@ def read(catalog: Catalog, scan: str) -> Scan:
         catalog.record_fault(scan, verdict.code)
         raise ArchiveError(scan, verdict.code) from None
     flags = {*found.flags, *filter(None, row["flags"].split(";"))}
-    return replace(found, modality=row["modality"], flags=tuple(sorted(flags)))
+    return replace(found, modality=row["modality"], unit=row["unit"], flags=tuple(sorted(flags)))
 
 
 def read_all(catalog: Catalog) -> Iterator[tuple[str, Scan | ArchiveError]]:

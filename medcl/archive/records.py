@@ -53,21 +53,21 @@ class ScanRow:
     scan: str
     patient: str
     patient_known: bool
-    study: str | None
-    series: str | None
-    site: str | None
-    modality: str
     kind: str
-    body_part: str | None
-    manufacturer: str | None
     shape: tuple[int, ...]
     spacing_mm: tuple[float, ...] | None
     unit: str
     source: str
-    source_split: str | None
-    source_label: str | None
-    n_files: int
     flags: tuple[str, ...]
+    n_files: int = 1
+    modality: str = "unknown"
+    study: str | None = None
+    series: str | None = None
+    site: str | None = None
+    body_part: str | None = None
+    manufacturer: str | None = None
+    source_split: str | None = None
+    source_label: str | None = None
 
     def values(self) -> list[Any]:
         """Return the row's values in the order of the columns."""
