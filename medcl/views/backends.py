@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -17,7 +16,13 @@ from medcl.views.frames import ScanSource
 from medcl.views.params import ViewParams
 
 Backend = Literal["auto", "torch", "fused", "monai"]
-Render = Callable[[ScanSource, ViewParams], Tensor]
+
+
+class Render(Protocol):
+    """Renders views, into `out` where that is given."""
+
+    def __call__(self, store: ScanSource, params: ViewParams, *, out: Tensor | None = None) -> Tensor:
+        """Return views (B, V, C, *spatial)."""
 
 
 def choose_backend(name: Backend, threads: int | None = 1) -> Render:

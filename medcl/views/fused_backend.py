@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from medcl.views import fused_kernels as kernels
+from medcl.views import fused_sampling as sampling
 from medcl.views.colour import change_colour
 from medcl.views.conventions import MIDDLE, gaussian_weights
 from medcl.views.frames import ScanSource
 from medcl.views.keyed import noise_bank
 from medcl.views.params import ViewParams
-from medcl.views.sources import read_source, reduced_matrix
+from medcl.views.sources import read_source, reduced_matrix, view_shape
 
 _KINDS = {"gaussian": 0, "correlated": 0, "speckle": 1, "poisson": 2, "rician": 3}
 _ROOTS = np.linspace(0, 1, 257)
@@ -25,14 +26,13 @@ _NONE = np.zeros(0, np.float32)
 _NO_FIELD, _NO_NOISE = np.zeros((0, 4), np.float32), np.zeros((0, 0, 0), np.float32)
 
 
-def render(store: ScanSource, params: ViewParams, threads: int = 1) -> Tensor:
+def render(store: ScanSource, params: ViewParams, threads: int = 1, out: Tensor | None = None) -> Tensor:
     """Return the views (B, V, C, *spatial), float32, normalised as `medcl.views.conventions` says.
 
-    The result does not depend on `threads`.
+    The result does not depend on `threads`; it is written to `out` where that is given.
     """
-    batch, views = params.shape
-    channels = params.channels if params.stack == 1 else params.stack
-    out = torch.empty(batch, views, channels, *[params.size] * params.dims)
+    batch = params.shape[0]
+    out = torch.empty(view_shape(params)) if out is None else out
     task = _Task(store, params, out.numpy())
     if threads == 1:
         for scan in range(batch):
@@ -69,7 +69,7 @@ class _Task:
         bent = params.gamma != 1
         self.curves = (_ROOTS ** (2 * params.gamma[..., None])).astype(np.float32) if bent.any() else None
         self.weights = _blurs(params.blur_px)
-        self.sample: Callable = kernels.sample_2d if params.dims == 2 else kernels.sample_3d
+        self.sample: Callable = sampling.sample_2d if params.dims == 2 else sampling.sample_3d
 
     def __call__(self, scan: int) -> None:
         params = self.params

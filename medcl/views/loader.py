@@ -17,12 +17,14 @@ from torch import Tensor
 from medcl.errors import UsageError
 from medcl.views.affines import view_affines
 from medcl.views.backends import Backend, choose_backend
+from medcl.views.buffers import Buffers
 from medcl.views.draw import Kind, draw_views
 from medcl.views.frames import Frames, ScanSource, read_frames
 from medcl.views.keyed import combine, scan_keys, uniform
 from medcl.views.params import ViewParams
 from medcl.views.planner import Sampling, plan
 from medcl.views.policy import Policy
+from medcl.views.sources import view_shape
 
 AHEAD = 2
 """Batches that are made before they are asked for."""
@@ -121,6 +123,7 @@ class ViewLoader:
         self.count = 1 if pictures and draw not in ("pair", "patient") else count
         self.small_count, self.small_size = small_count, small_size
         self.render = choose_backend(backend, threads)
+        self._buffers = Buffers()
         self._mates = _mates(store.scans, self.rows) if draw == "patient" else None
         self.wait_s = 0.0
         self._epoch, self._start = 0, 0
@@ -185,7 +188,10 @@ class ViewLoader:
             return self._patient_batch(positions, epoch)
         params = self._draw(frames, epoch)
         small = self._small(frames, epoch) if self.small_count else None
-        return self._packed(self.render(self.store, params), params, small)
+        return self._packed(self._rendered(params), params, small)
+
+    def _rendered(self, params: ViewParams) -> Tensor:
+        return self.render(self.store, params, out=self._buffers.take(view_shape(params)))
 
     def _draw(self, frames: Frames, epoch: int) -> ViewParams:
         draw = cast(Kind, self.draw)
@@ -205,7 +211,7 @@ class ViewLoader:
             self.small_count,
             self.count,
         )
-        return self.render(self.store, params)
+        return self._rendered(params)
 
     def _patient_batch(self, positions: np.ndarray, epoch: int) -> ViewBatch:
         """One view of each scan, and one of another scan (or place) of the same patient."""
@@ -217,7 +223,10 @@ class ViewLoader:
             draw_views(self.policy, self.frames.take(at), self.size, self.seed + n, epoch, "pair", 1, n)
             for n, at in enumerate((positions, other))
         ]
-        data = torch.cat([self.render(self.store, params) for params in parts], dim=1)
+        shape = view_shape(parts[0])
+        data = self._buffers.take((shape[0], 2, *shape[2:]))
+        for view, params in enumerate(parts):
+            data[:, view : view + 1] = self._rendered(params)
         batch = self._packed(data, parts[0], None)
         affines = [view_affines(self.store, params) for params in parts]
         joined = (
@@ -226,9 +235,6 @@ class ViewLoader:
         return replace(batch, affines=joined, partners=torch.from_numpy(self.rows[other]))
 
     def _packed(self, data: Tensor, params: ViewParams, small: Tensor | None) -> ViewBatch:
-        if torch.cuda.is_available():
-            data = data.pin_memory()
-            small = None if small is None else small.pin_memory()
         affines = view_affines(self.store, params)
         return ViewBatch(data, torch.from_numpy(params.rows), affines, params, small=small)
 

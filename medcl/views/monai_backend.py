@@ -30,15 +30,19 @@ from medcl.views.single import SingleScan
 from medcl.views.sources import read_source, reduced_matrix
 
 
-def render(store: ScanSource, params: ViewParams) -> Tensor:
-    """Return the views (B, V, C, *spatial), float32, normalised as `medcl.views.conventions` says."""
+def render(store: ScanSource, params: ViewParams, out: Tensor | None = None) -> Tensor:
+    """Return the views (B, V, C, *spatial), float32, normalised as `medcl.views.conventions` says.
+
+    They are written to `out` where that is given.
+    """
     batch, views = params.shape
     made = []
     for scan in range(batch):
         for view in range(views):
             source = torch.as_tensor(read_source(store, params, scan, view).astype(np.float32))
             made.append(reference_transforms(params, scan, view)(MetaTensor(source)).as_tensor())
-    return torch.stack(made).unflatten(0, (batch, views))
+    stacked = torch.stack(made).unflatten(0, (batch, views))
+    return stacked if out is None else out.copy_(stacked)
 
 
 def reference_transforms(params: ViewParams, scan: int, view: int) -> Compose:

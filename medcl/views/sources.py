@@ -24,6 +24,12 @@ def read_source(store: ScanSource, params: ViewParams, scan: int, view: int) -> 
     return source if factor == 1 else averaged(source, factor)
 
 
+def view_shape(params: ViewParams) -> tuple[int, ...]:
+    """Return the shape of a batch of views, (B, V, C, *spatial)."""
+    channels = params.channels if params.stack == 1 else params.stack
+    return (*params.shape, channels, *[params.size] * params.dims)
+
+
 def slices_of(array: np.ndarray, axis: int, number: int, stack: int = 1) -> np.ndarray:
     """Return `stack` neighbouring slices round `number`, (stack, rows, columns); ends are repeated."""
     half = stack // 2

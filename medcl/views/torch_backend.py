@@ -15,8 +15,13 @@ from medcl.views.params import ViewParams
 from medcl.views.sources import read_source, reduced_matrix, sticks_out
 
 
-def render(store: ScanSource, params: ViewParams, device: torch.device | str = "cpu") -> Tensor:
-    """Return the views (B, V, C, *spatial), float32, normalised as `medcl.views.conventions` says."""
+def render(
+    store: ScanSource, params: ViewParams, device: torch.device | str = "cpu", out: Tensor | None = None
+) -> Tensor:
+    """Return the views (B, V, C, *spatial), float32, normalised as `medcl.views.conventions` says.
+
+    They are written to `out` where that is given.
+    """
     views = _sample(store, params, torch.device(device))
     _blur(views, params)
     _window(views, params)
@@ -25,7 +30,8 @@ def render(store: ScanSource, params: ViewParams, device: torch.device | str = "
     views.clamp_(0, 1)
     _recolour(views, params)
     _tone(views, params)
-    return views.clamp_(0, 1).sub_(MIDDLE).mul_(1 / SPREAD)
+    views.clamp_(0, 1).sub_(MIDDLE).mul_(1 / SPREAD)
+    return views if out is None else out.copy_(views)
 
 
 def _sample(store: ScanSource, params: ViewParams, device: torch.device) -> Tensor:
