@@ -4,7 +4,9 @@
 
 Every pipeline crops or scales, turns by up to 10 degrees, changes gain and offset, adds Gaussian noise and
 smooths half of the views. Sources lie in memory as int16 (medcl) or float32 tensors (peers, which want them
-so). medcl's figure includes the drawing of parameters. Peers use two processes for two cores, medcl threads.
+so). medcl's figure is that of whole batches as its loader makes them: parameters, pixels, affines. Peers use
+two processes for two cores, medcl threads. Pipelines take turns, round by round; figures are medians over the
+rounds, ratios medians of each round's ratio. Peak memory is that of a process that runs one pipeline alone.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ import argparse
 import json
 import platform
 import resource
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,8 +28,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from medcl.errors import UsageError
 from medcl.store.measure import measure
-from medcl.views import Policy, draw_views, load_policy, read_frames
-from medcl.views.backends import choose_backend
+from medcl.views import Policy, ViewLoader, load_policy
 
 CASES = {"2-D 320 to 224": (320, 224, 2), "3-D 128 to 64": (128, 64, 3), "3-D 128 to 96": (128, 96, 3)}
 SOURCES, BATCH = 8, 32
@@ -88,11 +91,19 @@ def comparable(policy: Policy) -> Policy:
 
 def medcl(sources: Sources, size: int, backend: str, threads: int) -> tuple[Sample, int]:
     """Return a function that makes a batch of samples, and how many those are."""
-    policy = comparable(load_policy("ct"))
-    frames = read_frames(sources, np.arange(BATCH if sources.dims == 2 else SOURCES), sources.dims)
-    render = choose_backend(backend)
-    extra = {"threads": threads} if backend == "fused" else {}
-    return lambda n: render(sources, draw_views(policy, frames, size, 0, first=2 * n), **extra), len(frames)
+    count = BATCH if sources.dims == 2 else SOURCES
+    loader = ViewLoader(
+        sources,
+        np.arange(count),
+        comparable(load_policy("ct")),
+        size,
+        count,
+        seed=0,
+        backend=backend,
+        dims=sources.dims,
+        threads=threads,
+    )
+    return lambda n: loader.batch(np.arange(count), n), count
 
 
 def monai(sources: Sources, size: int, tracked: bool) -> Sample:
@@ -220,66 +231,95 @@ def wall_rate(sample: Sample, per_call: int, seconds: float) -> float:
     return calls * per_call / (time.perf_counter() - begun)
 
 
-def main() -> None:
-    """Print a table a case, and write the figures where asked."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
-    parser.add_argument("--out", type=Path, help="JSON file for the figures")
-    parser.add_argument("--case", choices=list(CASES), help="only this one")
-    chosen = parser.parse_args()
-    torch.set_num_threads(1)
-    figures: dict[str, dict[str, dict[str, float]]] = {}
-    for name in [chosen.case] if chosen.case else CASES:
-        figures[name] = run_case(name, chosen.seconds)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    machine = platform.processor() or platform.machine()
-    print(f"\npeak memory {peak:.0f} MiB; {machine}, torch {torch.__version__}")
-    if chosen.out:
-        chosen.out.write_text(json.dumps({"figures": figures, "peak_mib": peak}, indent=2) + "\n")
+PEERS = {
+    "MONAI Compose": lambda sources, size: monai(sources, size, True),
+    "MONAI untracked": lambda sources, size: monai(sources, size, False),
+    "TorchIO": torchio,
+    "batchgeneratorsv2": batchgenerators,
+}
+OURS = {"medcl torch": "torch", "medcl fused": "fused"}
 
 
-def run_case(name: str, seconds: float) -> dict[str, dict[str, float]]:
-    edge, size, dims = CASES[name]
+def measure_pipeline(name: str, case: str, seconds: float) -> tuple[float, float]:
+    """Return samples a second on one core and on two."""
+    edge, size, dims = CASES[case]
     sources = Sources(edge, dims)
-    peers = {
-        "MONAI Compose": lambda: monai(sources, size, True),
-        "MONAI untracked": lambda: monai(sources, size, False),
-        "TorchIO": lambda: torchio(sources, size),
-        "batchgeneratorsv2": lambda: batchgenerators(sources, size),
-    }
-    table: dict[str, dict[str, float]] = {}
-    for peer, build in peers.items():
-        try:
-            sample = build()
-        except ImportError as error:
-            print(f"{peer}: skipped, {error}")
-            continue
+    if name in PEERS:
+        sample = PEERS[name](sources, size)
         one = rate(sample, 1, seconds)
-        table[peer] = {"one": one, "two": rate_workers(sample, seconds, one)}
-    for backend in ("torch", "fused"):
-        try:
-            sample, count = medcl(sources, size, backend, 1)
-        except UsageError as error:
-            print(f"medcl {backend}: skipped, {error}")
-            continue
-        both, _ = medcl(sources, size, backend, 2)
-        torch.set_num_threads(2 if backend == "torch" else 1)
-        two = wall_rate(both, count, seconds)
-        torch.set_num_threads(1)
-        table[f"medcl {backend}"] = {"one": rate(sample, count, seconds), "two": two}
-    _print(name, table)
+        return one, rate_workers(sample, seconds, one)
+    sample, count = medcl(sources, size, OURS[name], 1)
+    both, _ = medcl(sources, size, OURS[name], 2)
+    one = rate(sample, count, seconds)
+    torch.set_num_threads(2 if name == "medcl torch" else 1)
+    two = wall_rate(both, count, seconds)
+    torch.set_num_threads(1)
+    return one, two
+
+
+def run_case(case: str, rounds: int, seconds: float) -> dict[str, dict[str, float]]:
+    """Let the pipelines take turns, and return medians."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for number in range(rounds):
+        for name in [*PEERS, *OURS]:
+            try:
+                found.setdefault(name, []).append(measure_pipeline(name, case, seconds))
+            except (ImportError, UsageError) as error:
+                if number == 0:
+                    print(f"{name}: skipped, {error}")
+    figures = {name: np.array(pairs) for name, pairs in found.items() if pairs}
+    base = figures["MONAI Compose"][:, 0]
+    best = np.max([pairs[:, 1] for name, pairs in figures.items() if name in PEERS], axis=0)
+    table = {}
+    for name, pairs in figures.items():
+        ratios = pairs / np.stack([base, best], axis=1)
+        values = np.concatenate([np.median(pairs, axis=0), np.median(ratios, axis=0)])
+        table[name] = dict(zip(("one", "two", "one_x_monai", "two_x_best"), values.tolist(), strict=True))
+        table[name] |= {"least_one_x_monai": float(ratios[:, 0].min()), "peak_mib": peak(name, case)}
     return table
 
 
-def _print(name: str, table: dict[str, dict[str, float]]) -> None:
-    base = table.get("MONAI Compose", {}).get("one", float("nan"))
-    peers = [row["two"] for key, row in table.items() if not key.startswith("medcl")]
-    best = max(peers, default=float("nan"))
-    print(f"\n{name}, two views a sample")
-    print(f"{'':20} {'one core':>12} {'x MONAI':>8} {'two cores':>12} {'x best peer':>12}")
-    for key, row in table.items():
-        one, two = row["one"], row["two"]
-        print(f"{key:20} {one:10.1f}/s {one / base:8.1f} {two:10.1f}/s {two / best:12.1f}")
+def peak(name: str, case: str) -> float:
+    """Return the peak memory in MiB of a process that runs one pipeline for a second."""
+    call = [sys.executable, __file__, "--case", case, "--alone", name]
+    return float(subprocess.run(call, check=True, capture_output=True, text=True).stdout.split()[-1])
+
+
+def main() -> None:
+    """Print a table a case, and write the figures where asked."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seconds", type=float, default=1.5, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=5, help="in which the pipelines take turns")
+    parser.add_argument("--out", type=Path, help="JSON file for the figures")
+    parser.add_argument("--case", choices=list(CASES), help="only this one")
+    parser.add_argument("--alone", help="run this pipeline alone and print its peak memory in MiB")
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    if chosen.alone:
+        edge, size, dims = CASES[chosen.case]
+        sources = Sources(edge, dims)
+        ours, theirs = OURS.get(chosen.alone), PEERS.get(chosen.alone)
+        sample = theirs(sources, size) if theirs else medcl(sources, size, ours, 1)[0]
+        rate(sample, 1, 1.0)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        return
+    figures = {}
+    for case in [chosen.case] if chosen.case else CASES:
+        figures[case] = run_case(case, chosen.rounds, chosen.seconds)
+        print_table(case, figures[case])
+    print(f"\n{platform.processor() or platform.machine()}, torch {torch.__version__}")
+    if chosen.out:
+        chosen.out.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def print_table(case: str, table: dict[str, dict[str, float]]) -> None:
+    """Print the medians of one case."""
+    print(f"\n{case}, two views a sample")
+    heads = ("one core", "x MONAI", "(least)", "two cores", "x best peer", "peak MiB")
+    print(" " * 20 + "".join(f"{head:>13}" for head in heads))
+    for name, row in table.items():
+        keys = ("one", "one_x_monai", "least_one_x_monai", "two", "two_x_best", "peak_mib")
+        print(f"{name:20}" + "".join(f"{row[key]:13.1f}" for key in keys), flush=True)
 
 
 if __name__ == "__main__":
