@@ -16,15 +16,15 @@ from medcl.archive.dicom_mosaic import mosaic_frames
 from medcl.archive.dicom_regions import REGIONS, tissue
 from medcl.archive.dicom_suv import RADIOPHARMACEUTICAL, suv_factor
 from medcl.archive.dicom_tags import NATIVE, Elements
-from medcl.archive.dicom_values import identifier, integer, place
+from medcl.archive.dicom_values import identifier, integer, place, text
 from medcl.archive.dicom_voi import CENTER, FUNCTION, TABLES, WIDTH
 from medcl.archive.dicom_walk import elements
-from medcl.archive.flags import dropped, quarantined
+from medcl.archive.flags import Rejected, dropped, quarantined
 from medcl.archive.found import MAX_SCAN_BYTES, is_bomb
 
 PROBE_BYTES = 4096
 MAX_FRAMES = 100_000
-MODALITY_LUT = 0x00283000
+MODALITY_LUT, SERIES_UID = 0x00283000, 0x0020000E
 SEQUENCES = frozenset({*FUNCTIONAL, REGIONS, RADIOPHARMACEUTICAL, MODALITY_LUT, TABLES})
 ELEMENTS = WANTED | PALETTE_TAGS | {CENTER, WIDTH, FUNCTION}
 VIDEO = ("1.2.840.10008.1.2.4.10", "1.2.840.10008.1.2.7")
@@ -51,9 +51,14 @@ def read_header(stream: BinaryIO, size: int) -> DicomHeader | None:
         Rejected: the file is DICOM but carries no usable image (a report, a dose grid, a video), or ends
             before its pixels do, or claims absurd sizes.
     """
+    found = None
     try:
         found = open_elements(stream, size)
         header = None if found is None else header_of(found)
+    except Rejected as verdict:
+        if found is not None:
+            verdict.series = text(found.values.get(SERIES_UID, b""))
+        raise
     except (ArithmeticError, LookupError, TypeError, ValueError, struct.error):
         raise quarantined("BAD_HEADER") from None
     if header is not None and header.shared.sop_class in SEGMENTATIONS:

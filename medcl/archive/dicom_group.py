@@ -43,7 +43,7 @@ class Stack:
         frames: the frames of a multi-frame file in slice order; empty for single-frame files.
         shape: of the array that `assemble` gives.
         spacing_mm: of its spatial axes, None when unknown.
-        unit: `HU`, `SUV`, `a.u.` or `uint8`.
+        unit: `HU`, `SUV`, `Bq/ml`, `a.u.` or `uint8`.
         flags: codes of `medcl.archive.flags`, sorted.
         body_part, manufacturer: words of `dicom_words`, or None.
         patient_id, study_uid, series_uid, site: as the files say; for memory only.
@@ -243,7 +243,9 @@ def _volume_unit(first: Slice) -> str:
     modality, kind = header.shared.modality, header.shared.rescale_type.upper()
     if modality == "CT" and _is_calibrated(first):
         return "HU" if kind in ("", "HU", "US") and "LOCALIZER" not in header.shared.image_type else "a.u."
-    return "SUV" if modality == "PT" and header.suv is not None else "a.u."
+    if modality != "PT":
+        return "a.u."
+    return "SUV" if header.suv is not None else {"BQML": "Bq/ml"}.get(header.shared.units, "a.u.")
 
 
 def _flat(number: int, header: DicomHeader, slices: Sequence[Slice], flags: set[str] | None = None) -> Stack:

@@ -39,6 +39,7 @@ class Outcome:
         header: for DICOM images.
         labels: for DICOM objects that hold labels.
         sidecar: for JSON files that describe an image.
+        lacking: series of a slice that is cut off; raw until it is veiled.
     """
 
     entry: Entry
@@ -52,6 +53,7 @@ class Outcome:
     header: DicomHeader | None = None
     labels: LabelHeader | None = None
     sidecar: Sidecar | None = None
+    lacking: str = field(default="", repr=False)
 
     @property
     def key(self) -> str:
@@ -173,9 +175,11 @@ def _dicom(blank: Outcome, stream: BinaryIO) -> Outcome:
         header = dicom.read_header(stream, blank.size)
     except Rejected as verdict:
         labels = describe(stream) if verdict.code in ("SEG", "NO_PIXELS") else None
-        if labels is None:
+        if labels is not None:
+            return replace(blank, labels=labels)
+        if verdict.code != "TRUNCATED":
             raise
-        return replace(blank, labels=labels)
+        return replace(blank, state=verdict.state, code=verdict.code, lacking=verdict.series)
     if header is None:
         raise dropped("UNKNOWN_FORMAT")
     return replace(blank, header=header)
@@ -190,6 +194,8 @@ def veiled(outcome: Outcome) -> Outcome:
     if outcome.header is not None:
         shared = _veiled(outcome.header.shared, os.environ.get("MEDCL_HOME"))
         return replace(outcome, header=replace(outcome.header, shared=shared))
+    if outcome.lacking:
+        return replace(outcome, lacking=_veil("series", outcome.lacking))
     if outcome.labels is not None:
         series = tuple(sorted(_veil("series", uid) for uid in outcome.labels.series))
         return replace(outcome, labels=replace(outcome.labels, series=series))

@@ -31,22 +31,31 @@ NOTE, REPAIR, GEOMETRY, DOUBT = Severity.NOTE, Severity.REPAIR, Severity.GEOMETR
 FLAGS: dict[str, tuple[Severity, str]] = {
     # geometry of DICOM stacks
     "GAP": (GEOMETRY, "slices are missing; they were interpolated and marked as not measured"),
-    "GAP_LARGE": (DOUBT, "too many slices are missing to interpolate (over 10 %, 3 in a row or 15 mm)"),
+    "GAP_LARGE": (
+        DOUBT,
+        "more slices are missing than may be interpolated (over 10 %, over 3 in a row, or over 15 mm)",
+    ),
     "VARSPACING": (GEOMETRY, "slice distances vary; resampled along the normal to an even grid"),
     "DUP_DROPPED": (REPAIR, "a slice stood twice with the same pixels; one was dropped"),
     "DUP_CONFLICT": (DOUBT, "two slices share a position but differ, and no tag tells them apart"),
     "TILT": (GEOMETRY, "the gantry was tilted; the affine is sheared and exact"),
     "SCOUT": (NOTE, "a localiser or a stack of fewer than four slices"),
-    "MIXED_ORIENT": (GEOMETRY, "the series held several orientations or matrices; it was split"),
-    "SPLIT": (NOTE, "the series held several acquisitions, echoes, phases or kernels; it was split"),
+    "MIXED_ORIENT": (GEOMETRY, "the series held several orientations; it was split by them"),
+    "SPLIT": (
+        NOTE,
+        "the series held several acquisitions, echoes, b-values, phases or kernels; it was split",
+    ),
     "NO_GEOM": (NOTE, "no position in space is known"),
     "SPACING_UNKNOWN": (NOTE, "millimetres per pixel are not known"),
     "SPACING_AT_DETECTOR": (NOTE, "pixel spacing is measured at the detector, not in the patient"),
-    "SINGLE_SLICE": (NOTE, "the stack has one slice, so the distance between slices is its thickness"),
+    "SINGLE_SLICE": (NOTE, "the stack has one slice; its thickness stands for the distance between slices"),
     "MOSAIC": (REPAIR, "slices were tiled into one picture and were taken apart"),
     "FRAMES_SORTED": (NOTE, "frames were not stored in spatial order; they were sorted"),
-    "TRUNCATED_SLICE": (GEOMETRY, "files of this series were cut off and left out"),
-    "IRREGULAR_MATRIX": (GEOMETRY, "files of this series with another matrix were split off"),
+    "TRUNCATED_SLICE": (GEOMETRY, "files of this series were cut off and left out; its ends may be missing"),
+    "IRREGULAR_MATRIX": (
+        GEOMETRY,
+        "the series held several matrices, pixel spacings or frames of reference; it was split",
+    ),
     # geometry of NIfTI
     "XFORM_CONFLICT": (GEOMETRY, "sform and qform disagree about direction: left and right are not certain"),
     "XFORM_UNKNOWN": (GEOMETRY, "neither sform nor qform is set: left and right are not known"),
@@ -68,11 +77,10 @@ FLAGS: dict[str, tuple[Severity, str]] = {
     "PALETTE": (NOTE, "a colour palette was applied"),
     "PRECISE_SCALE": (REPAIR, "slices differ in scale; the precise values of Philips' own scale were taken"),
     "SUV": (NOTE, "turned into standardised uptake values by body weight"),
-    "SUV_UNKNOWN": (NOTE, "PET without the tags that SUV needs; numbers are arbitrary"),
+    "SUV_UNKNOWN": (NOTE, "PET without the tags that SUV needs; numbers stay in its own unit"),
     "RESCALED": (NOTE, "stored numbers were scaled by slope and intercept"),
     "NONFINITE": (REPAIR, "voxels that are no number were masked and filled with the lowest value"),
     "NONFINITE_MANY": (DOUBT, "over 1 % of the voxels are no number"),
-    "CONSTANT": (DOUBT, "all pixels have one value"),
     "COLOUR_VOLUME": (NOTE, "voxels have colour; it stands in a last axis"),
     "ALPHA_DROPPED": (REPAIR, "a transparency channel was dropped"),
     "EXIF_ROTATED": (REPAIR, "the picture was turned as its EXIF tag says"),
@@ -83,9 +91,11 @@ FLAGS: dict[str, tuple[Severity, str]] = {
     "DERIVED": (NOTE, "computed from other images, or a secondary capture"),
     "LOSSY": (NOTE, "was compressed with loss"),
     "BURNED_IN_RISK": (NOTE, "text about the patient may be burned into the pixels"),
-    "LABEL_MAP": (NOTE, "a mask of labels, aligned to its scan by geometry"),
-    "MASK_MISMATCH": (DOUBT, "a mask whose geometry fits no scan of its study"),
-    "CHARSET": (NOTE, "text was not in the character set that the file declares"),
+    "LABEL_MAP": (NOTE, "a mask of labels; it belongs to a scan only where their grids agree"),
+    "MASK_MISMATCH": (
+        DOUBT,
+        "a mask whose geometry is not that of the scan which it is named after or drawn on",
+    ),
     "BAD_VR": (NOTE, "a value did not have the form that its tag demands"),
     "NO_PREAMBLE": (NOTE, "DICOM without preamble or meta header; the transfer syntax was inferred"),
     "TRAILING_DATA": (NOTE, "bytes follow the end of the pixels and were ignored"),
@@ -105,10 +115,9 @@ REASONS: dict[str, str] = {
     "DICOMDIR": "a directory of DICOM files; the files themselves are read",
     "SIDECAR": "a JSON that describes the image of the same name; its modality was taken, nothing else of it",
     "NO_PIXELS": "DICOM without an image (report, plan, structure set or similar)",
-    "DUPLICATE_FILE": "an exact copy of a file that was used",
+    "DUPLICATE_FILE": "the same object with the same pixels as a file that was used",
     "DUPLICATE_SLICE": "a slice that stands twice with the same pixels",
     "DOSE": "a dose grid, not an image",
-    "ICON": "an icon, not an image",
     "NO_IMAGES": "an npz without train_images, val_images or test_images",
     # quarantined: an image that cannot be trusted or read
     "UNREADABLE": "reading the file failed",
@@ -128,7 +137,7 @@ REASONS: dict[str, str] = {
     "UNSUPPORTED_DTYPE": "the pixels have a number type that is not read",
     "CHANGED": "the file changed after it was scanned",
     "MISSING": "the file is no longer there",
-    "MISMATCH": "frames or slices disagree in shape",
+    "MISMATCH": "frames or slices do not fit together, or no longer do",
     "ANALYZE": "Analyze or a NIfTI pair (.hdr/.img); write it as one .nii file",
     "NPZ_SHAPE": "the arrays of an npz are no pictures; write volumes as NIfTI, which carries geometry",
     "NPZ_LABELS": "an npz whose labels do not match its images",
@@ -140,17 +149,19 @@ REASONS: dict[str, str] = {
 class Rejected(Exception):
     """One file or scan that is not used: `state` is "dropped" or "quarantined", `code` says why.
 
-    The message carries the code only: no text of the file ever reaches a log.
+    The message carries the code only: no text of the file ever reaches a log. `series` (its UID, private) is
+    set for a slice that its series lacks.
     """
 
-    def __init__(self, state: State, code: str, flags: Iterable[str] = ()) -> None:
+    def __init__(self, state: State, code: str, flags: Iterable[str] = (), series: str = "") -> None:
         super().__init__(code)
         self.state = state
         self.code = code
         self.flags = tuple(sorted(set(flags)))
+        self.series = series
 
-    def __reduce__(self) -> tuple[type[Rejected], tuple[State, str, tuple[str, ...]]]:
-        return Rejected, (self.state, self.code, self.flags)
+    def __reduce__(self) -> tuple[type[Rejected], tuple[State, str, tuple[str, ...], str]]:
+        return Rejected, (self.state, self.code, self.flags, self.series)
 
 
 def dropped(code: str, *flags: str) -> Rejected:

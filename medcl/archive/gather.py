@@ -91,6 +91,7 @@ def _stacked(
     tables.missing_decoders(dicom.missing_decoders(header for _, header in headers))
     sums = PixelSums(lambda n: open_part(outcomes[n].entry.path, outcomes[n].member))
     stacks, verdicts = dicom.group(headers, sums)
+    stacks = _lacking(stacks, {outcome.lacking for outcome in outcomes})
     became = {n: replace(outcomes[n], state="quarantined", code="BAD_HEADER") for n, _ in headers}
     for number, (state, reason) in verdicts.items():
         became[number] = replace(outcomes[number], state=state, code=reason)
@@ -109,6 +110,17 @@ def _stacked(
             part = json.dumps({"frames": stack.frames, "key": stack.stack_key})
             tables.add_scan(row, [(outcomes[n], part, order) for order, n in enumerate(stack.files)])
     return became, scan_of
+
+
+def _lacking(stacks: Sequence[Stack], series: set[str]) -> list[Stack]:
+    """Return stacks, with a flag on those whose series lacks slices that were cut off."""
+    cut = series - {""}
+    return [
+        replace(stack, flags=tuple(sorted({*stack.flags, "TRUNCATED_SLICE"})))
+        if stack.kind == "volume" and stack.series_uid in cut
+        else stack
+        for stack in stacks
+    ]
 
 
 def _stack_row(stack: Stack) -> ScanRow:

@@ -152,8 +152,9 @@ def _is_whole(chunk: Path) -> bool:
 def _bucket(outcome: Outcome) -> int:
     """Return the bucket of a file, so that what belongs together is never torn apart: a series by its name,
     a NIfTI and its sidecar by theirs."""
-    if outcome.header is not None:
-        return zlib.crc32(outcome.header.shared.series_uid.encode()) % BUCKETS
+    series = outcome.header.shared.series_uid if outcome.header is not None else outcome.lacking
+    if series or outcome.header is not None:
+        return zlib.crc32(series.encode()) % BUCKETS
     return zlib.crc32(os.fsencode(shared_name(outcome.place))) % BUCKETS
 
 

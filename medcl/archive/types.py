@@ -16,7 +16,7 @@ class Scan:
             (projection or ultrasound) is (row, column), colour last; a cine is (frame, row, column).
         affine: (4, 4), voxel index to RAS+ millimetres; `None` for a picture.
         spacing_mm: millimetres between samples along each spatial axis of `array`; `None` when unknown.
-        unit: `HU`, `SUV`, `a.u.` or `uint8`.
+        unit: `HU`, `SUV`, `Bq/ml`, `a.u.` or `uint8`.
         modality: DICOM modality code (`CT`, `MR`, `DX`, `US`, ...) or `unknown`.
         valid: boolean mask of voxels that were measured (padding and filled gaps are False), shaped like the
             spatial axes; `None` when every voxel was.

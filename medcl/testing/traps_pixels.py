@@ -44,7 +44,7 @@ def _pet(scale: float = 1.0, **tags: Any) -> list[Dataset]:
     return slices
 
 
-@trap("11", "PET with a slope of its own in every slice, without the tags of SUV", activity, unit="a.u.",
+@trap("11", "PET with a slope of its own in every slice, without the tags of SUV", activity, unit="Bq/ml",
       tolerance=0.01, flags="SUV_UNKNOWN")  # fmt: skip
 def pet_slopes() -> Files:
     return files(_pet())

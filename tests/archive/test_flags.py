@@ -58,3 +58,8 @@ def test_a_verdict_survives_the_way_between_processes() -> None:
     verdict = pickle.loads(pickle.dumps(quarantined("TRUNCATED", "GAP")))  # noqa: S301 - made here
     assert isinstance(verdict, Rejected)
     assert (verdict.state, verdict.code, verdict.flags) == ("quarantined", "TRUNCATED", ("GAP",))
+
+
+def test_every_code_is_used() -> None:
+    sources = "".join(path.read_text() for path in SOURCES if path.name != "flags.py")
+    assert {code for code in {**FLAGS, **REASONS} if f'"{code}"' not in sources} == set()

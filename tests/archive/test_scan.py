@@ -16,6 +16,7 @@ from archive_samples import mixed_archive, nifti_bytes, npz_bytes, picture_bytes
 from medcl.archive import ArchiveError, Catalog, convert, read, read_all, scan_archive
 from medcl.archive.flags import REASONS
 from medcl.errors import UsageError
+from medcl.testing import phantom
 
 
 def test_every_file_ends_in_one_state(tmp_path: Path) -> None:
@@ -213,3 +214,18 @@ def test_real_archives_are_accounted_for(
 ) -> None:
     summary = scan_archive([data(name)], tmp_path / "catalog").summary()
     assert (summary["files"], summary["used"], summary["scans"]) == (files, files, scans)
+
+
+def test_a_series_that_lacks_its_last_slice_says_so(tmp_path: Path) -> None:
+    made = phantom.files(phantom.series())
+    last = list(made)[-1]
+    (tmp_path / "archive").mkdir()
+    for name, content in made.items():
+        (tmp_path / "archive" / name).write_bytes(content[:-100] if name == last else content)
+    catalog = scan_archive([tmp_path / "archive"], tmp_path / "default")
+    (row,) = catalog.scans.to_dict("records")
+    assert set(row["flags"].split(";")) == {"TRUNCATED_SLICE"}
+    assert "TRUNCATED_SLICE (geometry)" in catalog.explain(row["scan"])
+    assert read(catalog, row["scan"]).array.shape == (48, 40, 23)
+    with pytest.raises(UsageError, match="23 TRUNCATED_SLICE, 1 TRUNCATED"):
+        scan_archive([tmp_path / "archive"], tmp_path / "strict", "strict")
