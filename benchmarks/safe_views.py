@@ -76,7 +76,7 @@ def run(study: StudyConfig, store: Path, views: str, out: Path) -> dict[str, flo
     settings = study.pretrain.model_dump() | {"threads": torch.get_num_threads()}
     config = PretrainConfig(store=store, views=told, **settings)
     if not (out / "summary.json").is_file():
-        with patch("medcl.pretrain.loop.ViewLoader", SimCLRLoader if simclr else ViewLoader):
+        with patch("medcl.pretrain.data.ViewLoader", SimCLRLoader if simclr else ViewLoader):
             pretrain(config, out, resume=(out / "config.yaml").is_file())
     return pd.read_json(out / "summary.json", typ="series").to_dict()
 
