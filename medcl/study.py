@@ -149,13 +149,15 @@ def _images(views: ViewsConfig) -> Images:
 def _save_model(
     config: StudyConfig, bench: Bench, budgets: Sequence[Budget], predictions: pd.DataFrame, folder: Path
 ) -> None:
-    """Fit the primary arm once more at the largest budget and keep it for `medcl predict`."""
+    """Fit the primary arm, if it is a network, once more at the largest budget: for `medcl predict`."""
     cell = Cell(config.primary.arm, budgets[-1], config.seeds[0])
     chosen = (predictions["arm"] == cell.arm) & (predictions["budget"] == cell.budget.text)
     validation = predictions[chosen & (predictions["seed"] == cell.seed) & (predictions["split"] == "val")]
     labelled = draw_labels(bench.task, cell.budget, cell.seed)
     arm = arm_names(config.pretrain.method.name)[cell.arm]
     outcome = arm(bench, labelled, cell.seed, labelled.val)
+    if outcome.classifier is None:
+        return
     Model(
         classifier=outcome.classifier,
         views=config.views,
@@ -231,9 +233,17 @@ def _describe_arms(config: StudyConfig) -> dict[str, str]:
     method, network = config.pretrain.method.name, config.pretrain.encoder.name
     known = {
         f"{method}-probe": f"logistic regression on frozen features of the pretrained {network}",
-        f"{method}-finetune": f"the pretrained {network}, trained further on the labels",
+        f"{method}-finetune": f"the pretrained {network} with that probe as head, all trained on the labels",
+        f"{method}-fixmatch": "the same, with pseudo-labels of unlabelled training scans",
+        f"{method}-mean-teacher": "the same, in agreement with its own running average on unlabelled scans",
+        f"{method}-distil": "a student of the fine-tuned network on labelled and unlabelled training scans",
         "supervised": f"the same {network} from random weights, trained on the labels (the baseline)",
         "random-probe": f"logistic regression on features of a {network} with random weights (control)",
+        "classical": "logistic regression on intensity and texture",
+        "shuffled-labels": "the probe, taught shuffled labels (control)",
+        "metadata-only": "logistic regression on scanner, site, matrix and spacing (control)",
+        "background-only": "logistic regression on the rim of the image (control)",
+        "size-and-mean": "logistic regression on the scan's size and mean value (control)",
     }
     return {arm: known[arm] for arm in config.arms}
 

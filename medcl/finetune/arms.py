@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,14 @@ import numpy as np
 from medcl.finetune.budgets import Labelled
 from medcl.finetune.features import Images, extract_features
 from medcl.finetune.probe import fit_probe
+from medcl.finetune.semi import Distillation, FixMatch, MeanTeacher
+from medcl.finetune.tables import background, metadata, size_and_mean, texture
 from medcl.finetune.task import Task
-from medcl.finetune.training import Classifier, TrainingConfig, predict, train_classifier
+from medcl.finetune.training import Classifier, Objective, TrainingConfig, predict, train_classifier
 from medcl.pretrain.encoders import Encoder, EncoderConfig, build_encoder
+from medcl.store import Store
+
+Table = Callable[[Store, Images], np.ndarray]
 
 
 class Bench:
@@ -38,6 +44,7 @@ class Bench:
         self.task, self.images, self.training = task, images, training
         self.pretrained, self.network = pretrained, network
         self._features: dict[int | None, np.ndarray] = {}
+        self._tables: dict[Table, np.ndarray] = {}
 
     def encoder(self, seed: int | None = None) -> Encoder:
         """Return the pretrained encoder, or one with random weights by seed."""
@@ -53,14 +60,28 @@ class Bench:
             self._features[seed] = extract_features(self.encoder(seed), self.task.store, self.images)
         return self._features[seed]
 
+    def table(self, describe: Table) -> np.ndarray:
+        """Return columns (scans of the store, F) that need no network."""
+        if describe not in self._tables:
+            self._tables[describe] = describe(self.task.store, self.images)
+        return self._tables[describe]
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """The fitted classifier, its probabilities (n,) of the rows asked for, and its choices on validation."""
+    """What an arm came to.
 
-    classifier: Classifier
+    Attributes:
+        classifier: the fitted network; None where there is none.
+        probability: (n,) of the positive class, of the rows asked for.
+        chosen: on validation.
+        parameters: how many were there to fit, for arms without a network.
+    """
+
+    classifier: Classifier | None
     probability: np.ndarray
     chosen: dict[str, Any]
+    parameters: int = 0
 
 
 Arm = Callable[[Bench, Labelled, int, np.ndarray], Outcome]
@@ -77,8 +98,25 @@ def random_probe(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) 
 
 
 def finetune(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
-    """Train the whole network from the pretrained encoder."""
-    return _network(bench, bench.encoder(), labelled, seed, rows)
+    """Train the whole network from the linear probe on the pretrained encoder (Kumar et al. 2022)."""
+    return _network(bench, _probed(bench, labelled), labelled, seed, rows)
+
+
+def fixmatch(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
+    """Fine-tune with pseudo-labels of the unlabelled scans."""
+    return _network(bench, _probed(bench, labelled), labelled, seed, rows, FixMatch)
+
+
+def mean_teacher(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
+    """Fine-tune in agreement with the network's own running average on the unlabelled scans."""
+    return _network(bench, _probed(bench, labelled), labelled, seed, rows, MeanTeacher)
+
+
+def distil(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
+    """Train a student on what the fine-tuned network says of the unlabelled scans."""
+    start = _probed(bench, labelled)
+    teacher, _ = train_classifier(start, bench.task, labelled, bench.images, bench.training, seed)
+    return _network(bench, start, labelled, seed, rows, partial(Distillation, teacher=teacher))
 
 
 def supervised(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
@@ -86,18 +124,49 @@ def supervised(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) ->
     return _network(bench, bench.encoder(seed), labelled, seed, rows)
 
 
+def shuffled_labels(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
+    """Linear probe on the pretrained encoder, taught shuffled labels: chance, or there is a leak."""
+    shuffled, generator = bench.task.truth.copy(), np.random.default_rng(seed)
+    for part in (labelled.train, labelled.val):
+        shuffled[part] = generator.permutation(shuffled[part])
+    fitted = fit_probe(bench.features(), replace(bench.task, truth=shuffled), labelled)
+    return Outcome(None, fitted.predict_proba(bench.features()[rows])[:, 1], {"C": fitted.C})
+
+
+def _from_table(describe: Table, bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
+    """Logistic regression, chosen as the linear probe is, on columns that need no network."""
+    columns = bench.table(describe)
+    fitted = fit_probe(columns, bench.task, labelled)
+    probability = fitted.predict_proba(columns[rows])[:, 1]
+    return Outcome(None, probability, {"C": fitted.C}, columns.shape[1] + 1)
+
+
 ARMS: dict[str, Arm] = {
     "probe": probe,
     "finetune": finetune,
     "supervised": supervised,
     "random-probe": random_probe,
+    "fixmatch": fixmatch,
+    "mean-teacher": mean_teacher,
+    "distil": distil,
+    "classical": partial(_from_table, texture),
+    "shuffled-labels": shuffled_labels,
+    "metadata-only": partial(_from_table, metadata),
+    "background-only": partial(_from_table, background),
+    "size-and-mean": partial(_from_table, size_and_mean),
 }
+
+OF_THE_METHOD = ("probe", "finetune", "fixmatch", "mean-teacher", "distil")
+"""Arms that start from the pretrained encoder: the method's name goes before theirs."""
 
 
 def arm_names(method: str) -> dict[str, Arm]:
     """Return the arms under the names they have in predictions: `simclr-probe`, ..., `supervised`."""
-    own = ("probe", "finetune")
-    return {(f"{method}-{name}" if name in own else name): arm for name, arm in ARMS.items()}
+    return {(f"{method}-{name}" if name in OF_THE_METHOD else name): arm for name, arm in ARMS.items()}
+
+
+def _probed(bench: Bench, labelled: Labelled) -> Classifier:
+    return Classifier.from_probe(bench.encoder(), fit_probe(bench.features(), bench.task, labelled))
 
 
 def _probe(bench: Bench, encoder_seed: int | None, labelled: Labelled, rows: np.ndarray) -> Outcome:
@@ -107,6 +176,15 @@ def _probe(bench: Bench, encoder_seed: int | None, labelled: Labelled, rows: np.
     return Outcome(classifier, fitted.predict_proba(features[rows])[:, 1], {"C": fitted.C})
 
 
-def _network(bench: Bench, encoder: Encoder, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
-    classifier, chosen = train_classifier(encoder, bench.task, labelled, bench.images, bench.training, seed)
+def _network(
+    bench: Bench,
+    start: Encoder | Classifier,
+    labelled: Labelled,
+    seed: int,
+    rows: np.ndarray,
+    objective: Callable[..., Objective] = Objective,
+) -> Outcome:
+    classifier, chosen = train_classifier(
+        start, bench.task, labelled, bench.images, bench.training, seed, objective
+    )
     return Outcome(classifier, predict(classifier, bench.task.store, rows, bench.images), chosen)

@@ -15,6 +15,7 @@ from medcl.files import read_json, write_json, write_table
 from medcl.finetune.arms import Arm, Bench, Outcome, arm_names
 from medcl.finetune.budgets import Budget, draw_labels
 from medcl.finetune.task import Task
+from medcl.finetune.training import Classifier
 from medcl.progress import track
 
 
@@ -96,11 +97,15 @@ def _cost(cell: Cell, outcome: Outcome, train: int, val: int, seconds: float) ->
         "budget": cell.budget.text,
         "seed": cell.seed,
         "seconds": round(seconds, 3),
-        "parameters": sum(p.numel() for p in outcome.classifier.parameters()),
+        "parameters": outcome.parameters or _parameters(outcome.classifier),
         "train_labels": train,
         "val_labels": val,
         "chosen": ", ".join(f"{name}={value:.6g}" for name, value in outcome.chosen.items()),
     }
+
+
+def _parameters(classifier: Classifier | None) -> int:
+    return 0 if classifier is None else sum(p.numel() for p in classifier.parameters())
 
 
 def _predictions(task: Task, cell: Cell, rows: np.ndarray, validation: int, outcome: Outcome) -> pd.DataFrame:

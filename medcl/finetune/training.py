@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 from sklearn.metrics import log_loss
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -21,7 +22,7 @@ from medcl.finetune.task import Task
 from medcl.pretrain.encoders import Encoder
 from medcl.pretrain.optimisers import cosine_rate
 from medcl.store import Store
-from medcl.views import ViewLoader
+from medcl.views import ViewBatch, ViewLoader
 
 
 class TrainingConfig(Config):
@@ -33,6 +34,8 @@ class TrainingConfig(Config):
         learning_rates: the search space; each is one trial, chosen between on validation.
         weight_decay: AdamW's.
         evaluations: how often a trial is held against the validation scans; its best state is kept.
+        layer_decay: pretrained networks learn slower by this factor a stage, from the head down (Howard &
+            Ruder 2018, section 3.2); networks from random weights learn at one rate.
     """
 
     steps: PositiveInt = 150
@@ -40,6 +43,7 @@ class TrainingConfig(Config):
     learning_rates: tuple[float, ...] = (1e-3, 3e-4)
     weight_decay: float = 1e-2
     evaluations: PositiveInt = 5
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 0.8
 
 
 class Classifier(nn.Module):
@@ -70,26 +74,84 @@ class Classifier(nn.Module):
         return logits
 
 
+class Objective:
+    """What a training step minimises: cross-entropy of the labelled scans, both classes counting the same.
+
+    Semi-supervised training adds terms of its own (`medcl.finetune.semi`).
+
+    Args:
+        classifier: the network that is trained.
+        task, labelled, images, config, seed: as in `train_classifier`.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        task: Task,
+        labelled: Labelled,
+        images: Images,
+        config: TrainingConfig,
+        seed: int,
+    ) -> None:
+        self.classifier = classifier
+        self.truth = torch.tensor(task.truth, dtype=torch.float32)
+        share = float(self.truth[labelled.train].mean())
+        self.weight = torch.tensor([0.5 / (1 - share), 0.5 / share])
+
+    def loss(self, batch: ViewBatch) -> Tensor:
+        """Return the loss of a batch of labelled scans."""
+        truth = self.truth[batch.rows]
+        return F.binary_cross_entropy_with_logits(
+            self.classifier(batch.data), truth, self.weight[truth.long()]
+        )
+
+    def stepped(self) -> None:
+        """Hear that the optimiser has moved the classifier."""
+
+    @property
+    def kept(self) -> Classifier:
+        """The network that is held against the validation scans and kept."""
+        return self.classifier
+
+
 def train_classifier(
-    encoder: Encoder,
+    start: Encoder | Classifier,
     task: Task,
     labelled: Labelled,
     images: Images,
     config: TrainingConfig,
     seed: int,
+    objective: Callable[..., Objective] = Objective,
 ) -> tuple[Classifier, dict[str, float]]:
-    """Train a classifier from the weights of `encoder`, chosen on the labelled validation scans.
+    """Train a classifier, chosen on the labelled validation scans.
+
+    Args:
+        start: an encoder, which gets a new head and learns at one rate; or a classifier whose head fits its
+            encoder already, such as a linear probe (Kumar et al. 2022): it learns with `layer_decay`, and is
+            itself the first state to choose from.
+        task: scans and truth.
+        labelled: the rows whose labels may be used.
+        images: how scans are shown.
+        config: steps, rates, choices.
+        seed: of the views and their order.
+        objective: what is minimised.
 
     Returns:
         The best classifier in evaluation mode, and what was chosen: `lr`, `step`, `val_auroc`.
     """
-    trials = []
+    fresh = isinstance(start, Encoder)
+    first = Classifier(start) if isinstance(start, Encoder) else start
+    decay = 1.0 if fresh else config.layer_decay
+    states = [] if fresh else [_state(first, task, labelled, images, 0.0, 0)]
     for lr in config.learning_rates:
-        classifier = Classifier(copy.deepcopy(encoder).requires_grad_(True))
-        states = _train(classifier, task, labelled, images, config, lr, seed)
-        trials.append(max(states, key=lambda state: state.score))
-    best = max(trials, key=lambda state: state.score)
-    chosen = Classifier(copy.deepcopy(encoder))
+        classifier = copy.deepcopy(first).requires_grad_(True)
+        told = objective(classifier, task, labelled, images, config, seed)
+        trial = _train(
+            told, _groups(classifier, config.weight_decay, lr, decay), task, labelled, images, config, seed
+        )
+        states.append(max(trial, key=lambda state: state.score))
+    best = max(states, key=lambda state: state.score)
+    chosen = copy.deepcopy(first)
     chosen.load_state_dict(best.weights)
     return chosen.eval(), {"lr": best.lr, "step": best.step, "val_auroc": best.score[0]}
 
@@ -103,57 +165,77 @@ class _State:
     weights: dict[str, Tensor]
 
 
+def _state(
+    classifier: Classifier, task: Task, labelled: Labelled, images: Images, lr: float, step: int
+) -> _State:
+    weights = {name: value.clone() for name, value in classifier.state_dict().items()}
+    return _State(_score(classifier, task, labelled.val, images), lr, step, weights)
+
+
 def _train(
-    classifier: Classifier,
+    objective: Objective,
+    groups: list[dict[str, Any]],
     task: Task,
     labelled: Labelled,
     images: Images,
     config: TrainingConfig,
-    lr: float,
     seed: int,
 ) -> Iterator[_State]:
     """Train once, yielding the state at each evaluation."""
-    optimiser = torch.optim.AdamW(_groups(classifier, config.weight_decay), lr=lr)
-    truth = torch.tensor(task.truth, dtype=torch.float32)
-    share = float(truth[labelled.train].mean())
-    weight = torch.tensor([0.5 / (1 - share), 0.5 / share])
+    optimiser = torch.optim.AdamW(groups)
+    peaks = [group["lr"] for group in groups]
     every = max(1, config.steps // config.evaluations)
-    for step, batch in enumerate(_endless(task.store, labelled.train, images, config, seed)):
+    for step, batch in enumerate(endless(task.store, labelled.train, images, config.batch_size, seed)):
         if step == config.steps:
             return
-        for group in optimiser.param_groups:
-            group["lr"] = lr * cosine_rate(step, config.steps, 0.1 * config.steps)
-        target = truth[batch.rows]
-        classifier.train()
-        loss = F.binary_cross_entropy_with_logits(classifier(batch.data), target, weight[target.long()])
+        for group, peak in zip(optimiser.param_groups, peaks, strict=True):
+            group["lr"] = peak * cosine_rate(step, config.steps, 0.1 * config.steps)
+        objective.classifier.train()
+        loss = objective.loss(batch)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+        objective.stepped()
         if (step + 1) % every == 0:
-            weights = {name: value.clone() for name, value in classifier.state_dict().items()}
-            yield _State(_score(classifier, task, labelled.val, images), lr, step + 1, weights)
+            yield _state(objective.kept, task, labelled, images, max(peaks), step + 1)
 
 
-def _groups(module: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Biases and normalisation layers are not decayed."""
-    parameters = list(module.parameters())
-    return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+def _groups(classifier: Classifier, weight_decay: float, lr: float, decay: float) -> list[dict[str, Any]]:
+    """One group of weights and one of biases and normalisation, which are not decayed, for each stage."""
+    stages = [
+        stage for stage in classifier.encoder.network.children() if any(True for _ in stage.parameters())
     ]
+    groups = []
+    for depth, stage in enumerate([classifier.head, *reversed(stages)]):
+        parameters = list(stage.parameters())
+        for chosen, wd in (
+            ([p for p in parameters if p.ndim > 1], weight_decay),
+            ([p for p in parameters if p.ndim <= 1], 0.0),
+        ):
+            groups.append({"params": chosen, "lr": lr * decay**depth, "weight_decay": wd})
+    return groups
 
 
-def _endless(store: Store, train: np.ndarray, images: Images, config: TrainingConfig, seed: int) -> Iterator:
-    """Yield augmented batches of the labelled scans, epoch after epoch."""
-    batch_size = min(config.batch_size, len(train))
+def endless(
+    store: Store,
+    rows: np.ndarray,
+    images: Images,
+    batch_size: int,
+    seed: int,
+    draw: Literal["bag", "whole"] = "bag",
+) -> Iterator[ViewBatch]:
+    """Yield shuffled batches of views of `rows`, augmented (`bag`) or not (`whole`), epoch after epoch.
+
+    Both come in the same order for the same rows and seed.
+    """
     loader = ViewLoader(
         store,
-        train,
+        rows,
         images.policy,
         size=images.size,
-        batch_size=batch_size,
+        batch_size=min(batch_size, len(rows)),
         seed=seed,
-        draw="bag",
+        draw=draw,
         count=images.slices,
     )
     epoch = 0

@@ -73,7 +73,7 @@ def test_training_is_repeatable(task: Task, bench: Bench) -> None:
         )
         for _ in range(2)
     ]
-    np.testing.assert_array_equal(*twice)
+    np.testing.assert_array_equal(twice[0], twice[1])
 
 
 def test_a_probe_as_a_linear_head_says_the_same(task: Task, bench: Bench) -> None:

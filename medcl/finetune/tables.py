@@ -1,0 +1,99 @@
+"""What can be said of a scan without a network: columns of numbers for the classical arm and the controls.
+
+Each function returns (scans of the store, columns), every column standardised over the training scans, whose
+labels it does not need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import ndimage
+from torch.nn import functional as F
+
+from medcl.finetune.features import Images, whole_views
+from medcl.store import Store
+
+METADATA = ("modality", "manufacturer", "site", "body_part", "unit", "kind", "flags")
+SCALES_PX = (1.0, 2.0, 4.0)
+GRID, RIM = 16, 2
+"""Background: a view is averaged on this grid, of which so many cells from each edge are kept."""
+
+
+def texture(store: Store, images: Images) -> np.ndarray:
+    """Intensity and texture: percentiles, mean, deviation, and edges and blobs at three scales.
+
+    Edges are Gaussian gradient magnitudes, blobs absolute Laplacians of Gaussians (Lindeberg 1998); of each
+    the mean, the deviation and the 95th percentile. A volume's columns are mean and maximum over its slices.
+    """
+    return _over_slices(store, images, _texture)
+
+
+def background(store: Store, images: Images) -> np.ndarray:
+    """The rim of the image alone, an eighth of its edge on each side, averaged on a coarse grid.
+
+    It is standardised within itself, for the window of a view follows the whole image: a bright lesion would
+    otherwise be told by a dark rim.
+    """
+    return _over_slices(store, images, _rim)
+
+
+def metadata(store: Store, images: Images) -> np.ndarray:
+    """What is known without looking: scanner, site, matrix, spacing, modality, flags."""
+    scans = store.scans
+    words = [name for name in METADATA if name in scans]
+    columns = [pd.get_dummies(scans[words].astype("string").fillna("none")).to_numpy(float)]
+    columns += [_numbers(scans[name]) for name in ("shape", "spacing_mm")]
+    return _standardise(np.concatenate(columns, axis=1), store)
+
+
+def size_and_mean(store: Store, images: Images) -> np.ndarray:
+    """The scan's size in pixels and its mean value."""
+    mean = np.array([[float(np.mean(store.array(row)))] for row in range(len(store))])
+    return _standardise(np.concatenate([_numbers(store.scans["shape"]), mean], axis=1), store)
+
+
+def _over_slices(store: Store, images: Images, describe: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    rows = []
+    for batch in whole_views(store, range(len(store)), images):
+        for scan in batch.data.mean(dim=2).numpy():
+            each = np.stack([describe(view) for view in scan])
+            rows.append(np.concatenate([each.mean(axis=0), each.max(axis=0)]))
+    return _standardise(np.stack(rows), store)
+
+
+def _texture(view: np.ndarray) -> np.ndarray:
+    found = [*np.percentile(view, (5, 25, 50, 75, 95)), view.mean(), view.std()]
+    for sigma in SCALES_PX:
+        edges = ndimage.gaussian_gradient_magnitude(view, sigma)
+        blobs = np.abs(ndimage.gaussian_laplace(view, sigma))
+        for image in (edges, blobs):
+            found += [image.mean(), image.std(), np.percentile(image, 95)]
+    return np.array(found)
+
+
+def _rim(view: np.ndarray) -> np.ndarray:
+    cells = F.adaptive_avg_pool2d(torch.from_numpy(view)[None], GRID)[0].numpy()
+    kept = np.ones((GRID, GRID), bool)
+    kept[RIM:-RIM, RIM:-RIM] = False
+    rim: np.ndarray = cells[kept]
+    return (rim - rim.mean()) / (rim.std() + 1e-6)
+
+
+def _numbers(lists: pd.Series) -> np.ndarray:
+    """Return (n, 3) from lists of two or three numbers, or None; what is absent is 0."""
+    rows = [[] if value is None or np.ndim(value) == 0 else list(value) for value in lists]
+    return np.array([[*row, 0, 0, 0][:3] for row in rows], float)
+
+
+def _standardise(columns: np.ndarray, store: Store) -> np.ndarray:
+    pool = columns[store.rows("train")]
+    deviation = pool.std(axis=0)
+    varying = deviation > 1e-9
+    if not varying.any():
+        return np.zeros((len(columns), 1))
+    scaled: np.ndarray = (columns[:, varying] - pool[:, varying].mean(axis=0)) / deviation[varying]
+    return scaled

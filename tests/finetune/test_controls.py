@@ -1,0 +1,94 @@
+"""Controls and the classical baseline: what each can and cannot see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from medcl.archive import scan_archive
+from medcl.evaluate import evaluate
+from medcl.evaluate.controls import control_warnings
+from medcl.finetune import Budget, Images, Task, TrainingConfig, draw_labels, make_task
+from medcl.finetune.arms import ARMS, Bench
+from medcl.finetune.cells import plan_cells, run_cells
+from medcl.pretrain import EncoderConfig, build_encoder
+from medcl.store import Store, prepare
+from medcl.views import load_policy
+
+NETWORK = EncoderConfig(name="resnet10", width=8, stem="compact")
+CONTROLS = ("shuffled-labels", "metadata-only", "background-only", "size-and-mean")
+
+
+def bench_of(store: Store) -> Bench:
+    torch.set_num_threads(1)
+    task = make_task(store, "0", "1")
+    images = Images(load_policy("cxr"), 32, 1)
+    return Bench(task, images, TrainingConfig(), build_encoder(NETWORK, 0).eval(), NETWORK)
+
+
+@pytest.fixture(scope="module")
+def bench(store: Store) -> Bench:
+    return bench_of(store)
+
+
+@pytest.fixture(scope="module")
+def confounded(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """Noise without any disease, but positives carry a bright strip at the edge, as from another scanner."""
+    folder = tmp_path_factory.mktemp("confounded")
+    generator = np.random.default_rng(1)
+    arrays: dict[str, np.ndarray] = {}
+    for split, count in (("train", 120), ("val", 60), ("test", 80)):
+        images = generator.normal(100, 20, (count, 32, 32))
+        truth = np.arange(count) % 2
+        images[truth == 1, :2, 4:12] += 60
+        arrays |= {f"{split}_images": images.clip(0, 255).astype(np.uint8), f"{split}_labels": truth[:, None]}
+    np.savez(folder / "set.npz", **arrays)
+    return bench_of(prepare(scan_archive([folder / "set.npz"], folder / "catalog"), folder / "store"))
+
+
+def score(bench: Bench, arm: str, seed: int = 0) -> float:
+    task: Task = bench.task
+    outcome = ARMS[arm](bench, draw_labels(task, Budget.parse("all"), seed), seed, task.test)
+    return float(roc_auc_score(task.truth[task.test], outcome.probability))
+
+
+def test_texture_sees_the_disease_and_the_rim_does_not(bench: Bench) -> None:
+    assert score(bench, "classical") > 0.9
+    assert score(bench, "background-only") < 0.7
+
+
+def test_a_border_artefact_is_caught_by_the_rim(confounded: Bench) -> None:
+    assert score(confounded, "background-only") > 0.95
+
+
+def test_shuffled_labels_are_chance(bench: Bench) -> None:
+    assert np.mean([score(bench, "shuffled-labels", seed) for seed in range(12)]) == pytest.approx(
+        0.5, abs=0.12
+    )
+
+
+def test_metadata_of_equal_scans_says_nothing(bench: Bench) -> None:
+    assert score(bench, "metadata-only") == pytest.approx(0.5)
+
+
+def test_metadata_tell_a_label_that_hangs_on_the_site(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    sites = bench.task.store.scans.assign(site=[f"site-{max(t, 0)}" for t in bench.task.truth])
+    own = bench_of(bench.task.store)
+    monkeypatch.setattr(type(own.task.store), "scans", property(lambda _: sites), raising=False)
+    assert score(own, "metadata-only") == 1.0
+
+
+def test_the_report_warns_of_a_confounded_set(confounded: Bench, tmp_path: Path) -> None:
+    cells = plan_cells([*CONTROLS, "classical", "simclr-probe"], [Budget.parse("all")], [0, 1], "simclr")
+    predictions, costs = run_cells(confounded, cells, tmp_path, "simclr")
+    result = evaluate(predictions, baseline="classical", draws=200)
+    warned = " ".join(control_warnings(result.arms))
+    assert "background-only" in warned
+    assert "shuffled-labels" not in warned
+    assert isinstance(costs, pd.DataFrame)
+    assert (costs.set_index("arm")["parameters"].drop("shuffled-labels") > 0).all()

@@ -1,0 +1,142 @@
+"""Semi-supervised objectives, layer-wise rates, and training from a probe."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from medcl.finetune import Budget, Images, Task, TrainingConfig, draw_labels, fit_probe, make_task, predict
+from medcl.finetune.arms import ARMS, Bench
+from medcl.finetune.semi import Distillation, FixMatch, MeanTeacher
+from medcl.finetune.training import Classifier, _groups, endless, train_classifier
+from medcl.pretrain import EncoderConfig, build_encoder
+from medcl.store import Store
+from medcl.views import load_policy
+
+NETWORK = EncoderConfig(name="resnet10", width=8, stem="compact")
+SETTINGS = TrainingConfig(steps=40, batch_size=16, learning_rates=(3e-3,), evaluations=4)
+
+
+@pytest.fixture(scope="module")
+def task(store: Store) -> Task:
+    torch.set_num_threads(1)
+    return make_task(store, "0", "1")
+
+
+@pytest.fixture(scope="module")
+def bench(task: Task) -> Bench:
+    return Bench(task, Images(load_policy("cxr"), 32, 1), SETTINGS, build_encoder(NETWORK, 0).eval(), NETWORK)
+
+
+@pytest.fixture(scope="module")
+def classifier(task: Task, bench: Bench) -> Classifier:
+    labelled = draw_labels(task, Budget.parse("20/class"), 0)
+    return Classifier.from_probe(bench.encoder(), fit_probe(bench.features(), task, labelled))
+
+
+@pytest.mark.parametrize("arm", ["fixmatch", "mean-teacher", "distil"])
+def test_semi_supervised_arms_learn_the_task(task: Task, bench: Bench, arm: str) -> None:
+    labelled = draw_labels(task, Budget.parse("20/class"), 0)
+    outcome = ARMS[arm](bench, labelled, 0, task.test)
+    assert roc_auc_score(task.truth[task.test], outcome.probability) > 0.8
+    assert outcome.classifier is not None
+    told = predict(outcome.classifier, task.store, task.test, bench.images)
+    np.testing.assert_array_equal(told, outcome.probability)
+
+
+def test_no_label_outside_the_budget_is_used(task: Task, bench: Bench) -> None:
+    """Flipping every other training label changes nothing."""
+    labelled = draw_labels(task, Budget.parse("5/class"), 0)
+    others = np.setdiff1d(task.train, labelled.train)
+    truth = task.truth.copy()
+    truth[others] = 1 - truth[others]
+    truth[task.test] = 1 - truth[task.test]
+    few = TrainingConfig(steps=4, batch_size=8, learning_rates=(1e-3,), evaluations=1)
+    for arm in ("fixmatch", "mean-teacher", "distil", "probe", "supervised", "classical"):
+        said = []
+        for told in (task, replace(task, truth=truth)):
+            own = Bench(told, bench.images, few, bench.pretrained, NETWORK)
+            said.append(ARMS[arm](own, labelled, 0, task.test).probability)
+        assert np.array_equal(said[0], said[1]), arm
+
+
+def test_plain_and_varied_views_come_in_the_same_order(task: Task, bench: Bench) -> None:
+    plain, varied = (
+        endless(task.store, task.store.rows("train"), bench.images, 32, 7, draw) for draw in ("whole", "bag")
+    )
+    for _ in range(6):
+        one, other = next(plain), next(varied)
+        assert torch.equal(one.rows, other.rows)
+        assert not torch.equal(one.data, other.data)
+
+
+def test_fixmatch_leaves_out_what_it_is_not_sure_of(
+    task: Task, bench: Bench, classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labelled = draw_labels(task, Budget.parse("20/class"), 0)
+    batch = next(endless(task.store, labelled.train, bench.images, 16, 0))
+    arguments = (classifier, task, labelled, bench.images, SETTINGS, 0)
+    with torch.no_grad():
+        classifier.train()
+        monkeypatch.setattr(FixMatch, "CONFIDENCE", 1.1)
+        none = FixMatch(*arguments).loss(batch)
+        monkeypatch.setattr(FixMatch, "CONFIDENCE", 0.5)
+        all_of_them = FixMatch(*arguments).loss(batch)
+    assert all_of_them > none
+
+
+def test_a_mean_teacher_is_the_running_average(task: Task, bench: Bench, classifier: Classifier) -> None:
+    labelled = draw_labels(task, Budget.parse("20/class"), 0)
+    told = MeanTeacher(classifier, task, labelled, bench.images, SETTINGS, 0)
+    old = told.kept.head.weight.clone()
+    assert told.ramp() == 0
+    told.step = 99
+    with torch.no_grad():
+        told.classifier.head.weight.add_(1)
+        told.stepped()
+        told.classifier.head.weight.sub_(1)
+    torch.testing.assert_close(told.kept.head.weight, old + 0.01)
+    assert told.ramp() == 1
+
+
+def test_a_teacher_s_order_of_scans_is_kept_and_its_spread_is_not(
+    task: Task, bench: Bench, classifier: Classifier
+) -> None:
+    labelled = draw_labels(task, Budget.parse("20/class"), 0)
+    told = Distillation(classifier, task, labelled, bench.images, SETTINGS, 0, teacher=classifier)
+    pool = task.store.rows("train")
+    said = predict(classifier, task.store, pool, bench.images)
+    soft = told.soft[pool].double().numpy()
+    assert (
+        np.argsort(soft, kind="stable") == np.argsort(said.astype(np.float32), kind="stable")
+    ).mean() > 0.95
+    assert np.std(np.log(soft / (1 - soft))) == pytest.approx(Distillation.SPREAD, rel=1e-3)
+
+
+def test_rates_fall_from_the_head_down_and_every_weight_learns(classifier: Classifier) -> None:
+    groups = _groups(classifier, 0.01, 1e-3, 0.5)
+    assert sum(p.numel() for g in groups for p in g["params"]) == sum(
+        p.numel() for p in classifier.parameters()
+    )
+    assert groups[0]["lr"] == 1e-3
+    assert [g["lr"] for g in groups] == sorted((g["lr"] for g in groups), reverse=True)
+    assert groups[-1]["lr"] < 1e-3 / 8
+    assert all((g["weight_decay"] > 0) == (p.ndim > 1) for g in groups for p in g["params"])
+
+
+def test_training_from_a_probe_never_does_worse_on_validation(
+    task: Task, bench: Bench, classifier: Classifier
+) -> None:
+    labelled = draw_labels(task, Budget.parse("20/class"), 0)
+    wild = TrainingConfig(steps=4, batch_size=8, learning_rates=(10.0,), evaluations=1)
+    trained, chosen = train_classifier(classifier, task, labelled, bench.images, wild, 0)
+    said = roc_auc_score(
+        task.truth[labelled.val], predict(classifier, task.store, labelled.val, bench.images)
+    )
+    assert chosen["val_auroc"] >= said
+    if chosen["step"] == 0:
+        assert torch.equal(trained.head.weight, classifier.head.weight)
