@@ -152,7 +152,7 @@ def views(
     from medcl.views.sheet import contact_sheet
 
     opened = Store.open(store)
-    rows = np.random.default_rng(seed).permutation(len(opened))[:scans]
+    rows = np.random.default_rng(seed).permutation(opened.showable())[:scans]
     contact_sheet(opened, [int(row) for row in np.sort(rows)], load_policy(policy, variant), size, seed, out)
     print(f"{out}: {len(rows)} scans")
 

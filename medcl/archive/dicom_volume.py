@@ -17,6 +17,8 @@ from medcl.archive.geometry import canonical_affine, canonical_axes, spacing
 from medcl.archive.types import Scan
 
 CORNER_SHARE = 0.005
+AIR, WATER, PEAK_SHARE = (-1100, -850), (-200, 200), 0.05
+"""HU between which a body scan in air has at least this share of its voxels each."""
 
 
 class Canvas:
@@ -88,6 +90,8 @@ def volume(stack: Stack, read: Callable[[int], Measured]) -> Scan:
         canvas.write(number, read(number))
     array, padding = canvas.finished(), canvas.padding
     flags = set(stack.flags)
+    if "UNCALIBRATED" in flags and _looks_calibrated(array):
+        flags.add("HU_LIKELY")
     padding = _mask(array, padding, stack.unit)
     if padding is not None:
         flags.add("PAD_MASKED")
@@ -118,6 +122,11 @@ def volume(stack: Stack, read: Callable[[int], Measured]) -> Scan:
 def _positive(array: np.ndarray) -> np.ndarray:
     """Return the array without negative strides, which torch does not take."""
     return array if min(array.strides) > 0 else np.ascontiguousarray(array)
+
+
+def _looks_calibrated(array: np.ndarray) -> bool:
+    """True when stored numbers have air and water where HU have them."""
+    return all(np.mean((array > low) & (array < high)) >= PEAK_SHARE for low, high in (AIR, WATER))
 
 
 def _lowest(array: np.ndarray, padding: np.ndarray) -> float:

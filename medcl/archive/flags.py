@@ -69,6 +69,7 @@ FLAGS: dict[str, tuple[Severity, str]] = {
     "FRAME_OF_MANY": (NOTE, "the file holds several frames or channels; each is a scan of its own"),
     # calibration and pixel meaning
     "UNCALIBRATED": (REPAIR, "a CT without rescale values: numbers are arbitrary, not HU"),
+    "HU_LIKELY": (NOTE, "air and water lie where HU have them, but no tag says that the numbers are HU"),
     "LUT_APPLIED": (NOTE, "a modality look-up table was applied"),
     "VOI_APPLIED": (NOTE, "the window that the picture is presented with was applied"),
     "PAD_MASKED": (NOTE, "padding outside the reconstruction was masked"),

@@ -70,6 +70,19 @@ class Store:
             return None
         return self._slice(place["shard"], "uint8", place["mask_offset"], place["spatial"])
 
+    def showable(self) -> list[int]:
+        """Return the rows whose pixels may be drawn: text about the patient may be burned into the others'.
+
+        Raises:
+            UsageError: there are none.
+        """
+        rows = np.flatnonzero(~self.scans["flags"].str.split(";").map(lambda f: "BURNED_IN_RISK" in f))
+        if not len(rows):
+            raise UsageError(
+                f"{self.folder}: all scans may have text burned in (BURNED_IN_RISK); none is drawn"
+            )
+        return [int(row) for row in rows]
+
     def affine(self, row: int) -> np.ndarray | None:
         """Return the (4, 4) affine from voxel index to RAS+ millimetres, or None for a picture."""
         return self._places[row]["affine"]

@@ -159,6 +159,15 @@ def slope_zero() -> Files:
     return files(series(RescaleSlope="0", RescaleIntercept="0"))
 
 
+@trap("30", "a CT without rescale values whose stored numbers are HU", unit="a.u.",
+      flags="UNCALIBRATED HU_LIKELY")  # fmt: skip
+def slope_absent_hu() -> Files:
+    slices = series(RescaleSlope=None, RescaleIntercept=None)
+    for ds in slices:
+        set_pixels(ds, stored(ds).astype(np.int16))
+    return files(slices)
+
+
 @trap("+", "an MR whose slope is the maker's business: arbitrary units", lambda p: raw(p) * 0.5, unit="a.u.")
 def mr_slope() -> Files:
     return files(series(Modality="MR", SOPClassUID="1.2.840.10008.5.1.4.1.1.4", RescaleSlope="0.5",

@@ -27,6 +27,9 @@ from medcl.archive.examine import Outcome
 from medcl.archive.privacy import hushed, pseudonym
 from medcl.archive.sources import Entry, Root
 from medcl.errors import UsageError
+from medcl.store import prepare
+from medcl.testing import phantom
+from medcl.testing.traps_pictures import projection
 
 CANARY = "CANARIE"
 """Planted everywhere; no output may hold it, whatever the case or encoding."""
@@ -246,3 +249,19 @@ def test_a_catalogue_without_its_locator_says_so(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("MEDCL_HOME", str(tmp_path / "elsewhere"))
     with pytest.raises(UsageError, match="locator is not on this machine"):
         Catalog.open(folder).locations()
+
+
+def test_pictures_that_may_hold_text_are_not_drawn(tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    for number, kind in enumerate(("DX", "US", "US")):
+        pixels = np.random.default_rng(number).integers(0, 4000, (24, 24)).astype(np.uint16)
+        ds = projection(pixels, kind, SOPInstanceUID=generate_uid())
+        (archive / f"{number}").write_bytes(phantom.encoded(ds))
+    store = prepare(scan_archive([archive], tmp_path / "catalog"), tmp_path / "store")
+    (shown,) = store.showable()
+    assert store.scans["modality"].iloc[shown] == "DX"
+    (archive / "0").unlink()
+    risky = prepare(scan_archive([archive], tmp_path / "catalog2"), tmp_path / "store2")
+    with pytest.raises(UsageError, match="BURNED_IN_RISK"):
+        risky.showable()

@@ -131,6 +131,24 @@ def test_links_loops_locked_folders_and_pipes_are_survived(tmp_path: Path) -> No
         assert summary["used"] == expected["used"]
 
 
+def test_a_folder_that_may_not_be_read_is_accounted_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = mixed_archive(tmp_path / "archive")
+    plain = os.scandir
+
+    def guarded(path: str) -> object:
+        if Path(path).name == "pictures":
+            raise PermissionError(13, "Permission denied", path)
+        return plain(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    summary = scan_archive([tmp_path / "archive"], tmp_path / "catalog").summary()
+    assert summary["reasons"]["UNREADABLE_FOLDER"] == 1
+    assert summary["used"] == expected["used"] - 2
+    assert summary["files"] == sum(expected.values()) - 4 + 1
+
+
 @pytest.mark.parametrize("name", ["missing", "empty", "nothing"])
 def test_wrong_use_is_one_line_and_leaves_nothing(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
