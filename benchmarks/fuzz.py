@@ -172,16 +172,7 @@ def run_batch(files: int, seed: int) -> dict[str, Any]:
             tables = gather([outcomes], "lenient")
         on_disk = sum(not outcome.member for outcome in outcomes)
         catalog = Catalog.write(Path(folder) / "catalog", tables, "lenient")
-        read_errors: Counter[str] = Counter()
-        converted = 0
-        for scan in catalog.scans["scan"]:
-            try:
-                found = timed(lambda scan=scan: read(catalog, scan), slowest)
-            except ArchiveError as error:
-                read_errors[error.code] += 1
-                continue
-            timed(lambda found=found: nifti_image(found).to_bytes(), slowest)
-            converted += 1
+        converted = convert_all(catalog, slowest)
         summary = catalog.summary()
         dicom_apart.close()
     own, apart = (
@@ -194,10 +185,22 @@ def run_batch(files: int, seed: int) -> dict[str, Any]:
         "states": {state: summary[state] for state in ("used", "dropped", "quarantined")},
         "reasons": summary["reasons"],
         "converted": converted,
-        "read_errors": dict(read_errors),
         "slowest": slowest,
         "memory_mib": max(own, apart) / 1024,
     }
+
+
+def convert_all(catalog: Catalog, slowest: list[float]) -> int:
+    """Read every scan and make a NIfTI of it; return how many could be read."""
+    converted = 0
+    for scan in catalog.scans["scan"]:
+        try:
+            found = timed(lambda scan=scan: read(catalog, scan), slowest)
+        except ArchiveError:
+            continue
+        timed(lambda found=found: nifti_image(found).to_bytes(), slowest)
+        converted += 1
+    return converted
 
 
 def _child(files: int, seed: int, answer: Any) -> None:

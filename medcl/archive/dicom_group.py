@@ -7,14 +7,14 @@ headers come changes nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from medcl.archive.dicom_geometry import Grid, grid
 from medcl.archive.dicom_header import DicomHeader
 from medcl.archive.dicom_picture import picture_flags, picture_spacing, picture_unit
-from medcl.archive.dicom_same import Numbered, PixelSums
+from medcl.archive.dicom_same import Numbered, PixelSums, distinct_files
 from medcl.archive.dicom_split import (
     Bundle,
     Slice,
@@ -90,8 +90,8 @@ def group(
         stacks in an order that depends on their content alone, and the files that are not used:
         file number to (state, code).
     """
-    verdicts: dict[int, tuple[State, str]] = {}
-    kept = _drop_copied_files(headers, sums, verdicts)
+    kept, copies = distinct_files(headers, sums)
+    verdicts: dict[int, tuple[State, str]] = dict.fromkeys(copies, ("dropped", "DUPLICATE_FILE"))
     series: dict[tuple[str, ...], list[Slice]] = {}
     stacks: list[Stack] = []
     for number, header in kept:
@@ -109,32 +109,6 @@ def group(
 
 def _order(stack: Stack) -> tuple[str, str, str, str]:
     return stack.patient_id, stack.study_uid, stack.series_uid, stack.stack_key
-
-
-def _drop_copied_files(
-    headers: Sequence[Numbered], sums: PixelSums | None, verdicts: dict[int, tuple[State, str]]
-) -> list[Numbered]:
-    """Keep one of files that are the same object with the same pixels, wherever they lie.
-
-    Files of one name whose pixels agree in the sample but not as a whole are told apart by the whole's sum.
-    """
-    same: dict[tuple[str, int, int, int], list[Numbered]] = {}
-    for number, header in headers:
-        unnamed = 0 if header.sop_uid else number + 1
-        key = (header.sop_uid, header.probe, header.pixel_length, unnamed)
-        same.setdefault(key, []).append((number, header))
-    kept: list[Numbered] = []
-    for alike in same.values():
-        by_sum: dict[int, list[Numbered]] = {}
-        for file in alike:
-            whole = sums.stored(file) if sums is not None and len(alike) > 1 else 0
-            by_sum.setdefault(-1 - file[0] if whole is None else whole, []).append(file)
-        for whole, copies in by_sum.items():
-            copies.sort(key=lambda file: repr(file[1]))
-            number, header = copies[0]
-            kept.append((number, header if len(by_sum) == 1 else replace(header, probe=whole)))
-            verdicts |= {number: ("dropped", "DUPLICATE_FILE") for number, _ in copies[1:]}
-    return kept
 
 
 def _series_key(header: DicomHeader) -> tuple[str, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import BinaryIO
 
 from medcl.archive.dicom_header import DicomHeader
@@ -51,3 +52,31 @@ class PixelSums:
                 return zlib.crc32(file.frame(0).tobytes() if decoded else file.value())
         except (Rejected, OSError):
             return None
+
+
+def distinct_files(files: Sequence[Numbered], sums: PixelSums | None) -> tuple[list[Numbered], list[int]]:
+    """Keep one of files that are the same object with the same pixels, wherever they lie.
+
+    Files of one UID whose pixels agree in the sample but not as a whole are told apart by the whole's sum.
+
+    Returns:
+        files to go on with, and the numbers of copies.
+    """
+    same: dict[tuple[str, int, int, int], list[Numbered]] = {}
+    for number, header in files:
+        unnamed = 0 if header.sop_uid else number + 1
+        key = (header.sop_uid, header.probe, header.pixel_length, unnamed)
+        same.setdefault(key, []).append((number, header))
+    kept: list[Numbered] = []
+    dropped: list[int] = []
+    for alike in same.values():
+        by_sum: dict[int, list[Numbered]] = {}
+        for file in alike:
+            whole = sums.stored(file) if sums is not None and len(alike) > 1 else 0
+            by_sum.setdefault(-1 - file[0] if whole is None else whole, []).append(file)
+        for whole, copies in by_sum.items():
+            copies.sort(key=lambda file: repr(file[1]))
+            number, header = copies[0]
+            kept.append((number, header if len(by_sum) == 1 else replace(header, probe=whole)))
+            dropped += [number for number, _ in copies[1:]]
+    return kept, dropped

@@ -88,19 +88,7 @@ def volume(stack: Stack, read: Callable[[int], Measured]) -> Scan:
     canvas = Canvas(len(stack.slices), rows, columns, (turned[0], turned[1]))
     for number in range(len(stack.slices)):
         canvas.write(number, read(number))
-    array, padding = canvas.finished(), canvas.padding
-    flags = set(stack.flags)
-    if "UNCALIBRATED" in flags and _looks_calibrated(array):
-        flags.add("HU_LIKELY")
-    padding = _mask(array, padding, stack.unit)
-    if padding is not None:
-        flags.add("PAD_MASKED")
-        array[padding] = AIR_HU if stack.unit == "HU" else _lowest(array, padding)
-    valid = None if padding is None else ~padding
-    array, numbers, missing = finite(array)
-    if numbers is not None:
-        flags |= missing
-        valid = numbers if valid is None else valid & numbers
+    array, valid, flags = _cleaned(canvas, stack)
     if not where.is_even:
         array, valid = interpolated(array, valid, where)
     affine = canonical_affine(where.affine, (columns, rows, where.count))[0]
@@ -117,6 +105,24 @@ def volume(stack: Stack, read: Callable[[int], Measured]) -> Scan:
         valid=None if valid is None else _positive(valid).transpose(axes),
         flags=tuple(sorted(flags)),
     )
+
+
+def _cleaned(canvas: Canvas, stack: Stack) -> tuple[np.ndarray, np.ndarray | None, set[str]]:
+    """Return the array with padding and what is no number filled, the mask of the others, and all flags."""
+    array = canvas.finished()
+    flags = set(stack.flags)
+    if "UNCALIBRATED" in flags and _looks_calibrated(array):
+        flags.add("HU_LIKELY")
+    padding = _mask(array, canvas.padding, stack.unit)
+    if padding is not None:
+        flags.add("PAD_MASKED")
+        array[padding] = AIR_HU if stack.unit == "HU" else _lowest(array, padding)
+    valid = None if padding is None else ~padding
+    array, numbers, missing = finite(array)
+    if numbers is not None:
+        flags |= missing
+        valid = numbers if valid is None else valid & numbers
+    return array, valid, flags
 
 
 def _positive(array: np.ndarray) -> np.ndarray:

@@ -58,9 +58,8 @@ def scan_archive(
         raise UsageError(f"{named}: no files; name the folder that holds the scans")
     index = Index(roots)
     fingerprint = _fingerprint(entries, policy)
-    earlier = index.result(fingerprint)
-    if earlier is not None and Catalog.open(earlier).is_located():
-        return _copied(earlier, out)
+    if (earlier := _earlier(index, fingerprint, out)) is not None:
+        return earlier
     _examine_new(index, entries, workers, scheduler)
     with hushed():  # where files may be copies, their pixels are compared
         tables = gather(index.groups(entries), policy)
@@ -80,9 +79,13 @@ def _fingerprint(entries: Mapping[bytes, object], policy: str) -> str:
     return whole.hexdigest()
 
 
-def _copied(earlier: Path, out: Path) -> Catalog:
+def _earlier(index: Index, fingerprint: str, out: Path) -> Catalog | None:
+    """Return a copy at `out` of the catalogue that an earlier scan made of exactly these files, if any."""
+    kept = index.result(fingerprint)
+    if kept is None or not Catalog.open(kept).is_located():
+        return None
     with atomic(out) as temporary:
-        shutil.copytree(earlier, temporary)
+        shutil.copytree(kept, temporary)
     return Catalog.open(out)
 
 

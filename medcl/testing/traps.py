@@ -124,11 +124,12 @@ def nifti_traps() -> list[Trap]:
 
 def dicom_traps() -> list[Trap]:
     """Return every trap of DICOM."""
+    from medcl.testing.traps_copies import CATALOGUE as of_copies
     from medcl.testing.traps_files import CATALOGUE as of_files
     from medcl.testing.traps_geometry import CATALOGUE as of_geometry
     from medcl.testing.traps_makers import CATALOGUE as of_makers
     from medcl.testing.traps_pictures import CATALOGUE as of_pictures
     from medcl.testing.traps_pixels import CATALOGUE as of_pixels
 
-    parts = (of_geometry, of_pixels, of_makers, of_pictures, of_files)
+    parts = (of_geometry, of_copies, of_pixels, of_makers, of_pictures, of_files)
     return [trap for part in parts for trap in part.traps]

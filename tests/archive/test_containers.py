@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from archive_samples import mixed_archive, nifti_bytes, npz_bytes, picture_bytes
-from test_masks import ct_series
+from label_samples import ct_series
 
 from medcl.archive import ArchiveError, Catalog, read_all, scan_archive
 from medcl.errors import UsageError

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from archive_samples import mixed_archive, picture_bytes
-from test_masks import ct_series
+from label_samples import ct_series
 
 from medcl.archive import ArchiveError, Catalog, read, read_all, scan, scan_archive
 from medcl.archive.index import Index

@@ -7,9 +7,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from label_samples import rtstruct_of
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
-from test_masks import rtstruct_of
 
 from medcl.archive import ArchiveError, Catalog, read, read_mask, scan_archive
 from medcl.store import prepare
@@ -91,7 +91,7 @@ def test_a_seg_off_the_voxels_is_refused(tmp_path: Path, fault: str) -> None:
         shared.PlaneOrientationSequence[0].ImageOrientationPatient = [f"{value:.9f}" for value in turn]
     seg.save_as(tmp_path / "archive" / "seg.dcm")
     catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
-    with pytest.raises(ArchiveError, match="geometry fits no scan"):
+    with pytest.raises(ArchiveError, match="MASK_MISMATCH"):
         on_the_scan(catalog)
 
 
