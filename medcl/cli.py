@@ -200,6 +200,7 @@ def pretrain(
     from medcl.config import load
     from medcl.pretrain import PretrainConfig
     from medcl.pretrain import pretrain as run_pretraining
+    from medcl.pretrain.gather import rank
     from medcl.pretrain.rehearsal import plan_run
 
     told = load(config, PretrainConfig, overrides or ())
@@ -213,7 +214,8 @@ def pretrain(
         f"{summary['steps']} steps in {summary['seconds']:.0f} s, loss {summary['final_loss']:.3f}, "
         f"{summary['waiting_share']:.1%} of the time waiting for data; encoder in {out}"
     )
-    _tell(summary, [line, *filter(None, [summary["collapsed"]])], as_json)
+    if rank() == 0:
+        _tell(summary, [line, *filter(None, [summary["collapsed"]])], as_json)
 
 
 @app.command(epilog="Example: medcl study configs/studies/pneumonia.yaml -o study")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import torch
+import torch.distributed as dist
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 from torch import nn
@@ -14,21 +15,43 @@ def launch(devices: int, precision: str, threads: int | None) -> Fabric:
     """Start a run's processes, on a GPU where there is one; `torchrun` and SLURM are heeded."""
     if threads is not None:
         torch.set_num_threads(threads)
+    world, local = _processes(devices)
     fabric = Fabric(
         accelerator="auto",
-        devices=devices,
+        devices=local,
+        num_nodes=world // local,
         # Every process computes the same queue and batch norm, so sending buffers about is waste.
-        strategy=DDPStrategy(broadcast_buffers=False) if _processes(devices) > 1 else "auto",
+        strategy=DDPStrategy(broadcast_buffers=False) if world > 1 else "auto",
         precision=resolve_precision(precision),
     )
+    _join_anew()
     fabric.launch()
     return fabric
 
 
-def _processes(devices: int) -> int:
-    """Return how many processes there will be: as `torchrun` or SLURM say, else one a device."""
-    told = os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_NTASKS")
-    return int(told) if told else devices
+def _processes(devices: int) -> tuple[int, int]:
+    """Return how many processes there will be, in all and on this node: as `torchrun` or SLURM say."""
+    if "LOCAL_WORLD_SIZE" in os.environ:
+        return int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
+    tasks = int(os.environ.get("SLURM_NTASKS", devices))
+    return tasks, tasks // int(os.environ.get("SLURM_NNODES", 1))
+
+
+def _join_anew() -> None:
+    """After a restart by `torchrun`, join the process group under keys of this attempt.
+
+    torchrun (2.13) keeps its store over restarts, where the keys of processes that died make new ones wait
+    for them for ever.
+    """
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    if attempt == "0" or dist.is_initialized():
+        return
+    store, rank, world = next(iter(dist.rendezvous("env://")))
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    if backend == "nccl":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    told = {"store": dist.PrefixStore(f"attempt {attempt}", store), "rank": rank, "world_size": world}
+    dist.init_process_group(backend, **told)
 
 
 def channels_last(module: nn.Module) -> None:

@@ -1,0 +1,97 @@
+"""Runs that `torchrun` starts: two gloo processes equal one, and a killed process costs nothing but time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+from stores import settings, store_of_pictures
+
+from medcl.config import dump
+from medcl.pretrain import PretrainConfig, pretrain
+
+torch.set_num_threads(1)
+SCRIPT = Path(__file__).parents[2] / "configs" / "slurm" / "pretrain.sh"
+TORCHRUN = ("-m", "torch.distributed.run", "--nnodes", "1", "--nproc-per-node", "2", "--max-restarts", "2")
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> PretrainConfig:
+    store = store_of_pictures(tmp_path_factory.mktemp("torchrun"))
+    monitor = {"scans": 16, "every_epochs": 2}
+    return settings(store, method={"name": "moco"}, epochs=6, monitor=monitor, checkpoint_every_s=0.0)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(config: PretrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    said, told = start(config, folder).communicate(timeout=120)
+    assert said.count("18 steps in") == 1
+    assert (folder / "run" / "summary.json").is_file(), told
+    return folder / "run"
+
+
+def start(config: PretrainConfig, folder: Path) -> subprocess.Popen[str]:
+    (folder / "config.yaml").write_text(dump(config))
+    command = [sys.executable, *TORCHRUN, "--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0"]
+    command += ["-m", "medcl", "pretrain", str(folder / "config.yaml"), "-o", str(folder / "run")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_two_processes_train_what_one_trains(
+    config: PretrainConfig, undisturbed: Path, tmp_path: Path
+) -> None:
+    pretrain(config, tmp_path / "alone")
+    logs = [pd.read_csv(run / "metrics.csv") for run in (tmp_path / "alone", undisturbed)]
+    losses = [log["loss"].tolist() for log in logs]
+    # Rounding differs, and training amplifies it: of 18 steps only the first can agree this well.
+    assert losses[1][:6] == pytest.approx(losses[0][:6], rel=1e-5, abs=1e-5)
+    assert losses[1] == pytest.approx(losses[0], rel=0.05, abs=1e-5)
+    assert logs[1]["effective_rank"].count() == logs[0]["effective_rank"].count() == 3
+
+
+def test_a_killed_process_is_started_again_from_the_last_checkpoint(
+    config: PretrainConfig, undisturbed: Path, tmp_path: Path
+) -> None:
+    agent = start(config, tmp_path)
+    while not (tmp_path / "run" / "checkpoint.pt").exists():
+        assert agent.poll() is None
+        time.sleep(0.01)
+    os.kill(worker_of(agent.pid), signal.SIGKILL)
+    _, told = agent.communicate(timeout=120)
+    assert agent.returncode == 0, told
+    assert len(list((tmp_path / "run" / "events").iterdir())) == 2  # one log for each time it was started
+    one, two = (load_file(run / "encoder.safetensors") for run in (undisturbed, tmp_path / "run"))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def worker_of(agent: int) -> int:
+    """Return the process number of the first worker that an agent started."""
+    children = Path(f"/proc/{agent}/task").glob("*/children")
+    return min(int(number) for file in children for number in file.read_text().split())
+
+
+def test_the_slurm_script_asks_for_what_was_given(tmp_path: Path) -> None:
+    """Run with stand-ins for SLURM's commands, which print what they were asked."""
+    for name, body in (("scontrol", "echo node1; echo node2"), ("srun", 'echo "$@"')):
+        (tmp_path / name).write_text(f"#!/bin/bash\n{body}\n")
+        (tmp_path / name).chmod(stat.S_IRWXU)
+    job = {"SLURM_JOB_NODELIST": "node[1-2]", "SLURM_NNODES": "2", "SLURM_JOB_ID": "20005"}
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_GPUS_ON_NODE": "8", **job}
+    command = ["bash", str(SCRIPT), "a config.yaml", "run", "epochs=3"]
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert "--nnodes=2 --nproc-per-node=8" in told
+    assert "--rdzv-endpoint=node1:20005" in told
+    assert told.endswith("-m medcl pretrain a config.yaml -o run epochs=3\n")
