@@ -64,6 +64,11 @@ def missing_decoders(headers: Iterable[DicomHeader]) -> dict[str, tuple[int, str
     return missing
 
 
+def installed() -> str:
+    """Return which decoders are there, for telling whether an earlier answer still holds."""
+    return repr([decoders(syntax, bits) for syntax in PLUGINS for bits in (8, 16)])
+
+
 def _remedy(syntax: str, bits: int) -> str:
     if syntax == EXTENDED_JPEG and bits > 8:
         return "pip install pylibjpeg pylibjpeg-libjpeg"

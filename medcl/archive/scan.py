@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
+from medcl.archive import dicom
 from medcl.archive.catalog import Catalog
 from medcl.archive.cluster import examined_on_cluster
 from medcl.archive.examine import Outcome, examine_all, veiled
@@ -72,8 +73,8 @@ def scan_archive(
 
 
 def _fingerprint(entries: Mapping[bytes, object], policy: str) -> str:
-    """Return a hash of all files and the policy: when it is the same, so is the catalogue."""
-    whole = hashlib.blake2b(policy.encode(), digest_size=16)
+    """Return a hash of all files, the policy and the decoders: when it is the same, so is the catalogue."""
+    whole = hashlib.blake2b(f"{policy}\0{dicom.installed()}".encode(), digest_size=16)
     for stamped in entries:
         whole.update(stamped)
     return whole.hexdigest()

@@ -12,6 +12,7 @@ import pytest
 from archive_samples import mixed_archive, nifti_bytes
 
 from medcl.archive import Catalog, scan, scan_archive
+from medcl.testing.traps import dicom_traps
 
 
 def outputs(catalog: Catalog) -> dict[str, bytes]:
@@ -158,3 +159,19 @@ def test_a_damaged_index_is_built_anew(
     second = scan_archive([tmp_path / "archive"], tmp_path / "second")
     assert len(opened) == second.summary()["files"]
     assert outputs(first) == outputs(second)
+
+
+def test_a_decoder_installed_later_is_no_longer_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: list[str]
+) -> None:
+    (tmp_path / "archive").mkdir()
+    (trap,) = [trap for trap in dicom_traps() if trap.name == "jpeg-2000"]
+    for name, content in trap.build().items():
+        (tmp_path / "archive" / name).write_bytes(content)
+    with monkeypatch.context() as without:
+        without.setattr("medcl.archive.dicom_codecs.decoders", lambda syntax, bits: ())
+        first = scan_archive([tmp_path / "archive"], tmp_path / "first").summary()
+    assert first["missing_decoders"]["1.2.840.10008.1.2.4.90"]["files"] == 24
+    opened.clear()
+    assert not scan_archive([tmp_path / "archive"], tmp_path / "second").summary()["missing_decoders"]
+    assert opened == []
