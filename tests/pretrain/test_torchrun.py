@@ -62,6 +62,7 @@ def test_two_processes_train_what_one_trains(
     assert logs[1]["effective_rank"].count() == logs[0]["effective_rank"].count() == 3
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_started_again_from_the_last_checkpoint(
     config: PretrainConfig, undisturbed: Path, tmp_path: Path
 ) -> None:
