@@ -25,7 +25,12 @@ UNLABELLED = 2
 
 
 class _WithPool(Objective):
-    """An objective that also draws from the unlabelled pool."""
+    """An objective that also draws from the unlabelled pool.
+
+    The pool steadies training where a handful of validation scans could not choose between its states.
+    """
+
+    keeps_last = True
 
     def __init__(
         self,

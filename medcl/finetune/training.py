@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from medcl.config import Config
 from medcl.finetune.budgets import Labelled
 from medcl.finetune.features import Images, encode, whole_views
-from medcl.finetune.probe import LinearProbe, auroc
+from medcl.finetune.probe import LinearProbe, auroc, auroc_error
 from medcl.finetune.task import Task
 from medcl.pretrain.encoders import Encoder
 from medcl.pretrain.optimisers import cosine_rate
@@ -84,6 +84,9 @@ class Objective:
         task, labelled, images, config, seed: as in `train_classifier`.
     """
 
+    keeps_last = False
+    """Keep a trial's last state, not its best on validation."""
+
     def __init__(
         self,
         classifier: Classifier,
@@ -128,7 +131,8 @@ def train_classifier(
     Args:
         start: an encoder, which gets a new head and learns at one rate; or a classifier whose head fits its
             encoder already, such as a linear probe (Kumar et al. 2022): it learns with `layer_decay`, and is
-            itself the first state to choose from.
+            kept as it was unless training raises the validation AUROC by a standard error, which a handful
+            of validation scans seldom show.
         task: scans and truth.
         labelled: the rows whose labels may be used.
         images: how scans are shown.
@@ -142,15 +146,18 @@ def train_classifier(
     fresh = isinstance(start, Encoder)
     first = Classifier(start) if isinstance(start, Encoder) else start
     decay = 1.0 if fresh else config.layer_decay
-    states = [] if fresh else [_state(first, task, labelled, images, 0.0, 0)]
+    states = []
     for lr in config.learning_rates:
         classifier = copy.deepcopy(first).requires_grad_(True)
         told = objective(classifier, task, labelled, images, config, seed)
-        trial = _train(
-            told, _groups(classifier, config.weight_decay, lr, decay), task, labelled, images, config, seed
-        )
-        states.append(max(trial, key=lambda state: state.score))
+        groups = _groups(classifier, config.weight_decay, lr, decay)
+        trial = list(_train(told, groups, task, labelled, images, config, seed))
+        states.append(trial[-1] if told.keeps_last else max(trial, key=lambda state: state.score))
     best = max(states, key=lambda state: state.score)
+    if not fresh and not told.keeps_last:
+        before = _state(first, task, labelled, images, 0.0, 0)
+        gain = best.score[0] - before.score[0]
+        best = best if gain > auroc_error(best.score[0], task.truth[labelled.val]) else before
     chosen = copy.deepcopy(first)
     chosen.load_state_dict(best.weights)
     return chosen.eval(), {"lr": best.lr, "step": best.step, "val_auroc": best.score[0]}

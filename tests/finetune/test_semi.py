@@ -128,15 +128,17 @@ def test_rates_fall_from_the_head_down_and_every_weight_learns(classifier: Class
     assert all((g["weight_decay"] > 0) == (p.ndim > 1) for g in groups for p in g["params"])
 
 
-def test_training_from_a_probe_never_does_worse_on_validation(
+def test_a_probe_is_kept_unless_training_shows_a_gain(
     task: Task, bench: Bench, classifier: Classifier
 ) -> None:
     labelled = draw_labels(task, Budget.parse("20/class"), 0)
     wild = TrainingConfig(steps=4, batch_size=8, learning_rates=(10.0,), evaluations=1)
     trained, chosen = train_classifier(classifier, task, labelled, bench.images, wild, 0)
-    said = roc_auc_score(
-        task.truth[labelled.val], predict(classifier, task.store, labelled.val, bench.images)
+    assert chosen["step"] == 0
+    assert torch.equal(trained.head.weight, classifier.head.weight)
+    untaught = Classifier(bench.encoder())
+    _, chosen = train_classifier(
+        untaught, task, draw_labels(task, Budget.parse("all"), 0), bench.images, SETTINGS, 0
     )
-    assert chosen["val_auroc"] >= said
-    if chosen["step"] == 0:
-        assert torch.equal(trained.head.weight, classifier.head.weight)
+    assert chosen["step"] > 0
+    assert chosen["val_auroc"] > 0.8
