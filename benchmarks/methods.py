@@ -1,6 +1,6 @@
 """Every method's linear probe against a random encoder and the supervised baseline, on the store of a study.
 
-    python benchmarks/methods.py STUDY -o OUT                       # all of configs/studies/methods.yaml
+    python benchmarks/methods.py STUDY -o OUT                       # all of configs/benchmarks/methods.yaml
     python benchmarks/methods.py STUDY -o OUT --only moco byol      # some of them; the same call resumes
 
 STUDY is a folder that `medcl study` wrote. Its store, task, budgets and settings are used, and what it has
@@ -39,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("study", type=Path)
     parser.add_argument("-o", "--out", type=Path, required=True)
-    parser.add_argument("--settings", type=Path, default=shipped("studies/methods.yaml"))
+    parser.add_argument("--settings", type=Path, default=shipped("benchmarks/methods.yaml"))
     parser.add_argument("--only", nargs="*", help="names in the settings file")
     parser.add_argument("--seeds", type=int, default=5)
     told = parser.parse_args()

@@ -1,0 +1,85 @@
+"""The plan of a run from the command line, and the settings of the benchmarks."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from stores import settings, store_of_pictures
+
+from medcl.cli import main
+from medcl.config import dump, load, read_yaml
+from medcl.errors import UsageError
+from medcl.pretrain.plan import Rates, plan
+from medcl.pretrain.rehearsal import plan_run, rehearse
+from medcl.study import StudyConfig
+
+torch.set_num_threads(1)
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return store_of_pictures(tmp_path_factory.mktemp("rehearsal"))
+
+
+def test_a_plan_is_printed_and_nothing_is_run(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.yaml").write_text(dump(settings(store, batch_size=1024, epochs=10)))
+    command = ["medcl", "pretrain", str(tmp_path / "config.yaml"), "--plan"]
+    monkeypatch.setattr("sys.argv", [*command, "--scans", "1000000", "--gpus", "64"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    told = capsys.readouterr().out
+    assert "simclr on 1,000,000 scans, 10 epochs, 64 processes" in told
+    assert "9,760 steps" in told
+    assert "gathered embeddings 1.0 MB" in told
+    assert "measured here on cpu, 16 scans a step" in told
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+
+
+def test_hours_follow_from_the_measured_rates(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = settings(store)
+    (trained, viewed), parameters, measured, _ = rehearse(config, processes=2)
+    assert measured == 16
+    assert trained > 0
+    assert viewed > 0
+    told = ((trained, viewed), parameters, measured, "cpu")
+    monkeypatch.setattr("medcl.pretrain.rehearsal.rehearse", lambda *_: told)
+    planned = plan(config.method, parameters, 1_000_000, 2, 32, 2, Rates(trained, viewed, 1e9))
+    said = plan_run(config, 1_000_000, 2, 1.0)
+    assert f"{planned.hours:.1f} h" in said
+    assert re.search(rf"network {trained:.1f}, views {viewed:.1f} scans/s", said)
+
+
+def test_a_batch_that_does_not_divide_is_refused_before_anything_is_measured(store: Path) -> None:
+    with pytest.raises(UsageError, match="multiple of 5 processes"):
+        rehearse(settings(store), processes=5)
+
+
+def benchmark() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("benchmark_methods", ROOT / "benchmarks" / "methods.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("settings_file", ["methods", "busi"])
+@pytest.mark.parametrize("study", ["pneumonia", "busi"])
+def test_every_benchmarked_setting_is_a_valid_pretraining(settings_file: str, study: str) -> None:
+    told = read_yaml(ROOT / "configs" / "benchmarks" / f"{settings_file}.yaml")
+    config = load(ROOT / "configs" / "studies" / f"{study}.yaml", StudyConfig)
+    for changes in told.values():
+        made = benchmark().changed(config, Path("study"), changes or {})
+        assert made.encoder == config.pretrain.encoder
+        assert made.batch_size == config.pretrain.batch_size
+        assert made.store == Path("study/store")
+        assert made.method.name == (changes or {}).get("method", {"name": "simclr"})["name"]
