@@ -36,16 +36,16 @@ def predict_archive(run: Path, archives: list[Path], out: Path) -> dict[str, Any
     with tempfile.TemporaryDirectory(prefix="medcl-") as folder:
         catalog = scan_archive(archives, Path(folder) / "catalog")
         store = prepare(catalog, Path(folder) / "store")
-        rows = np.flatnonzero(store.scans["unit"].isin(model.units))
+        rows = np.flatnonzero(store.scans["unit"].isin(model.config.units))
         if not len(rows):
-            raise UsageError(f"no scan is in the model's unit ({', '.join(model.units)})")
+            raise UsageError(f"no scan is in the model's unit ({', '.join(model.config.units)})")
         probability = predict(model.classifier, store, rows, model.images)
         table = store.scans.loc[rows, ["scan", "patient", "site"]].assign(
-            arm=model.arm,
-            budget=model.budget,
-            seed=model.seed,
+            arm=model.config.arm,
+            budget=model.config.budget,
+            seed=model.config.seed,
             probability=probability,
-            positive=probability >= model.threshold,
+            positive=probability >= model.config.threshold,
         )
         left_out, faults = len(store) - len(rows), len(store.facts["faults"])
         not_used = int((catalog.ledger["state"] != "used").sum())
@@ -59,6 +59,6 @@ def predict_archive(run: Path, archives: list[Path], out: Path) -> dict[str, Any
         "other_unit": left_out,
         "unreadable": faults,
         "files_not_used": not_used,
-        "model": f"{model.arm} at {model.budget}",
+        "model": f"{model.config.arm} at {model.config.budget}",
         "out": str(out),
     }

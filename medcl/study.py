@@ -18,7 +18,7 @@ from medcl.files import read_json, write_json, write_table, write_text
 from medcl.finetune import Budget, ClassConfig, Images, Task, TrainingConfig, draw_labels, make_task
 from medcl.finetune.arms import Bench, arm_names
 from medcl.finetune.cells import Cell, plan_cells, run_cells
-from medcl.finetune.model import Model
+from medcl.finetune.model import Model, ModelConfig
 from medcl.pretrain import PretrainConfig, PretrainSettings, ViewsConfig, load_encoder, pretrain
 from medcl.runs.folder import environment, exclusive, hash_file
 from medcl.store import Store, prepare
@@ -158,18 +158,18 @@ def _save_model(
     outcome = arm(bench, labelled, cell.seed, labelled.val)
     if outcome.classifier is None:
         return
-    Model(
-        classifier=outcome.classifier,
+    points = operating_points(validation["truth"].to_numpy(), validation["probability"].to_numpy())
+    used = ModelConfig(
+        encoder=outcome.classifier.encoder.config,
         views=config.views,
         names=bench.task.names,
-        threshold=operating_points(validation["truth"].to_numpy(), validation["probability"].to_numpy())[
-            0
-        ].threshold,
+        threshold=points[0].threshold,
         units=tuple(sorted(set(bench.task.store.scans["unit"]))),
         arm=cell.arm,
         budget=cell.budget.text,
         seed=cell.seed,
-    ).save(folder)
+    )
+    Model(outcome.classifier, used).save(folder)
 
 
 def _facts(

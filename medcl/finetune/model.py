@@ -17,7 +17,16 @@ from medcl.views import load_policy
 
 
 class ModelConfig(Config):
-    """What stands in `model.json`."""
+    """What a classifier is and how it is used; stands in `model.json`.
+
+    Attributes:
+        encoder: its network.
+        views: how scans are shown to it.
+        names: of the negative and the positive class.
+        threshold: probability from which a scan counts as positive, chosen on validation scans.
+        units: pixel units it was trained on; others mean something else.
+        arm, budget, seed: the study cell it comes from.
+    """
 
     encoder: EncoderConfig
     views: ViewsConfig
@@ -31,44 +40,24 @@ class ModelConfig(Config):
 
 @dataclass(frozen=True)
 class Model:
-    """A classifier and how it is used.
-
-    Attributes:
-        classifier: in evaluation mode.
-        views: how scans are shown to it.
-        names: of the negative and the positive class.
-        threshold: probability from which a scan counts as positive, chosen on validation scans.
-        units: pixel units it was trained on; others mean something else.
-        arm, budget, seed: the study cell it comes from.
-    """
+    """A fitted classifier, in evaluation mode, and its configuration."""
 
     classifier: Classifier
-    views: ViewsConfig
-    names: tuple[str, str]
-    threshold: float
-    units: tuple[str, ...]
-    arm: str
-    budget: str
-    seed: int
+    config: ModelConfig
 
     @property
     def images(self) -> Images:
         """How scans are shown to the classifier."""
-        return Images(
-            load_policy(self.views.policy, self.views.variant), self.views.size_px, self.views.slices
-        )
+        views = self.config.views
+        return Images(load_policy(views.policy, views.variant), views.size_px, views.slices)
 
     def save(self, folder: Path) -> None:
         """Write `classifier.safetensors` and `model.json` into the new `folder`, both or neither."""
-        config = ModelConfig(
-            encoder=self.classifier.encoder.config,
-            **{name: getattr(self, name) for name in ModelConfig.model_fields if name != "encoder"},
-        )
         weights = {name: value.contiguous() for name, value in self.classifier.state_dict().items()}
         with atomic(folder) as temporary:
             temporary.mkdir()
             save_file(weights, temporary / "classifier.safetensors")
-            write_json(config.model_dump(mode="json"), temporary / "model.json")
+            write_json(self.config.model_dump(mode="json"), temporary / "model.json")
 
     @classmethod
     def load(cls, folder: Path) -> Model:
@@ -83,5 +72,4 @@ class Model:
         config = validate(read_json(place / "model.json"), ModelConfig, str(place / "model.json"))
         classifier = Classifier(Encoder(config.encoder))
         classifier.load_state_dict(load_file(place / "classifier.safetensors"))
-        told = {name: getattr(config, name) for name in ModelConfig.model_fields if name != "encoder"}
-        return cls(classifier=classifier.eval(), **told)
+        return cls(classifier.eval(), config)

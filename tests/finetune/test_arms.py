@@ -26,7 +26,7 @@ from medcl.finetune import (
 )
 from medcl.finetune.arms import Bench
 from medcl.finetune.cells import plan_cells, run_cells
-from medcl.finetune.model import Model
+from medcl.finetune.model import Model, ModelConfig
 from medcl.finetune.probe import auroc_error
 from medcl.pretrain import EncoderConfig, ViewsConfig, build_encoder
 from medcl.store import Store
@@ -133,11 +133,21 @@ def test_cells_are_computed_once_and_make_sound_predictions(bench: Bench, tmp_pa
 def test_a_model_on_disk_predicts_as_it_did(task: Task, bench: Bench, tmp_path: Path) -> None:
     labelled = draw_labels(task, Budget.parse("20/class"), 0)
     classifier = Classifier.from_probe(bench.pretrained, fit_probe(bench.features(), task, labelled))
-    model = Model(classifier, VIEWS, task.names, 0.4, ("a.u.",), "simclr-probe", "20/class", 0)
+    used = ModelConfig(
+        encoder=NETWORK,
+        views=VIEWS,
+        names=task.names,
+        threshold=0.4,
+        units=("a.u.",),
+        arm="simclr-probe",
+        budget="20/class",
+        seed=0,
+    )
+    model = Model(classifier, used)
     model.save(tmp_path / "model")
     loaded = Model.load(tmp_path)
     np.testing.assert_array_equal(
         predict(loaded.classifier, task.store, task.test, loaded.images),
         predict(classifier, task.store, task.test, model.images),
     )
-    assert (loaded.threshold, loaded.names, loaded.units) == (0.4, task.names, ("a.u.",))
+    assert loaded.config == used
