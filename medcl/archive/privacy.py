@@ -11,6 +11,7 @@ import hmac
 import logging
 import os
 import secrets
+import threading
 import warnings
 from collections.abc import Iterator
 from functools import lru_cache
@@ -102,8 +103,35 @@ def hushed() -> Iterator[None]:
     """Silence warnings and loggers of the libraries that read files: their messages quote what they read.
 
     Each library's whole tree of loggers goes silent, those that it makes only later included: their records
-    end at the tree's root, which passes them to nobody.
+    end at the tree's root, which passes them to nobody. Threads may hush together: it ends with the last.
     """
+    with _HUSH.lock:
+        _HUSH.threads += 1
+        if _HUSH.threads == 1:
+            _HUSH.quiet.enter_context(_silence())
+    try:
+        yield
+    finally:
+        with _HUSH.lock:
+            _HUSH.threads -= 1
+            if _HUSH.threads == 0:
+                _HUSH.quiet.close()
+
+
+class _Hush:
+    """How many threads want silence, and what ends it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.threads = 0
+        self.quiet = contextlib.ExitStack()
+
+
+_HUSH = _Hush()
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
     loggers = [logging.getLogger(name) for name in LOUD_LOGGERS]
     before = [(logger.handlers, logger.propagate) for logger in loggers]
     try:

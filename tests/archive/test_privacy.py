@@ -9,6 +9,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 import warnings
 import zipfile
 from pathlib import Path
@@ -210,6 +211,27 @@ def test_libraries_are_silent_with_all_their_loggers(
             logging.getLogger(name).warning(CANARY)
     assert_clean(caplog.text.encode() + "".join(capfd.readouterr()).encode(), "a log")
     logging.getLogger("pydicom.pixels.utils").warning("heard again")
+    assert "heard again" in caplog.text
+
+
+def test_silence_lasts_until_the_last_thread_leaves(caplog: pytest.LogCaptureFixture) -> None:
+    inside, leave = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with hushed():
+            inside.set()
+            leave.wait(10)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    inside.wait(10)
+    with hushed():
+        pass
+    logging.getLogger("pydicom").warning(CANARY)
+    leave.set()
+    thread.join()
+    logging.getLogger("pydicom").warning("heard again")
+    assert CANARY not in caplog.text
     assert "heard again" in caplog.text
 
 
