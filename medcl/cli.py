@@ -138,7 +138,10 @@ def _counts(counts: dict[str, int]) -> str:
 def views(
     store: Annotated[Path, typer.Argument(help="Folder that 'medcl prepare' wrote.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="PNG to write.")],
-    policy: Annotated[str, typer.Option(help="ct, mr, cxr, us or a YAML file.")],
+    policy: Annotated[
+        str | None,
+        typer.Option(help="ct, mr, cxr, us or a YAML file; that of the scans' modality if not given."),
+    ] = None,
     variant: Annotated[str | None, typer.Option(help="A named variant of the policy.")] = None,
     size: Annotated[int, typer.Option(min=8, help="Edge of a view in pixels.")] = 128,
     scans: Annotated[int, typer.Option(min=1, help="How many scans to show.")] = 4,
@@ -148,13 +151,16 @@ def views(
     import numpy as np
 
     from medcl.store import Store
-    from medcl.views import load_policy
+    from medcl.views import flags, load_policy, policy_for
     from medcl.views.sheet import contact_sheet
 
     opened = Store.open(store)
-    rows = np.random.default_rng(seed).permutation(opened.showable())[:scans]
-    contact_sheet(opened, [int(row) for row in np.sort(rows)], load_policy(policy, variant), size, seed, out)
-    print(f"{out}: {len(rows)} scans")
+    rows = np.sort(np.random.default_rng(seed).permutation(opened.showable())[:scans])
+    chosen = policy_for(opened.scans, variant) if policy is None else load_policy(policy, variant)
+    contact_sheet(opened, rows.tolist(), chosen, size, seed, out)
+    print(f"{out}: {len(rows)} scans under policy {chosen.name}")
+    for flag, meaning in flags(chosen, opened, rows, size).items():
+        print(f"{flag}: {meaning}")
 
 
 @app.command(epilog="Example: medcl audit cxr --store store -o audit")
@@ -165,6 +171,7 @@ def audit(
     ] = None,
     variant: Annotated[str | None, typer.Option(help="A named variant of the policy.")] = None,
     store: Annotated[Path | None, typer.Option(help="Audit on this store's scans too.")] = None,
+    size: Annotated[int, typer.Option(min=8, help="Edge of the store's views in pixels.")] = 224,
     as_json: AsJson = False,
 ) -> None:
     """Measure whether a policy's views stay true of the patient; exit code 1 when an invariant fails."""
@@ -172,7 +179,7 @@ def audit(
     from medcl.views import load_policy
     from medcl.views.audit import audit_policy
 
-    report = audit_policy(load_policy(policy, variant), Store.open(store) if store else None)
+    report = audit_policy(load_policy(policy, variant), Store.open(store) if store else None, size)
     if out is not None:
         report.write(out)
     _tell(report.facts(), [report.table()], as_json)

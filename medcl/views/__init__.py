@@ -1,6 +1,7 @@
 """Medically safe views: a policy in physical units in, batches of views out."""
 
 from medcl.views.draw import draw_views
+from medcl.views.fitting import flags, policy_for
 from medcl.views.frames import Frames, read_frames
 from medcl.views.loader import ViewBatch, ViewLoader
 from medcl.views.params import ViewParams
@@ -13,7 +14,9 @@ __all__ = [
     "ViewLoader",
     "ViewParams",
     "draw_views",
+    "flags",
     "load_policy",
+    "policy_for",
     "read_frames",
     "shipped",
 ]

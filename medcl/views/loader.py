@@ -19,6 +19,7 @@ from medcl.views.affines import view_affines
 from medcl.views.backends import Backend, choose_backend
 from medcl.views.buffers import Buffers
 from medcl.views.draw import Kind, draw_views
+from medcl.views.fitting import doubts
 from medcl.views.frames import Frames, ScanSource, read_frames
 from medcl.views.keyed import combine, scan_keys, uniform
 from medcl.views.params import ViewParams
@@ -81,7 +82,8 @@ class ViewLoader:
         threads: of the fused backend; by default 1, or up to 8 beside a GPU.
 
     Attributes:
-        flags: what is not known or not kept: `SPACING_UNKNOWN`, `COARSE`, `TILED`.
+        flags: what is not known or not kept: `SPACING_UNKNOWN`, `COARSE`, `TILED`, and those of
+            `medcl.views.fitting.doubts`.
 
     Raises:
         UsageError: no rows, a batch larger than them, or an argument that is not known.
@@ -118,7 +120,8 @@ class ViewLoader:
         self.shuffle, self.drop_last = shuffle, drop_last
         self.rank, self.world_size = rank, world_size
         plans = plan(policy, read_frames(store, self.rows, dims), size, sampling)
-        self.frames, self.flags = plans.frames, plans.flags
+        self.frames = plans.frames
+        self.flags = plans.flags + doubts(policy, plans.frames, store.scans.iloc[self.rows])
         pictures = dims == 2 and bool((self.frames.slice_axis < 0).all())
         self.count = 1 if pictures and draw not in ("pair", "patient") else count
         self.small_count, self.small_size = small_count, small_size

@@ -69,6 +69,8 @@ class Crop(Config):
         edge_3d, overlap_3d: the same for 3-D views, whose edge is given.
         anchor: radius of the ball round the shared anchor that both views hold, as a fraction of the field
             of view's edge.
+        disagree: largest share of pairs of which one view shows a small lesion that the other has lost (twice
+            that in 3-D, of those that the first shows); 0.1 is safe, variants that accept more say so.
         marked: share of pairs whose anchor lies on labelled tissue, in scans that have a mask.
     """
 
@@ -77,6 +79,7 @@ class Crop(Config):
     edge_3d: Fractions = (0.6, 1.0)
     overlap_3d: Probability = 0.5
     anchor: Annotated[float, Field(ge=0, le=0.35)] = 0.15
+    disagree: Probability = 0.1
     marked: Probability = 0.5
 
 

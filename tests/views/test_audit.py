@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from view_phantoms import MemoryStore, grid_affine, phantom_volume
 
 from medcl.views import load_policy, shipped
@@ -19,12 +20,29 @@ from medcl.views.audit.subject import Subject
 NAMES = sorted(path.stem for path in shipped("views").glob("*.yaml"))
 
 
+VARIANTS = [
+    (name, variant)
+    for name in NAMES
+    for variant in (None, *(yaml.safe_load(shipped(f"views/{name}.yaml").read_text()).get("variants") or {}))
+]
+
+
 @pytest.mark.parametrize(
-    "name", ["cxr", *[pytest.param(n, marks=pytest.mark.slow) for n in NAMES if n != "cxr"]]
+    ("name", "variant"),
+    [
+        ("cxr", None),
+        *[pytest.param(*each, marks=pytest.mark.slow) for each in VARIANTS if each != ("cxr", None)],
+    ],
 )
-def test_shipped_policies_hold(name: str) -> None:
-    report = audit_policy(load_policy(name))
+def test_shipped_policies_hold(name: str, variant: str | None) -> None:
+    report = audit_policy(load_policy(name, variant))
     assert report.passed, report.table()
+
+
+def test_only_variants_accept_more_disagreement() -> None:
+    for name, variant in VARIANTS:
+        accepted = load_policy(name, variant).crop.disagree
+        assert accepted <= (0.1 if variant is None else 0.3)
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: f"{m.invariant}-{m.name}")
@@ -51,8 +69,44 @@ def test_a_store_is_audited_with_its_masks() -> None:
     mask[30:50, 30:50] = 1
     store = MemoryStore().add(phantom_volume(shape, affine), affine, mask=mask)
     found = {one.id: one for one in check_store(Subject(load_policy("mr"), 96), store)}
+    assert found["I9"].passed
     assert found["I10"].passed
-    assert "exactly one 0.0%" in found["I10"].figure
+    assert "exactly one in 0.0%" in found["I10"].figure
     assert found["I19"].passed
     coarse = {one.id: one for one in check_store(Subject(load_policy("mr"), 32), store)}
     assert not coarse["I19"].passed
+
+
+def test_a_store_whose_views_lose_the_lesion_fails() -> None:
+    shape = (80, 80, 16)
+    affine = grid_affine((1.0, 1.0, 5.0), shape)
+    mask = np.zeros(shape, np.uint8)
+    mask[2:9, 2:9] = 1
+    store = MemoryStore().add(phantom_volume(shape, affine), affine, mask=mask)
+    policy = load_policy("mr", "permissive")
+    loose = policy.model_copy(
+        update={"crop": policy.crop.model_copy(update={"marked": 0.0, "disagree": 0.1})}
+    )
+    found = {one.id: one for one in check_store(Subject(loose, 96), store)}
+    assert not found["I10"].passed
+    assert found["I10"].pictures
+
+
+def test_padding_that_was_not_measured_fails() -> None:
+    shape = (80, 80, 16)
+    affine = grid_affine((1.0, 1.0, 5.0), shape)
+    holes = np.ones(shape, bool)
+    holes[30:50, 30:50] = False
+    store = MemoryStore().add(phantom_volume(shape, affine), affine, valid=holes)
+    found = {one.id: one for one in check_store(Subject(load_policy("mr"), 96), store)}
+    assert not found["I13"].passed
+
+
+def test_unknown_patients_are_said_so() -> None:
+    store = MemoryStore()
+    for seed in range(4):
+        store.add(np.random.default_rng(seed).integers(0, 255, (60, 60)).astype(np.uint8))
+        store.rows[seed]["flags"] = "PATIENT_UNKNOWN"
+    found = {one.id: one for one in check_store(Subject(load_policy("cxr"), 96), store)}
+    assert found["I21"].passed
+    assert "PATIENT_UNKNOWN for 4 of 4" in found["I21"].figure

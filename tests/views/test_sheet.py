@@ -10,7 +10,7 @@ from PIL import Image
 from view_phantoms import MemoryStore, grid_affine, phantom_volume, picture_store
 
 from medcl.errors import UsageError
-from medcl.views import Policy, draw_views, load_policy, read_frames
+from medcl.views import Policy, draw_views, flags, load_policy, read_frames
 from medcl.views.sheet import contact_sheet
 from medcl.views.words import describe
 
@@ -52,3 +52,27 @@ def test_words_name_what_was_changed() -> None:
     assert any("blur" in text for text in words)
     still = draw_views(policy, frames, 32, 0, draw="whole", count=1)
     assert "noise" not in describe(policy, frames, still, 0, 0)
+
+
+def test_flags_say_what_is_not_known() -> None:
+    store = picture_store(2)
+    store.rows[0]["modality"] = "unknown"
+    said = flags(load_policy("ct"), store, [0, 1], 32)
+    assert set(said) == {"MODALITY_OTHER", "MODALITY_UNKNOWN", "SPACING_UNKNOWN", "UNCALIBRATED"}
+    assert all(said.values())
+    assert flags(load_policy("cxr"), picture_store(2, spacing=1.0), [0, 1], 64) == {}
+    assert set(flags(load_policy("cxr"), picture_store(2, spacing=1.0), [0, 1], 32)) == {"COARSE"}
+
+
+def test_scans_whose_sides_are_not_certain_are_not_mirrored() -> None:
+    shape = (40, 40, 12)
+    affine = grid_affine((1.0, 1.0, 5.0), shape)
+    store = MemoryStore()
+    for n, flag in enumerate(["", "XFORM_UNKNOWN"]):
+        store.add(phantom_volume(shape, affine) + n, affine)
+        store.rows[n]["flags"] = flag
+    policy, frames = load_policy("mr", "permissive"), read_frames(store, [0, 1])
+    mirrored = np.stack([(draw_views(policy, frames, 16, 0, e).mirror < 0).any(-1) for e in range(20)])
+    assert mirrored[:, 0].any()
+    assert not mirrored[:, 1].any()
+    assert "LATERALITY_UNKNOWN" in flags(policy, store, [0, 1], 64)

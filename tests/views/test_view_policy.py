@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
 from medcl.errors import UsageError
-from medcl.views import load_policy, shipped
+from medcl.views import load_policy, policy_for, shipped
 
 NAMES = sorted(path.stem for path in shipped("views").glob("*.yaml"))
 
@@ -67,3 +68,31 @@ def test_unknown_names_list_what_there_is() -> None:
         load_policy("xray")
     with pytest.raises(UsageError, match="permissive"):
         load_policy("ct", "wild")
+
+
+def test_the_unknown_policy_is_the_strictest() -> None:
+    unknown = load_policy("unknown")
+    for other in map(load_policy, NAMES):
+        assert unknown.crop.area[0] >= other.crop.area[0]
+        assert unknown.motion.rotation_deg <= other.motion.rotation_deg
+        assert unknown.motion.flips == ()
+        assert unknown.intensity.brightness == unknown.intensity.offset == (0.0, 0.0)
+        assert unknown.blur.probability == 0
+
+
+def table(modality: str | None, count: int = 2) -> pd.DataFrame:
+    return pd.DataFrame({"modality": [modality] * count})
+
+
+@pytest.mark.parametrize(
+    ("modality", "name"), [("CT", "ct"), ("DX", "cxr"), ("PT", "pet"), ("MG", "mammography")]
+)
+def test_a_modality_finds_its_policy(modality: str, name: str) -> None:
+    assert policy_for(table(modality)).name == name
+
+
+@pytest.mark.parametrize("modality", [None, "unknown", "ECG"])
+def test_what_is_not_known_gets_the_strictest_policy(modality: str | None) -> None:
+    assert policy_for(table(modality)).name == "unknown"
+    assert policy_for(pd.concat([table("CT"), table("MR")])).name == "unknown"
+    assert policy_for(pd.concat([table("CT"), table(modality)])).name == "unknown"

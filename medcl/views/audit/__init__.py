@@ -39,6 +39,7 @@ _LOOK: dict[str, Callable[[Subject, World], Finding]] = {
     "I17": look.check_diversity,
     "I18": look.check_backends,
     "I19": look.check_sampling,
+    "I21": look.check_negatives,
 }
 _ORDER = list(NAMES)
 

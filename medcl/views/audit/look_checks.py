@@ -1,4 +1,4 @@
-"""Invariants of intensity and of the machinery: I1, I2, I11, I12, I14 and I16 to I19."""
+"""Invariants of intensity and of the machinery: I1, I2, I11, I12, I14, I16 to I19 and I21."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
 from medcl.views.audit.findings import Finding
-from medcl.views.audit.phantoms import Phantoms, World
+from medcl.views.audit.phantoms import CANARY, Phantoms, World
 from medcl.views.audit.subject import SEED, Subject, coordinates, make
 from medcl.views.backends import choose_backend
 from medcl.views.draw import draw_views
 from medcl.views.frames import read_frames
+from medcl.views.identity import identities, related
 
 INSERTS = {
     "HU": (-1000.0, -100.0, 0.0, 65.0, 900.0),  # air, fat, water, blood, bone
@@ -247,3 +248,20 @@ def check_sampling(subject: Subject, world: World) -> Finding:
     return Finding(
         "I19", figure, f"<= {most:g} mm a pixel for {subject.policy.d_min_mm:g} mm", passed, world.name
     )
+
+
+def check_negatives(subject: Subject, world: World) -> Finding:
+    """I21: in batches of 64, no scan is told from its exact copies or from others of its patient."""
+    scans, copies = 96, 12
+    store = world.phantoms([np.zeros(world.shape, np.uint8)] * scans, np.arange(scans) % (scans - copies))
+    table = store.scans.assign(patient=[f"{CANARY}-{number % 16}" for number in range(scans)])
+    truth = related(identities(table))
+    rng = np.random.Generator(np.random.Philox(key=21))
+    false = negatives = 0
+    for _ in range(50):
+        batch = rng.permutation(scans)[:64]
+        apart = ~related(subject.identity(table.iloc[batch]))
+        false += int((apart & truth[np.ix_(batch, batch)]).sum())
+        negatives += int(apart.sum())
+    figure = f"{false / max(negatives, 1):.2%} of negatives share scan or patient"
+    return Finding("I21", figure, "0", false == 0, world.name)

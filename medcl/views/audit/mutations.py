@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from medcl.views.audit.subject import Subject
@@ -27,6 +28,7 @@ class Mutated(Subject):
         key: changes what views are keyed by.
         loose: the policy that views are truly drawn from.
         tagged: a marker in the corner that belongs to the scan.
+        strangers: every scan is its own patient to the loss.
     """
 
     drawn: Draw | None = None
@@ -34,6 +36,12 @@ class Mutated(Subject):
     key: Callable[[Frames, int], Frames] | None = None
     loose: Policy | None = None
     tagged: bool = False
+    strangers: bool = False
+
+    def identity(self, scans: pd.DataFrame) -> np.ndarray:
+        """Forget whose scans these are, where that is the fault."""
+        own = np.repeat(np.arange(len(scans))[:, None], 2, axis=1)
+        return own if self.strangers else super().identity(scans)
 
     def draw(self, policy: Policy, frames: Frames, seed: int, epoch: int) -> ViewParams:
         """Draw as the fault has it."""
@@ -186,6 +194,7 @@ MUTATIONS = (
     ),
     Mutation("workers that repeat each other", "I17", "picture", lambda p: Mutated(p, key=_constant_key)),
     Mutation("a generator advanced in order", "I16", "picture", lambda p: Mutated(p, key=_order_key)),
+    Mutation("patients unknown to the loss", "I21", "picture", lambda p: Mutated(p, strangers=True)),
     Mutation(
         "half a pixel off the reference",
         "I18",

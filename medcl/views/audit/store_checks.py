@@ -1,4 +1,4 @@
-"""Invariants on a store's own scans: I2, I10, I12, I13, I15, I19 and I21."""
+"""Invariants on a store's own scans: I2, I9, I10, I12, I13, I15, I19 and I21."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ import pandas as pd
 
 from medcl.views.audit.findings import Finding
 from medcl.views.audit.subject import SEED, Subject
-from medcl.views.frames import ScanSource, read_frames
-from medcl.views.masks import pixel_positions, view_masks, view_plane
+from medcl.views.frames import Frames, ScanSource, read_frames
+from medcl.views.geometry import anchor_voxels
+from medcl.views.identity import identities, related
+from medcl.views.masks import pixel_positions, sample_nearest, view_masks, view_plane
 from medcl.views.params import ViewParams
 
 SCANS = 48
 """Most scans of a store that an audit looks at, evenly spread over it."""
-EPOCHS = 4
+DRAWS = 200
+"""Fewest pairs that are drawn of them."""
+KEPT = 0.5
+"""Share of a slice's labelled tissue that a view must show to count as keeping it."""
 WHERE = "store"
 
 
@@ -22,17 +27,18 @@ def check_store(subject: Subject, store: ScanSource) -> list[Finding]:
     total = len(store.scans)
     rows = np.unique(np.linspace(0, total - 1, min(total, SCANS)).astype(int))
     frames = read_frames(store, rows)
-    drawn = [subject.draw(subject.policy, frames, SEED, epoch) for epoch in range(EPOCHS)]
+    epochs = range(max(4, DRAWS // len(rows)))
+    drawn = [subject.draw(subject.policy, frames, SEED, epoch) for epoch in epochs]
     found = [
         _stored(store, rows),
         _ranged(subject, store, drawn[0]),
-        _padded(drawn),
+        max((_padded(subject, store, params) for params in drawn[:6]), key=lambda found: found[0])[1],
         _overlapping(subject, drawn),
         _sampled(subject, frames.spaced, drawn),
-        _negatives(store.scans),
+        _negatives(subject, store.scans),
     ]
-    if any(store.mask(int(row)) is not None for row in rows):
-        found.append(_lesions(store, drawn))
+    if frames.marked.any():
+        found += [_rounded(subject, store, frames, drawn), _lesions(subject, store, drawn)]
     return found
 
 
@@ -51,13 +57,32 @@ def _ranged(subject: Subject, store: ScanSource, params: ViewParams) -> Finding:
     return Finding("I12", f"{bad:.2%} of pixels outside", "0", bad == 0, WHERE)
 
 
-def _padded(drawn: list[ViewParams]) -> Finding:
-    worst = 0.0
-    for params in drawn[:1]:
-        for scan, view in np.ndindex(params.shape):
-            at = pixel_positions(params, scan, view)
-            worst = max(worst, float(((at < -0.5) | (at > params.count[scan] - 0.5)).any(-1).mean()))
-    return Finding("I13", f"at most {worst:.2%} of a view", "<= 1 %", worst <= 0.01, WHERE)
+def _padded(subject: Subject, store: ScanSource, params: ViewParams) -> tuple[float, Finding]:
+    """I13: pixels beyond the scan, or where nothing was measured; the largest share, and the finding."""
+    worst, at = 0.0, (0, 0)
+    for scan, view in np.ndindex(params.shape):
+        valid = store.valid(int(params.rows[scan]))
+        if valid is None:
+            where = pixel_positions(params, scan, view)
+            share = float(((where < -0.5) | (where > params.count[scan] - 0.5)).any(-1).mean())
+        else:
+            plane = view_plane(valid, params, scan, view)
+            share = float(1 - sample_nearest(plane, params, scan, view).mean())
+        if share > worst:
+            worst, at = share, (scan, view)
+    pictures = () if worst <= 0.01 else _pictures(subject, store, params, *at, "padding")
+    return worst, Finding("I13", f"at most {worst:.2%} of a view", "<= 1 %", worst <= 0.01, WHERE, pictures)
+
+
+def _pictures(
+    subject: Subject, store: ScanSource, params: ViewParams, scan: int, view: int, what: str
+) -> tuple[tuple[str, np.ndarray], ...]:
+    """Return one view, titled; nothing where text about the patient may be burned in."""
+    flags = store.scans["flags"] if "flags" in store.scans else pd.Series("", store.scans.index)
+    if "BURNED_IN_RISK" in str(flags.iloc[int(params.rows[scan])]):
+        return ()
+    shown = subject.render(store, params.take(np.array([scan])))[0, view].mean(axis=0)
+    return ((f"row {params.rows[scan]}, view {view + 1}: {what}", shown),)
 
 
 def _overlapping(subject: Subject, drawn: list[ViewParams]) -> Finding:
@@ -80,34 +105,80 @@ def _sampled(subject: Subject, spaced: np.ndarray, drawn: list[ViewParams]) -> F
     return Finding("I19", figure, limit, bool(pixels.max() <= most), WHERE)
 
 
-def _negatives(scans: pd.DataFrame) -> Finding:
-    """I21: how many negatives of a random batch of 64 are of one patient; methods mask them by number."""
-    patients = scans["patient"].to_numpy()
-    sizes = pd.Series(patients).value_counts().to_numpy(float)
-    share = float((sizes * (sizes - 1)).sum() / max(len(patients) * (len(patients) - 1), 1))
-    figure = f"{share:.2%} of negatives are of the same patient, all of known patient"
-    known = bool(scans["patient"].notna().all())
-    return Finding("I21", figure, "patient known, so that none counts", known, WHERE)
+def _negatives(subject: Subject, scans: pd.DataFrame) -> Finding:
+    """I21: negatives of random batches of 64 that share patient or pixels, as far as either is known."""
+    rng = np.random.Generator(np.random.Philox(key=21))
+    batches = [rng.permutation(len(scans))[:64] for _ in range(20)]
+    kin = spared = pairs = 0
+    for batch in batches:
+        truth = related(identities(scans.iloc[batch])) & ~np.eye(len(batch), dtype=bool)
+        kept = related(subject.identity(scans.iloc[batch]))
+        kin, spared, pairs = kin + truth.sum(), spared + (truth & kept).sum(), pairs + truth.size - len(batch)
+    flags = scans["flags"].fillna("") if "flags" in scans else pd.Series("", index=scans.index)
+    nameless = int((flags.str.contains("PATIENT_UNKNOWN") & ~scans["patient"].duplicated(keep=False)).sum())
+    figure = f"{(kin - spared) / max(pairs, 1):.2%} ({kin / max(pairs, 1):.2%} are related and set aside)"
+    if nameless:
+        figure += f"; PATIENT_UNKNOWN for {nameless} of {len(scans)} scans, which cannot be checked"
+    return Finding("I21", figure, "0", bool(kin == spared), WHERE)
 
 
-def _lesions(store: ScanSource, drawn: list[ViewParams]) -> Finding:
-    """I10: of slices with labelled tissue, how often exactly one view keeps at least a tenth of it."""
-    both = one = 0
+def _rounded(subject: Subject, store: ScanSource, frames: Frames, drawn: list[ViewParams]) -> Finding:
+    """I9: of labelled tissue in the ball round an anchor that lies on it, what each view shows."""
+    radius = subject.policy.crop.anchor * frames.fov
+    least, pairs = 1.0, 0
+    for params in drawn:
+        for scan in np.flatnonzero(params.marked):
+            mask = store.mask(int(params.rows[scan]))
+            assert mask is not None
+            for view in range(2):
+                inside = view_plane(mask, params, int(scan), view) > 0
+                kept = _kept_round(inside, frames, params, int(scan), view, float(radius[scan]))
+                least, pairs = min(least, kept), pairs + 1
+    figure = f"at least {least:.1%} of it in {pairs} views with a labelled anchor"
+    return Finding("I9", figure, ">= 95 %", least >= 0.95, WHERE)
+
+
+def _kept_round(
+    inside: np.ndarray, frames: Frames, params: ViewParams, scan: int, view: int, radius: float
+) -> float:
+    """Return the share of the samples `inside`, within `radius` of the anchor, that a view shows."""
+    where = np.argwhere(inside)
+    order = np.argsort(frames.axes[scan])
+    spacing = np.diag(frames.grid[scan])[order]
+    anchor = anchor_voxels(frames.take(np.array([scan])), params.anchor[scan : scan + 1])[0]
+    near = where[np.linalg.norm((where - anchor) * spacing, axis=1) <= radius]
+    if not len(near):
+        return 1.0
+    matrix = params.matrix[scan, view]
+    at = (near - matrix[:, -1]) @ np.linalg.inv(matrix[:, :-1]).T
+    return float(((at >= -0.5) & (at <= params.size - 0.5)).all(axis=1).mean())
+
+
+def _lesions(subject: Subject, store: ScanSource, drawn: list[ViewParams]) -> Finding:
+    """I10: of pairs whose slices hold labelled tissue, how many keep `KEPT` of it in both, or in one view."""
+    both = one = pairs = 0
+    worst: tuple[tuple[str, np.ndarray], ...] = ()
     for params in drawn:
         for scan, masks in enumerate(view_masks(store, params)):
-            mask = store.mask(int(params.rows[scan]))
-            if masks is None or mask is None:
+            kept = [] if masks is None else [_share_kept(store, params, scan, v, masks[v]) for v in range(2)]
+            if len([share for share in kept if share is not None]) < 2:
                 continue
-            kept = []
-            for view in range(2):
-                plane = view_plane(mask, params, scan, view) > 0
-                scale = np.abs(np.linalg.det(params.matrix[scan, view, :, : params.dims]))
-                kept.append(plane.sum() == 0 or (masks[view] > 0).sum() * scale >= 0.1 * plane.sum())
-            any_there = any(view_plane(mask, params, scan, v).any() for v in range(2))
-            both += any_there and all(kept)
-            one += any_there and kept[0] != kept[1]
-    total = max(both + one, 1)
-    figure = (
-        f"both views keep labelled tissue {both / total:.1%}, exactly one {one / total:.1%} ({total} pairs)"
-    )
-    return Finding("I10", figure, "exactly one <= 10 %", one / total <= 0.1, WHERE)
+            first, second = (share is not None and share >= KEPT for share in kept)
+            pairs, both, one = pairs + 1, both + (first and second), one + (first != second)
+            if first != second and len(worst) < 4:
+                worst += _pictures(subject, store, params, scan, 0, "one view keeps the label")
+                worst += _pictures(subject, store, params, scan, 1, "its partner")
+    total, most = max(pairs, 1), subject.policy.crop.disagree
+    figure = f"both views keep labelled tissue in {both / total:.1%}, exactly one in {one / total:.1%}"
+    figure += f" of {pairs} pairs"
+    return Finding("I10", figure, f"exactly one <= {most:.0%}", one / total <= most, WHERE, worst)
+
+
+def _share_kept(
+    store: ScanSource, params: ViewParams, scan: int, view: int, shown: np.ndarray
+) -> float | None:
+    """Return the share of the labelled area of a view's slice that it shows; None where there is none."""
+    mask = store.mask(int(params.rows[scan]))
+    there = 0 if mask is None else int((view_plane(mask, params, scan, view) > 0).sum())
+    scale = float(np.abs(np.linalg.det(params.matrix[scan, view, :, : params.dims])))
+    return float((shown > 0).sum()) * scale / there if there else None

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from medcl.views.audit.phantoms import World, ramps
 from medcl.views.backends import choose_backend
 from medcl.views.conventions import MIDDLE, SPREAD
 from medcl.views.draw import draw_views
 from medcl.views.frames import Frames, ScanSource, read_frames
+from medcl.views.identity import identities
 from medcl.views.masks import pixel_positions
 from medcl.views.params import ViewParams
 from medcl.views.policy import Blur, Colour, Intensity, Noise, Policy, Window
@@ -38,6 +40,10 @@ class Subject:
         """Return views (B, V, C, *spatial) in [0, 1]."""
         made: np.ndarray = choose_backend("auto")(store, params).numpy() * SPREAD + MIDDLE
         return made
+
+    def identity(self, scans: pd.DataFrame) -> np.ndarray:
+        """Return numbers (n, 2) by which a loss keeps related scans from being negatives."""
+        return identities(scans)
 
 
 @dataclass(frozen=True)

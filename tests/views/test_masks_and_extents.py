@@ -1,0 +1,105 @@
+"""Views keep labelled tissue, and stay where scans were measured."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from view_phantoms import MemoryStore, grid_affine, phantom_volume
+
+from medcl.views import ViewParams, draw_views, load_policy, read_frames
+from medcl.views.geometry import anchor_voxels
+from medcl.views.masks import pixel_positions, view_masks
+
+SHAPE = (90, 80, 24)
+AFFINE = grid_affine((1.0, 1.0, 5.0), SHAPE)
+
+
+def lesion(low: tuple[int, int, int], high: tuple[int, int, int]) -> np.ndarray:
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[tuple(slice(*ends) for ends in zip(low, high, strict=True))] = 2
+    return mask
+
+
+def drawn(store: MemoryStore, name: str = "mr", dims: int = 2, epochs: int = 40) -> list[ViewParams]:
+    frames = read_frames(store, range(len(store.rows)), dims)
+    return [draw_views(load_policy(name), frames, 32, 5, epoch) for epoch in range(epochs)]
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_half_of_the_anchors_lie_on_labelled_tissue(dims: int) -> None:
+    mask = lesion((20, 50, 8), (26, 56, 11))
+    store = MemoryStore().add(phantom_volume(SHAPE, AFFINE), AFFINE, mask=mask)
+    params = drawn(store, dims=dims, epochs=200)
+    marked = np.array([p.marked[0] for p in params])
+    assert 0.4 < marked.mean() < 0.6
+    frames = read_frames(store, [0], dims)
+    for p in [p for p in params if p.marked[0]]:
+        if dims == 2:
+            assert set(p.slices[0]) <= {7, 8, 9, 10, 11}
+        at = anchor_voxels(frames, p.anchor)[0]
+        assert (np.abs(at[:2] - (22.5, 52.5)) < 10).all()
+
+
+def test_both_views_keep_a_small_lesion_at_a_labelled_anchor() -> None:
+    mask = lesion((20, 50, 8), (26, 56, 11))
+    store = MemoryStore().add(phantom_volume(SHAPE, AFFINE), AFFINE, mask=mask)
+    for params in drawn(store):
+        (views,) = view_masks(store, params)
+        assert views is not None
+        if params.marked[0] and set(params.slices[0]) <= {8, 9, 10}:
+            assert (views == 2).any(axis=(1, 2)).all()
+
+
+def test_scans_without_a_mask_are_anchored_on_tissue() -> None:
+    empty = np.zeros(SHAPE, np.uint8)
+    store = MemoryStore().add(phantom_volume(SHAPE, AFFINE), AFFINE)
+    store.add(phantom_volume(SHAPE, AFFINE) + 1, AFFINE, mask=empty)
+    assert not any(params.marked.any() for params in drawn(store))
+
+
+def tilted(shape: tuple[int, int, int] = SHAPE) -> np.ndarray:
+    """Measured rows of a resampled tilted series: they move with the slice, and some slices are gaps."""
+    valid = np.zeros(shape, bool)
+    for number in range(shape[2]):
+        valid[:, number : number + 56, number] = number not in (5, 6, 12)
+    return valid
+
+
+@pytest.mark.parametrize("name", ["ct", "mr"])
+def test_views_show_what_was_measured(name: str) -> None:
+    valid = tilted()
+    store = MemoryStore().add(phantom_volume(SHAPE, AFFINE), AFFINE, valid=valid)
+    for params in drawn(store, name):
+        for view in range(2):
+            number = int(params.slices[0, view])
+            assert number not in (5, 6, 12)
+            at = np.rint(pixel_positions(params, 0, view)).astype(int)
+            at = np.clip(at, 0, np.array(SHAPE[:2]) - 1)
+            assert (~valid[at[..., 0], at[..., 1], number]).mean() <= 0.03, (
+                "one slice away the rows moved by one"
+            )
+
+
+def test_bags_and_whole_scans_leave_gaps_out() -> None:
+    store = MemoryStore().add(phantom_volume(SHAPE, AFFINE), AFFINE, valid=tilted())
+    frames = read_frames(store, [0])
+    for draw in ("bag", "whole"):
+        params = draw_views(load_policy("mr"), frames, 32, 5, draw=draw, count=24)
+        assert not {5, 6, 12} & set(params.slices[0].tolist())
+
+
+def test_a_measured_box_limits_pictures_and_volumes() -> None:
+    valid = np.zeros(SHAPE, bool)
+    valid[10:70, 20:75, 2:22] = True
+    store = MemoryStore().add(phantom_volume(SHAPE, AFFINE), AFFINE, valid=valid)
+    frames = read_frames(store, [0], 3)
+    np.testing.assert_allclose(frames.start[0], [10, 20, 10])
+    np.testing.assert_allclose(frames.end[0], [70, 75, 110])
+    for params in drawn(store, dims=3, epochs=10):
+        for view in range(2):
+            at = pixel_positions(params, 0, view)
+            assert ((at >= [9.4, 19.4, 1.4]) & (at <= [69.6, 74.6, 21.6])).all(axis=-1).mean() > 0.99
+    picture = MemoryStore().add(
+        np.full((60, 60), 90, np.uint8), spacing=(1.0, 1.0), valid=np.tri(60, 60, 20, bool)
+    )
+    assert read_frames(picture, [0]).end[0].tolist() == [60, 60]
