@@ -127,6 +127,31 @@ def test_a_study_killed_at_random_ends_with_the_same_table(study: Path, config: 
     pd.testing.assert_frame_equal(whole, killed, check_exact=False, atol=1e-6)
 
 
+@pytest.mark.slow
+def test_two_hundred_cells_killed_three_times_end_with_the_same_table(config: Path, tmp_path: Path) -> None:
+    many = ["arms=[simclr-probe, supervised, random-probe, classical, background-only]"]
+    many += ["budgets=[2/class, 5/class, 20/class, all]", f"seeds={list(range(10))}", "training.steps=2"]
+    run = ["study", config, "-o", tmp_path / "whole", *many]
+    assert medcl(*run).returncode == 0
+    cells = tmp_path / "killed" / "cells"
+    run[3] = tmp_path / "killed"
+    generator = np.random.default_rng()
+    for number in range(3):
+        process = subprocess.Popen([sys.executable, "-m", "medcl", *map(str, run)], stderr=subprocess.DEVNULL)
+        wanted = generator.integers(50 * number + 10, 50 * number + 60)
+        while process.poll() is None and sum(1 for _ in cells.glob("*.parquet")) < wanted:
+            time.sleep(0.05)
+        process.kill()
+        process.wait()
+    assert 10 <= sum(1 for _ in cells.glob("*.parquet")) < 200
+    assert medcl(*run).returncode == 0
+    whole, killed = (pd.read_parquet(tmp_path / f / "predictions.parquet") for f in ("whole", "killed"))
+    assert len(whole.groupby(["arm", "budget", "seed"])) == 200
+    pd.testing.assert_frame_equal(whole, killed, check_exact=False, atol=1e-6)
+    tables = [(tmp_path / f / "tables" / "arms.csv").read_text() for f in ("whole", "killed")]
+    assert tables[0] == tables[1]
+
+
 def test_the_saved_model_predicts_new_scans(study: Path, tmp_path: Path) -> None:
     archive = write_set(tmp_path / "new.npz", seed=1)
     done = medcl("predict", study, archive, "-o", tmp_path / "p.csv", "--json")
