@@ -13,6 +13,7 @@ from torch import Tensor
 
 from medcl.errors import UsageError
 from medcl.pretrain.encoders import Encoder
+from medcl.pretrain.networks import SliceSequence
 
 NESTS = ("state_dict", "model", "model_state_dict")
 """Keys under which checkpoints hold their weights."""
@@ -58,8 +59,9 @@ def load_outside(encoder: Encoder, path: Path) -> Matched:
     Raises:
         UsageError: the file cannot be read, or nothing in it fits.
     """
-    theirs = _fold_biases(_strip(_read(path), encoder.network.state_dict()))
-    own = encoder.network.state_dict()
+    network = encoder.network.slices if isinstance(encoder.network, SliceSequence) else encoder.network
+    own = network.state_dict()
+    theirs = _fold_biases(_strip(_read(path), own))
     loaded, adapted, differs = {}, [], []
     for name in own.keys() & theirs.keys():
         weight = theirs[name]
@@ -72,7 +74,7 @@ def load_outside(encoder: Encoder, path: Path) -> Matched:
             differs.append(name)
     if not any(weight.ndim > 1 for weight in loaded.values()):
         raise UsageError(f"{path}: no weight in it fits a {encoder.config.name} of this shape")
-    encoder.network.load_state_dict(loaded, strict=False)
+    network.load_state_dict(loaded, strict=False)
     return Matched(
         loaded=_sorted(loaded),
         adapted=_sorted(set(adapted) - set(differs)),

@@ -123,6 +123,19 @@ def test_folders_and_configurations_that_do_not_fit_are_refused(store: Path, tmp
         pretrain(settings(store, epochs=1), tmp_path / "run")
 
 
+def test_a_restarted_process_resumes_unasked(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As SLURM does after a preemption: the same command again."""
+    config = settings(store, epochs=1)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text(dump(config))
+    with pytest.raises(UsageError, match="add --resume"):
+        pretrain(config, tmp_path / "run")
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    assert pretrain(config, tmp_path / "run")["steps"] == 3
+
+
 def test_a_second_process_is_refused_by_name(store: Path, tmp_path: Path) -> None:
     config = settings(store, epochs=2000)
     (tmp_path / "config.yaml").write_text(dump(config))

@@ -70,6 +70,16 @@ def test_a_grey_network_serves_stacked_slices(tmp_path: Path) -> None:
     torch.testing.assert_close(encoder(grey.expand(-1, 3, -1, -1)), source(grey))
 
 
+def test_a_2d_network_reads_the_slices_of_volumes(tmp_path: Path) -> None:
+    source = trained(SMALL)
+    save_file(torchvision_names(source), tmp_path / "resnet.safetensors")
+    volume = SMALL.model_copy(update={"spatial_dims": 3, "sequence": "lstm"})
+    encoder = build_encoder(volume, 0).eval()
+    load_outside(encoder, tmp_path / "resnet.safetensors")
+    views = torch.randn(2, 1, 32, 32)
+    assert torch.equal(encoder.network.slices(views), source(views))
+
+
 def test_medicalnet_s_shortcut_biases_move_into_the_batch_norm_behind_them(tmp_path: Path) -> None:
     volume = SMALL.model_copy(update={"spatial_dims": 3})
     source = trained(volume)
