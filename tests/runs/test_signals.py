@@ -21,9 +21,11 @@ def test_the_first_signal_is_a_request(number: signal.Signals) -> None:
 
 
 def test_the_second_signal_acts_at_once() -> None:
-    with pytest.raises(KeyboardInterrupt), stop_requests():
+    with stop_requests() as stop:
         os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.number == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
