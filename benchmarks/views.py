@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -301,7 +300,8 @@ def main() -> None:
         ours, theirs = OURS.get(chosen.alone), PEERS.get(chosen.alone)
         sample = theirs(sources, size) if theirs else medcl(sources, size, ours, 1)[0]
         rate(sample, 1, 1.0)
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        status = Path("/proc/self/status").read_text().split()
+        print(int(status[status.index("VmHWM:") + 1]) / 1024)
         return
     figures = {}
     for case in [chosen.case] if chosen.case else CASES:

@@ -79,9 +79,10 @@ class _Task:
             if view and slices[view] != slices[view - 1]:
                 source = read_only(read_source(self.store, params, scan, view))
             for channel, plane in enumerate(source):
-                image = self.out[scan, view, channel]
+                image, flat = self.out[scan, view, channel], plane.ravel()
                 self.sample(
-                    plane.ravel(),
+                    flat,
+                    sampling.pairs_of(flat),
                     plane.shape,
                     self.matrix[scan, view],
                     self.bounds[scan],
@@ -154,11 +155,7 @@ def blur(image: np.ndarray, weights: np.ndarray) -> None:
 
 
 def read_only(source: np.ndarray) -> np.ndarray:
-    """Return a contiguous view that cannot be written: arrays and memory maps share one compiled kernel.
-
-    Slices become float32, which is quicker than converting four samples a pixel; volumes are read as stored.
-    """
-    slim = source.ndim == 3
-    view = np.ascontiguousarray(source, np.float32 if slim else None).view()
+    """Return a contiguous view that cannot be written: arrays and memory maps share one compiled kernel."""
+    view = np.ascontiguousarray(source).view()
     view.flags.writeable = False
     return view

@@ -1,9 +1,10 @@
 """Compiled sampling of the fused backend: bi- and trilinear, straight from the stored type.
 
-A line of a view is made in three passes over up to `RUN` columns: where each column lies, its neighbours, and
-the mean of them. The first and the last run in vector registers; scratch arrays lie `RUN` apart, a constant,
-so that the compiler sees that they do not overlap. Shapes: S is the edge of a view; matrices lead from output
-pixel to source voxel; indices are unsigned so that none is wrapped.
+A line of a view is made in three passes over up to `RUN` columns: where each column lies, its neighbours,
+and the mean of them. The first and the last run in vector registers; scratch arrays lie `RUN` apart, a
+constant, so that the compiler sees that they do not overlap. Neighbours along the last axis are fetched
+together, as one number of twice the width. Shapes: S is the edge of a view; matrices lead from output pixel
+to source voxel; indices are unsigned so that none is wrapped.
 """
 
 from __future__ import annotations
@@ -14,10 +15,22 @@ from numba import njit
 _FAST = {"contract", "reassoc", "nsz", "arcp"}
 
 RUN = 256
-_1, _2, _3, _4, _5, _6, _7 = (np.uintp(n * RUN) for n in range(1, 8))
+_1, _2, _3, _4, _6 = (np.uintp(n * RUN) for n in (1, 2, 3, 4, 6))
+_NEXT = np.uintp(1)
 
 _SAFE = 0.01
 """How far inside the last cell the fast passes stay, as their positions are rounded to float32."""
+
+
+_PAIRS = {1: np.uint16, 2: np.uint32, 4: np.uint64}
+
+
+def pairs_of(flat: np.ndarray) -> np.ndarray:
+    """Return the same memory as overlapping pairs: element n holds the samples n and n + 1."""
+    width = flat.itemsize
+    pairs: np.ndarray = np.ndarray((flat.size - 1,), _PAIRS[width], buffer=flat, strides=(width,))
+    pairs.flags.writeable = False
+    return pairs
 
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
@@ -64,7 +77,7 @@ def _square(
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
 def _line_2d(
-    flat: np.ndarray,
+    pairs: np.ndarray,
     start: tuple[np.float32, np.float32],
     step: tuple[np.float32, np.float32],
     width: np.int32,
@@ -72,9 +85,10 @@ def _line_2d(
     out: np.ndarray,
     corner: np.ndarray,
     part: np.ndarray,
+    pair: np.ndarray,
     near: np.ndarray,
 ) -> None:
-    """Sample columns of a line whose neighbours all lie in the slice."""
+    """Sample columns of a line whose neighbours all lie in the slice; `near` is the memory of `pair`."""
     for n in range(columns[1] - columns[0]):
         at, q = np.float32(columns[0] + n), np.uintp(n)
         y, x = start[0] + step[0] * at, start[1] + step[1] * at
@@ -83,27 +97,26 @@ def _line_2d(
         part[q], part[q + _1] = y - np.float32(top), x - np.float32(left)
     for n in range(columns[1] - columns[0]):
         q = np.uintp(n)
-        first = np.uintp(corner[q])
-        below = first + np.uintp(width)
-        near[q], near[q + _1] = flat[first], flat[first + np.uintp(1)]
-        near[q + _2], near[q + _3] = flat[below], flat[below + np.uintp(1)]
+        upper = np.uintp(corner[q])
+        pair[q], pair[q + _1] = pairs[upper], pairs[upper + np.uintp(width)]
     for n in range(columns[1] - columns[0]):
-        q = np.uintp(n)
-        a, b = np.float32(near[q]), np.float32(near[q + _1])
-        c, d = np.float32(near[q + _2]), np.float32(near[q + _3])
+        q, w = np.uintp(n), np.uintp(2 * n)
+        a, b = np.float32(near[w]), np.float32(near[w + _NEXT])
+        c, d = np.float32(near[w + _2]), np.float32(near[w + _2 + _NEXT])
         out[np.uintp(columns[0]) + q] = _mean(a, b, c, d, part[q], part[q + _1])
 
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
 def sample_2d(
     flat: np.ndarray,
+    pairs: np.ndarray,
     shape: tuple[int, int],
     matrix: np.ndarray,
     bounds: np.ndarray,
     outside: float,
     out: np.ndarray,
 ) -> None:
-    """Sample a slice of `shape` (H, W), given flat, bilinearly into `out` (S, S).
+    """Sample a slice of `shape` (H, W), flat and as `pairs_of` it, bilinearly into `out` (S, S).
 
     `bounds` (2, 2) is where each axis ends, for what is `outside`.
     """
@@ -112,7 +125,8 @@ def sample_2d(
     down, across = matrix[0, 1], matrix[1, 1]
     step = (np.float32(down), np.float32(across))
     corner, part = np.empty(RUN, np.int32), np.empty(2 * RUN, np.float32)
-    near = np.empty(4 * RUN, flat.dtype)
+    pair = np.empty(2 * RUN, pairs.dtype)
+    near = pair.view(flat.dtype)
     for row in range(size):
         y_start = matrix[0, 0] * row + matrix[0, 2]
         x_start = matrix[1, 0] * row + matrix[1, 2]
@@ -121,7 +135,7 @@ def sample_2d(
         start = (np.float32(y_start), np.float32(x_start))
         for begin in range(first, end, RUN):
             columns = (begin, min(begin + RUN, end))
-            _line_2d(flat, start, step, np.int32(width), columns, out[row], corner, part, near)
+            _line_2d(pairs, start, step, np.int32(width), columns, out[row], corner, part, pair, near)
         for rest in range(size - end + first):
             column = rest if rest < first else rest - first + end
             y, x = y_start + down * column, x_start + across * column
@@ -136,7 +150,7 @@ def sample_2d(
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
 def _line_3d(
-    flat: np.ndarray,
+    pairs: np.ndarray,
     start: tuple[np.float32, np.float32, np.float32],
     step: tuple[np.float32, np.float32, np.float32],
     strides: tuple[int, int],
@@ -144,9 +158,10 @@ def _line_3d(
     out: np.ndarray,
     corner: np.ndarray,
     part: np.ndarray,
+    pair: np.ndarray,
     near: np.ndarray,
 ) -> None:
-    """Sample columns of a line whose neighbours all lie in the volume."""
+    """Sample columns of a line whose neighbours all lie in the volume; `near` is the memory of `pair`."""
     plane, row = np.int32(strides[0]), np.int32(strides[1])
     for n in range(columns[1] - columns[0]):
         at, q = np.float32(columns[0] + n), np.uintp(n)
@@ -154,37 +169,34 @@ def _line_3d(
         i, j, k = np.int32(y), np.int32(x), np.int32(z)
         corner[q] = i * plane + j * row + k
         part[q], part[q + _1], part[q + _2] = y - np.float32(i), x - np.float32(j), z - np.float32(k)
-    one, below, behind = np.uintp(1), np.uintp(strides[1]), np.uintp(strides[0])
+    below, behind = np.uintp(strides[1]), np.uintp(strides[0])
     for n in range(columns[1] - columns[0]):
         q = np.uintp(n)
-        at_near = np.uintp(corner[q])
-        at_far = at_near + behind
-        near[q], near[q + _1] = flat[at_near], flat[at_near + one]
-        near[q + _2], near[q + _3] = flat[at_near + below], flat[at_near + below + one]
-        near[q + _4], near[q + _5] = flat[at_far], flat[at_far + one]
-        near[q + _6], near[q + _7] = flat[at_far + below], flat[at_far + below + one]
+        front, back = np.uintp(corner[q]), np.uintp(corner[q]) + behind
+        pair[q], pair[q + _1] = pairs[front], pairs[front + below]
+        pair[q + _2], pair[q + _3] = pairs[back], pairs[back + below]
     for n in range(columns[1] - columns[0]):
-        q = np.uintp(n)
+        q, w = np.uintp(n), np.uintp(2 * n)
         fj, fk = part[q + _1], part[q + _2]
-        a, b = np.float32(near[q]), np.float32(near[q + _1])
-        c, d = np.float32(near[q + _2]), np.float32(near[q + _3])
-        front = _mean(a, b, c, d, fj, fk)
-        a, b = np.float32(near[q + _4]), np.float32(near[q + _5])
-        c, d = np.float32(near[q + _6]), np.float32(near[q + _7])
-        back = _mean(a, b, c, d, fj, fk)
-        out[np.uintp(columns[0]) + q] = front + part[q] * (back - front)
+        a, b = np.float32(near[w]), np.float32(near[w + _NEXT])
+        c, d = np.float32(near[w + _2]), np.float32(near[w + _2 + _NEXT])
+        first = _mean(a, b, c, d, fj, fk)
+        a, b = np.float32(near[w + _4]), np.float32(near[w + _4 + _NEXT])
+        c, d = np.float32(near[w + _6]), np.float32(near[w + _6 + _NEXT])
+        out[np.uintp(columns[0]) + q] = first + part[q] * (_mean(a, b, c, d, fj, fk) - first)
 
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
 def sample_3d(
     flat: np.ndarray,
+    pairs: np.ndarray,
     shape: tuple[int, int, int],
     matrix: np.ndarray,
     bounds: np.ndarray,
     outside: float,
     out: np.ndarray,
 ) -> None:
-    """Sample a volume of `shape` (I, J, K), given flat, trilinearly into `out` (S, S, S).
+    """Sample a volume of `shape` (I, J, K), flat and as `pairs_of` it, trilinearly into `out` (S, S, S).
 
     `bounds` (3, 2) is where each axis ends, for what is `outside`.
     """
@@ -193,7 +205,8 @@ def sample_3d(
     step = (np.float32(step_i), np.float32(step_j), np.float32(step_k))
     strides = (shape[1] * shape[2], shape[2])
     corner, part = np.empty(RUN, np.int32), np.empty(3 * RUN, np.float32)
-    near = np.empty(8 * RUN, flat.dtype)
+    pair = np.empty(4 * RUN, pairs.dtype)
+    near = pair.view(flat.dtype)
     for line in range(size * size):
         plane, row = line // size, line % size
         i_start = matrix[0, 0] * plane + matrix[0, 1] * row + matrix[0, 3]
@@ -205,7 +218,7 @@ def sample_3d(
         start = (np.float32(i_start), np.float32(j_start), np.float32(k_start))
         for begin in range(first, end, RUN):
             columns = (begin, min(begin + RUN, end))
-            _line_3d(flat, start, step, strides, columns, out[plane, row], corner, part, near)
+            _line_3d(pairs, start, step, strides, columns, out[plane, row], corner, part, pair, near)
         for rest in range(size - end + first):
             column = rest if rest < first else rest - first + end
             place = (i_start + step_i * column, j_start + step_j * column, k_start + step_k * column)

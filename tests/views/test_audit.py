@@ -11,7 +11,8 @@ import yaml
 from view_phantoms import MemoryStore, grid_affine, phantom_volume
 
 from medcl.views import load_policy, shipped
-from medcl.views.audit import audit, audit_policy
+from medcl.views.audit import AuditReport, Finding, audit, audit_policy, check_private
+from medcl.views.audit.findings import NAMES as NAMES_OF_INVARIANTS
 from medcl.views.audit.mutations import MUTATIONS, Mutation
 from medcl.views.audit.phantoms import CANARY
 from medcl.views.audit.store_checks import check_store
@@ -49,6 +50,18 @@ def test_only_variants_accept_more_disagreement() -> None:
 def test_planted_faults_are_caught(mutation: Mutation) -> None:
     report = audit(mutation.plant(load_policy("ct")), only={mutation.invariant}, on={mutation.world})
     assert report.failed == (mutation.invariant,), report.table()
+
+
+def test_every_invariant_has_a_fault_that_it_catches() -> None:
+    caught = {mutation.invariant for mutation in MUTATIONS}
+    assert caught | {"I22"} == set(NAMES_OF_INVARIANTS), "I22 is about what is written: the test below"
+
+
+def test_a_person_in_a_report_is_caught() -> None:
+    clean = audit(Subject(load_policy("us")), only={"I21"})
+    assert check_private(clean).passed
+    leaky = AuditReport(clean.policy, (Finding("I8", f"worst in {CANARY}", "none", True),))
+    assert not check_private(leaky).passed
 
 
 def test_report_is_written_whole(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from medcl.views.audit.subject import Subject
 from medcl.views.frames import ScanSource
 from medcl.views.policy import Policy
 
-__all__ = ["AuditReport", "Finding", "Subject", "audit", "audit_policy"]
+__all__ = ["AuditReport", "Finding", "Subject", "audit", "audit_policy", "check_private"]
 
 _GEOMETRY: dict[str, Callable[[Measured], Finding]] = {
     "I5": geometry.check_rigid,
@@ -56,7 +56,7 @@ def audit_policy(policy: Policy, store: ScanSource | None = None, size: int = 22
     if store is not None:
         findings += check_store(Subject(policy, size), store)
     report = AuditReport(policy, tuple(sorted(findings, key=lambda one: _ORDER.index(one.id))))
-    return AuditReport(policy, (*report.findings, _private(report)))
+    return AuditReport(policy, (*report.findings, check_private(report)))
 
 
 def audit(
@@ -82,7 +82,7 @@ def _in_world(subject: Subject, world: World, only: set[str]) -> list[Finding]:
     return found + [_LOOK[name](small, world) for name in names]
 
 
-def _private(report: AuditReport) -> Finding:
+def check_private(report: AuditReport) -> Finding:
     """I22: what stands in place of a patient in the phantoms appears in nothing that is written."""
     leaked = CANARY in report.page() or CANARY in str(report.facts())
     return Finding("I22", "canary found" if leaked else "canary not found", "not in any output", not leaked)

@@ -243,8 +243,10 @@ def check_sampling(subject: Subject, world: World) -> Finding:
     most = subject.policy.max_px_mm
     extent = largest * subject.size
     needed = int(np.ceil(extent / most))
-    figure = f"a field of {extent:.3g} mm needs {needed} px; three pixels cover {3 * most:.3g} mm"
-    passed = subject.policy.d_min_mm >= 2 * most
+    # Reconstructions of emission tomography are no finer than half of what they resolve.
+    across = 2 if subject.policy.unit == "SUV" else 3
+    figure = f"a field of {extent:.3g} mm needs {needed} px; {across} pixels cover {across * most:.3g} mm"
+    passed = subject.policy.d_min_mm >= across * most
     return Finding(
         "I19", figure, f"<= {most:g} mm a pixel for {subject.policy.d_min_mm:g} mm", passed, world.name
     )

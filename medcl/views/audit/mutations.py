@@ -29,6 +29,7 @@ class Mutated(Subject):
         loose: the policy that views are truly drawn from.
         tagged: a marker in the corner that belongs to the scan.
         strangers: every scan is its own patient to the loss.
+        baked: stored scans are clipped to the window.
     """
 
     drawn: Draw | None = None
@@ -37,6 +38,7 @@ class Mutated(Subject):
     loose: Policy | None = None
     tagged: bool = False
     strangers: bool = False
+    baked: bool = False
 
     def identity(self, scans: pd.DataFrame) -> np.ndarray:
         """Forget whose scans these are, where that is the fault."""
@@ -57,6 +59,9 @@ class Mutated(Subject):
     def render(self, store: ScanSource, params: ViewParams) -> np.ndarray:
         """Render, then spoil each view with randomness of its own key."""
         views = super().render(store, params)
+        if self.baked:
+            for row, low, width in zip(params.rows, params.low[:, 0], params.width[:, 0], strict=True):
+                store.array(int(row)).clip(low, low + width, out=store.array(int(row)), casting="unsafe")
         if self.pixels is not None:
             for scan, view in np.ndindex(params.shape):
                 rng = np.random.default_rng(int(params.noise_start[scan, view]))
@@ -158,6 +163,13 @@ MUTATIONS = (
     ),
     Mutation("HU scaled by 10 %", "I1", "picture", lambda p: _loose(p, intensity={"gain": (0.85, 1.15)})),
     Mutation("HU offset by 50", "I1", "picture", lambda p: _loose(p, intensity={"offset": (-50.0, 50.0)})),
+    Mutation("a window baked into the store", "I2", "picture", lambda p: Mutated(p, baked=True)),
+    Mutation(
+        "pixels as large as the smallest lesion",
+        "I19",
+        "picture",
+        lambda p: Subject(p.model_copy(update={"max_px_mm": p.d_min_mm})),
+    ),
     Mutation("inverted intensities", "I1", "picture", lambda p: Mutated(p, pixels=lambda v, r: 1 - v)),
     Mutation(
         "solarised", "I1", "picture", lambda p: Mutated(p, pixels=lambda v, r: np.where(v > 0.5, 1 - v, v))
