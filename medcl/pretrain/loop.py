@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from contextlib import nullcontext
@@ -118,6 +119,8 @@ class Pretraining:
         self._restore()
         self.log = RunLog(self.run, self.steps, self.rows, self.fabric.is_global_zero)
         try:
+            if self.matched is not None:
+                self.log.say(str(self.matched))
             self._compile()
             saved = time.monotonic()
             while self.step < self.steps:
@@ -149,14 +152,15 @@ class Pretraining:
         self.optimiser.zero_grad()
         parts = {name: float(part.detach()) for name, part in self._backward(batch, epoch).items()}
         told = average(parts | {name: float(flag) for name, flag in asked.items()}, self.fabric.device)
-        means = {name: told[name] for name in parts} | self._clip()
-        self._guard(means, batch.rows)
+        norm = self._clip()
+        self._guard(told["loss"], norm, batch.rows)
         self.optimiser.step()
         self.step += 1
         self.method.after_step(self.step / self.steps)
         self.seconds += time.monotonic() - begun + batch.wait_s
         row = {"step": self.step, "epoch": epoch, "lr": self.optimiser.param_groups[0]["lr"]}
-        self.log.add(row | means | {"wait_s": batch.wait_s, "seconds": self.seconds})
+        row |= {name: told[name] for name in parts} | {"gradient_norm": norm}
+        self.log.add(row | {"wait_s": batch.wait_s, "seconds": self.seconds})
         return {name: told[name] > 0 for name in asked}
 
     def _backward(self, batch: ViewBatch, epoch: int) -> dict[str, Tensor]:
@@ -172,24 +176,23 @@ class Pretraining:
         self.fabric.backward(parts["loss"])
         return parts
 
-    def _clip(self) -> dict[str, float]:
-        if self.config.clip_norm is None:
-            return {}
-        norm = torch.nn.utils.clip_grad_norm_(self.method.parameters(), self.config.clip_norm)
-        return {"gradient_norm": float(norm)}
+    def _clip(self) -> float:
+        """Shorten the gradient where that is asked for; return the length that it had."""
+        gradients = [p for p in self.method.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm([p.grad for p in gradients if p.grad is not None])
+        if self.config.clip_norm is not None:
+            torch.nn.utils.clip_grads_with_norm_(gradients, self.config.clip_norm, norm)
+        return float(norm)
 
-    def _guard(self, means: dict[str, float], rows: Tensor) -> None:
+    def _guard(self, loss: float, norm: float, rows: Tensor) -> None:
         """Stop before a loss or gradient that is not finite reaches the weights."""
-        wrong = {name: means[name] for name in ("loss", "gradient_norm") if name in means}
-        wrong = {name: value for name, value in wrong.items() if not abs(value) < float("inf")}
-        if not wrong:
+        if math.isfinite(loss) and math.isfinite(norm):
             return
         scans = self.scans.names(gather(self.fabric.to_device(rows)))
-        told = " and ".join(f"the {name.replace('_', ' ')} is {value}" for name, value in wrong.items())
         self._fail(
-            f"{told} at step {self.step}; lower optimiser.lr_per_256 "
-            f"(the batch's scans are in {self.run / 'failure.json'})",
-            {"loss": str(means["loss"]), "scans": scans},
+            f"the loss is {loss} and its gradient's length {norm} at step {self.step}; lower "
+            f"optimiser.lr_per_256 (the batch's scans are in {self.run / 'failure.json'})",
+            {"loss": str(loss), "scans": scans},
         )
 
     def _fail(self, message: str, facts: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ def store_of_pictures(folder: Path, count: int = 96) -> Path:
     """Random 16 px pictures in the training split; half of those in validation are brighter on one side."""
     generator = np.random.default_rng(0)
     held = generator.integers(0, 100, (24, 16, 16))
-    held[1::2, :, 8:] += 150
+    held[1::2, :, 8:] += 155
     np.savez(
         folder / "set.npz",
         train_images=generator.integers(0, 255, (count, 16, 16), np.uint8),

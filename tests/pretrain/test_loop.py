@@ -112,6 +112,17 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_scans(store: Path
     assert all(scan.startswith("s-") for scan in failure["scans"])
 
 
+def test_a_gradient_that_is_not_finite_stops_the_run_before_it_is_taken(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = []
+    monkeypatch.setattr(torch.optim.SGD, "step", lambda *told, **options: taken.append(told))
+    monkeypatch.setattr("torch.nn.utils.get_total_norm", lambda *told: torch.tensor(float("nan")))
+    with pytest.raises(WorkFailed, match="its gradient's length nan"):
+        pretrain(settings(store), tmp_path / "run")
+    assert not taken
+
+
 def test_folders_and_configurations_that_do_not_fit_are_refused(store: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="fewer than batch_size"):
         pretrain(settings(store, batch_size=4096), tmp_path / "run")
