@@ -6,9 +6,13 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import uniform_filter
 
 AIR_HU = -500.0
 """Below this a CT voxel is air or lung parenchyma's emptiest part; tissue lies above."""
+
+AIR_SHARE = 0.1
+"""Of the robust range; elsewhere than in CT, volumes are air where they are darker over a wider place."""
 
 ANCHORS = 64
 """Tissue positions kept a scan; views draw their shared anchors from them."""
@@ -64,13 +68,14 @@ def measure(
     if values.size > 200_000:
         values = values[:: values.size // 200_000]
     lo, hi = np.percentile(values, [0.5, 99.5])
+    body = tissue if spatial == 2 or unit == "HU" else _without_air(grey, tissue, lo + AIR_SHARE * (hi - lo))
     return Measures(
         fingerprint=fingerprint,
         lo=float(lo),
         hi=float(hi),
         noise=noise_sigma(grey, tissue),
-        box=_box(tissue),
-        anchors=_anchors(tissue, fingerprint),
+        box=_box(body),
+        anchors=_anchors(body, fingerprint),
         marked=() if mask is None or not mask.any() else _anchors(mask > 0, fingerprint),
     )
 
@@ -96,6 +101,23 @@ def foreground(grey: np.ndarray, unit: str) -> np.ndarray:
         return grey != values[counts.argmax()]
     lo, hi = np.percentile(grey[tuple(slice(None, None, max(1, n // 128)) for n in grey.shape)], [0.5, 99.5])
     return grey > lo + 0.1 * (hi - lo)
+
+
+def _without_air(grey: np.ndarray, tissue: np.ndarray, least: float) -> np.ndarray:
+    """Return `tissue` of a volume without the noise of air round the body, where that differs from zero.
+
+    Means over a sixteenth of each axis tell the air from what is dark inside the body. Where the background
+    is as bright as tissue (standardised scans), or nothing would be left, `tissue` stays as it is.
+    """
+    if np.median(_border(grey)) > least:
+        return tissue
+    step = tuple(max(1, n // 64) for n in grey.shape)
+    coarse = grey[tuple(slice(None, None, n) for n in step)].astype(np.float32)
+    dense = uniform_filter(coarse, [max(1, n // 16) for n in coarse.shape]) > least
+    for axis, (factor, n) in enumerate(zip(step, grey.shape, strict=True)):
+        dense = np.repeat(dense, factor, axis=axis)[(slice(None),) * axis + (slice(0, n),)]
+    body: np.ndarray = tissue & dense
+    return body if body.any() else tissue
 
 
 def noise_sigma(grey: np.ndarray, tissue: np.ndarray) -> float:

@@ -26,6 +26,10 @@ from medcl.views.words import describe
 COLOURS = ("#4fc3f7", "#ffb74d")
 """Of the first and the second view, on black; apart for colour-blind readers too."""
 MASK = "#e57373"
+ANCHOR = "#aeea00"
+"""Not white, in which scanners write callipers and text."""
+_ENDS = {0: "RL", 1: "AP", 2: "SI"}
+"""Where each axis of a RAS+ volume begins and ends as it is displayed."""
 _INK, _PAPER = "#e8e8e8", "#101214"
 
 
@@ -56,8 +60,8 @@ def contact_sheet(
     params = draw_views(policy, frames, size, seed, stack=stack)
     anchors = anchor_voxels(frames, params.anchor)
     views = choose_backend("auto")(store, params).numpy() * SPREAD + MIDDLE
-    figure = Figure(figsize=(12.6, 4.7 * len(frames) + 0.5), facecolor=_PAPER, dpi=110)
-    top = 1 - 0.95 / figure.get_figheight()
+    figure = Figure(figsize=(12.6, 4.7 * len(frames) + 0.3), facecolor=_PAPER, dpi=110)
+    top = 1 - 0.85 / figure.get_figheight()
     grid = figure.add_gridspec(
         len(frames), 3, left=0.015, right=0.985, top=top, bottom=0.015, hspace=0.14, wspace=0.05
     )
@@ -68,7 +72,7 @@ def contact_sheet(
         _draw_source(figure.add_subplot(grid[scan, 0]), store, policy, frames, params, scan)
         for view in range(2):
             axes = figure.add_subplot(grid[scan, 1 + view])
-            _draw_view(axes, views[scan, view], anchors[scan], store, params, scan, view)
+            _draw_view(axes, views[scan, view], anchors[scan], store, frames, params, scan, view)
             words = textwrap.fill(describe(policy, frames, params, scan, view).replace("\n", "; "), 62)
             axes.set_title(words, color=COLOURS[view], size=8.5, loc="left", pad=5)
     with atomic(out) as temporary:
@@ -102,9 +106,10 @@ def _draw_source(
     row, column = params.anchor[scan]
     radius = policy.crop.anchor * frames.fov[scan]
     turn = np.linspace(0, 2 * np.pi, 90)
-    axes.plot(column + radius * np.cos(turn), row + radius * np.sin(turn), ":", color="w", linewidth=1)
-    axes.plot(column, row, "+", color="w", markersize=9)
+    axes.plot(column + radius * np.cos(turn), row + radius * np.sin(turn), ":", color=ANCHOR, linewidth=1.2)
+    axes.plot(column, row, "+", color=ANCHOR, markersize=10, markeredgewidth=1.5)
     axes.set(xlim=(0, width), ylim=(height, 0))
+    _sides(axes, frames, scan, np.ones(2))
     axes.set_title(_source_title(frames, params, scan), color=_INK, size=8.5, loc="left", pad=5)
     _frame(axes)
     _scale_bar(axes, frames, scan)
@@ -116,9 +121,10 @@ def _source_title(frames: Frames, params: ViewParams, scan: int) -> str:
     what = f"{names[axis]} slice {params.slices[scan, 0]}" if axis >= 0 else "picture"
     extent = "×".join(f"{n:.4g}" for n in frames.length[scan])
     unit = "mm" if frames.spaced[scan] else "px, spacing unknown"
+    on = " on labelled tissue" if params.marked[scan] else ""
     return (
         f"row {frames.rows[scan]}: {what}, {extent} {unit}\n"
-        f"+ shared anchor, boxes: the two views, overlap {params.overlap[scan]:.0%}"
+        f"+ shared anchor{on}; boxes: the two views, overlap {params.overlap[scan]:.0%}"
     )
 
 
@@ -137,6 +143,7 @@ def _draw_view(
     view: np.ndarray,
     anchor: np.ndarray,
     store: ScanSource,
+    frames: Frames,
     params: ViewParams,
     scan: int,
     number: int,
@@ -150,8 +157,21 @@ def _draw_view(
             axes.contour(seen > 0, [0.5], colors=MASK, linewidths=1)
     at = np.linalg.norm(pixel_positions(params, scan, number) - anchor, axis=-1)
     row, column = np.unravel_index(at.argmin(), at.shape)
-    axes.plot(column, row, "+", color="w", markersize=9)
+    axes.plot(column, row, "+", color=ANCHOR, markersize=10, markeredgewidth=1.5)
+    _sides(axes, frames, scan, params.mirror[scan, number])
     _frame(axes, COLOURS[number])
+
+
+def _sides(axes: Axes, frames: Frames, scan: int, mirror: np.ndarray) -> None:
+    """Write at its four edges which side of the patient a slice of a volume shows there."""
+    if frames.slice_axis[scan] < 0:
+        return
+    down, across = (
+        _ENDS[int(axis)][:: int(sign)] for axis, sign in zip(frames.axes[scan], mirror, strict=True)
+    )
+    places = zip(across + down, ((0.02, 0.5), (0.98, 0.5), (0.5, 0.97), (0.5, 0.03)), strict=True)
+    for letter, (x, y) in places:
+        axes.text(x, y, letter, color="w", size=9, ha="center", va="center", transform=axes.transAxes)
 
 
 def _scale_bar(axes: Axes, frames: Frames, scan: int) -> None:
@@ -161,9 +181,6 @@ def _scale_bar(axes: Axes, frames: Frames, scan: int) -> None:
     bar = max(n for n in (1, 2, 5, 10, 20, 50, 100) if n <= width / 4 or n == 1)
     axes.plot([0.04 * width, 0.04 * width + bar], [0.96 * height] * 2, color="w", linewidth=2.5)
     axes.text(0.04 * width, 0.94 * height, f"{bar} mm", color="w", size=8)
-    if frames.slice_axis[scan] in (1, 2):
-        axes.text(0.02 * width, 0.5 * height, "R", color="w", size=9, va="center")
-        axes.text(0.98 * width, 0.5 * height, "L", color="w", size=9, va="center", ha="right")
 
 
 def _frame(axes: Axes, colour: str = "#555555") -> None:

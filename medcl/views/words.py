@@ -16,7 +16,8 @@ def _place(frames: Frames, params: ViewParams, scan: int, view: int) -> str:
     edge, turn = params.edge[scan, view], params.rotation[scan, view]
     unit = "mm" if frames.spaced[scan] else "px"
     share = (edge / frames.fov[scan]) ** params.dims
-    words = [f"{share:.0%} of the field of view ({edge:.3g} {unit})"]
+    size = " × ".join([f"{edge:.3g}"] * params.dims)
+    words = [f"{size} {unit} ({share:.0%} of the tissue's field)"]
     words.append("turned " + "/".join(f"{angle:+.1f}" for angle in turn) + "°")
     if params.slice_axis[scan] >= 0:
         words.append(f"slice {params.slices[scan, view]}")

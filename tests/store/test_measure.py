@@ -57,3 +57,20 @@ def test_noise_is_measured_under_smooth_anatomy(sigma: float) -> None:
     anatomy = 300 * np.sin(rows / 20) * np.cos(columns / 25)
     noisy = anatomy + np.random.default_rng(0).normal(0, sigma, anatomy.shape)
     assert noise_sigma(noisy, np.ones(noisy.shape, bool)) == pytest.approx(sigma, rel=0.08)
+
+
+def test_anchors_of_an_mr_volume_do_not_lie_in_the_noise_of_air() -> None:
+    """The corners are cut to zero, as reconstructions do, so that noise differs from the border."""
+    body = np.zeros((64, 64, 16), bool)
+    body[16:48, 20:50, 2:14] = True
+    noise = np.abs(np.random.default_rng(0).normal(0, 6, body.shape))
+    scan = np.where(body, 400 + noise, noise).astype(np.int16)
+    scan[:2], scan[-2:], scan[:, :2], scan[:, -2:] = 0, 0, 0, 0
+    scan[30:34, 30:34, 6:9] = 5
+    found = measure(scan, "a.u.", 3)
+    places = np.reshape(found.anchors, (ANCHORS, 3))
+    assert body[tuple(places.T)].mean() > 0.8, "a little of the air that touches the body remains"
+    low, high = np.reshape(found.box, (3, 2)).T
+    assert (low <= [16, 20, 2]).all(), "no tissue is cut off"
+    assert (high >= [48, 50, 14]).all()
+    assert (low[:2] >= 12).all()
