@@ -230,13 +230,14 @@ def study(
     config: Annotated[Path, typer.Argument(help="YAML file.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the study; the same command resumes.")],
     overrides: Overrides = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that compute cells side by side.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Compare pretraining with supervised baselines at every label budget, and write the report."""
     from medcl.config import load
     from medcl.study import StudyConfig, run_study
 
-    result = run_study(load(config, StudyConfig, overrides or ()), out)
+    result = run_study(load(config, StudyConfig, overrides or ()), out, workers)
     told = {"answer": result.answer, "report": out / "report.html", "caveats": result.caveats}
     _tell(told, [result.answer, f"report: {out / 'report.html'}"], as_json)
 

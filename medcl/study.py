@@ -69,7 +69,7 @@ def expand(path: str) -> Path:
     return Path(path.replace("$MEDCL_DATA", os.environ.get("MEDCL_DATA", "../shared/data"), 1))
 
 
-def run_study(config: StudyConfig, out: Path) -> Evaluation:
+def run_study(config: StudyConfig, out: Path, workers: int = 1) -> Evaluation:
     """Run `config` into the folder `out`, or go on where an earlier call with the same configuration stopped.
 
     Raises:
@@ -93,7 +93,7 @@ def run_study(config: StudyConfig, out: Path) -> Evaluation:
         )
         method = config.pretrain.method.name
         cells = plan_cells(config.arms, budgets, config.seeds, method)
-        predictions, costs = run_cells(bench, cells, out / "cells", method)
+        predictions, costs = run_cells(bench, cells, out / "cells", method, workers)
         if not (out / "model").is_dir():
             _save_model(config, bench, budgets, predictions, out / "model")
         write_table(predictions, out / "predictions.parquet")

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
-from medcl.errors import UsageError
+from medcl.errors import UsageError, WorkFailed
 from medcl.files import read_json, write_json, write_table
-from medcl.finetune.arms import Arm, Bench, Outcome, arm_names
+from medcl.finetune.arms import Bench, Outcome, arm_names
 from medcl.finetune.budgets import Budget, draw_labels
 from medcl.finetune.task import Task
 from medcl.finetune.training import Classifier
@@ -50,9 +55,9 @@ def plan_cells(
 
 
 def run_cells(
-    bench: Bench, cells: Sequence[Cell], folder: Path, method: str
+    bench: Bench, cells: Sequence[Cell], folder: Path, method: str, workers: int = 1
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Compute the cells that are not in `folder` yet.
+    """Compute the cells that are not in `folder` yet, in as many processes as asked.
 
     Returns:
         The predictions of all cells (see the house's predictions table) and their costs: `arm, budget,
@@ -60,13 +65,18 @@ def run_cells(
 
     Raises:
         UsageError: a budget is larger than a class; raised before the first cell is computed.
+        WorkFailed: a worker process was killed.
     """
     for cell in cells:
         draw_labels(bench.task, cell.budget, cell.seed)
-    arms = arm_names(method)
-    for cell in track(cells, "study", unit="cell"):
-        if not (folder / f"{cell.name}.parquet").is_file():
-            _compute(bench, cell, arms[cell.arm], folder)
+    missing = [cell for cell in cells if not (folder / f"{cell.name}.parquet").is_file()]
+    done = (
+        map(partial(_compute, bench, method, folder), missing)
+        if workers == 1
+        else _in_processes(bench, missing, folder, method, workers)
+    )
+    for _ in track(done, "study", total=len(missing), unit="cell"):
+        pass
     parts = list(_read(cells, folder))
     return pd.concat([table for table, _ in parts], ignore_index=True), pd.DataFrame(
         [cost for _, cost in parts]
@@ -78,8 +88,42 @@ def _read(cells: Sequence[Cell], folder: Path) -> Iterator[tuple[pd.DataFrame, d
         yield pd.read_parquet(folder / f"{cell.name}.parquet"), read_json(folder / f"{cell.name}.json")
 
 
-def _compute(bench: Bench, cell: Cell, arm: Arm, folder: Path) -> None:
-    task = bench.task
+def _in_processes(
+    bench: Bench, cells: Sequence[Cell], folder: Path, method: str, workers: int
+) -> Iterator[None]:
+    """Compute cells side by side; those that are finished stay, whatever becomes of the others."""
+    threads = max(1, torch.get_num_threads() // workers)
+    pool = ProcessPoolExecutor(
+        workers, get_context("spawn"), initializer=_enter, initargs=(bench, method, folder, threads)
+    )
+    with pool:
+        try:
+            for future in as_completed([pool.submit(_compute_here, cell) for cell in cells]):
+                yield future.result()
+        except BrokenProcessPool:
+            raise WorkFailed(
+                f"{folder}: a worker process was killed, perhaps for want of memory; "
+                "run the same command again, with fewer --workers"
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _enter(bench: Bench, method: str, folder: Path, threads: int) -> None:
+    torch.set_num_threads(threads)
+    _HERE["compute"] = partial(_compute, bench, method, folder)
+
+
+def _compute_here(cell: Cell) -> None:
+    _HERE["compute"](cell)
+
+
+_HERE: dict[str, Callable[[Cell], None]] = {}
+"""What a worker process was started with."""
+
+
+def _compute(bench: Bench, method: str, folder: Path, cell: Cell) -> None:
+    task, arm = bench.task, arm_names(method)[cell.arm]
     labelled = draw_labels(task, cell.budget, cell.seed)
     rows = np.concatenate([labelled.val, task.test])
     begun = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,10 @@ class Store:
 
     def __len__(self) -> int:
         return len(self.scans)
+
+    def __reduce__(self) -> tuple[Callable[[Path], Store], tuple[Path]]:
+        """Travel to another process by name: each maps the arrays anew."""
+        return Store.open, (self.folder,)
 
     def array(self, row: int) -> np.ndarray:
         """Return the scan's pixels as a read-only view of the file; axes as in `medcl.archive.Scan`."""

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import time
+from multiprocessing import active_children
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pandas as pd
@@ -8,6 +11,7 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
+from medcl.errors import WorkFailed
 from medcl.evaluate import check_predictions
 from medcl.finetune import (
     Budget,
@@ -128,6 +132,32 @@ def test_cells_are_computed_once_and_make_sound_predictions(bench: Bench, tmp_pa
     pd.testing.assert_frame_equal(again, predictions)
     changed = {path.name for path in tmp_path.iterdir() if stamps[path.name] != path.stat().st_mtime_ns}
     assert changed == {f"{cells[0].name}.parquet", f"{cells[0].name}.json"}
+
+
+def test_cells_computed_side_by_side_are_the_same(bench: Bench, tmp_path: Path) -> None:
+    arms = ["simclr-probe", "simclr-finetune", "classical", "shuffled-labels"]
+    few = Bench(bench.task, bench.images, SETTINGS.model_copy(update={"steps": 4}), bench.pretrained, NETWORK)
+    cells = plan_cells(arms, [Budget.parse("5/class")], [0, 1], "simclr")
+    alone, _ = run_cells(few, cells, tmp_path / "alone", "simclr")
+    together, costs = run_cells(few, cells, tmp_path / "together", "simclr", workers=2)
+    pd.testing.assert_frame_equal(alone, together, check_exact=False, atol=1e-6)
+    assert len(costs) == 8
+
+
+def test_a_killed_worker_ends_the_run_with_one_line_and_keeps_what_was_done(
+    bench: Bench, tmp_path: Path
+) -> None:
+    def kill_one() -> None:
+        while not (children := active_children()):
+            time.sleep(0.01)
+        children[0].kill()
+
+    cells = plan_cells(["simclr-probe", "random-probe"], [Budget.parse("5/class")], [0, 1], "simclr")
+    run_cells(bench, cells[:1], tmp_path, "simclr")
+    Thread(target=kill_one, daemon=True).start()
+    with pytest.raises(WorkFailed, match="run the same command again"):
+        run_cells(bench, cells, tmp_path, "simclr", workers=2)
+    assert [path.name for path in tmp_path.glob("*.parquet")] == [f"{cells[0].name}.parquet"]
 
 
 def test_a_model_on_disk_predicts_as_it_did(task: Task, bench: Bench, tmp_path: Path) -> None:
