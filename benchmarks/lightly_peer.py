@@ -13,7 +13,6 @@ import time
 import numpy as np
 import torch
 import torchvision
-from lightly.data import LightlyDataset
 from lightly.loss import NTXentLoss
 from lightly.models.modules import SimCLRProjectionHead
 from lightly.transforms import SimCLRTransform
@@ -21,16 +20,17 @@ from PIL import Image
 
 
 class Pictures(torch.utils.data.Dataset):
-    """Pictures in memory, as CIFAR-10 is in the example."""
+    """Pictures in memory with a transform, as CIFAR-10 is in the example."""
 
-    def __init__(self, arrays: np.ndarray) -> None:
+    def __init__(self, arrays: np.ndarray, transform: SimCLRTransform) -> None:
         self.images = [Image.fromarray(array).convert("RGB") for array in arrays]
+        self.transform = transform
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, index: int) -> tuple[Image.Image, int]:
-        return self.images[index], 0
+    def __getitem__(self, index: int) -> tuple[list[torch.Tensor], int]:
+        return self.transform(self.images[index]), 0
 
 
 class SimCLR(torch.nn.Module):
@@ -48,8 +48,7 @@ def main(pictures: str, size: int, batch: int, threads: int) -> None:
     torch.set_num_threads(threads)
     model, criterion = SimCLR(), NTXentLoss()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.06)
-    transform = SimCLRTransform(input_size=size)
-    dataset = LightlyDataset.from_torch_dataset(Pictures(np.load(pictures)), transform=transform)
+    dataset = Pictures(np.load(pictures), SimCLRTransform(input_size=size))
     workers = {"batch_size": batch, "shuffle": True, "drop_last": True, "num_workers": threads}
     loader = torch.utils.data.DataLoader(dataset, **workers)
     fixed = [torch.randn(batch, 3, size, size) for _ in range(2)]
@@ -68,7 +67,7 @@ def main(pictures: str, size: int, batch: int, threads: int) -> None:
             for _ in range(len(loader)):
                 step(*fixed)
         else:
-            for views, _, _ in loader:
+            for views, _ in loader:
                 step(*views)
         print(time.perf_counter() - begun, flush=True)
 

@@ -1,6 +1,6 @@
 """Images a second of SimCLR (ResNet-18, 64 px, batch 128) and of lightly 1.6's own example, in one run.
 
-    python benchmarks/pretrain.py --peer FOLDER     # lightly's virtual environment, made if it is not there
+    python -P benchmarks/pretrain.py --peer FOLDER    # lightly's virtual environment, made if not there
 
 Epochs of both alternate, so that whatever else the machine does meets both; medcl is the real loop with its
 log, on a prepared store of the same pictures. "Network" is the same training step on views that are there
@@ -18,7 +18,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 import torch
@@ -119,7 +118,7 @@ class Peer:
         script = Path(__file__).with_name("lightly_peer.py")
         words = [str(pictures), str(SIZE), str(told.batch), str(told.threads)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen([str(python), str(script), *words], text=True, **pipes)
+        self.process = subprocess.Popen([str(python), "-P", str(script), *words], text=True, **pipes)
         self._line()
 
     def _line(self) -> str:
@@ -148,13 +147,13 @@ def measure(ours: Ours, peer: Peer, told: argparse.Namespace) -> dict[str, objec
         for what in ("end-to-end", "network"):
             for name, side in (("medcl", ours), ("lightly", peer)):
                 seconds.setdefault((name, what), []).append(side.run(what))
-    rates = {f"{name}, {what}": images / median(taken) for (name, what), taken in seconds.items()}
+    rates = {f"{name}, {what}": images / np.median(taken) for (name, what), taken in seconds.items()}
     ratios = [
         b / a for a, b in zip(seconds["medcl", "end-to-end"], seconds["lightly", "end-to-end"], strict=True)
     ]
     return {
-        "images_per_s": {name: round(rate, 1) for name, rate in rates.items()},
-        "medcl_over_lightly": round(median(ratios), 2),
+        "images_per_s": {name: round(float(rate), 1) for name, rate in rates.items()},
+        "medcl_over_lightly": round(float(np.median(ratios)), 2),
         "medcl_over_lightly_by_round": [round(ratio, 2) for ratio in ratios],
         "medcl_share_not_network": round(1 - rates["medcl, end-to-end"] / rates["medcl, network"], 3),
         "lightly_share_not_network": round(1 - rates["lightly, end-to-end"] / rates["lightly, network"], 3),
