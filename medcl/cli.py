@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
 
-from medcl.errors import MedclError, UsageError, WorkFailed
+from medcl.errors import Interrupted, MedclError, UsageError, WorkFailed
 
 app = typer.Typer(
     name="medcl",
@@ -29,14 +31,25 @@ Overrides = Annotated[
 
 def main() -> None:
     """Run a command; a fault is one line on standard error and an exit code of 1 or 2."""
+    handlers = {number: signal.signal(number, _stopped) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         app()
     except MedclError as error:
         print(f"medcl: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("medcl: stopped; finished work is kept, run the same command to go on", file=sys.stderr)
-        sys.exit(130)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        sys.stdout = None
+    except OSError as error:  # its file name may be a patient's
+        told = f"{error.strerror or type(error).__name__}; can the output be written, and has the disk room?"
+        print(f"medcl: {told}", file=sys.stderr)
+        sys.exit(2)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _stopped(number: int, _: FrameType | None) -> None:
+    raise Interrupted("stopped; what is finished is kept: run the same command again to go on", number)
 
 
 def _tell(result: dict[str, Any], lines: list[str], as_json: bool) -> None:
@@ -247,15 +260,18 @@ def predict(
     run: Annotated[Path, typer.Argument(help="Folder of a study, or of a model that was saved.")],
     archive: Annotated[list[Path], typer.Argument(help="Folders or files with scans.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Table to write (.parquet or .csv).")],
+    modality: Annotated[
+        str | None, typer.Option(help="What NIfTI files and pictures are, who cannot say: CT, MR, US, ...")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Predict the scans of an archive with a study's model."""
     from medcl.predict import predict_archive
 
-    result = predict_archive(run, archive, out)
+    result = predict_archive(run, archive, out, modality)
     lines = [f"{result['scans']} scans predicted with {result['model']}: {out}"]
-    if result["other_unit"]:
-        lines.append(f"{result['other_unit']} left out: not known to be in the model's unit")
+    if result["left_out"]:
+        lines.append(f"{result['left_out']} left out: not known to be what the model was trained on")
     if result["unreadable"] or result["files_not_used"]:
         lines.append(
             f"{result['unreadable']} scans and {result['files_not_used']} files could not be used; "

@@ -116,6 +116,10 @@ class Catalog:
         """True when this machine knows where the files are."""
         return _locator_path(self.identity).is_file()
 
+    def forget(self) -> None:
+        """Delete the private table of places; the scans can then no longer be read."""
+        _locator_path(self.identity).unlink(missing_ok=True)
+
     def locations(self) -> pd.DataFrame:
         """Return the private table of places, for code on the owner's machine only.
 

@@ -14,7 +14,7 @@ from medcl.archive.flags import explain
 from medcl.archive.read import read
 from medcl.archive.types import Scan
 from medcl.errors import UsageError
-from medcl.files import atomic, new_folder, write_json
+from medcl.files import atomic, new_folder, read_json, write_json
 from medcl.progress import track
 
 NIFTI_TYPES = ("uint8", "int16", "uint16", "int32", "int64", "float32")
@@ -23,6 +23,8 @@ COLOUR = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
 
 def convert(catalog: Catalog, out: Path) -> dict[str, Any]:
     """Write `<scan>.nii.gz` and `<scan>.json` for every scan of `catalog` into the new folder `out`.
+
+    An interrupted call goes on where it stopped; until it ends, `out` holds a file `converting.json`.
 
     Volumes keep their RAS+ affine and physical units. A picture becomes one slice whose affine holds its
     pixel spacing where that is known and has form code 0, "unknown", so that no reader takes it for a place.
@@ -33,9 +35,14 @@ def convert(catalog: Catalog, out: Path) -> dict[str, Any]:
     Raises:
         UsageError: `out` is in use, or not one scan can be read.
     """
-    new_folder(out, "converted scans")
+    begun = out / "converting.json"
+    if not (begun.is_file() and read_json(begun)["catalog"] == catalog.identity):
+        new_folder(out, "converted scans")
+        write_json({"catalog": catalog.identity}, begun)
     faults: dict[str, str] = {}
     for scan in track(catalog.scans["scan"], "convert", total=len(catalog.scans), unit="scan"):
+        if (out / f"{scan}.json").is_file():
+            continue
         try:
             found = read(catalog, scan)
         except ArchiveError as error:
@@ -44,6 +51,7 @@ def convert(catalog: Catalog, out: Path) -> dict[str, Any]:
         with atomic(out / f"{scan}.nii.gz") as temporary:
             temporary.write_bytes(_gzipped(nifti_image(found)))
         write_json(_facts(catalog.row(scan), found), out / f"{scan}.json")
+    begun.unlink()
     written = len(catalog.scans) - len(faults)
     if not written:
         raise UsageError(f"{catalog.folder}: not one scan could be read; see the ledger for the reasons")

@@ -24,7 +24,7 @@ class ModelConfig(Config):
         views: how scans are shown to it.
         names: of the negative and the positive class.
         threshold: probability from which a scan counts as positive, chosen on validation scans.
-        units: pixel units it was trained on; others mean something else.
+        units, modalities: it was trained on; others mean something else.
         arm, budget, seed: the study cell it comes from.
     """
 
@@ -33,6 +33,7 @@ class ModelConfig(Config):
     names: tuple[str, str]
     threshold: float
     units: tuple[str, ...]
+    modalities: tuple[str, ...]
     arm: str
     budget: str
     seed: int

@@ -82,5 +82,5 @@ def _check_split(task: Task, split: str) -> None:
     for name, count in zip(task.names, found, strict=True):
         if count == 0:
             raise UsageError(
-                f"the {split} split has no '{name}' scan; both classes must stand in every split"
+                f"the {split} split has no '{name}' scan; each split needs one of each class: add patients"
             )

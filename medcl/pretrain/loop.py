@@ -16,7 +16,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from medcl.config import load
-from medcl.errors import UsageError, WorkFailed
+from medcl.errors import Interrupted, UsageError, WorkFailed
 from medcl.files import atomic, write_json
 from medcl.pretrain.batchnorm import synchronise
 from medcl.pretrain.compiling import compile_if_faster
@@ -34,7 +34,7 @@ from medcl.pretrain.optimisers import build_optimiser, cosine_rate
 from medcl.pretrain.outside import load_outside
 from medcl.pretrain.watch import Watch
 from medcl.runs.folder import describe_run, exclusive, hash_file
-from medcl.runs.signals import Interrupted, StopRequest, stop_requests
+from medcl.runs.signals import StopRequest, stop_requests
 from medcl.views.loader import ViewBatch
 
 

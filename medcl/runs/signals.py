@@ -7,16 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from medcl.errors import MedclError
-
-
-class Interrupted(MedclError):
-    """The work was asked to stop and saved its state first (exit code 128 + the signal's number)."""
-
-    def __init__(self, message: str, number: int) -> None:
-        super().__init__(message)
-        self.exit_code = 128 + number
-
 
 class StopRequest:
     """Whether a stop was asked for, and by which signal."""

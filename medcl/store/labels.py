@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from medcl.archive import Catalog
+from medcl.archive.dicom_words import MODALITIES
 from medcl.archive.privacy import pseudonym
 from medcl.errors import UsageError
 
@@ -17,7 +18,12 @@ KEYS = ("file", "patient", "scan")
 """What a label table may be keyed by: a file's path or name, a patient ID, or a scan's pseudonym."""
 
 MOST_CLASSES = 20
-"""More class folders than this are taken for folders of patients, whose names must not become labels."""
+LEAST_PATIENTS = 3
+"""More class folders, or one with fewer patients, are taken for folders of patients, whose names must not
+become labels."""
+
+
+AMBIGUOUS = "have a 'file' that names several scans; write its path inside the archive"
 
 
 @dataclass(frozen=True)
@@ -44,13 +50,15 @@ def read_labels(catalog: Catalog, labels: Path | str | None) -> Labels:
 
     Args:
         catalog: the scans.
-        labels: a table (CSV, TSV or parquet) with a column `label` and one of `KEYS`, and optionally
-            `patient`, `mask` (a file of the archive), `modality` (for NIfTI and pictures, which do not say
-            it; CT is then in HU), `site`, `sex`, `age`; or the word `folders`: each picture's folder is its
+        labels: a table (CSV or TSV in UTF-8, or parquet) with a column `label` and one of `KEYS`, and
+            optionally `patient`, `mask` (a file of the archive), `modality` (for NIfTI and pictures, which do
+            not say it; CT is then in HU), `site`, `sex`, `age` (years); a table with `mask` or `modality`
+            may do without `label`; or the word `folders`: each picture's folder is its
             class; or None: the labels that a MedMNIST-style file carries itself.
 
     Raises:
-        UsageError: the table is missing, lacks a column, repeats a key or names a scan that is not there.
+        UsageError: the table is missing or empty, lacks a column, has one class only, repeats a key or names
+            a scan that is not there. No value of the table is repeated: it may be a patient's name.
     """
     if labels is None:
         own = catalog.scans.dropna(subset=["source_label"])
@@ -67,49 +75,81 @@ def _plain(catalog: Catalog, label: dict[str, str]) -> Labels:
 def _folder_labels(catalog: Catalog) -> dict[str, str]:
     where = catalog.locations()
     label = dict(zip(where["scan"], where["parent"].astype(str), strict=True))
-    classes = sorted(set(label.values()))
-    if len(classes) < 2:
+    members = pd.Series(label).groupby(pd.Series(label)).groups
+    if len(members) < 2:
         raise UsageError("labels 'folders': the archive has one folder, so no classes; pass a label table")
-    if len(classes) > MOST_CLASSES:
+    patient = catalog.scans.set_index("scan")["patient"]
+    fewest = min(patient.reindex(scans).nunique() for scans in members.values())
+    if len(members) > MOST_CLASSES or fewest < LEAST_PATIENTS:
         raise UsageError(
-            f"labels 'folders': {len(classes)} folders look like patients, not classes; pass a label table"
+            f"labels 'folders': {len(members)} folders, one with {fewest} patient(s), look like folders of "
+            "patients and not of classes; pass a label table"
         )
     return label
 
 
 def _table_labels(catalog: Catalog, path: Path) -> Labels:
     table = _read_table(path)
-    key = next((name for name in KEYS if name in table.columns), None)
-    if key is None:
-        raise UsageError(f"{path}: no key column; name one of {', '.join(KEYS)}")
-    if "label" not in table.columns:
-        raise UsageError(f"{path}: no column 'label'; it has {', '.join(map(str, table.columns))}")
+    key = _key(path, table)
     table = table.dropna(subset=[key])
     _refuse_rows(path, table.index[table[key].duplicated(keep=False)], f"repeat a '{key}'; keep one row each")
     find = _finder(catalog, key)
     found = [find(value) for value in table[key]]
     _refuse_rows(path, table.index[[not scans for scans in found]], f"have a '{key}' that names no scan")
+    if key == "file":
+        _refuse_rows(path, table.index[[len(scans) > 1 for scans in found]], AMBIGUOUS)
+    if "label" in table and (classes := table["label"].nunique()) < 2:
+        raise UsageError(f"{path}: {classes} class(es) in column 'label'; two are needed to tell apart")
     rows = [(row, scan) for row, scans in zip(table.to_dict("records"), found, strict=True) for scan in scans]
     return Labels(
-        label={scan: row["label"] for row, scan in rows if isinstance(row["label"], str)},
+        label={scan: row["label"] for row, scan in rows if row.get("label")},
         patient=_patients(rows, key),
         mask=_archive_masks(catalog) | _masks(catalog, path, table, rows),
-        modality={scan: row["modality"].strip() for row, scan in rows if row.get("modality")},
+        modality=_modalities(path, table, rows),
         extra=pd.DataFrame([{"scan": scan, **_extra(row)} for row, scan in rows]),
     )
 
 
 def _read_table(path: Path) -> pd.DataFrame:
+    """Read a table as text, its columns named in small letters, an empty cell as None."""
     if not path.is_file():
         raise UsageError(f"{path}: no such label table")
     try:
-        if path.suffix == ".parquet":
-            table = pd.read_parquet(path).astype("string").astype(object)
-        else:
-            table = pd.read_csv(path, dtype=str, sep="\t" if path.suffix == ".tsv" else ",")
+        table = pd.read_parquet(path) if path.suffix == ".parquet" else _read_text(path)
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: not UTF-8 text; save it as CSV UTF-8") from None
     except (ValueError, OSError) as error:
         raise UsageError(f"{path}: no readable table: {' '.join(str(error).split())}") from None
+    table.columns = [str(name).strip().lower() for name in table.columns]
+    if table.columns.duplicated().any():
+        raise UsageError(f"{path}: two columns have the same name; keep one of each")
+    if table.empty:
+        raise UsageError(f"{path}: no row below the first line; write a row for each scan")
+    table = table.astype("string").apply(lambda column: column.str.strip()).replace("", pd.NA)
     return table.astype(object).where(table.notna(), None)
+
+
+def _read_text(path: Path) -> pd.DataFrame:
+    with path.open("rb") as stream:
+        if stream.read(4) in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0"):
+            raise ValueError("it is a spreadsheet; save it as CSV UTF-8")
+    with path.open(encoding="utf-8-sig") as stream:
+        first = stream.readline()
+    separator = max((",", ";", "\t"), key=first.count)
+    # Without a header pandas leaves the names of columns alone; it would tell two equal ones apart.
+    table = pd.read_csv(path, dtype=str, sep=separator, header=None, encoding="utf-8-sig")
+    named = table.iloc[1:].reset_index(drop=True)
+    return named.set_axis(table.iloc[0].fillna(""), axis="columns")
+
+
+def _key(path: Path, table: pd.DataFrame) -> str:
+    """Return the key column, and refuse a table that says nothing of scans."""
+    key = next((name for name in KEYS if name in table.columns), None)
+    if key is None:
+        raise UsageError(f"{path}: its first line names no key column; name one of {', '.join(KEYS)}")
+    if not {"label", "mask", "modality"} & set(table.columns):
+        raise UsageError(f"{path}: its first line names no column 'label'")
+    return key
 
 
 def _refuse_rows(path: Path, rows: pd.Index, fault: str) -> None:
@@ -131,7 +171,7 @@ def _finder(catalog: Catalog, key: str) -> Callable[[str], list[str]]:
             by_patient.get(pseudonym("patient", value.strip())) or subjects.get(value.strip(), [])
         )
     names = _file_names(catalog)
-    return lambda value: _one(names.get(value, []), value)
+    return lambda value: names.get(value, [])
 
 
 def _bids_subjects(catalog: Catalog) -> dict[str, list[str]]:
@@ -144,12 +184,6 @@ def _bids_subjects(catalog: Catalog) -> dict[str, list[str]]:
                 found.setdefault(name, []).append(scan)
     patient = catalog.scans.set_index("scan")["patient"]
     return {name: scans for name, scans in found.items() if len(set(patient[scans])) == 1}
-
-
-def _one(scans: list[str], value: str) -> list[str]:
-    if len(scans) > 1:
-        raise UsageError(f"label table: file '{value}' names {len(scans)} scans; write its relative path")
-    return scans
 
 
 def _file_names(catalog: Catalog) -> dict[str, list[str]]:
@@ -185,13 +219,29 @@ def _masks(
         return {}
     find = _finder(catalog, "file")
     found = {scan: find(row["mask"]) for row, scan in rows if row.get("mask")}
-    missing = sum(not masks for masks in found.values())
+    missing = sum(len(masks) != 1 for masks in found.values())
     if missing:
         raise UsageError(
-            f"{path}: {missing} rows have a 'mask' that is no usable file of the archive; its ledger says why"
+            f"{path}: {missing} rows have a 'mask' that is not one usable file of the archive; "
+            "its ledger says why"
         )
     return {scan: masks[0] for scan, masks in found.items()}
 
 
-def _extra(row: dict[str, str]) -> dict[str, str | None]:
-    return {name: row[name] for name in ("site", "sex", "age") if name in row}
+def _modalities(path: Path, table: pd.DataFrame, rows: list[tuple[dict[str, str], str]]) -> dict[str, str]:
+    if "modality" not in table.columns:
+        return {}
+    codes = table["modality"].dropna().str.upper()
+    _refuse_rows(path, codes.index[~codes.isin(MODALITIES)], "state no DICOM modality, such as CT, MR or US")
+    return {scan: row["modality"].upper() for row, scan in rows if row.get("modality")}
+
+
+def _extra(row: dict[str, str]) -> dict[str, str | float | None]:
+    found: dict[str, str | float | None] = {name: row[name] for name in ("site", "sex") if name in row}
+    return found | ({"age": _years(row["age"])} if "age" in row else {})
+
+
+def _years(age: str | None) -> float:
+    """Return an age in years from `67` or DICOM's `067Y`; NaN from anything else."""
+    number = re.fullmatch(r"(\d+(?:\.\d+)?)\s*[yY]?", age or "")
+    return float(number[1]) if number else float("nan")

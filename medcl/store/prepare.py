@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ SET_ASIDE = ("SCOUT", "DERIVED", "LABEL_MAP")
 def prepare(
     catalog: Catalog,
     out: Path,
-    labels: Path | str | None = None,
+    labels: Labels | Path | str | None = None,
     seed: int = 0,
     scheduler: str | None = None,
 ) -> Store:
@@ -35,7 +36,7 @@ def prepare(
     Args:
         catalog: what `medcl scan` found.
         out: a new folder, or one that the same call left unfinished.
-        labels: see `medcl.store.labels.read_labels`.
+        labels: what `medcl.store.labels.read_labels` gives, or is given.
         seed: of the split by patient.
         scheduler: address of a Dask scheduler whose workers read the scans instead of this process; they
             must see archive, catalogue and store under the same paths.
@@ -44,9 +45,9 @@ def prepare(
         UsageError: labels that do not fit the catalogue, a finished or foreign folder at `out`, or not one
             scan that can be read.
     """
-    found = read_labels(catalog, labels)
+    found = labels if isinstance(labels, Labels) else read_labels(catalog, labels)
     chosen = _chosen(catalog, found)
-    plan = _begin(catalog, out, chosen)
+    plan = _begin(out, chosen, found, seed)
     shards = [(out / "arrays" / f"{number:05d}", scans) for number, scans in enumerate(plan)]
     missing = [shard for shard in shards if not shard[0].with_suffix(".parquet").is_file()]
     if scheduler:
@@ -67,15 +68,18 @@ def _chosen(catalog: Catalog, labels: Labels) -> pd.DataFrame:
     return scans[keep]
 
 
-def _begin(catalog: Catalog, out: Path, scans: pd.DataFrame) -> list[list[str]]:
+def _begin(out: Path, scans: pd.DataFrame, labels: Labels, seed: int) -> list[list[str]]:
     """Check that `out` is new or left unfinished by the same call, and plan its shards."""
     plan = shard_plan(scans)
-    ticket = {"format": FORMAT, "scans": len(scans), "shards": len(plan), "first": scans["scan"].iloc[0]}
+    asked = repr((plan, labels.label, labels.patient, labels.mask, labels.modality, seed))
+    ticket = {"format": FORMAT, "asked": hashlib.sha256(asked.encode()).hexdigest()}
     begun = out / "begun.json"
     if (out / "store.json").exists() or (out.exists() and any(out.iterdir()) and not begun.is_file()):
         raise UsageError(f"{out} already exists; name a new folder for the store")
     if begun.is_file() and read_json(begun) != ticket:
-        raise UsageError(f"{out} was begun from another catalogue; name a new folder for the store")
+        raise UsageError(
+            f"{out} was begun from another catalogue, labels or seed; name a new folder for the store"
+        )
     (out / "arrays").mkdir(parents=True, exist_ok=True)
     write_json(ticket, begun)
     return plan

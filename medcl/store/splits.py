@@ -6,6 +6,8 @@ import warnings
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 
 TEST, VALIDATION = 0.25, 0.15
@@ -28,34 +30,48 @@ def assign_splits(scans: pd.DataFrame, seed: int) -> pd.Series:
     split[kept.index[own]] = kept.loc[own, "source_split"]
     rest = kept[~own]
     if len(rest):
-        split[rest.index] = _deal(rest, seed)
+        # Numbered by first appearance in the order of fingerprints, so pseudonyms change no split.
+        split[rest.index] = _deal(rest, pd.factorize(_people(scans)[rest.index])[0], seed)
     return split
 
 
-def _deal(scans: pd.DataFrame, seed: int) -> np.ndarray:
-    """Deal patients into stratified folds and hand whole folds to test and validation."""
-    patients = scans["patient"].nunique()
-    if patients < 3:
+def _deal(scans: pd.DataFrame, people: np.ndarray, seed: int) -> np.ndarray:
+    """Deal people into stratified folds and hand whole folds to test and validation.
+
+    There are as many folds as the rarest class has people, at most 20, so that each fold has each class.
+    """
+    label = scans["label"].fillna("").astype(str)
+    if people.max() + 1 < 3:
         return np.full(len(scans), "train", object)
-    folds = min(20, patients)
-    strata = scans["label"].fillna("").astype(str) + "|" + scans["site"].fillna("").astype(str)
-    # Patients are numbered by first appearance (fingerprint order), so pseudonyms change no split.
-    groups = pd.factorize(scans["patient"])[0]
+    rarest = pd.Series(people).groupby(label.where(label != "").to_numpy()).nunique().min()
+    folds = int(max(3, np.nanmin([20, people.max() + 1, rarest])))
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     test, validation = max(1, round(TEST * folds)), max(1, round(VALIDATION * folds))
     names = ["test"] * test + ["val"] * validation + ["train"] * (folds - test - validation)
     split = np.empty(len(scans), object)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a stratum smaller than the folds is dealt all the same
-        dealt = splitter.split(np.zeros(len(scans)), _strata_codes(strata, folds), groups)
+        dealt = splitter.split(np.zeros(len(scans)), _strata(scans, label, folds), people)
         for name, (_, members) in zip(names, dealt, strict=True):
             split[members] = name
     return split
 
 
-def _strata_codes(strata: pd.Series, folds: int) -> np.ndarray:
-    """Number the strata; when none has a member for each fold the scans are dealt unstratified."""
-    codes = pd.factorize(strata)[0]
+def _people(scans: pd.DataFrame) -> np.ndarray:
+    """Number the patients; those who share an exact copy, kept or not, are one person."""
+    patients, prints = (pd.factorize(scans[name])[0] for name in ("patient", "fingerprint"))
+    count = int(patients.max()) + 1
+    edges = coo_array((np.ones(len(scans)), (patients, count + prints)), shape=(count + len(scans),) * 2)
+    people: np.ndarray = connected_components(edges, directed=False)[1][patients]
+    return people
+
+
+def _strata(scans: pd.DataFrame, label: pd.Series, folds: int) -> np.ndarray:
+    """Number the strata: label by site where all are large enough, else label, else none."""
+    for strata in (label + "|" + scans["site"].fillna("").astype(str), label):
+        codes = pd.factorize(strata)[0]
+        if np.bincount(codes).min() >= folds:
+            return codes
     return codes if np.bincount(codes).max() >= folds else np.zeros(len(codes), int)
 
 
@@ -74,7 +90,8 @@ def mark_duplicates(scans: pd.DataFrame) -> pd.Series:
         if len(set(group["label"].dropna())) > 1:
             duplicate[group.index] = "conflict"
             continue
-        ranks = rank[group.index].sort_values(kind="stable")
+        # Of equal copies one that has a label stays.
+        ranks = (rank[group.index] + 0.5 * group["label"].isna()).sort_values(kind="stable")
         stay = ranks.index[(ranks == ranks.iloc[0]) & (ranks < 2)].union(ranks.index[:1])
         duplicate[group.index.difference(stay)] = group.loc[ranks.index[0], "scan"]
     return duplicate

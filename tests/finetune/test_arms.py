@@ -169,6 +169,7 @@ def test_a_model_on_disk_predicts_as_it_did(task: Task, bench: Bench, tmp_path: 
         names=task.names,
         threshold=0.4,
         units=("a.u.",),
+        modalities=("DX",),
         arm="simclr-probe",
         budget="20/class",
         seed=0,

@@ -7,7 +7,8 @@ import signal
 
 import pytest
 
-from medcl.runs.signals import Interrupted, stop_requests
+from medcl.errors import Interrupted
+from medcl.runs.signals import stop_requests
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -75,6 +75,14 @@ def test_label_table_by_file_with_patients(archive: Path, tmp_path: Path) -> Non
         ("file,class\na,b\n", "no column 'label'"),
         ("file,label\nhealthy1.png,a\nhealthy1.png,b\n", "repeat a 'file'"),
         ("file,label\nsecretname.png,a\n", "names no scan"),
+        ("file,label\nhealthy1.png,a\nhealthy2.png,a\n", "1 class"),
+        ("file,label\nhealthy1.png,\nhealthy2.png,\n", "0 class"),
+        ("file,label\n", "no row below"),
+        ("secretname.png,a\nhealthy1.png,b\n", "no key column"),
+        ("file,secretname\nhealthy1.png,b\n", "no column 'label'"),
+        ("file,label,Label\nhealthy1.png,a,b\n", "same name"),
+        ("file,label,modality\nhealthy1.png,a,potato\nhealthy2.png,b,CT\n", "no DICOM modality"),
+        ("PK\x03\x04", "save it as CSV"),
     ],
 )
 def test_a_faulty_label_table_is_refused_before_anything_is_written(
@@ -91,7 +99,7 @@ def test_a_faulty_label_table_is_refused_before_anything_is_written(
 
 def test_folders_of_patients_are_not_taken_for_classes(tmp_path: Path) -> None:
     archive = pictures(tmp_path / "a", {f"patient{i}": 1 for i in range(25)})
-    with pytest.raises(UsageError, match="look like patients"):
+    with pytest.raises(UsageError, match="folders of patients"):
         prepare(scan_archive([archive], tmp_path / "c"), tmp_path / "s", "folders")
 
 
@@ -117,7 +125,7 @@ def test_masks_follow_their_scan_and_another_grid_is_refused(tmp_path: Path) -> 
     np.testing.assert_allclose(np.abs(store.affine(masked[0])[:3, :3]), np.diag([1, 1, 3]))
     rows = ["file,label,mask", "a.nii.gz,x,a_mask.nii.gz", "b.nii.gz,y,b_mask.nii.gz"]
     (tmp_path / "labels.csv").write_text("\n".join(rows))
-    with pytest.raises(UsageError, match="1 rows have a 'mask' that is no usable file"):
+    with pytest.raises(UsageError, match="1 rows have a 'mask' that is not one usable file"):
         prepare(catalog, tmp_path / "s2", tmp_path / "labels.csv")
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,6 +41,26 @@ def test_splits_are_stratified_and_of_the_stated_size() -> None:
     assert prevalence.max() - prevalence.min() < 0.06
 
 
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("rare", [3, 10])
+def test_every_split_has_every_class_however_rare(rare: int, seed: int) -> None:
+    scans = cohort(200, 1)
+    scans["label"] = ["abnormal"] * rare + ["normal"] * (200 - rare)
+    split = assign_splits(scans, seed)
+    assert set(split[scans["label"] == "abnormal"]) == {"train", "val", "test"}
+
+
+def test_patients_who_share_a_copy_are_one_person() -> None:
+    scans = cohort(60, 2)
+    twins = scans.index[scans["patient"].isin(["p3", "p41"])]
+    scans.loc[twins[[0, 2]], "fingerprint"] = np.uint64(0)
+    scans.loc[0, "fingerprint"] = np.uint64(999)
+    scans["duplicate"] = mark_duplicates(scans.assign(label="healthy"))
+    for seed in range(6):
+        split = assign_splits(scans, seed)[twins]
+        assert split[split != "excluded"].nunique() == 1
+
+
 def test_pseudonyms_change_no_split() -> None:
     scans = cohort(40)
     renamed = scans.assign(patient=scans["patient"].map(lambda name: f"x{hash(name) % 10**9}-{name}"))
@@ -73,4 +94,4 @@ def test_contradicting_labels_set_all_copies_aside() -> None:
 
 def test_copies_without_given_splits_leave_one() -> None:
     found = mark_duplicates(copies([(7, None, None), (7, "a", None), (7, None, None)]))
-    assert found.tolist() == ["", "s0", "s0"]
+    assert found.tolist() == ["s1", "", "s1"], "the labelled one stays"

@@ -1,0 +1,136 @@
+"""What a study says of itself: the facts that its report is written from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from medcl.finetune import Budget, Task, draw_labels
+from medcl.runs.folder import environment, hash_file
+from medcl.study.config import StudyConfig
+
+
+def study_facts(
+    config: StudyConfig, out: Path, task: Task, budgets: Sequence[Budget], summary: dict[str, Any]
+) -> dict[str, Any]:
+    """Collect what the report must say of the study."""
+    primary = config.primary
+    labels = {budget.text: len(draw_labels(task, budget, config.seeds[0]).train) for budget in budgets}
+    return {
+        "title": config.title,
+        "question": config.question,
+        "negative": config.negative.name,
+        "positive": config.positive.name,
+        "modality": ", ".join(sorted(set(task.store.scans["modality"]) - {"unknown"})) or None,
+        "synthetic": config.synthetic,
+        "transductive": set(config.pretrain.splits) != {"train"},
+        "counts": {split: _count(task, split) for split in ("train", "val", "test")},
+        "labels": labels,
+        "arms": _describe_arms(config),
+        "notes": _notes(task),
+        "done": _done(config, summary),
+        "not_done": [
+            "No reader study: no radiologist has looked at these cases in this study.",
+            "No external test: training and test scans come from one archive.",
+            "No search for near-duplicates: only exact copies were looked for.",
+        ],
+        "protocol": {
+            "primary": primary.arm,
+            "baseline": primary.baseline,
+            "metric": primary.metric,
+            "budgets": list(primary.budgets),
+        },
+        "kept": [],
+        "pretrain_seconds": float(summary["seconds"]),
+        "device": str(summary["device"]),
+        "versions": environment()["packages"],
+        "provenance": {
+            "study.yaml": hash_file(out / "study.yaml"),
+            "store": hash_file(out / "store" / "scans.parquet"),
+            "encoder": hash_file(out / "pretrain" / "encoder.safetensors"),
+        },
+    }
+
+
+def _count(task: Task, split: str) -> dict[str, int]:
+    rows = getattr(task, split)
+    return {
+        "scans": len(rows),
+        "patients": len(set(task.patients[rows])),
+        "positive": int(task.truth[rows].sum()),
+    }
+
+
+def _describe_arms(config: StudyConfig) -> dict[str, str]:
+    method, network = config.pretrain.method.name, config.pretrain.encoder.name
+    known = {
+        f"{method}-probe": f"logistic regression on frozen features of the pretrained {network}",
+        f"{method}-finetune": f"the pretrained {network} with that probe as head, all trained on the labels",
+        f"{method}-fixmatch": "the same, with pseudo-labels of unlabelled training scans",
+        f"{method}-mean-teacher": "the same, in agreement with its own running average on unlabelled scans",
+        f"{method}-distil": "a student of the fine-tuned network on labelled and unlabelled training scans",
+        "supervised": f"the same {network} from random weights, trained on the labels (the baseline)",
+        "random-probe": f"logistic regression on features of a {network} with random weights (control)",
+        "classical": "logistic regression on intensity and texture",
+        "shuffled-labels": "the probe, taught shuffled labels (control)",
+        "metadata-only": "logistic regression on scanner, site, matrix and spacing (control)",
+        "background-only": "logistic regression on the rim of the image (control)",
+        "size-and-mean": "logistic regression on the scan's size and mean value (control)",
+    }
+    return {arm: known[arm] for arm in config.arms}
+
+
+def _notes(task: Task) -> list[str]:
+    """Say what `prepare` found: copies, contradicting labels, unreadable scans, unknown patients."""
+    facts, scans = task.store.facts, task.store.scans
+    copies = facts["duplicates"]
+    notes = [
+        f"{copies['copies']} exact copies of other scans were set aside, {copies['crossing_splits']} of them "
+        "stood in another split of the source."
+    ]
+    if copies["conflicting_labels"]:
+        notes.append(
+            f"{copies['conflicting_labels']} scans with the same pixels but contradicting labels were set "
+            "aside: nobody knows which is right."
+        )
+    if facts["faults"]:
+        notes.append(f"{len(facts['faults'])} scans could not be read; store.json gives the reasons.")
+    unknown = scans["flags"].fillna("").str.contains("PATIENT_UNKNOWN").sum()
+    if unknown:
+        notes.append(
+            f"{unknown} of {len(scans)} scans name no patient: each counts as its own, so nothing here is a "
+            "claim about patients, and scans of one patient may stand on both sides of a split."
+        )
+    return notes
+
+
+def _done(config: StudyConfig, summary: dict[str, Any]) -> list[str]:
+    method, pre = config.pretrain.method.name, config.pretrain
+    rates = len(config.training.learning_rates)
+    seen = "no validation or test scan was seen" if set(pre.splits) == {"train"} else "labels were not used"
+    return [
+        f"One {method} pretraining on {int(summary['scans'])} scans ({', '.join(pre.splits)}) without their "
+        f"labels, {pre.epochs} epochs, seed {pre.seed}; {seen}.",
+        *_outside_weights(config),
+        f"{len(config.seeds)} seeds, each with its own draw of labelled scans, initial weights and order; "
+        "all arms share the draws. Where a budget takes all labels only weights and order differ, and a "
+        "probe of the one pretrained encoder not at all.",
+        "Validation scans are drawn as the training labels are and are no more than them; thresholds and all "
+        "choices were made on them alone.",
+        f"Arms that train a network: {config.training.steps} steps, {rates} learning rates tried each, the "
+        "best of all evaluations kept, the same views for all. Fine-tuning starts from the probe and is kept "
+        "only where it raises the validation AUROC by a standard error.",
+        "The test set was opened once a cell.",
+    ]
+
+
+def _outside_weights(config: StudyConfig) -> list[str]:
+    """Say where pretraining started, if not at random: such weights may have seen the test scans."""
+    weights = getattr(config.pretrain, "initial_weights", None)
+    if weights is None:
+        return []
+    return [
+        f"Pretraining started from weights made elsewhere (SHA-256 {hash_file(Path(weights))[:16]}); medcl "
+        "cannot tell on which scans, and the random baseline had none."
+    ]
