@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
@@ -105,6 +106,42 @@ def test_the_same_command_again_repeats_nothing(study: Path, config: Path) -> No
     before = {path: path.stat().st_mtime_ns for path in (study / "cells").iterdir()}
     assert medcl("study", config, "-o", study).returncode == 0
     assert {path: path.stat().st_mtime_ns for path in (study / "cells").iterdir()} == before
+
+
+def test_a_study_recovers_when_its_labels_are_corrected(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault in the data must not stay in the folder; a change under a begun study must not go unseen."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    for number in range(24):
+        Image.fromarray(generator.integers(0, 255, (16, 16), np.uint8)).save(folder / f"{number}.png")
+    labels, config, out = tmp_path / "labels.csv", tmp_path / "s.yaml", tmp_path / "out"
+    config.write_text(STUDY.format(archive=folder) + f"labels: {labels}\n")
+    small = ["pretrain.batch_size=8", "pretrain.epochs=1", "budgets=[2/class]", "primary.budgets=[2/class]"]
+    command = ["study", config, "-o", out, *small, "arms=[simclr-probe, supervised]", "seeds=[0]"]
+
+    def write(classes: list[str]) -> None:
+        rows = [f"{number}.png;{classes[number % len(classes)]}" for number in range(24)]
+        labels.write_text("\n".join(["File;Label", *rows]))
+
+    write(["0"])
+    assert "1 class" in refused(capsys, monkeypatch, *command)
+    write(["0", "2"])
+    assert "label ['1'] is not in the store" in refused(capsys, monkeypatch, *command)
+    write(["0", "1"])
+    done = medcl(*command)
+    assert done.returncode == 0, done.stderr
+    write(["1", "0"])
+    assert "have changed" in refused(capsys, monkeypatch, *command)
+
+
+def test_a_full_disk_is_one_line(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = refused(capsys, monkeypatch, "scan", config.parent / "set.npz", "-o", "/dev/null/catalog")
+    assert "can the output be written" in line
 
 
 def test_another_configuration_does_not_touch_a_study(

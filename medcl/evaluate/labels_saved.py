@@ -36,8 +36,9 @@ def labels_saved(found: Resampled, arms: pd.DataFrame, arm: str, baseline: str, 
     """Return for each budget of `arm` how many labels the baseline needs for the same `metric`.
 
     Returns:
-        budget, labels, needed, needed_low, needed_high, times (needed / labels), times_low, times_high, most
-        (the baseline's largest budget). Infinity means more than `most`. Empty where labels are not known.
+        budget, labels, needed, needed_low, needed_high, times (needed / labels), times_low, times_high,
+        least, most (the baseline's budgets). Infinity means more than `most`; `least` means at most that.
+        Empty where labels are not known.
     """
     columns = [
         "budget",
@@ -48,6 +49,7 @@ def labels_saved(found: Resampled, arms: pd.DataFrame, arm: str, baseline: str, 
         "times",
         "times_low",
         "times_high",
+        "least",
         "most",
     ]
     table = arms[arms["metric"] == metric]
@@ -67,5 +69,7 @@ def labels_saved(found: Resampled, arms: pd.DataFrame, arm: str, baseline: str, 
         needed = float(labels_needed(labels, values, np.array([sign * mine.value]))[0])
         spread = labels_needed(labels, draws, sign * mine.draws)
         low, high = np.quantile(spread, [0.025, 0.975], method="inverted_cdf")
-        rows.append((budget, own, needed, low, high, needed / own, low / own, high / own, labels[-1]))
+        rows.append(
+            (budget, own, needed, low, high, needed / own, low / own, high / own, labels[0], labels[-1])
+        )
     return pd.DataFrame(rows, columns=columns)

@@ -54,26 +54,29 @@ def _labels_saved(result: Evaluation) -> Section | None:
     table = result.further["labels_saved"]
     if table.empty:
         return None
-    most = table["most"].iloc[0]
+    least, most = table["least"].iloc[0], table["most"].iloc[0]
     rows = []
     for row in table.to_dict("records"):
-        needed = _labels(row["needed"], most)
-        ends = f"{_labels(row['needed_low'], most)} to {_labels(row['needed_high'], most)}"
-        times = f"over {most / row['labels']:,.1f}" if math.isinf(row["times"]) else f"{row['times']:,.1f}"
+        needed = _labels(row["needed"], least, most)
+        ends = " to ".join(_labels(row[f"needed_{end}"], least, most) for end in ("low", "high"))
+        bound = next((word for word in ("over ", "at most ") if needed.startswith(word)), "")
+        times = f"{bound}{min(row['needed'], most) / row['labels']:,.1f}"
         rows.append([in_words(row["budget"]), f"{row['labels']:,.0f}", needed, ends, f"{times} times"])
     return Section(
         "Labels saved",
         f"How many labelled training scans {result.primary.baseline} needs to do what {result.primary.arm} "
         "does, by monotone interpolation on the logarithm of the labels between the budgets run, with "
         f"bootstrap percentile interval. “Over {most:,.0f}”: it never got there with all its labels; "
-        "the smallest budget is the least that can be told.",
+        f"“at most {least:,.0f}”: it was there at its smallest budget, below which nothing is known.",
         ["Budget", "Labels", f"{result.primary.baseline} needs", "95 % interval", "Ratio"],
         rows,
     )
 
 
-def _labels(value: float, most: float) -> str:
-    return f"over {most:,.0f}" if math.isinf(value) else f"{value:,.0f}"
+def _labels(value: float, least: float, most: float) -> str:
+    if math.isinf(value):
+        return f"over {most:,.0f}"
+    return f"at most {least:,.0f}" if value <= least else f"{value:,.0f}"
 
 
 def _operating(result: Evaluation) -> Section:
@@ -86,13 +89,14 @@ def _operating(result: Evaluation) -> Section:
             cells = table[(table["budget"] == budget) & (table["arm"] == arm)]
             for rule, seeds in cells.groupby("rule", sort=False):
                 shares = [number(seeds[name].mean()) for name in RATES]
-                ratios = [number(seeds[name].mean(), 2) for name in ("lr_positive", "lr_negative")]
+                ratios = [number(seeds[name].median(), 2) for name in ("lr_positive", "lr_negative")]
                 counts = " / ".join(f"{seeds[name].mean():.0f}" for name in ("tp", "fp", "fn", "tn"))
                 rows.append([in_words(budget), arm, str(rule), *shares, *ratios, counts])
     return Section(
         "Operating points",
         "Every threshold was chosen on validation scans; what it gives on the test set, mean over seeds. LR: "
-        "likelihood ratios. With few validation scans a recall or specificity of .95 cannot be told from 1. "
+        "likelihood ratios, median over seeds. With few validation scans a recall or specificity of .95 "
+        "cannot be told from 1. "
         "Intervals of single seeds are in tables/operating.csv.",
         [
             "Budget",
@@ -192,7 +196,7 @@ def _subgroups(result: Evaluation) -> Section | None:
     for row in table.to_dict("records"):
         size = [f"{row['scans']} / {row['patients']}", number(row["prevalence"], 2)]
         if row["suppressed"]:
-            shown = ["withheld"] + [""] * 5
+            size, shown = ["few", ""], ["withheld"] + [""] * 5
         else:
             shown = []
             for name in ("auroc", "recall", "specificity"):

@@ -19,7 +19,8 @@ ENDS = ("value", "low", "high")
 def subgroups(found: Resampled, groups: pd.DataFrame, arm: str, budget: str) -> pd.DataFrame:
     """Return how `arm` does in each group at its own common threshold, and the gap to all other patients.
 
-    Groups with fewer than 10 patients of a class, or whose rest has fewer, are named, their results withheld.
+    Groups with fewer than 10 patients of a class, or whose rest has fewer, are named; their results are
+    withheld, and their prevalence too, which would tell the diagnosis of a group of one.
 
     Args:
         groups: column scan and one column a variable (site, sex, age, ...); numbers of more than 6 values are
@@ -74,11 +75,12 @@ def _facts(found: Resampled, member: np.ndarray) -> dict[str, object]:
     board = found.panel
     of_class = [len(set(board.patient[member & (board.truth == value)])) for value in (False, True)]
     others = [len(set(board.patient[~member & (board.truth == value)])) for value in (False, True)]
+    few = min(*of_class, *others) < LEAST
     return {
         "scans": int(member.sum()),
         "patients": len(set(board.patient[member])),
-        "prevalence": float(board.truth[member].mean()),
-        "suppressed": min(*of_class, *others) < LEAST,
+        "prevalence": float("nan") if few else float(board.truth[member].mean()),
+        "suppressed": few,
     }
 
 

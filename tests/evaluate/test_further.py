@@ -180,6 +180,9 @@ def test_subgroups_find_the_group_that_fares_worse(result: Evaluation) -> None:
     assert found.at[("scanner", "old"), "auroc_gap_high"] < 0 < found.at[("scanner", "new"), "auroc_gap_low"]
     assert found.loc["rare"]["suppressed"].all(), "six patients, and those who could be told by subtraction"
     assert found.loc["rare"]["auroc"].isna().all()
+    assert found.loc["rare"]["prevalence"].isna().all(), (
+        "the share of positives in a group of one is a diagnosis"
+    )
     assert len(found.loc["age"]) == 4
     assert found.loc["age"].index.tolist()[0] == "7 to 25", "numbers are in order, not names"
     assert "unknown" not in found.index.get_level_values("variable")
