@@ -68,7 +68,9 @@ def _worklist(cases: pd.DataFrame) -> pd.Series:
             "truth": st.column_config.TextColumn("Truth", width="small"),
             "outcome": st.column_config.TextColumn("Outcome", width="small"),
             "probability": st.column_config.NumberColumn("Probability", width="small", format="%.3f"),
-            "disagreement": st.column_config.NumberColumn("Arms differ by", width="small", format="%.3f"),
+            "disagreement": st.column_config.NumberColumn(
+                "Spread", width="small", help="Largest less smallest probability over the arms", format="%.3f"
+            ),
         },
     )
     rows = event.selection.rows

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from medcl.evaluate.arms import is_control
+
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
 FONT = {"size": 13, "color": "#1f2933"}
 
@@ -15,7 +17,7 @@ FONT = {"size": 13, "color": "#1f2933"}
 def label_efficiency(
     arms: pd.DataFrame, cells: pd.DataFrame, metric: str, name: str, colours: dict[str, str], baseline: str
 ) -> go.Figure:
-    """Draw `metric` against label budget: mean line, 95 % band and each seed as a point, an arm a colour."""
+    """Draw `metric` against label budget: mean line, 95 % band, seeds as points; of controls the line."""
     means = arms[arms["metric"] == metric]
     budgets = list(dict.fromkeys(means["budget"]))
     place = {budget: i for i, budget in enumerate(budgets)}
@@ -23,34 +25,36 @@ def label_efficiency(
     for i, arm in enumerate(dict.fromkeys(means["arm"])):
         rows = means[means["arm"] == arm]
         x = np.array([place[budget] for budget in rows["budget"]], dtype=float)
+        dash = "dot" if is_control(arm) else "dash" if arm == baseline else "solid"
         seeds = cells[cells["arm"] == arm]
         shift = (i - (means["arm"].nunique() - 1) / 2) * 0.06
-        chart.add_scatter(
-            x=np.r_[x, x[::-1]],
-            y=np.r_[rows["high"], rows["low"][::-1]],
-            mode="lines",
-            fill="toself",
-            fillcolor=_clear(colours[arm], 0.12),
-            line={"width": 0},
-            hoverinfo="skip",
-            showlegend=False,
-            legendgroup=str(i),
-        )
-        chart.add_scatter(
-            x=np.array([place[budget] for budget in seeds["budget"]]) + shift,
-            y=seeds[metric],
-            mode="markers",
-            marker={"size": 5, "color": _clear(colours[arm], 0.6), "symbol": SYMBOLS[i % len(SYMBOLS)]},
-            hovertemplate="%{y:.3f}<extra>one seed</extra>",
-            showlegend=False,
-            legendgroup=str(i),
-        )
+        if not is_control(arm):  # their intervals stand in the table
+            chart.add_scatter(
+                x=np.r_[x, x[::-1]],
+                y=np.r_[rows["high"], rows["low"][::-1]],
+                mode="lines",
+                fill="toself",
+                fillcolor=_clear(colours[arm], 0.12),
+                line={"width": 0},
+                hoverinfo="skip",
+                showlegend=False,
+                legendgroup=str(i),
+            )
+            chart.add_scatter(
+                x=np.array([place[budget] for budget in seeds["budget"]]) + shift,
+                y=seeds[metric],
+                mode="markers",
+                marker={"size": 5, "color": _clear(colours[arm], 0.6), "symbol": SYMBOLS[i % len(SYMBOLS)]},
+                hovertemplate="%{y:.3f}<extra>one seed</extra>",
+                showlegend=False,
+                legendgroup=str(i),
+            )
         chart.add_scatter(
             x=x,
             y=rows["value"],
             mode="lines+markers",
             name=html.escape(arm),
-            line={"color": colours[arm], "width": 2.2, "dash": "dash" if arm == baseline else "solid"},
+            line={"color": colours[arm], "width": 1.4 if is_control(arm) else 2.2, "dash": dash},
             marker={"size": 8, "symbol": SYMBOLS[i % len(SYMBOLS)]},
             hovertemplate="%{y:.3f}<extra>" + html.escape(arm) + "</extra>",
             legendgroup=str(i),

@@ -14,6 +14,7 @@ from look import colours, safe, show, table
 
 from medcl.evaluate.answer import NAMES
 from medcl.evaluate.arms import describe, is_control
+from medcl.evaluate.wording import p_value
 
 COLUMNS = ("auroc", "f1", "precision", "recall")
 CHART = {"displayModeBar": False}
@@ -44,7 +45,8 @@ def _against_baseline(study: Study) -> None:
         show(f"<h2>Test performance against the {safe(study.primary.baseline)} baseline</h2>")
         show(
             f'<p class="quiet">{len(study.board.scan):,} test scans of {patients:,} patients; '
-            "mean over seeds, 95 % interval; thresholds chosen on validation scans.</p>"
+            "mean over seeds, 95 % interval; p is Holm's over the budgets; "
+            "thresholds chosen on validation scans.</p>"
         )
     values = study.arms[study.arms["budget"] == budget]
     gaps = study.differences[study.differences["budget"] == budget]
@@ -79,7 +81,9 @@ def _gap(gaps: pd.DataFrame, arm: str, study: Study) -> str:
     if row.empty:
         return "not computed"
     value, low, high = (float(row.iloc[0][name]) for name in ("value", "low", "high"))
-    return f'{value:+.3f}<br><span class="interval">{low:+.3f} to {high:+.3f}</span>'
+    p = row.iloc[0]["p_holm"]
+    corrected = f"<br>{p_value(p)}" if p == p else ""
+    return f'{value:+.3f}<br><span class="interval">{low:+.3f} to {high:+.3f}{corrected}</span>'
 
 
 @st.fragment

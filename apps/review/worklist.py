@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from data import Study
 
+from medcl.evaluate.arms import is_control
+
 OUTCOMES = {
     "TP": "true positive",
     "FN": "false negative (missed)",
@@ -65,8 +67,9 @@ def table(study: Study, cell: tuple[str, str, int], threshold: float) -> pd.Data
 
 
 def means(study: Study, budget: str) -> np.ndarray:
-    """Return (arms, scans): each arm's probability at `budget`, averaged over its seeds."""
-    rows = [list(study.board.rows(arm, budget).values()) for arm in study.arm_names]
+    """Return (arms, scans): each arm's probability at `budget`, averaged over its seeds; no controls."""
+    arms = [arm for arm in study.arm_names if not is_control(arm)]
+    rows = [list(study.board.rows(arm, budget).values()) for arm in arms]
     return np.stack([study.board.probability[found].mean(axis=0) for found in rows if found])
 
 

@@ -9,7 +9,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from medcl.evaluate.arms import is_control
+from medcl.evaluate.arms import CONTROLS, is_control
 from medcl.evaluate.evaluate import Evaluation
 from medcl.files import atomic
 
@@ -18,6 +18,7 @@ WIDTH = 7.1  # inches, 180 mm
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 BASELINE, CONTROL = "#000000", "#8a8a8a"
+CONTROL_MARKERS = ("+", "x", "1", "2", "3")
 STYLE: Any = {
     "font.size": 8.0,
     "axes.spines.top": False,
@@ -52,7 +53,7 @@ def look(result: Evaluation, arm: str) -> tuple[str, str, str]:
     if arm == result.primary.baseline:
         return BASELINE, "o", "--"
     if is_control(arm):
-        return CONTROL, "x", ":"
+        return CONTROL, CONTROL_MARKERS[list(CONTROLS).index(arm) % len(CONTROL_MARKERS)], ":"
     methods = [name for name in in_order(result) if name != result.primary.baseline and not is_control(name)]
     at = methods.index(arm) % len(COLOURS)
     return COLOURS[at], MARKERS[at], "-"

@@ -26,10 +26,20 @@ def label_efficiency(result: Evaluation) -> Figure:
         rows = means[means["arm"] == arm]
         x = np.array([place[budget] for budget in rows["budget"]])
         colour, marker, line = look(result, arm)
-        left.fill_between(x, rows["low"], rows["high"], color=colour, alpha=0.13, linewidth=0)
+        width = 0.8 if is_control(arm) else 1.5
         left.plot(
-            x, rows["value"], line, color=colour, marker=marker, markersize=4.5, linewidth=1.5, label=arm
+            x,
+            rows["value"],
+            line,
+            color=colour,
+            marker=marker,
+            markersize=3 * width,
+            linewidth=width,
+            label=arm,
         )
+        if is_control(arm):  # their intervals stand in the table
+            continue
+        left.fill_between(x, rows["low"], rows["high"], color=colour, alpha=0.13, linewidth=0)
         cells = result.cells[result.cells["arm"] == arm]
         beside = np.array([place[budget] for budget in cells["budget"]]) + _step(place, arms) * (i + 1)
         left.plot(beside, cells[metric], ".", color=colour, markersize=3.5, alpha=0.75, markeredgewidth=0)
@@ -40,7 +50,9 @@ def label_efficiency(result: Evaluation) -> Figure:
         axes.set_xticks([place[budget] for budget in result.budgets], names)
         axes.minorticks_off()
         axes.set_xlabel("labelled training scans a class")
-    left.set_title("a   Mean over seeds, 95 % interval, each seed", loc="left", fontsize=8)
+    left.set_title(
+        "a   Mean over seeds, 95 % interval, each seed (of controls the mean)", loc="left", fontsize=8
+    )
     right.set_title(f"b   Difference to {result.primary.baseline}, 95 % interval", loc="left", fontsize=8)
     return figure
 
