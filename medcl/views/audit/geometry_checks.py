@@ -192,7 +192,7 @@ def check_mask(m: Measured) -> Finding:
         total = views.reshape(len(views), -1).sum(axis=1) + (masks > 0).reshape(len(views), -1).sum(axis=1)
         scores += list(2 * both / np.maximum(total, 1))
     worst = min(scores)
-    return Finding("I8", f"Dice at least {worst:.3f}", ">= 0.95 at this size", worst >= 0.95, world.name)
+    return Finding("I8", f"Dice at least {worst:.3f}", ">= 0.98", worst >= 0.98, world.name)
 
 
 def check_anchor(m: Measured) -> Finding:

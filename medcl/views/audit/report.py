@@ -13,13 +13,16 @@ import numpy as np
 from PIL import Image
 
 from medcl.files import new_folder, write_json, write_text
-from medcl.views.audit.findings import NAMES, Finding
+from medcl.views.audit.findings import NAMES, PROMISES, Finding
 from medcl.views.policy import Policy
 
-_STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:62rem;padding:0 1rem}
-table{border-collapse:collapse;width:100%}td,th{padding:.35rem .6rem;border-bottom:1px solid #d8dde2;
-text-align:left;vertical-align:top}.fails td{background:#fdeceb}figure{display:inline-block;margin:.6rem}
-figcaption{font-size:.85rem;color:#55606b}img{image-rendering:pixelated;width:220px;background:#000}"""
+_STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:66rem;padding:0 1rem}
+table{border-collapse:collapse;width:100%}td,th{padding:.4rem .6rem;border-bottom:1px solid #d8dde2;
+text-align:left;vertical-align:top}td p{margin:0}.on{color:#55606b;display:inline-block;min-width:4.2rem}
+.small{font-size:.85rem;color:#55606b}.fails td{background:#fdeceb}.ok{color:#1b6e3c}.no{color:#b3261e;
+font-weight:600}figure{display:inline-block;margin:.4rem .8rem .4rem 0;width:220px;vertical-align:top}
+figcaption{font-size:.8rem;color:#55606b}img{image-rendering:pixelated;width:220px;background:#000}
+pre{font-size:.8rem;background:#f4f6f8;padding:1rem;overflow:auto}"""
 
 
 @dataclass(frozen=True)
@@ -81,24 +84,41 @@ class AuditReport:
         """Return a self-contained page: verdict, table, pictures of the worst cases, the policy."""
         name = self.policy.name + (f", variant {self.policy.variant}" if self.policy.variant else "")
         verdict = "holds every invariant" if self.passed else f"fails {', '.join(self.failed)}"
-        rows = "".join(
-            f"<tr class='{'' if f.passed else 'fails'}'><td>{f.id}</td><td>{escape(f.name)}</td>"
-            f"<td>{escape(f.where)}</td><td>{escape(f.figure)}</td><td>{escape(f.limit)}</td>"
-            f"<td>{_verdict(f)}</td></tr>"
-            for f in self.findings
-        )
+        grouped = {one.id: [f for f in self.findings if f.id == one.id] for one in self.findings}
+        rows = "".join(_row(group) for group in grouped.values())
         pictures = "".join(_figures(f) for f in self.findings if f.pictures)
         return (
             f"<!doctype html><html lang='en'><meta charset='utf-8'>"
             f"<title>Audit of {escape(name)}</title>"
             f"<style>{_STYLE}</style>"
             f"<h1>Policy '{escape(name)}' {escape(verdict)}</h1>"
-            "<p>Measured from pixels of views of phantoms, and of a store's scans where given.</p>"
-            "<table><tr><th></th><th>Invariant</th><th>On</th><th>Measured</th><th>Limit</th>"
-            "<th></th></tr>"
-            f"{rows}</table><h2>Worst cases</h2>{pictures}<h2>Policy</h2>"
+            "<p>A view is safe when what it shows is still true of the patient. Each promise below was "
+            "measured on the pixels of views: of phantoms whose every sample is known (a picture, slices of "
+            "a volume, a volume), and of a store's own scans where it is named.</p>"
+            "<table><tr><th></th><th>Promise</th><th>Measured</th><th>Allowed</th><th></th></tr>"
+            f"{rows}</table><h2>Worst cases</h2>{pictures}<h2>The policy</h2>"
             f"<pre>{escape(str(self.policy))}</pre></html>\n"
         )
+
+
+def _row(group: list[Finding]) -> str:
+    """Return the table's row of one invariant, with a line for whatever it was measured on."""
+    passed = all(one.passed for one in group)
+    measured = "".join(
+        f"<p class='{'' if f.passed else 'no'}'><span class='on'>{escape(f.where)}</span> "
+        f"{_signs(f.figure)}</p>"
+        for f in group
+    )
+    limits = "".join(f"<p>{_signs(limit)}</p>" for limit in dict.fromkeys(f.limit for f in group))
+    return (
+        f"<tr class='{'' if passed else 'fails'}'><td>{group[0].id}</td><td>{escape(group[0].name)}"
+        f"<p class='small'>{escape(PROMISES[group[0].id])}</p></td><td>{measured}</td><td>{limits}</td>"
+        f"<td class='{'ok' if passed else 'no'}'>{'holds' if passed else 'FAILS'}</td></tr>"
+    )
+
+
+def _signs(text: str) -> str:
+    return escape(text.replace(">=", "≥").replace("<=", "≤"))
 
 
 def _verdict(finding: Finding) -> str:
