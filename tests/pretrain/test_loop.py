@@ -97,7 +97,7 @@ def test_sigterm_saves_and_says_how_to_go_on(store: Path, tmp_path: Path) -> Non
         time.sleep(0.05)
     time.sleep(0.5)
     process.send_signal(signal.SIGTERM)
-    _, told = process.communicate(timeout=20)
+    _, told = process.communicate(timeout=90)
     assert process.returncode == 143
     assert told.strip().splitlines()[-1].startswith("medcl: stopped at step")
     assert "Traceback" not in told
