@@ -16,7 +16,7 @@ from medcl.evaluate.metrics import mass_bins
 
 def label_efficiency(result: Evaluation) -> Figure:
     """Draw the primary metric against the number of labels, and each method's difference to the baseline."""
-    figure = Figure(figsize=(WIDTH, 3.3), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 3.7), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
     place, names = _places(result)
     metric = result.primary.metric
@@ -44,7 +44,7 @@ def label_efficiency(result: Evaluation) -> Figure:
         beside = np.array([place[budget] for budget in cells["budget"]]) + _step(place, arms) * (i + 1)
         left.plot(beside, cells[metric], ".", color=colour, markersize=3.5, alpha=0.75, markeredgewidth=0)
     left.set_ylabel(f"test {NAMES[metric]}")
-    left.legend(loc="best", fontsize=7)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=7)
     _draw_differences(right, result, place)
     for axes in (left, right):
         axes.set_xticks([place[budget] for budget in result.budgets], names)
