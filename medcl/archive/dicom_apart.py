@@ -1,8 +1,8 @@
 """GDCM in a process of its own: on some damaged streams it ends the process that it runs in, or never ends.
 
-GDCM is the only decoder of lossless JPEG here. It runs as `python -m medcl.archive.dicom_apart`, takes frames
-on its standard input and gives arrays on its standard output; when it dies, or takes too long and is ended,
-the frame is lost and the next one starts it anew.
+GDCM is the only decoder of lossless JPEG here. This file, run as a script (so that it starts in a moment,
+without the rest of medcl), takes frames on its standard input and gives arrays on its standard output; when
+it dies, or takes too long and is ended, the frame is lost and the next one starts it anew.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from medcl.archive.found import MAX_SCAN_BYTES
+MEMORY = 4 << 30
+"""Memory that a decoder may ask for: as much as the largest scan that is read."""
 
 FRAME_S = 4.0
 """Seconds that one frame may take: over a hundred times what 512 x 512 pixels need."""
@@ -70,7 +71,7 @@ def _child() -> subprocess.Popen[bytes]:
     child = _CHILDREN.get(os.getpid())
     if child is None or child.poll() is not None:
         child = subprocess.Popen(
-            [sys.executable, "-m", "medcl.archive.dicom_apart"],
+            [sys.executable, "-P", __file__, str(MEMORY)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -89,11 +90,11 @@ def close() -> None:
         child.wait()
 
 
-def serve(requests: BinaryIO, answers: BinaryIO) -> None:
+def serve(requests: BinaryIO, answers: BinaryIO, memory: int) -> None:
     """Answer requests until there are no more; an answer of no bytes says that a frame is not decoded."""
     from pydicom.pixels import get_decoder
 
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_SCAN_BYTES, MAX_SCAN_BYTES))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     answers.write(READY)
     answers.flush()
     while line := requests.readline():
@@ -112,4 +113,4 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.stdin.buffer, sys.stdout.buffer)
+    serve(sys.stdin.buffer, sys.stdout.buffer, int(sys.argv[1]))
