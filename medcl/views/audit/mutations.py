@@ -161,7 +161,9 @@ MUTATIONS = (
     Mutation(
         "mirrored with its affine", "I3", "slices", lambda p: _loose(p, motion={"flips": ("left-right",)})
     ),
-    Mutation("HU scaled by up to 15 %", "I1", "picture", lambda p: _loose(p, intensity={"gain": (0.85, 1.15)})),
+    Mutation(
+        "HU scaled by up to 15 %", "I1", "picture", lambda p: _loose(p, intensity={"gain": (0.85, 1.15)})
+    ),
     Mutation("HU offset by 50", "I1", "picture", lambda p: _loose(p, intensity={"offset": (-50.0, 50.0)})),
     Mutation("a window baked into the store", "I2", "picture", lambda p: Mutated(p, baked=True)),
     Mutation(
