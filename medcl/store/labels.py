@@ -52,8 +52,8 @@ def read_labels(catalog: Catalog, labels: Path | str | None) -> Labels:
         catalog: the scans.
         labels: a table (CSV or TSV in UTF-8, or parquet) with a column `label` and one of `KEYS`, and
             optionally `patient`, `mask` (a file of the archive), `modality` (for NIfTI and pictures, which do
-            not say it; CT is then in HU), `site`, `sex`, `age` (years); a table with `mask` or `modality`
-            may do without `label`; or the word `folders`: each picture's folder is its
+            not say it; CT is then in HU), `site`, `sex`, `age` (years); a table with `patient`, `mask` or
+            `modality` may do without `label`; or the word `folders`: each picture's folder is its
             class; or None: the labels that a MedMNIST-style file carries itself.
 
     Raises:
@@ -147,7 +147,7 @@ def _key(path: Path, table: pd.DataFrame) -> str:
     key = next((name for name in KEYS if name in table.columns), None)
     if key is None:
         raise UsageError(f"{path}: its first line names no key column; name one of {', '.join(KEYS)}")
-    if not {"label", "mask", "modality"} & set(table.columns):
+    if not ({"label", "patient", "mask", "modality"} - {key}) & set(table.columns):
         raise UsageError(f"{path}: its first line names no column 'label'")
     return key
 

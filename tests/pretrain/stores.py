@@ -41,7 +41,7 @@ def store_of_patients(folder: Path, patients: int = 40) -> Path:
     for number in range(2 * patients):
         name = f"{number}.png"
         Image.fromarray(generator.integers(0, 255, (16, 16), np.uint8)).save(folder / "scans" / name)
-        rows.append({"file": name, "patient": f"patient {number // 2}", "label": "x"})
+        rows.append({"file": name, "patient": f"patient {number // 2}"})
     pd.DataFrame(rows).to_csv(folder / "labels.csv", index=False)
     catalog = scan_archive([folder / "scans"], folder / "catalog")
     prepare(catalog, folder / "store", folder / "labels.csv")

@@ -34,7 +34,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> PretrainConfig:
 @pytest.fixture(scope="module")
 def undisturbed(config: PretrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
-    said, told = start(config, folder).communicate(timeout=120)
+    said, told = start(config, folder).communicate(timeout=300)
     assert said.count("18 steps in") == 1
     assert (folder / "run" / "summary.json").is_file(), told
     return folder / "run"
@@ -71,7 +71,7 @@ def test_a_killed_process_is_started_again_from_the_last_checkpoint(
         assert agent.poll() is None
         time.sleep(0.01)
     os.kill(worker_of(agent.pid), signal.SIGKILL)
-    _, told = agent.communicate(timeout=120)
+    _, told = agent.communicate(timeout=300)
     assert agent.returncode == 0, told
     assert len(list((tmp_path / "run" / "events").iterdir())) == 2  # one log for each time it was started
     one, two = (load_file(run / "encoder.safetensors") for run in (undisturbed, tmp_path / "run"))

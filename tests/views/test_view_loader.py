@@ -195,7 +195,11 @@ def test_patient_pairs_come_from_other_scans_of_the_patient() -> None:
 def test_planner_flags_tiles_or_refuses() -> None:
     store = MemoryStore()
     for spacing in ((0.1, 0.1), None):
-        store.add(np.random.default_rng(0).integers(0, 255, (400, 300)).astype(np.uint8), spacing=spacing)
+        store.add(
+            np.random.default_rng(0).integers(0, 255, (400, 300)).astype(np.uint8),
+            spacing=spacing,
+            modality="MG",
+        )
     policy = load_policy("mammography", "calcification")
     settings = {"size": 64, "batch_size": 1, "seed": 0, "backend": "torch"}
     assert ViewLoader(store, [0, 1], policy, **settings).flags == ("COARSE", "SPACING_UNKNOWN")
