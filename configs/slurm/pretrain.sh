@@ -18,7 +18,8 @@ set -euo pipefail
 
 config=$1 run=$2
 shift 2
-head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+nodes=$(scontrol show hostnames "$SLURM_JOB_NODELIST")
+head=${nodes%%$'\n'*} # no pipe: one that closes early would end the script
 
 srun torchrun \
     --nnodes="$SLURM_NNODES" \
