@@ -14,10 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from medcl.finetune.budgets import Labelled
-from medcl.finetune.features import Images
-from medcl.finetune.task import Task
-from medcl.finetune.training import Classifier, Objective, TrainingConfig, endless, predict
+from medcl.finetune.training import Classifier, Lesson, Objective, endless, predict
 from medcl.views import ViewBatch
 
 UNLABELLED = 2
@@ -32,21 +29,12 @@ class _WithPool(Objective):
 
     keeps_last = True
 
-    def __init__(
-        self,
-        classifier: Classifier,
-        task: Task,
-        labelled: Labelled,
-        images: Images,
-        config: TrainingConfig,
-        seed: int,
-    ) -> None:
-        super().__init__(classifier, task, labelled, images, config, seed)
-        draw = partial(
-            endless, task.store, task.store.rows("train"), images, UNLABELLED * config.batch_size, seed
-        )
+    def __init__(self, classifier: Classifier, lesson: Lesson) -> None:
+        super().__init__(classifier, lesson)
+        store, size = lesson.task.store, UNLABELLED * lesson.config.batch_size
+        draw = partial(endless, store, store.rows("train"), lesson.images, size, lesson.seed)
         self.plain, self.varied = draw(draw="whole"), draw(draw="bag")
-        self.steps, self.step = config.steps, 0
+        self.steps, self.step = lesson.config.steps, 0
 
     def stepped(self) -> None:
         self.step += 1
@@ -77,16 +65,8 @@ class MeanTeacher(_WithPool):
 
     DECAY = 0.99
 
-    def __init__(
-        self,
-        classifier: Classifier,
-        task: Task,
-        labelled: Labelled,
-        images: Images,
-        config: TrainingConfig,
-        seed: int,
-    ) -> None:
-        super().__init__(classifier, task, labelled, images, config, seed)
+    def __init__(self, classifier: Classifier, lesson: Lesson) -> None:
+        super().__init__(classifier, lesson)
         self.teacher = copy.deepcopy(classifier).requires_grad_(False)
 
     def loss(self, batch: ViewBatch) -> Tensor:
@@ -123,21 +103,13 @@ class Distillation(_WithPool):
 
     SPREAD = 2.0
 
-    def __init__(
-        self,
-        classifier: Classifier,
-        task: Task,
-        labelled: Labelled,
-        images: Images,
-        config: TrainingConfig,
-        seed: int,
-        teacher: Classifier,
-    ) -> None:
-        super().__init__(classifier, task, labelled, images, config, seed)
-        pool = task.store.rows("train")
-        said = predict(teacher, task.store, pool, images).clip(1e-6, 1 - 1e-6)
+    def __init__(self, classifier: Classifier, lesson: Lesson, teacher: Classifier) -> None:
+        super().__init__(classifier, lesson)
+        store = lesson.task.store
+        pool = store.rows("train")
+        said = predict(teacher, store, pool, lesson.images).clip(1e-6, 1 - 1e-6)
         logits = np.log(said / (1 - said))
-        self.soft = torch.zeros(len(task.store))
+        self.soft = torch.zeros(len(store))
         self.soft[pool] = torch.tensor(
             logits * self.SPREAD / (logits.std() or 1.0), dtype=torch.float32
         ).sigmoid()

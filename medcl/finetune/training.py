@@ -74,6 +74,17 @@ class Classifier(nn.Module):
         return logits
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """What a network is taught with: see `train_classifier` for each part."""
+
+    task: Task
+    labelled: Labelled
+    images: Images
+    config: TrainingConfig
+    seed: int
+
+
 class Objective:
     """What a training step minimises: cross-entropy of the labelled scans, both classes counting the same.
 
@@ -81,24 +92,16 @@ class Objective:
 
     Args:
         classifier: the network that is trained.
-        task, labelled, images, config, seed: as in `train_classifier`.
+        lesson: what it is taught with.
     """
 
     keeps_last = False
     """Keep a trial's last state, not its best on validation."""
 
-    def __init__(
-        self,
-        classifier: Classifier,
-        task: Task,
-        labelled: Labelled,
-        images: Images,
-        config: TrainingConfig,
-        seed: int,
-    ) -> None:
+    def __init__(self, classifier: Classifier, lesson: Lesson) -> None:
         self.classifier = classifier
-        self.truth = torch.tensor(task.truth, dtype=torch.float32)
-        share = float(self.truth[labelled.train].mean())
+        self.truth = torch.tensor(lesson.task.truth, dtype=torch.float32)
+        share = float(self.truth[lesson.labelled.train].mean())
         self.weight = torch.tensor([0.5 / (1 - share), 0.5 / share])
 
     def loss(self, batch: ViewBatch) -> Tensor:
@@ -146,16 +149,15 @@ def train_classifier(
     fresh = isinstance(start, Encoder)
     first = Classifier(start) if isinstance(start, Encoder) else start
     decay = 1.0 if fresh else config.layer_decay
-    states = []
+    lesson, states = Lesson(task, labelled, images, config, seed), []
     for lr in config.learning_rates:
         classifier = copy.deepcopy(first).requires_grad_(True)
-        told = objective(classifier, task, labelled, images, config, seed)
-        groups = _groups(classifier, config.weight_decay, lr, decay)
-        trial = list(_train(told, groups, task, labelled, images, config, seed))
+        told = objective(classifier, lesson)
+        trial = list(_train(told, _groups(classifier, config.weight_decay, lr, decay), lesson))
         states.append(trial[-1] if told.keeps_last else max(trial, key=lambda state: state.score))
     best = max(states, key=lambda state: state.score)
     if not fresh and not told.keeps_last:
-        before = _state(first, task, labelled, images, 0.0, 0)
+        before = _state(first, lesson, 0.0, 0)
         gain = best.score[0] - before.score[0]
         best = best if gain > auroc_error(best.score[0], task.truth[labelled.val]) else before
     chosen = copy.deepcopy(first)
@@ -172,27 +174,21 @@ class _State:
     weights: dict[str, Tensor]
 
 
-def _state(
-    classifier: Classifier, task: Task, labelled: Labelled, images: Images, lr: float, step: int
-) -> _State:
+def _state(classifier: Classifier, lesson: Lesson, lr: float, step: int) -> _State:
     weights = {name: value.clone() for name, value in classifier.state_dict().items()}
-    return _State(_score(classifier, task, labelled.val, images), lr, step, weights)
+    return _State(_score(classifier, lesson.task, lesson.labelled.val, lesson.images), lr, step, weights)
 
 
-def _train(
-    objective: Objective,
-    groups: list[dict[str, Any]],
-    task: Task,
-    labelled: Labelled,
-    images: Images,
-    config: TrainingConfig,
-    seed: int,
-) -> Iterator[_State]:
+def _train(objective: Objective, groups: list[dict[str, Any]], lesson: Lesson) -> Iterator[_State]:
     """Train once, yielding the state at each evaluation."""
+    config = lesson.config
     optimiser = torch.optim.AdamW(groups)
     peaks = [group["lr"] for group in groups]
     every = max(1, config.steps // config.evaluations)
-    for step, batch in enumerate(endless(task.store, labelled.train, images, config.batch_size, seed)):
+    labelled = endless(
+        lesson.task.store, lesson.labelled.train, lesson.images, config.batch_size, lesson.seed
+    )
+    for step, batch in enumerate(labelled):
         if step == config.steps:
             return
         for group, peak in zip(optimiser.param_groups, peaks, strict=True):
@@ -204,7 +200,7 @@ def _train(
         optimiser.step()
         objective.stepped()
         if (step + 1) % every == 0:
-            yield _state(objective.kept, task, labelled, images, max(peaks), step + 1)
+            yield _state(objective.kept, lesson, max(peaks), step + 1)
 
 
 def _groups(classifier: Classifier, weight_decay: float, lr: float, decay: float) -> list[dict[str, Any]]:

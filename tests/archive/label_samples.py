@@ -33,7 +33,7 @@ def ct_series(folder: Path) -> list[Dataset]:
     return slices
 
 
-def seg_of(slices: list[Dataset], labels: np.ndarray) -> Dataset:
+def seg_of(slices: list[Dataset], labels: np.ndarray, kind: str = "BINARY") -> Dataset:
     hd = pytest.importorskip("highdicom")
     code = hd.sr.CodedConcept("123037004", "SCT", "Anatomical Structure")
     segments = [
@@ -43,7 +43,7 @@ def seg_of(slices: list[Dataset], labels: np.ndarray) -> Dataset:
     return hd.seg.Segmentation(
         source_images=slices,
         pixel_array=labels,
-        segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
+        segmentation_type=kind,
         segment_descriptions=segments,
         series_instance_uid=generate_uid(),
         series_number=9,

@@ -8,8 +8,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 from label_samples import rtstruct_of
+from label_samples import seg_of as seg_from
 from pydicom.dataset import Dataset
-from pydicom.uid import generate_uid
 
 from medcl.archive import ArchiveError, Catalog, read, read_mask, scan_archive
 from medcl.store import prepare
@@ -33,25 +33,8 @@ def tilted_series(folder: Path) -> list[Dataset]:
 
 
 def seg_of(slices: list[Dataset], kind: str) -> Dataset:
-    hd = pytest.importorskip("highdicom")
-    code = hd.sr.CodedConcept("123037004", "SCT", "Anatomical Structure")
-    manual = hd.seg.SegmentAlgorithmTypeValues.MANUAL
-    described = [hd.seg.SegmentDescription(n, f"s{n}", code, code, manual) for n in (1, 2)]
     drawn = np.stack([np.equal(LABELS, n) for n in (1, 2)], axis=-1) * 0.7 if kind == "FRACTIONAL" else LABELS
-    return hd.seg.Segmentation(
-        source_images=slices,
-        pixel_array=drawn,
-        segmentation_type=kind,
-        segment_descriptions=described,
-        series_instance_uid=generate_uid(),
-        series_number=9,
-        sop_instance_uid=generate_uid(),
-        instance_number=1,
-        manufacturer="m",
-        manufacturer_model_name="m",
-        software_versions="1",
-        device_serial_number="1",
-    )
+    return seg_from(slices, drawn, kind)
 
 
 def on_the_scan(catalog: Catalog) -> np.ndarray:

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from medcl.finetune import Budget, Images, Task, TrainingConfig, draw_labels, fit_probe, make_task, predict
 from medcl.finetune.arms import ARMS, Bench
 from medcl.finetune.semi import Distillation, FixMatch, MeanTeacher
-from medcl.finetune.training import Classifier, _groups, endless, train_classifier
+from medcl.finetune.training import Classifier, Lesson, _groups, endless, train_classifier
 from medcl.pretrain import EncoderConfig, build_encoder
 from medcl.store import Store
 from medcl.views import load_policy
@@ -79,7 +79,7 @@ def test_fixmatch_leaves_out_what_it_is_not_sure_of(
 ) -> None:
     labelled = draw_labels(task, Budget.parse("20/class"), 0)
     batch = next(endless(task.store, labelled.train, bench.images, 16, 0))
-    arguments = (classifier, task, labelled, bench.images, SETTINGS, 0)
+    arguments = (classifier, Lesson(task, labelled, bench.images, SETTINGS, 0))
     with torch.no_grad():
         classifier.train()
         monkeypatch.setattr(FixMatch, "CONFIDENCE", 1.1)
@@ -91,7 +91,7 @@ def test_fixmatch_leaves_out_what_it_is_not_sure_of(
 
 def test_a_mean_teacher_is_the_running_average(task: Task, bench: Bench, classifier: Classifier) -> None:
     labelled = draw_labels(task, Budget.parse("20/class"), 0)
-    told = MeanTeacher(classifier, task, labelled, bench.images, SETTINGS, 0)
+    told = MeanTeacher(classifier, Lesson(task, labelled, bench.images, SETTINGS, 0))
     old = told.kept.head.weight.clone()
     assert told.ramp() == 0
     told.step = 99
@@ -107,7 +107,7 @@ def test_a_teacher_s_order_of_scans_is_kept_and_its_spread_is_not(
     task: Task, bench: Bench, classifier: Classifier
 ) -> None:
     labelled = draw_labels(task, Budget.parse("20/class"), 0)
-    told = Distillation(classifier, task, labelled, bench.images, SETTINGS, 0, teacher=classifier)
+    told = Distillation(classifier, Lesson(task, labelled, bench.images, SETTINGS, 0), teacher=classifier)
     pool = task.store.rows("train")
     said = predict(classifier, task.store, pool, bench.images)
     soft = told.soft[pool].double().numpy()
