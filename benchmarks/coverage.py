@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from medcl.delong import delong
 from medcl.evaluate import evaluate
 from medcl.evaluate.bootstrap import Sample, draw_patients, over_seeds
 from medcl.evaluate.metrics import areas
-from medcl.evaluate.paired_tests import delong, mcnemar
+from medcl.evaluate.paired_tests import mcnemar
 from medcl.evaluate.predictions import Panel, panel
 from medcl.evaluate.simulation import expected_auroc, study
 from medcl.progress import track

@@ -120,7 +120,7 @@ def _done(config: StudyConfig, summary: dict[str, Any]) -> list[str]:
         "choices were made on them alone.",
         f"Arms that train a network: {config.training.steps} steps, {rates} learning rates tried each, the "
         "best of all evaluations kept, the same views for all. Fine-tuning starts from the probe and is kept "
-        "only where it raises the validation AUROC by a standard error.",
+        "only where it raises the validation AUROC by a standard error of the paired difference (DeLong).",
         "The test set was opened once a cell.",
     ]
 

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from medcl.delong import auroc_covariance, delong
 from medcl.evaluate.arms import on_clean_images
-from medcl.evaluate.paired_tests import auroc_covariance, delong, holm, mcnemar, paired_tests
+from medcl.evaluate.paired_tests import holm, mcnemar, paired_tests
 from medcl.evaluate.predictions import panel
 from medcl.evaluate.resampled import resample
 from medcl.evaluate.simulation import study
