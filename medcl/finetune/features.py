@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,15 +13,18 @@ from torch import Tensor
 from medcl.pretrain.encoders import Encoder
 from medcl.store import Store
 from medcl.views import Policy, ViewLoader
+from medcl.views.frames import ScanSource
 
 
 @dataclass(frozen=True)
 class Images:
-    """How scans are shown to a network: the policy, the view's edge in pixels, the slices a volume."""
+    """How scans are shown to a network: the policy, the view's edge in pixels, the views a scan, and whether
+    those of a volume are slices (2) or volumes themselves (3)."""
 
     policy: Policy
     size: int
     slices: int
+    dims: Literal[2, 3] = 2
 
 
 def pool_slices(features: Tensor) -> Tensor:
@@ -49,7 +53,7 @@ def extract_features(
 
 
 def whole_views(
-    store: Store, rows: Sequence[int] | np.ndarray, images: Images, batch_size: int = 256
+    store: ScanSource, rows: Sequence[int] | np.ndarray, images: Images, batch_size: int = 256
 ) -> ViewLoader:
     """Return a loader of unaugmented whole scans, in order; `batch_size` counts slices."""
     return ViewLoader(
@@ -63,4 +67,5 @@ def whole_views(
         count=images.slices,
         shuffle=False,
         drop_last=False,
+        dims=images.dims,
     )

@@ -59,16 +59,12 @@ def measure(
     """
     fingerprint = pixel_fingerprint(array)
     grey = array if array.ndim == spatial else array.mean(axis=-1)
-    tissue = foreground(grey, unit)
-    if valid is not None:
-        tissue &= valid
-    if not tissue.any():
-        tissue = np.ones(grey.shape, bool)
+    tissue = _measured_tissue(grey, unit, valid)
     values = grey[tissue]
     if values.size > 200_000:
         values = values[:: values.size // 200_000]
     lo, hi = np.percentile(values, [0.5, 99.5])
-    body = tissue if spatial == 2 or unit == "HU" else _without_air(grey, tissue, lo + AIR_SHARE * (hi - lo))
+    body = _body(grey, tissue, unit, lo, hi)
     return Measures(
         fingerprint=fingerprint,
         lo=float(lo),
@@ -101,6 +97,32 @@ def foreground(grey: np.ndarray, unit: str) -> np.ndarray:
         return grey != values[counts.argmax()]
     lo, hi = np.percentile(grey[tuple(slice(None, None, max(1, n // 128)) for n in grey.shape)], [0.5, 99.5])
     return grey > lo + 0.1 * (hi - lo)
+
+
+def body_of(
+    array: np.ndarray, unit: str, lo: float, hi: float, valid: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the boolean mask of a grey scan on which its box and anchors lie: tissue without noise of air.
+
+    Args:
+        array: its pixels.
+        unit, lo, hi: as they were measured.
+        valid: measured voxels; all when not given.
+    """
+    return _body(array, _measured_tissue(array, unit, valid), unit, lo, hi)
+
+
+def _measured_tissue(grey: np.ndarray, unit: str, valid: np.ndarray | None) -> np.ndarray:
+    tissue = foreground(grey, unit)
+    if valid is not None:
+        tissue &= valid
+    return tissue if tissue.any() else np.ones(grey.shape, bool)
+
+
+def _body(grey: np.ndarray, tissue: np.ndarray, unit: str, lo: float, hi: float) -> np.ndarray:
+    if grey.ndim == 2 or unit == "HU":
+        return tissue
+    return _without_air(grey, tissue, lo + AIR_SHARE * (hi - lo))
 
 
 def _without_air(grey: np.ndarray, tissue: np.ndarray, least: float) -> np.ndarray:

@@ -181,7 +181,7 @@ def _frame(store: ScanSource, row: int, scan: dict[str, Any], dims: int) -> dict
     spaced = spacing is not None
     steps = affine[:3, :3] if affine is not None else np.diag(_spacing(spacing, spatial))
     along = np.linalg.norm(steps, axis=0)
-    slice_axis = _slice_axis(along) if volume and dims == 2 else -1
+    slice_axis = coarsest_axis(along) if volume and dims == 2 else -1
     axes = np.array(_DISPLAYED[slice_axis] if slice_axis >= 0 else range(dims))
     sign = np.full(dims, -1 if slice_axis >= 0 else 1)
     shown = steps[:, axes] * sign
@@ -224,8 +224,9 @@ def _spacing(spacing: object, spatial: int) -> np.ndarray:
     return np.ones(spatial) if spacing is None else np.asarray(spacing, float)[:spatial]
 
 
-def _slice_axis(along: np.ndarray) -> int:
-    """Return the axis of coarsest spacing; of equal ones the last, which makes axial slices."""
+def coarsest_axis(along: np.ndarray) -> int:
+    """Return the axis of coarsest spacing (3,), along which slices are counted; of equal ones the last, which
+    makes axial slices."""
     return int(np.flatnonzero(along >= along.max() * 0.99)[-1])
 
 
