@@ -14,7 +14,7 @@ from medcl.archive import Catalog, scan_archive
 from medcl.archive.dicom_words import MODALITIES
 from medcl.errors import UsageError
 from medcl.files import atomic
-from medcl.finetune import predict
+from medcl.finetune import Images, predict
 from medcl.finetune.model import Model, ModelConfig
 from medcl.store import Labels, Store, prepare, read_labels
 
@@ -47,7 +47,7 @@ def predict_archive(
             store = prepare(catalog, Path(folder) / "store", _stated(catalog, modality))
         finally:
             catalog.forget()
-        rows = _fitting(store, model.config)
+        rows = _fitting(store, model.config, model.images)
         probability = predict(model.classifier, store, rows, model.images)
         table = _table(store, rows, probability, model.config)
         left_out, faults = len(store) - len(rows), len(store.facts["faults"])
@@ -79,15 +79,18 @@ def _stated(catalog: Catalog, modality: str | None) -> Labels:
     return replace(own, modality=dict.fromkeys(silent, modality.upper()))
 
 
-def _fitting(store: Store, config: ModelConfig) -> np.ndarray:
+def _fitting(store: Store, config: ModelConfig, images: Images) -> np.ndarray:
     """Return the rows that are what the model was trained on."""
     fits = store.scans["unit"].isin(config.units) & store.scans["modality"].isin(config.modalities)
+    if images.of_volumes:
+        fits &= store.scans["kind"] == "volume"
     rows = np.flatnonzero(fits)
     if not len(rows):
         there = ", ".join(sorted(set(store.scans["modality"])))
+        shown = "volumes of " if images.of_volumes else ""
         raise UsageError(
-            f"the model was trained on {', '.join(config.modalities)} in {', '.join(config.units)}, the "
-            f"archive has {there}; if its files cannot say what they are, state it with --modality"
+            f"the model was trained on {shown}{', '.join(config.modalities)} in {', '.join(config.units)}, "
+            f"the archive has {there}; if its files cannot say what they are, state it with --modality"
         )
     return rows
 

@@ -4,27 +4,60 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from medcl.pretrain.encoders import Encoder
+from medcl.pretrain.config import ViewsConfig
+from medcl.pretrain.data import stacked
+from medcl.pretrain.encoders import Encoder, EncoderConfig
 from medcl.store import Store
-from medcl.views import Policy, ViewLoader
+from medcl.views import Policy, ViewLoader, load_policy
 from medcl.views.frames import ScanSource
 
 
 @dataclass(frozen=True)
 class Images:
-    """How scans are shown to a network: the policy, the view's edge in pixels, the views a scan, and whether
-    those of a volume are slices (2) or volumes themselves (3)."""
+    """How scans are shown to a network.
+
+    Attributes:
+        policy: the limits of views.
+        size: edge of a view in pixels.
+        slices: that stand for a volume, where views are slices.
+        dims: 2 for pictures and slices, 3 for volumes as they are.
+        channels: of a view, if not the policy's: an odd number of neighbouring slices (2.5-D).
+    """
 
     policy: Policy
     size: int
     slices: int
     dims: Literal[2, 3] = 2
+    channels: int | None = None
+
+    @classmethod
+    def of(cls, views: ViewsConfig, encoder: EncoderConfig) -> Images:
+        """Return what a study's encoder is shown."""
+        policy = load_policy(views.policy, views.variant)
+        return cls(policy, views.size_px, views.slices, encoder.spatial_dims, encoder.in_channels)
+
+    @property
+    def of_volumes(self) -> bool:
+        """Whether pictures cannot be shown so."""
+        return self.dims == 3 or self.channels not in (None, self.policy.channels)
+
+    def loader(self, store: ScanSource, rows: Sequence[int] | np.ndarray, **options: Any) -> ViewLoader:
+        """Return a loader of `rows`; `options` are those of `ViewLoader` that are not known here.
+
+        Raises:
+            UsageError: scans that cannot be shown so.
+        """
+        kinds = store.scans["kind"].iloc[np.asarray(rows, int)]
+        channels = self.policy.channels if self.channels is None else self.channels
+        options["count"] = self.slices if self.dims == 2 else 1
+        options["stack"] = stacked(channels, self.dims, self.policy, kinds)
+        return ViewLoader(store, rows, self.policy, size=self.size, dims=self.dims, **options)
 
 
 def pool_slices(features: Tensor) -> Tensor:
@@ -33,7 +66,7 @@ def pool_slices(features: Tensor) -> Tensor:
 
 
 def encode(encoder: torch.nn.Module, views: Tensor) -> Tensor:
-    """Encode a bag of slices a scan, (B, K, C, H, W) to (B, F)."""
+    """Encode a bag of slices a scan, (B, K, C, *spatial) to (B, F)."""
     bags, slices = views.shape[:2]
     features = encoder(views.flatten(0, 1)).unflatten(0, (bags, slices))
     return pool_slices(features)
@@ -56,16 +89,13 @@ def whole_views(
     store: ScanSource, rows: Sequence[int] | np.ndarray, images: Images, batch_size: int = 256
 ) -> ViewLoader:
     """Return a loader of unaugmented whole scans, in order; `batch_size` counts slices."""
-    return ViewLoader(
+    shown = images.slices if images.dims == 2 else images.size
+    return images.loader(
         store,
         rows,
-        images.policy,
-        size=images.size,
-        batch_size=max(1, batch_size // images.slices),
+        batch_size=max(1, batch_size // shown),
         seed=0,
         draw="whole",
-        count=images.slices,
         shuffle=False,
         drop_last=False,
-        dims=images.dims,
     )

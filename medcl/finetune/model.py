@@ -13,7 +13,6 @@ from medcl.files import atomic, read_json, write_json
 from medcl.finetune.features import Images
 from medcl.finetune.training import Classifier
 from medcl.pretrain import Encoder, EncoderConfig, ViewsConfig
-from medcl.views import load_policy
 
 
 class ModelConfig(Config):
@@ -49,8 +48,7 @@ class Model:
     @property
     def images(self) -> Images:
         """How scans are shown to the classifier."""
-        views = self.config.views
-        return Images(load_policy(views.policy, views.variant), views.size_px, views.slices)
+        return Images.of(self.config.views, self.config.encoder)
 
     def save(self, folder: Path) -> None:
         """Write `classifier.safetensors` and `model.json` into the new `folder`, both or neither."""

@@ -23,7 +23,7 @@ from medcl.finetune.task import Task
 from medcl.pretrain.encoders import Encoder
 from medcl.pretrain.optimisers import cosine_rate
 from medcl.store import Store
-from medcl.views import ViewBatch, ViewLoader
+from medcl.views import ViewBatch
 
 
 class TrainingConfig(Config):
@@ -50,7 +50,7 @@ class TrainingConfig(Config):
 class Classifier(nn.Module):
     """An encoder with a linear head.
 
-    `forward` maps a bag of slices a scan, (B, K, C, H, W), to one logit a scan, (B,).
+    `forward` maps a bag of slices a scan, (B, K, C, *spatial), to one logit a scan, (B,).
     """
 
     def __init__(self, encoder: Encoder) -> None:
@@ -251,17 +251,7 @@ def endless(
 
     Both come in the same order for the same rows and seed.
     """
-    loader = ViewLoader(
-        store,
-        rows,
-        images.policy,
-        size=images.size,
-        batch_size=min(batch_size, len(rows)),
-        seed=seed,
-        draw=draw,
-        count=images.slices,
-        dims=images.dims,
-    )
+    loader = images.loader(store, rows, batch_size=min(batch_size, len(rows)), seed=seed, draw=draw)
     epoch = 0
     while True:
         loader.set_epoch(epoch)

@@ -14,7 +14,7 @@ from medcl.errors import UsageError
 from medcl.pretrain.config import PretrainConfig
 from medcl.pretrain.methods import METHODS
 from medcl.store import Store
-from medcl.views import ViewLoader, load_policy
+from medcl.views import Policy, ViewLoader, load_policy
 
 
 class Scans:
@@ -54,17 +54,9 @@ class Scans:
 
     @cached_property
     def _stack(self) -> int:
-        """Neighbouring slices that a view shows as channels (2.5-D), from the encoder's channels."""
-        wanted, shown = self.config.encoder.in_channels, self.policy.channels
-        if wanted == shown:
-            return 1
-        volumes = (self.store.scans["kind"].iloc[self.rows] == "volume").all()
-        if shown == 1 and wanted % 2 and self.config.encoder.spatial_dims == 2 and volumes:
-            return wanted
-        raise UsageError(
-            f"encoder.in_channels={wanted}: views of policy '{self.policy.name}' have {shown}; only slices "
-            "of grey volumes can show an odd number of neighbours as channels"
-        )
+        """Neighbouring slices that a view shows as channels (2.5-D)."""
+        encoder, kinds = self.config.encoder, self.store.scans["kind"].iloc[self.rows]
+        return stacked(encoder.in_channels, encoder.spatial_dims, self.policy, kinds)
 
     def training(self) -> ViewLoader:
         """Return the shuffled batches of this process."""
@@ -122,3 +114,24 @@ class Scans:
     def names(self, rows: Tensor) -> list[str]:
         """Return the pseudonyms of the scans at `rows`."""
         return [str(name) for name in self.store.scans["scan"].iloc[rows.cpu().numpy()]]
+
+
+def stacked(channels: int, dims: int, policy: Policy, kinds: pd.Series) -> int:
+    """Return how many neighbouring slices a view must show (2.5-D) to have an encoder's channels.
+
+    Args:
+        channels, dims: of the encoder.
+        policy: whose views have channels of their own.
+        kinds: of the scans, as in `Store.scans`.
+
+    Raises:
+        UsageError: no number of slices does it.
+    """
+    if channels == policy.channels:
+        return 1
+    if policy.channels == 1 and channels % 2 and dims == 2 and (kinds == "volume").all():
+        return channels
+    raise UsageError(
+        f"encoder.in_channels={channels}: views of policy '{policy.name}' have {policy.channels}; only "
+        "slices of grey volumes can show an odd number of neighbours as channels"
+    )

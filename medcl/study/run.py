@@ -19,7 +19,7 @@ from medcl.finetune import Budget, Images, draw_labels, make_task
 from medcl.finetune.arms import Bench, arm_names
 from medcl.finetune.cells import Cell, plan_cells, run_cells
 from medcl.finetune.model import Model, ModelConfig
-from medcl.pretrain import PretrainConfig, ViewsConfig, load_encoder, pretrain
+from medcl.pretrain import PretrainConfig, load_encoder, pretrain
 from medcl.runs.folder import exclusive, hash_file
 from medcl.store import Store, prepare
 from medcl.study.config import StudyConfig, expand
@@ -44,7 +44,7 @@ def run_study(config: StudyConfig, out: Path, workers: int = 1) -> Evaluation:
         summary = _pretrain(config, out)
         bench = Bench(
             task=task,
-            images=_images(config.views),
+            images=Images.of(config.views, config.pretrain.encoder),
             training=config.training,
             pretrained=load_encoder(out / "pretrain"),
             network=config.pretrain.encoder,
@@ -123,10 +123,6 @@ def _pretrain(config: StudyConfig, out: Path) -> dict[str, Any]:
     settings = config.pretrain.model_dump()
     told = PretrainConfig(store=out / "store", views=config.views, **settings)
     return pretrain(told, run, resume=(run / "config.yaml").is_file())
-
-
-def _images(views: ViewsConfig) -> Images:
-    return Images(load_policy(views.policy, views.variant), views.size_px, views.slices)
 
 
 def _save_model(
