@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future
+from contextlib import contextmanager
 from itertools import islice
-from multiprocessing import get_context
+
+from loky.process_executor import BrokenProcessPool, ProcessPoolExecutor
 
 from medcl.archive.examine import Outcome, crashed, examine_all
 from medcl.archive.sources import Entry
@@ -58,8 +59,13 @@ def _alone(batch: list[Entry]) -> list[list[Outcome]]:
     return [*_alone(batch[:half]), *_alone(batch[half:])]
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    pool = ProcessPoolExecutor(workers)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(kill_workers=True)
 
 
 def _submit(pool: ProcessPoolExecutor, batch: list[Entry]) -> Future[list[list[Outcome]]]:

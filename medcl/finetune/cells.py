@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from loky.process_executor import BrokenProcessPool, ProcessPoolExecutor
 
 from medcl.errors import UsageError, WorkFailed
 from medcl.files import read_json, write_json, write_table
@@ -93,20 +92,17 @@ def _in_processes(
 ) -> Iterator[None]:
     """Compute cells side by side; those that are finished stay, whatever becomes of the others."""
     threads = max(1, torch.get_num_threads() // workers)
-    pool = ProcessPoolExecutor(
-        workers, get_context("spawn"), initializer=_enter, initargs=(bench, method, folder, threads)
-    )
-    with pool:
-        try:
-            for future in as_completed([pool.submit(_compute_here, cell) for cell in cells]):
-                yield future.result()
-        except BrokenProcessPool:
-            raise WorkFailed(
-                f"{folder}: a worker process was killed, perhaps for want of memory; "
-                "run the same command again, with fewer --workers"
-            ) from None
-        finally:
-            pool.shutdown(cancel_futures=True)
+    pool = ProcessPoolExecutor(workers, initializer=_enter, initargs=(bench, method, folder, threads))
+    try:
+        for future in as_completed([pool.submit(_compute_here, cell) for cell in cells]):
+            yield future.result()
+    except BrokenProcessPool:
+        raise WorkFailed(
+            f"{folder}: a worker process was killed, perhaps for want of memory; "
+            "run the same command again, with fewer --workers"
+        ) from None
+    finally:
+        pool.shutdown(kill_workers=True)
 
 
 def _enter(bench: Bench, method: str, folder: Path, threads: int) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import time
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+import psutil
 import pytest
 from archive_samples import picture_bytes
+from loky.process_executor import BrokenProcessPool
 
 from medcl.archive import dicom_apart, scan_archive, workers
 from medcl.archive.examine import examine_all
@@ -31,26 +32,9 @@ def batches(entries: list[Entry], size: int = 4) -> list[list[Entry]]:
 def test_a_killed_worker_loses_no_file(entries: list[Entry]) -> None:
     found = workers.examined_in_processes(iter(batches(entries)), 2)
     outcomes = [next(found)]
-    pids = _children()
-    assert pids
-    os.kill(pids[0], signal.SIGKILL)
+    psutil.Process().children()[-1].kill()
     outcomes += found
     assert outcomes == examine_all(entries)
-
-
-def _children() -> list[int]:
-    """Return the spawned worker processes of this process (not the resource tracker)."""
-    own = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-                command = (folder / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if parent == os.getpid() and b"spawn_main" in command:
-                own.append(int(folder.name))
-    return own
 
 
 def test_a_file_that_kills_its_reader_is_named_and_the_others_are_kept(
