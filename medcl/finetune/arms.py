@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from medcl.finetune.budgets import Labelled
+from medcl.finetune.classifier import Classifier, predict
 from medcl.finetune.features import Images, extract_features
+from medcl.finetune.pooling import Pooling
 from medcl.finetune.probe import fit_probe
 from medcl.finetune.semi import Distillation, FixMatch, MeanTeacher
 from medcl.finetune.tables import background, metadata, size_and_mean, texture
 from medcl.finetune.task import Task
-from medcl.finetune.training import Classifier, Objective, TrainingConfig, predict, train_classifier
+from medcl.finetune.training import Objective, TrainingConfig, train_classifier
 from medcl.pretrain.encoders import Encoder, EncoderConfig, build_encoder
 from medcl.store import Store
 
@@ -43,22 +45,24 @@ class Bench:
     ) -> None:
         self.task, self.images, self.training = task, images, training
         self.pretrained, self.network = pretrained, network
-        self._features: dict[int | None, np.ndarray] = {}
+        self._features: dict[tuple[int | None, Pooling], np.ndarray] = {}
         self._tables: dict[Table, np.ndarray] = {}
 
     def encoder(self, seed: int | None = None) -> Encoder:
         """Return the pretrained encoder, or one with random weights by seed."""
         return self.pretrained if seed is None else build_encoder(self.network, seed)
 
-    def features(self, seed: int | None = None) -> np.ndarray:
+    def features(self, seed: int | None = None, pooling: Pooling = "max") -> np.ndarray:
         """Return features (scans of the store, F) of the pretrained encoder, or of a random one by seed.
 
         The last of each is kept, since every budget asks for the same.
         """
-        if seed not in self._features:
-            self._features = {key: kept for key, kept in self._features.items() if key is None}
-            self._features[seed] = extract_features(self.encoder(seed), self.task.store, self.images)
-        return self._features[seed]
+        asked = (seed, pooling)
+        if asked not in self._features:
+            self._features = {key: kept for key, kept in self._features.items() if key[0] is None}
+            store, encoder = self.task.store, self.encoder(seed)
+            self._features[asked] = extract_features(encoder, store, self.images, pooling=pooling)
+        return self._features[asked]
 
     def table(self, describe: Table) -> np.ndarray:
         """Return columns (scans of the store, F) that need no network."""
@@ -166,7 +170,9 @@ def arm_names(method: str) -> dict[str, Arm]:
 
 
 def _probed(bench: Bench, labelled: Labelled) -> Classifier:
-    return Classifier.from_probe(bench.encoder(), fit_probe(bench.features(), bench.task, labelled))
+    pooling = bench.training.pooling
+    fitted = fit_probe(bench.features(pooling=pooling), bench.task, labelled)
+    return Classifier.from_probe(bench.encoder(), fitted, pooling)
 
 
 def _probe(bench: Bench, encoder_seed: int | None, labelled: Labelled, rows: np.ndarray) -> Outcome:

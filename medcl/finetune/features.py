@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from medcl.finetune.pooling import Pooling, build_pooling
 from medcl.pretrain.config import ViewsConfig
 from medcl.pretrain.data import stacked
 from medcl.pretrain.encoders import Encoder, EncoderConfig
@@ -60,27 +61,28 @@ class Images:
         return ViewLoader(store, rows, self.policy, size=self.size, dims=self.dims, **options)
 
 
-def pool_slices(features: Tensor) -> Tensor:
-    """Pool slices, (B, K, F) to (B, F), by the maximum: one slice suffices to see a lesion."""
-    return features.amax(dim=1)
-
-
 def encode(encoder: torch.nn.Module, views: Tensor) -> Tensor:
-    """Encode a bag of slices a scan, (B, K, C, *spatial) to (B, F)."""
-    bags, slices = views.shape[:2]
-    features = encoder(views.flatten(0, 1)).unflatten(0, (bags, slices))
-    return pool_slices(features)
+    """Encode a bag of slices a scan, (B, K, C, *spatial) to (B, K, F)."""
+    features: Tensor = encoder(views.flatten(0, 1)).unflatten(0, views.shape[:2])
+    return features
 
 
 @torch.inference_mode()
 def extract_features(
-    encoder: Encoder, store: Store, images: Images, rows: Sequence[int] | np.ndarray | None = None
+    encoder: Encoder,
+    store: Store,
+    images: Images,
+    rows: Sequence[int] | np.ndarray | None = None,
+    pooling: Pooling = "max",
 ) -> np.ndarray:
-    """Return features (n, F) float32 of `rows` of the store, in their order; of all when not given."""
-    training = encoder.training
+    """Return features (n, F) float32 of `rows` of the store, in their order; of all when not given.
+
+    Slices are pooled as a new `Classifier` pools them before it is trained.
+    """
+    training, pool = encoder.training, build_pooling(pooling, encoder.feature_size, seed=0)
     encoder.eval()
     loader = whole_views(store, range(len(store)) if rows is None else rows, images)
-    features = [encode(encoder, batch.data).float() for batch in loader]
+    features = [pool(encode(encoder, batch.data)).float() for batch in loader]
     encoder.train(training)
     return torch.cat(features).numpy()
 

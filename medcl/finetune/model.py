@@ -10,8 +10,9 @@ from safetensors.torch import load_file, save_file
 from medcl.config import Config, validate
 from medcl.errors import UsageError
 from medcl.files import atomic, read_json, write_json
+from medcl.finetune.classifier import Classifier
 from medcl.finetune.features import Images
-from medcl.finetune.training import Classifier
+from medcl.finetune.pooling import Pooling
 from medcl.pretrain import Encoder, EncoderConfig, ViewsConfig
 
 
@@ -20,6 +21,7 @@ class ModelConfig(Config):
 
     Attributes:
         encoder: its network.
+        pooling: of a volume's slices.
         views: how scans are shown to it.
         names: of the negative and the positive class.
         threshold: probability from which a scan counts as positive, chosen on validation scans.
@@ -28,6 +30,7 @@ class ModelConfig(Config):
     """
 
     encoder: EncoderConfig
+    pooling: Pooling = "max"
     views: ViewsConfig
     names: tuple[str, str]
     threshold: float
@@ -69,6 +72,6 @@ class Model:
         if not (place / "model.json").is_file():
             raise UsageError(f"{folder}: no fitted model there; name a study that 'medcl study' finished")
         config = validate(read_json(place / "model.json"), ModelConfig, str(place / "model.json"))
-        classifier = Classifier(Encoder(config.encoder))
+        classifier = Classifier(Encoder(config.encoder), config.pooling)
         classifier.load_state_dict(load_file(place / "classifier.safetensors"))
         return cls(classifier.eval(), config)

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from medcl.finetune.training import Classifier, Lesson, Objective, endless, predict
+from medcl.finetune.classifier import Classifier, predict
+from medcl.finetune.training import Lesson, Objective, endless
 from medcl.views import ViewBatch
 
 UNLABELLED = 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -17,8 +17,10 @@ from torch.nn import functional as F
 from medcl.config import Config
 from medcl.delong import delong
 from medcl.finetune.budgets import Labelled
-from medcl.finetune.features import Images, encode, whole_views
-from medcl.finetune.probe import LinearProbe, auroc
+from medcl.finetune.classifier import Classifier, predict
+from medcl.finetune.features import Images
+from medcl.finetune.pooling import Pooling
+from medcl.finetune.probe import auroc
 from medcl.finetune.task import Task
 from medcl.pretrain.encoders import Encoder
 from medcl.pretrain.optimisers import cosine_rate
@@ -35,6 +37,8 @@ class TrainingConfig(Config):
         learning_rates: the search space; each is one trial, chosen between on validation.
         weight_decay: AdamW's.
         evaluations: how often a trial is held against the validation scans; its best state is kept.
+        pooling: of the slices of a volume: their maximum, gated attention, or a recurrent network that reads
+            them in order. Probes that are not trained further take the maximum.
         layer_decay: pretrained networks learn slower by this factor a stage, from the head down (Howard &
             Ruder 2018, section 3.2); networks from random weights learn at one rate.
     """
@@ -44,35 +48,8 @@ class TrainingConfig(Config):
     learning_rates: tuple[float, ...] = (1e-3, 3e-4)
     weight_decay: float = 1e-2
     evaluations: PositiveInt = 5
+    pooling: Pooling = "max"
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 0.8
-
-
-class Classifier(nn.Module):
-    """An encoder with a linear head.
-
-    `forward` maps a bag of slices a scan, (B, K, C, *spatial), to one logit a scan, (B,).
-    """
-
-    def __init__(self, encoder: Encoder) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.head = nn.Linear(encoder.feature_size, 1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
-
-    @classmethod
-    def from_probe(cls, encoder: Encoder, probe: LinearProbe) -> Classifier:
-        """Return the encoder with a linear probe as its head, in evaluation mode."""
-        classifier = cls(copy.deepcopy(encoder))
-        weight, bias = probe.as_linear()
-        with torch.no_grad():
-            classifier.head.weight.copy_(torch.as_tensor(weight)[None])
-            classifier.head.bias.fill_(bias)
-        return classifier.eval()
-
-    def forward(self, views: Tensor) -> Tensor:
-        logits: Tensor = self.head(encode(self.encoder, views)).squeeze(1)
-        return logits
 
 
 @dataclass(frozen=True)
@@ -133,9 +110,9 @@ def train_classifier(
     """Train a classifier, chosen on the labelled validation scans.
 
     Args:
-        start: an encoder, which gets a new head and learns at one rate; or a classifier whose head fits its
-            encoder already, such as a linear probe (Kumar et al. 2022): it learns with `layer_decay`, and is
-            kept as it was unless training `raises_auroc` on the validation scans.
+        start: an encoder, which gets new pooling and a new head and learns at one rate; or a classifier
+            whose head fits its encoder already, such as a linear probe (Kumar et al. 2022): it learns with
+            `layer_decay`, and is kept as it was unless training `raises_auroc` on the validation scans.
         task: scans and truth.
         labelled: the rows whose labels may be used.
         images: how scans are shown.
@@ -147,7 +124,7 @@ def train_classifier(
         The best classifier in evaluation mode, and what was chosen: `lr`, `step`, `val_auroc`.
     """
     fresh = isinstance(start, Encoder)
-    first = Classifier(start) if isinstance(start, Encoder) else start
+    first = Classifier(start, config.pooling, seed) if isinstance(start, Encoder) else start
     decay = 1.0 if fresh else config.layer_decay
     lesson, states = Lesson(task, labelled, images, config, seed), []
     for lr in config.learning_rates:
@@ -229,7 +206,8 @@ def _groups(classifier: Classifier, weight_decay: float, lr: float, decay: float
         stage for stage in classifier.encoder.network.children() if any(True for _ in stage.parameters())
     ]
     groups = []
-    for depth, stage in enumerate([classifier.head, *reversed(stages)]):
+    on_top = nn.ModuleList([classifier.head, classifier.pool])
+    for depth, stage in enumerate([on_top, *reversed(stages)]):
         parameters = list(stage.parameters())
         for chosen, wd in (
             ([p for p in parameters if p.ndim > 1], weight_decay),
@@ -257,13 +235,3 @@ def endless(
         loader.set_epoch(epoch)
         yield from loader
         epoch += 1
-
-
-@torch.inference_mode()
-def predict(
-    classifier: Classifier, store: Store, rows: Sequence[int] | np.ndarray, images: Images
-) -> np.ndarray:
-    """Return the probability (n,) of the positive class for `rows` of the store, unaugmented."""
-    classifier.eval()
-    loader = whole_views(store, rows, images)
-    return torch.cat([classifier(batch.data) for batch in loader]).double().sigmoid().numpy()

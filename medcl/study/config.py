@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from medcl.config import Config
 from medcl.evaluate.metrics import METRICS
@@ -68,6 +68,12 @@ class StudyConfig(Config):
     primary: PrimaryConfig
     split_seed: int = 0
     synthetic: bool = False
+
+    @model_validator(mode="after")
+    def _pools_slices(self) -> StudyConfig:
+        if self.training.pooling != "max" and self.pretrain.encoder.spatial_dims == 3:
+            raise ValueError("training.pooling is of slices, but a 3-D encoder sees volumes: leave it out")
+        return self
 
 
 def expand(path: str) -> Path:

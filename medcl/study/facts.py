@@ -121,8 +121,17 @@ def _done(config: StudyConfig, summary: dict[str, Any]) -> list[str]:
         f"Arms that train a network: {config.training.steps} steps, {rates} learning rates tried each, the "
         "best of all evaluations kept, the same views for all. Fine-tuning starts from the probe and is kept "
         "only where it raises the validation AUROC by a standard error of the paired difference (DeLong).",
+        *_pooling(config),
         "The test set was opened once a cell.",
     ]
+
+
+def _pooling(config: StudyConfig) -> list[str]:
+    """Say how slices became volumes, where that differs between arms."""
+    words = {"attention": "gated attention", "gru": "a recurrent network that reads them in order"}
+    if config.training.pooling == "max":
+        return []
+    return [f"Slices of a volume: probes take their maximum, networks {words[config.training.pooling]}."]
 
 
 def _outside_weights(config: StudyConfig) -> list[str]:

@@ -142,6 +142,7 @@ def _save_model(
     points = operating_points(validation["truth"].to_numpy(), validation["probability"].to_numpy())
     used = ModelConfig(
         encoder=outcome.classifier.encoder.config,
+        pooling=outcome.classifier.pooling,
         views=config.views,
         names=bench.task.names,
         threshold=points[0].threshold,

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from volume_samples import task_of_volumes
 
 from medcl.archive import scan_archive
+from medcl.finetune import Task
 from medcl.store import Store, prepare
 
 
@@ -32,3 +34,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.fixture(scope="session")
 def store_folder(store: Store) -> Path:
     return store.folder
+
+
+@pytest.fixture(scope="session")
+def volumes(tmp_path_factory: pytest.TempPathFactory) -> Task:
+    return task_of_volumes(tmp_path_factory.mktemp("volumes"))

@@ -1,0 +1,66 @@
+"""A network that tells healthy from abnormal scans: encoder, pooling of slices, linear head."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from medcl.finetune.features import Images, encode, whole_views
+from medcl.finetune.pooling import Pooling, build_pooling
+from medcl.finetune.probe import LinearProbe
+from medcl.pretrain.encoders import Encoder
+from medcl.store import Store
+
+
+class Classifier(nn.Module):
+    """An encoder with a linear head.
+
+    `forward` maps a bag of slices a scan, (B, K, C, *spatial), to one logit a scan, (B,).
+
+    Args:
+        encoder: of slices or volumes.
+        pooling: of a volume's slices.
+        seed: of the pooling's weights; the head's are zero.
+    """
+
+    def __init__(self, encoder: Encoder, pooling: Pooling = "max", seed: int = 0) -> None:
+        super().__init__()
+        self.encoder, self.pooling = encoder, pooling
+        self.pool = build_pooling(pooling, encoder.feature_size, seed)
+        self.head = nn.Linear(encoder.feature_size, 1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    @classmethod
+    def from_probe(cls, encoder: Encoder, probe: LinearProbe, pooling: Pooling = "max") -> Classifier:
+        """Return the encoder with a linear probe as its head, in evaluation mode.
+
+        Args:
+            encoder: copied.
+            probe: fitted on features that `extract_features` pooled in the same way.
+            pooling: of a volume's slices.
+        """
+        classifier = cls(copy.deepcopy(encoder), pooling)
+        weight, bias = probe.as_linear()
+        with torch.no_grad():
+            classifier.head.weight.copy_(torch.as_tensor(weight)[None])
+            classifier.head.bias.fill_(bias)
+        return classifier.eval()
+
+    def forward(self, views: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.pool(encode(self.encoder, views))).squeeze(1)
+        return logits
+
+
+@torch.inference_mode()
+def predict(
+    classifier: Classifier, store: Store, rows: Sequence[int] | np.ndarray, images: Images
+) -> np.ndarray:
+    """Return the probability (n,) of the positive class for `rows` of the store, unaugmented."""
+    classifier.eval()
+    loader = whole_views(store, rows, images)
+    return torch.cat([classifier(batch.data) for batch in loader]).double().sigmoid().numpy()
