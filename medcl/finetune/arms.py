@@ -8,12 +8,14 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from medcl.finetune.budgets import Labelled
-from medcl.finetune.classifier import Classifier, predict
+from medcl.finetune.calibration import fit_temperature
+from medcl.finetune.classifier import Classifier, predict, predict_logits
 from medcl.finetune.features import Images, extract_features
 from medcl.finetune.pooling import Pooling
-from medcl.finetune.probe import fit_probe
+from medcl.finetune.probe import LinearProbe, fit_probe
 from medcl.finetune.semi import Distillation, FixMatch, MeanTeacher
 from medcl.finetune.tables import background, metadata, size_and_mean, texture
 from medcl.finetune.task import Task
@@ -77,7 +79,7 @@ class Outcome:
 
     Attributes:
         classifier: the fitted network; None where there is none.
-        probability: (n,) of the positive class, of the rows asked for.
+        probability: (n,) of the positive class, of the rows asked for, calibrated.
         chosen: on validation.
         parameters: how many were there to fit, for arms without a network.
     """
@@ -133,16 +135,16 @@ def shuffled_labels(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarra
     shuffled, generator = bench.task.truth.copy(), np.random.default_rng(seed)
     for part in (labelled.train, labelled.val):
         shuffled[part] = generator.permutation(shuffled[part])
-    fitted = fit_probe(bench.features(), replace(bench.task, truth=shuffled), labelled)
-    return Outcome(None, fitted.predict_proba(bench.features()[rows])[:, 1], {"C": fitted.C})
+    fitted, chosen = _logistic(bench.features(), replace(bench.task, truth=shuffled), labelled)
+    return Outcome(None, expit(fitted.logits(bench.features()[rows])), chosen)
 
 
 def _from_table(describe: Table, bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
     """Logistic regression, chosen as the linear probe is, on columns that need no network."""
     columns = bench.table(describe)
-    fitted = fit_probe(columns, bench.task, labelled)
-    probability = fitted.predict_proba(columns[rows])[:, 1]
-    return Outcome(None, probability, {"C": fitted.C}, columns.shape[1] + 1)
+    fitted, chosen = _logistic(columns, bench.task, labelled)
+    probability = expit(fitted.logits(columns[rows]))
+    return Outcome(None, probability, chosen, columns.shape[1] + 1)
 
 
 ARMS: dict[str, Arm] = {
@@ -177,9 +179,17 @@ def _probed(bench: Bench, labelled: Labelled) -> Classifier:
 
 def _probe(bench: Bench, encoder_seed: int | None, labelled: Labelled, rows: np.ndarray) -> Outcome:
     features = bench.features(encoder_seed)
-    fitted = fit_probe(features, bench.task, labelled)
+    fitted, chosen = _logistic(features, bench.task, labelled)
     classifier = Classifier.from_probe(bench.encoder(encoder_seed), fitted)
-    return Outcome(classifier, fitted.predict_proba(features[rows])[:, 1], {"C": fitted.C})
+    return Outcome(classifier, expit(fitted.logits(features[rows])), chosen)
+
+
+def _logistic(features: np.ndarray, task: Task, labelled: Labelled) -> tuple[LinearProbe, dict[str, float]]:
+    """Fit logistic regression and its temperature; return it and what was chosen."""
+    fitted = fit_probe(features, task, labelled)
+    temperature = fit_temperature(task.truth[labelled.val], fitted.logits(features[labelled.val]))
+    fitted.divide(temperature)
+    return fitted, {"C": fitted.C, "temperature": temperature}
 
 
 def _network(
@@ -193,4 +203,8 @@ def _network(
     classifier, chosen = train_classifier(
         start, bench.task, labelled, bench.images, bench.training, seed, objective
     )
-    return Outcome(classifier, predict(classifier, bench.task.store, rows, bench.images), chosen)
+    task, val = bench.task, labelled.val
+    logits = predict_logits(classifier, task.store, val, bench.images)
+    classifier.temperature = fit_temperature(task.truth[val], logits)
+    chosen["temperature"] = classifier.temperature
+    return Outcome(classifier, predict(classifier, task.store, rows, bench.images), chosen)

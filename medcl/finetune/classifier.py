@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from scipy.special import expit
 from torch import Tensor, nn
 
 from medcl.finetune.features import Images, encode, whole_views
@@ -25,11 +26,14 @@ class Classifier(nn.Module):
         encoder: of slices or volumes.
         pooling: of a volume's slices.
         seed: of the pooling's weights; the head's are zero.
+
+    Attributes:
+        temperature: that logits are divided by, once they were calibrated.
     """
 
     def __init__(self, encoder: Encoder, pooling: Pooling = "max", seed: int = 0) -> None:
         super().__init__()
-        self.encoder, self.pooling = encoder, pooling
+        self.encoder, self.pooling, self.temperature = encoder, pooling, 1.0
         self.pool = build_pooling(pooling, encoder.feature_size, seed)
         self.head = nn.Linear(encoder.feature_size, 1)
         nn.init.zeros_(self.head.weight)
@@ -53,14 +57,21 @@ class Classifier(nn.Module):
 
     def forward(self, views: Tensor) -> Tensor:
         logits: Tensor = self.head(self.pool(encode(self.encoder, views))).squeeze(1)
-        return logits
+        return logits / self.temperature
 
 
-@torch.inference_mode()
 def predict(
     classifier: Classifier, store: Store, rows: Sequence[int] | np.ndarray, images: Images
 ) -> np.ndarray:
     """Return the probability (n,) of the positive class for `rows` of the store, unaugmented."""
+    return expit(predict_logits(classifier, store, rows, images))
+
+
+@torch.inference_mode()
+def predict_logits(
+    classifier: Classifier, store: Store, rows: Sequence[int] | np.ndarray, images: Images
+) -> np.ndarray:
+    """Return the log odds (n,) of the positive class for `rows` of the store, unaugmented."""
     classifier.eval()
     loader = whole_views(store, rows, images)
-    return torch.cat([classifier(batch.data) for batch in loader]).double().sigmoid().numpy()
+    return torch.cat([classifier(batch.data) for batch in loader]).double().numpy()

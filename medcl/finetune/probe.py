@@ -52,6 +52,16 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         decided: np.ndarray = self.model_.predict(self._scaled(features))
         return decided
 
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        """Return the log odds (n,) of the positive class, float64."""
+        logits: np.ndarray = self.model_.decision_function(self._scaled(features))
+        return logits.astype(float)
+
+    def divide(self, temperature: float) -> None:
+        """Divide all logits from now on by `temperature`."""
+        self.model_.coef_ /= temperature
+        self.model_.intercept_ /= temperature
+
     def as_linear(self) -> tuple[np.ndarray, float]:
         """Return weight (F,) and bias of the same decision on features as the encoder gives them."""
         weight = self.model_.coef_[0] / self.scale_

@@ -53,7 +53,7 @@ def run_study(config: StudyConfig, out: Path, workers: int = 1) -> Evaluation:
         cells = plan_cells(config.arms, budgets, config.seeds, method)
         predictions, costs = run_cells(bench, cells, out / "cells", method, workers)
         if not (out / "model").is_dir():
-            _save_model(config, bench, budgets, predictions, out / "model")
+            _save_model(config, bench, budgets, out / "model")
         write_table(predictions, out / "predictions.parquet")
         write_table(costs, out / "costs.parquet")
         write_table(_groups(store), out / "groups.parquet")
@@ -125,24 +125,21 @@ def _pretrain(config: StudyConfig, out: Path) -> dict[str, Any]:
     return pretrain(told, run, resume=(run / "config.yaml").is_file())
 
 
-def _save_model(
-    config: StudyConfig, bench: Bench, budgets: Sequence[Budget], predictions: pd.DataFrame, folder: Path
-) -> None:
+def _save_model(config: StudyConfig, bench: Bench, budgets: Sequence[Budget], folder: Path) -> None:
     """Fit the primary arm, if it is a network, once more at the largest budget: for `medcl predict`."""
     seed = config.seeds[0]
     largest = max(budgets, key=lambda budget: len(draw_labels(bench.task, budget, seed).train))
     cell = Cell(config.primary.arm, largest, seed)
-    chosen = (predictions["arm"] == cell.arm) & (predictions["budget"] == cell.budget.text)
-    validation = predictions[chosen & (predictions["seed"] == cell.seed) & (predictions["split"] == "val")]
     labelled = draw_labels(bench.task, cell.budget, cell.seed)
     arm = arm_names(config.pretrain.method.name)[cell.arm]
     outcome = arm(bench, labelled, cell.seed, labelled.val)
     if outcome.classifier is None:
         return
-    points = operating_points(validation["truth"].to_numpy(), validation["probability"].to_numpy())
+    points = operating_points(bench.task.truth[labelled.val], outcome.probability)
     used = ModelConfig(
         encoder=outcome.classifier.encoder.config,
         pooling=outcome.classifier.pooling,
+        temperature=outcome.classifier.temperature,
         views=config.views,
         names=bench.task.names,
         threshold=points[0].threshold,

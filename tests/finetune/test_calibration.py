@@ -1,0 +1,100 @@
+"""Temperature: what it mends, what it leaves, and how little it trusts a handful of scans."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.special import expit
+from sklearn.metrics import log_loss
+from volume_samples import PLAIN, bench_of, config_of
+
+from medcl.finetune import Budget, Images, Task, TrainingConfig, draw_labels, fit_probe, make_task, predict
+from medcl.finetune.arms import ARMS, Bench
+from medcl.finetune.calibration import SUREST, fit_temperature
+from medcl.finetune.model import Model
+from medcl.finetune.probe import auroc
+from medcl.pretrain import EncoderConfig, build_encoder
+from medcl.store import Store
+from medcl.views import load_policy
+
+NETWORK = EncoderConfig(name="resnet10", width=8, stem="compact")
+
+
+@pytest.mark.parametrize("factor", [0.05, 1, 6])
+def test_confidence_that_is_wrong_by_a_factor_is_mended(factor: float) -> None:
+    generator = np.random.default_rng(0)
+    honest = generator.normal(0, 2, 6000)
+    truth = (generator.random(6000) < expit(honest)).astype(int)
+    temperature = fit_temperature(truth, factor * honest)
+    assert temperature == pytest.approx(factor, rel=0.06)
+    assert log_loss(truth, expit(factor * honest / temperature)) <= log_loss(truth, expit(factor * honest))
+
+
+def test_five_scans_a_class_told_apart_perfectly_ask_for_no_more_than_six_to_one() -> None:
+    truth = np.repeat([0, 1], 5)
+    logits = np.where(truth == 1, 0.01, -0.01)
+    assert expit(logits / fit_temperature(truth, logits)).max() == pytest.approx(6 / 7, abs=1e-3)
+    spread = np.array([-9, -7, -6, -4, -3, 3, 4, 6, 7, 9.0])
+    surest = expit(spread / fit_temperature(truth, spread)).max()
+    assert 6 / 7 < surest < 0.95
+
+
+@given(
+    arrays(float, 12, elements=st.floats(-1e3, 1e3, allow_subnormal=False).map(lambda x: round(x, 6))),
+    st.permutations([0] * 6 + [1] * 6),
+    st.floats(1e-3, 1e3),
+)
+def test_whatever_the_logits_the_temperature_is_bounded_and_scales_with_them(
+    logits: np.ndarray, truth: list[int], scale: float
+) -> None:
+    told = np.array(truth)
+    temperature = fit_temperature(told, logits)
+    if not logits.any():
+        assert temperature == 1
+        return
+    surest = np.abs(logits).max() / temperature
+    assert 1 / SUREST - 1e-6 <= surest <= SUREST + 1e-6
+    assert fit_temperature(told, scale * logits) == pytest.approx(scale * temperature, rel=1e-2)
+    assert auroc(told, expit(logits / temperature)) == pytest.approx(auroc(told, logits), abs=1e-12)
+
+
+@pytest.fixture(scope="module")
+def bench(store: Store) -> Bench:
+    torch.set_num_threads(1)
+    settings = TrainingConfig(steps=8, batch_size=16, learning_rates=(3e-3,), evaluations=1)
+    task = make_task(store, "0", "1")
+    return Bench(task, Images(load_policy("cxr"), 32, 1), settings, build_encoder(NETWORK, 0).eval(), NETWORK)
+
+
+def test_a_probe_s_probabilities_change_and_its_ranks_do_not(bench: Bench) -> None:
+    task: Task = bench.task
+    labelled, test = draw_labels(task, Budget.parse("all"), 0), task.truth[task.test]
+    plain = fit_probe(bench.features(), task, labelled).logits(bench.features()[task.test])
+    outcome = ARMS["probe"](bench, labelled, 0, task.test)
+    assert np.abs(outcome.probability - expit(plain)).max() > 0.01
+    assert auroc(test, outcome.probability) == auroc(test, plain)
+    assert outcome.classifier is not None
+    told = predict(outcome.classifier, task.store, task.test, bench.images)
+    np.testing.assert_allclose(told, outcome.probability, atol=1e-5)
+
+
+def test_every_fitted_arm_is_calibrated_and_a_model_keeps_it(volumes: Task, tmp_path: Path) -> None:
+    bench = bench_of(volumes, PLAIN)
+    labelled = draw_labels(volumes, Budget.parse("all"), 0)
+    for arm in ("finetune", "supervised", "random-probe", "classical", "shuffled-labels"):
+        assert ARMS[arm](bench, labelled, 0, volumes.val).chosen["temperature"] > 0
+    network = ARMS["supervised"](bench, labelled, 0, volumes.test)
+    assert network.classifier is not None
+    config = config_of(bench, "supervised").model_copy(update={"temperature": network.classifier.temperature})
+    Model(network.classifier, config).save(tmp_path / "model")
+    loaded = Model.load(tmp_path / "model")
+    told = predict(loaded.classifier, volumes.store, volumes.test, loaded.images)
+    np.testing.assert_allclose(told, network.probability, atol=1e-6)
+    loaded.classifier.temperature = 1.0
+    assert not np.allclose(predict(loaded.classifier, volumes.store, volumes.test, loaded.images), told)
