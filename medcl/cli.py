@@ -255,6 +255,22 @@ def study(
     _tell(told, [result.answer, f"report: {out / 'report.html'}"], as_json)
 
 
+@app.command(epilog="Example: medcl tissue configs/studies/brats6_tissue.yaml -o tissue store=store")
+def tissue(
+    config: Annotated[Path, typer.Argument(help="YAML file.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the study; the same command resumes.")],
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Map abnormal tissue in patients that nobody has seen, from few masks, and write the report."""
+    from medcl.config import load
+    from medcl.evaluate.tissue_page import answer
+    from medcl.tissue import TissueConfig, run_tissue
+
+    told = answer(run_tissue(load(config, TissueConfig, overrides or ()), out))
+    _tell({"answer": told, "report": out / "report.html"}, [told, f"report: {out / 'report.html'}"], as_json)
+
+
 @app.command(epilog="Example: medcl predict study archive/ -o predictions.parquet")
 def predict(
     run: Annotated[Path, typer.Argument(help="Folder of a study, or of a model that was saved.")],

@@ -49,7 +49,7 @@ def render(
     return environment.get_template("report.html.j2").render(
         facts=facts,
         result=result,
-        figures={name: _picture(svg) for name, svg in drawn.items()},
+        figures={name: embedded(svg) for name, svg in drawn.items()},
         prevalence=float(result.resampled.panel.truth.mean()),
         metric=NAMES[result.primary.metric],
         names=[NAMES[name] for name in SHOWN],
@@ -67,7 +67,7 @@ def render(
     )
 
 
-def _picture(svg: str) -> dict[str, str]:
+def embedded(svg: str) -> dict[str, str]:
     """Return an SVG as base64 and the width in pixels to show it at: all figures to one scale."""
     width = re.search(r'<svg[^>]*? width="([\d.]+)pt"', svg)
     points = float(width[1]) if width else 511.0

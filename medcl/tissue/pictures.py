@@ -1,0 +1,127 @@
+"""What a person looks at: the maps of a patient beside the scan and its mask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy import ndimage
+
+from medcl.evaluate.tissue import TissueEvaluation
+from medcl.files import atomic
+from medcl.tissue.cells import Workplace, map_path
+from medcl.tissue.draw import abnormal, foreground
+from medcl.tissue.files import read_map
+from medcl.tissue.folds import Fold
+from medcl.views import read_frames
+
+LETTERS = {0: ("A", "P", "S", "I"), 1: ("R", "L", "S", "I"), 2: ("R", "L", "A", "P")}
+"""Of each slice axis: the patient's side at the left, right, upper and lower edge."""
+
+MASK, CALLED = "#00e676", "#29b6f6"
+
+
+def draw_patient(place: Workplace, result: TissueEvaluation, fold: Fold) -> Path | None:
+    """Write a picture of every arm's and budget's map of the test patient, on the slice with most mask.
+
+    Returns:
+        Its path; None where text about the patient may be burned into the pixels.
+    """
+    row = place.rows_of(fold.test)[0]
+    if "BURNED_IN_RISK" in place.store.scans["flags"].iat[row].split(";"):
+        return None
+    config, plane = place.config, _Plane.most_masked(place, row)
+    columns, rows = len(config.arms) + 1, len(config.budgets)
+    with mpl.rc_context({"font.size": 7.5}):
+        figure = Figure(figsize=(1.75 * columns, 1.95 * rows + 0.3), layout="constrained", facecolor="white")
+        grid = figure.subplots(rows, columns, squeeze=False)
+        _draw_scan(grid[:, 0], plane)
+        for line, budget in zip(grid, config.budgets, strict=True):
+            for axes, arm in zip(line[1:], config.arms, strict=True):
+                _draw_map(axes, plane, place, result, (arm, budget, fold.test), row)
+        figure.suptitle(
+            "Probability of abnormal tissue (dark red to yellow); green: mask; blue: called at the threshold "
+            "of the validation patient",
+            fontsize=8,
+        )
+        path = place.out / "pictures" / f"{fold.test}.png"
+        with atomic(path) as temporary:
+            figure.savefig(temporary, format="png", dpi=110)
+    return path
+
+
+class _Plane:
+    """One slice of a scan as radiologists see it, cut to the tissue."""
+
+    def __init__(self, place: Workplace, row: int, number: int) -> None:
+        frames = read_frames(place.store, [row])
+        self.number, self.axis = number, int(frames.slice_axis[0])
+        self.axes, self.sign = frames.axes[0], frames.sign[0]
+        height, width = np.diag(frames.grid[0])
+        self.aspect = float(height / width)
+        tissue = self._shown(foreground(place.store, row))
+        self.box = ndimage.find_objects(tissue.astype(np.uint8))[0] if tissue.any() else (slice(None),) * 2
+        scan = place.store.scans.iloc[row]
+        self.grey = np.clip((self.of(place.store.array(row)) - scan["lo"]) / (scan["hi"] - scan["lo"]), 0, 1)
+        self.mask = self.of(abnormal(place.store, row))
+
+    @classmethod
+    def most_masked(cls, place: Workplace, row: int) -> _Plane:
+        axis = int(read_frames(place.store, [row]).slice_axis[0])
+        others = tuple(n for n in range(3) if n != axis)
+        return cls(place, row, int(abnormal(place.store, row).sum(axis=others).argmax()))
+
+    def of(self, volume: np.ndarray) -> np.ndarray:
+        """Return the slice of a volume on the scan's grid."""
+        return self._shown(volume)[self.box]
+
+    def _shown(self, volume: np.ndarray) -> np.ndarray:
+        plane = np.take(volume, self.number, axis=self.axis)
+        plane = plane.T if self.axes[0] > self.axes[1] else plane
+        return np.flip(plane, tuple(np.flatnonzero(self.sign < 0)))
+
+
+def _draw_scan(column: np.ndarray, plane: _Plane) -> None:
+    """Draw the scan, then the same with its mask, then nothing more."""
+    for axes in column:
+        axes.axis("off")
+    for axes, title in zip(column, (f"scan, slice {plane.number}", "mask"), strict=False):
+        _backdrop(axes, plane, title)
+    if len(column) > 1:
+        column[1].contourf(plane.mask, levels=[0.5, 1.5], colors=[MASK], alpha=0.45)
+
+
+def _draw_map(
+    axes: Axes,
+    plane: _Plane,
+    place: Workplace,
+    result: TissueEvaluation,
+    cell: tuple[str, int, str],
+    row: int,
+) -> None:
+    arm, budget, patient = cell
+    table = result.patients
+    told = table[(table["arm"] == arm) & (table["budget"] == budget) & (table["patient"] == patient)].iloc[0]
+    path = place.out / map_path(patient, arm, budget, "test", place.store.scans["scan"].iat[row])
+    probability = plane.of(read_map(path))
+    masks = "mask" if budget == 1 else "masks"
+    _backdrop(axes, plane, f"{arm}, {budget} {masks}\nDice {told['dice']:.2f}, AUROC {told['auroc']:.3f}")
+    axes.imshow(
+        probability, cmap="hot", vmin=0, vmax=1, alpha=0.75 * np.sqrt(probability), aspect=plane.aspect
+    )
+    for values, level, colour in ((plane.mask, 0.5, MASK), (probability, told["threshold"], CALLED)):
+        if values.min() < level < values.max():
+            axes.contour(values, levels=[level], colors=[colour], linewidths=0.9)
+
+
+def _backdrop(axes: Axes, plane: _Plane, title: str) -> None:
+    axes.imshow(plane.grey, cmap="gray", vmin=0, vmax=1, aspect=plane.aspect)
+    axes.set_title(title, fontsize=7)
+    axes.axis("off")
+    places = ((0.02, 0.5), (0.98, 0.5), (0.5, 0.98), (0.5, 0.02))
+    sides = (("left", "center"), ("right", "center"), ("center", "top"), ("center", "bottom"))
+    for letter, (x, y), (across, up) in zip(LETTERS[plane.axis], places, sides, strict=True):
+        axes.text(x, y, letter, transform=axes.transAxes, color="#ffeb3b", fontsize=6.5, ha=across, va=up)

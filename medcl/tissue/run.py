@@ -1,0 +1,116 @@
+"""A study of tissue: from a store with masks to maps, metrics, pictures and a page, resumable map by map."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from medcl.archive import Catalog
+from medcl.config import dump, load
+from medcl.errors import UsageError
+from medcl.evaluate.tissue import ABNORMAL, HEALTHY, OUTSIDE, TissueEvaluation, evaluate_tissue
+from medcl.evaluate.tissue_page import write_tissue_report
+from medcl.files import write_json, write_table, write_text
+from medcl.progress import track
+from medcl.runs.folder import exclusive
+from medcl.store import Store
+from medcl.tissue.cells import Workplace, map_files, map_path, run_fold
+from medcl.tissue.config import TissueConfig
+from medcl.tissue.dicom_out import check_dicom_out, write_segmentation
+from medcl.tissue.draw import abnormal, foreground, labelled_patches, masked_rows, unlabelled_patches
+from medcl.tissue.facts import tissue_facts
+from medcl.tissue.files import read_map, save_volume
+from medcl.tissue.folds import plan_folds
+from medcl.tissue.pictures import draw_patient
+from medcl.views import load_policy
+
+
+def run_tissue(config: TissueConfig, out: Path) -> TissueEvaluation:
+    """Run `config` into the folder `out`, or go on where an earlier call with the same configuration stopped.
+
+    Raises:
+        UsageError: a configuration that cannot be carried out, or a folder of another study.
+    """
+    _check(config, out)
+    store = Store.open(config.store)
+    rows = masked_rows(store)
+    folds = plan_folds(store, rows, max(config.budgets), config.seed)
+    dims = config.pretrain.encoder.spatial_dims
+    labelled = labelled_patches(store, rows, config.patches, dims, config.seed)
+    with exclusive(out):
+        write_text(dump(config), out / "study.yaml")
+        unlabelled = unlabelled_patches(store, rows, config.patches, dims, config.seed)
+        patches = out / "patches"
+        place = Workplace(
+            config=config,
+            store=store,
+            rows=rows,
+            labelled=labelled.write(patches / "labelled"),
+            unlabelled=unlabelled.write(patches / "unlabelled"),
+            out=out,
+        )
+        _write_truth(place)
+        cells: list[dict[str, Any]] = []
+        for fold in track(folds, "tissue", unit="patient"):
+            cells += run_fold(place, fold)
+        write_table(pd.DataFrame(map_files(cells)), out / "maps.parquet")
+        write_json(tissue_facts(place, folds), out / "study.json")
+        result = evaluate_tissue(out)
+        if config.catalog is not None:
+            _write_segmentations(place, Catalog.open(config.catalog), result)
+        pictures = {fold.test: draw_patient(place, result, fold) for fold in folds}
+        write_tissue_report(out, result, pictures)
+        return result
+
+
+def _check(config: TissueConfig, out: Path) -> None:
+    """Find the faults that need no data before any work is done."""
+    load_policy(config.views.policy, config.views.variant)
+    if config.catalog is not None:
+        check_dicom_out()
+        Catalog.open(config.catalog)
+    kept = out / "study.yaml"
+    if kept.is_file() and load(kept, TissueConfig) != config:
+        raise UsageError(f"{out} holds another study than this; name a new folder")
+    if out.exists() and not kept.is_file() and {path.name for path in out.iterdir()} - {".lock"}:
+        raise UsageError(f"{out} holds something else than a study of tissue; name a new folder")
+
+
+def _write_truth(place: Workplace) -> None:
+    """Write what each scan is evaluated on: its tissue, and all that its mask says is abnormal."""
+    for row in map(int, place.rows):
+        path = place.out / "truth" / f"{place.store.scans['scan'].iat[row]}.nii.gz"
+        if not path.is_file():
+            truth = np.where(foreground(place.store, row), HEALTHY, OUTSIDE).astype(np.uint8)
+            truth[abnormal(place.store, row)] = ABNORMAL
+            affine = place.store.affine(row)
+            assert affine is not None
+            save_volume(truth, affine, path)
+
+
+def _write_segmentations(place: Workplace, catalog: Catalog, result: TissueEvaluation) -> None:
+    """Write what the stated arm calls abnormal in every DICOM scan; say where that cannot be written."""
+    primary = place.config.primary
+    cells = result.patients[
+        (result.patients["arm"] == primary.arm) & (result.patients["budget"] == primary.budget)
+    ]
+    for cell in cells.to_dict("records"):
+        for row in place.rows_of(cell["patient"]):
+            scan, affine = place.store.scans["scan"].iat[row], place.store.affine(row)
+            assert affine is not None
+            path = map_path(cell["patient"], primary.arm, primary.budget, "test", scan)
+            called = read_map(place.out / path) >= cell["threshold"]
+            try:
+                write_segmentation(
+                    catalog,
+                    scan,
+                    called & foreground(place.store, row),
+                    affine,
+                    place.out / "dicom" / f"{scan}.dcm",
+                )
+            except UsageError as error:
+                print(f"no DICOM segmentation: {error}", file=sys.stderr)

@@ -1,0 +1,16 @@
+"""The store that the tests of this folder share."""
+
+from __future__ import annotations
+
+import pytest
+from tissue_samples import write_archive
+
+from medcl.archive import scan_archive
+from medcl.store import Store, prepare
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    folder = tmp_path_factory.mktemp("tissue")
+    table = write_archive(folder)
+    return prepare(scan_archive([folder / "archive"], folder / "catalog"), folder / "store", table)

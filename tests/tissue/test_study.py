@@ -1,0 +1,109 @@
+"""A study from store to page: what is learned from whom, what is written, and that it resumes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from tissue_samples import settings
+
+from medcl.errors import UsageError
+from medcl.store import Store
+from medcl.tissue import TissueConfig, run_tissue
+from medcl.tissue import cells as cells_module
+from medcl.tissue.draw import labelled_patches, masked_rows
+from medcl.tissue.folds import plan_folds, task_of
+
+
+@pytest.fixture(scope="session")
+def study(store: Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[TissueConfig, Path]:
+    config = settings(store.folder)
+    out = tmp_path_factory.mktemp("study") / "out"
+    run_tissue(config, out)
+    return config, out
+
+
+def test_nobody_learns_from_the_patient_that_is_tested(store: Store, tmp_path: Path) -> None:
+    rows = masked_rows(store)
+    folds = plan_folds(store, rows, 2, seed=0)
+    patches = labelled_patches(store, rows, settings(store.folder).patches, 2, 0).write(tmp_path / "patches")
+    assert sorted(fold.test for fold in folds) == sorted(set(store.scans["patient"]))
+    for fold in folds:
+        assert {fold.test, fold.val, *fold.train} == set(store.scans["patient"])
+        one, two = (task_of(patches, fold, budget) for budget in (1, 2))
+        assert set(one[1].train) < set(two[1].train), "a smaller budget is part of a larger one"
+        for task, known in (one, two):
+            whose = task.store.scans["patient"]
+            assert set(whose.iloc[known.val]) == {fold.val}
+            assert fold.test not in set(whose.iloc[known.train]) | {fold.val}
+            assert set(task.truth[known.train]) == {0, 1}
+            np.testing.assert_array_equal(task.store.rows("train"), known.train)
+
+
+def test_pretraining_sees_training_patients_only(study: tuple[TissueConfig, Path], store: Store) -> None:
+    _, out = study
+    for folder in (out / "folds").iterdir():
+        pool = Store.open(folder / "patches")
+        seen = set(pool.scans["owner"].iloc[pool.rows("train")])
+        (val,) = set(pool.scans["owner"].iloc[pool.rows("val")])
+        assert seen == set(store.scans["patient"]) - {folder.name, val}
+
+
+def test_a_study_leaves_maps_tables_pictures_and_a_page(
+    study: tuple[TissueConfig, Path], store: Store
+) -> None:
+    _, out = study
+    maps = pd.read_parquet(out / "maps.parquet")
+    assert len(maps) == 4 * 2 * 2 * 2, "patients, arms, budgets, splits"
+    assert all((out / file).is_file() for file in maps["file"])
+    patients = pd.read_csv(out / "tables" / "patients.csv")
+    assert len(patients) == 16
+    assert patients["auroc"].between(0, 1).all()
+    assert len(list((out / "pictures").glob("*.png"))) == 4
+    page = (out / "report.html").read_text()
+    assert "4 patients: intervals are wide, and no p below 0.12 exists" in page
+    assert "Not transductive" in page
+    assert page.count("data:image/png") == 4
+    cell = json.loads(next(out.glob("folds/*/supervised_2/cell.json")).read_text())
+    assert cell["train_seconds"] > 0
+
+
+def test_the_same_command_computes_nothing_again(
+    study: tuple[TissueConfig, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, out = study
+    before = (out / "tables" / "patients.csv").read_text()
+    lost = next(out.glob("folds/*/supervised_1"))
+    for path in lost.iterdir():
+        path.unlink()
+    lost.rmdir()
+    monkeypatch.setattr(cells_module, "pretrain", lambda *_, **__: pytest.fail("pretrained again"))
+    run_tissue(config, out)
+    assert (out / "tables" / "patients.csv").read_text() == before, "the lost cell comes out the same"
+    monkeypatch.setattr(cells_module, "_compute", lambda *_: pytest.fail("computed again"))
+    run_tissue(config, out)
+
+
+def test_another_configuration_does_not_touch_a_study(study: tuple[TissueConfig, Path]) -> None:
+    config, out = study
+    with pytest.raises(UsageError, match="holds another study"):
+        run_tissue(config.model_copy(update={"seed": 1}), out)
+
+
+def test_too_few_patients_are_named_before_any_work(store: Store, tmp_path: Path) -> None:
+    config = settings(store.folder, budgets=[3], primary={"arm": "simclr-probe", "budget": 3})
+    with pytest.raises(UsageError, match="4 patients with masks: 3 to learn from, one to validate"):
+        run_tissue(config, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_cubes_of_volumes_are_learned_from_too(store: Store, tmp_path: Path) -> None:
+    config = settings(store.folder, budgets=[1], primary={"arm": "simclr-probe", "budget": 1})
+    encoder = config.pretrain.encoder.model_copy(update={"spatial_dims": 3})
+    solid = config.pretrain.model_copy(update={"encoder": encoder})
+    result = run_tissue(config.model_copy(update={"pretrain": solid}), tmp_path / "out")
+    assert len(result.patients) == 8
+    assert np.isfinite(result.patients["dice"]).all()
