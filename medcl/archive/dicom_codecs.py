@@ -51,11 +51,16 @@ def missing_decoders(headers: Iterable[DicomHeader]) -> dict[str, tuple[int, str
     """Return transfer syntaxes that cannot be decoded here, with how many files need each and the remedy.
 
     Returns:
-        transfer syntax UID to (files, command), such as `pip install python-gdcm`; the command is empty for
-        syntaxes that no decoder reads.
+        transfer syntax UID (or `unknown`) to (files, command), such as `pip install python-gdcm`; the command
+        is empty for syntaxes that no decoder reads.
     """
+    from pydicom.uid import AllTransferSyntaxes
+
     counted = Counter(
-        (header.syntax, header.shared.bits_stored) for header in headers if header.syntax not in NATIVE
+        # What is no transfer syntax may be anything that a file says, a name included.
+        (header.syntax if header.syntax in AllTransferSyntaxes else "unknown", header.shared.bits_stored)
+        for header in headers
+        if header.syntax not in NATIVE
     )
     missing: dict[str, tuple[int, str]] = {}
     for (syntax, bits), count in sorted(counted.items()):

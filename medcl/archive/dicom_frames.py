@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from pydicom.multival import MultiValue
 
 from medcl.archive.dicom_header import Attributes, Frame, plain_frame
 from medcl.archive.dicom_tags import Elements
@@ -71,7 +72,13 @@ def _frame(number: int, groups: _Groups, shared: Attributes) -> Frame:
         slope=(_number(value) or None) if value is not None else shared.slope,
         intercept=_number(offset) if offset is not None else shared.intercept,
         keys=_keys(groups, shared),
+        dimensions=_dimensions(groups.get("FrameContentSequence", "DimensionIndexValues")),
     )
+
+
+def _dimensions(value: Any) -> tuple[int, ...]:
+    several = value if isinstance(value, (list, MultiValue)) else [value]
+    return tuple(int(number) for number in several if number is not None)
 
 
 def _keys(groups: _Groups, shared: Attributes) -> tuple[Any, ...]:

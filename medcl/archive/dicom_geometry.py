@@ -17,6 +17,7 @@ ORIENTATION_TOLERANCE = np.cos(np.radians(0.1))
 SPACING_TOLERANCE = 1e-3
 SAME_PLACE_MM = 0.005
 JITTER_MM, JITTER_FRACTION = 0.02, 0.01
+DRIFT_FRACTION = 0.1
 TILT_TOLERANCE = 2e-3
 MAX_MISSING_FRACTION, MAX_MISSING_RUN, MAX_GAP_MM = 0.10, 3, 15.0
 MAX_REFINEMENT = 4
@@ -104,14 +105,30 @@ def _affine(corner: np.ndarray, step: np.ndarray, orientation: Vector, spacing: 
 
 def _places(distances: np.ndarray) -> tuple[np.ndarray, set[str]]:
     """Return grid coordinates of slices and what their distances say."""
+    if is_even(distances):
+        return np.arange(len(distances) + 1, dtype=np.float64), set()
     median = float(np.median(distances))
     jitter = max(JITTER_FRACTION * median, JITTER_MM)
-    if (np.abs(distances - median) <= jitter).all():
-        return np.arange(len(distances) + 1, dtype=np.float64), set()
     steps = _whole_steps(distances, median, jitter)
     if steps is not None and not _is_planned(steps):
         return np.concatenate([[0.0], np.cumsum(steps)]), _gap_flags(steps, distances.sum() / steps.sum())
     return _uneven(distances, median)
+
+
+def is_even(distances: np.ndarray) -> bool:
+    """True when the distances between slices are one, each for itself and all in a row: small ones add up."""
+    if not distances.size:
+        return True
+    median = float(np.median(distances))
+    jitter = max(JITTER_FRACTION * median, JITTER_MM)
+    alike = bool((np.abs(distances - median) <= jitter).all())
+    return alike and _drift(distances, np.ones_like(distances)) <= max(jitter, DRIFT_FRACTION * median)
+
+
+def _drift(distances: np.ndarray, steps: np.ndarray) -> float:
+    """Return by how many mm slices at most miss the place that even `steps` give them."""
+    even = np.cumsum(steps) * (distances.sum() / steps.sum())
+    return float(np.abs(np.cumsum(distances) - even).max())
 
 
 def _whole_steps(distances: np.ndarray, median: float, jitter: float) -> np.ndarray | None:
@@ -123,7 +140,8 @@ def _whole_steps(distances: np.ndarray, median: float, jitter: float) -> np.ndar
     steps = np.round(distances / native)
     native = float(distances.sum() / steps.sum())
     whole = np.abs(distances - steps * native) <= jitter * np.sqrt(steps)
-    return steps if whole.all() else None
+    drifts = _drift(distances, steps) > max(jitter, DRIFT_FRACTION * native)
+    return steps if whole.all() and not drifts else None
 
 
 def _is_planned(steps: np.ndarray) -> bool:
@@ -157,8 +175,8 @@ def _uneven(distances: np.ndarray, median: float) -> tuple[np.ndarray, set[str]]
 
 def _check_straight(corners: np.ndarray, places: np.ndarray, step: np.ndarray, pixel: float) -> None:
     """Refuse slices whose corners do not lie on a line: no affine describes them."""
-    expected = corners[0] + places[:, None] * step
-    aside = np.linalg.norm(corners - expected, axis=1)
-    along = JITTER_FRACTION * np.linalg.norm(step) * len(places)
-    if aside.max() > pixel / 2 + along:
+    apart = corners - corners[0] - places[:, None] * step
+    way = step / np.linalg.norm(step)
+    aside = np.linalg.norm(apart - (apart @ way)[:, None] * way, axis=1)
+    if aside.max() > pixel / 2:
         raise ValueError("slices are shifted sideways irregularly")

@@ -20,8 +20,10 @@ from medcl.archive.dicom_split import (
     Slice,
     by_place,
     drop_copies,
+    is_calibrated,
     split_geometry,
     split_phases,
+    volume_unit,
 )
 from medcl.archive.flags import State
 from medcl.archive.found import MAX_SCAN_BYTES
@@ -112,10 +114,15 @@ def _order(stack: Stack) -> tuple[str, str, str, str]:
 
 
 def _series_key(header: DicomHeader) -> tuple[str, ...]:
-    """Return what files of one series share; a multi-frame file, or one without a series, is its own."""
+    """Return what files of one series share.
+
+    A multi-frame file is its own unless it is part of a concatenation; so is a file without a series.
+    """
     shared = header.shared
-    alone = bool(header.functional) and not header.tiles
-    own = f"{header.sop_uid}|{header.probe}" if alone or not shared.series_uid else ""
+    own = shared.concatenation
+    alone = len(header.functional) > 1 and not header.tiles and not own
+    if alone or not shared.series_uid:
+        own = f"{header.sop_uid}|{header.probe}"
     return shared.patient_id, shared.study_uid, shared.series_uid, shared.modality, own
 
 
@@ -168,7 +175,7 @@ def _volume(bundle: Bundle) -> Stack:
         raise _NotAffine("TOO_LARGE")
     flags = bundle.flags | set(where.flags) | _volume_flags(slices)
     used = bundle.slices if conflict else slices
-    return _stack("volume", used, shape, spacing(affine), _volume_unit(first), flags, where, slices)
+    return _stack("volume", used, shape, spacing(affine), volume_unit(first), flags, where, slices)
 
 
 def stored_shape(first: Slice, where: Grid) -> tuple[int, int, int]:
@@ -184,7 +191,7 @@ def _volume_flags(slices: Sequence[Slice]) -> set[str]:
         flags.add("SCOUT")
     if len(slices) == 1:
         flags.add("SINGLE_SLICE")
-    if first.shared.modality == "CT" and not any(_is_calibrated(piece) for piece in slices):
+    if first.shared.modality == "CT" and not any(is_calibrated(piece) for piece in slices):
         flags.add("UNCALIBRATED")
     if first.shared.modality == "PT" and first.suv is None:
         flags.add("SUV_UNKNOWN")
@@ -194,7 +201,7 @@ def _volume_flags(slices: Sequence[Slice]) -> set[str]:
         flags.add("LUT_APPLIED")
     if _has_scales(slices):
         flags.add("PRECISE_SCALE")
-    if first.functional and not first.tiles:
+    if first.functional and not first.tiles and len({piece.file for piece in slices}) == 1:
         order = [piece.frame.index for piece in slices]
         if order != sorted(order) and order != sorted(order, reverse=True):
             flags.add("FRAMES_SORTED")
@@ -205,21 +212,6 @@ def _has_scales(slices: Sequence[Slice]) -> bool:
     """True when the slices are only comparable by the scale that Philips keeps in an element of its own."""
     scales = {(piece.header.shared.scale_slope, piece.frame.slope, piece.frame.intercept) for piece in slices}
     return len(scales) > 1 and all(scale is not None for scale, _, _ in scales)
-
-
-def _is_calibrated(piece: Slice) -> bool:
-    stated = piece.frame.slope is not None and piece.frame.intercept is not None
-    return stated or piece.header.modality_lut
-
-
-def _volume_unit(first: Slice) -> str:
-    header = first.header
-    modality, kind = header.shared.modality, header.shared.rescale_type.upper()
-    if modality == "CT" and _is_calibrated(first):
-        return "HU" if kind in ("", "HU", "US") and "LOCALIZER" not in header.shared.image_type else "a.u."
-    if modality != "PT":
-        return "a.u."
-    return "SUV" if header.suv is not None else {"BQML": "Bq/ml"}.get(header.shared.units, "a.u.")
 
 
 def _flat(number: int, header: DicomHeader, slices: Sequence[Slice], flags: set[str] | None = None) -> Stack:

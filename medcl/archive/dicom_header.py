@@ -22,6 +22,7 @@ class Attributes:
     study_uid: str = field(default="", repr=False)
     series_uid: str = field(default="", repr=False)
     frame_of_reference: str = field(default="", repr=False)
+    concatenation: str = field(default="", repr=False)
     site: str = field(default="", repr=False)
     manufacturer: str | None = None
     body_part: str | None = None
@@ -47,6 +48,7 @@ class Attributes:
     rescale_type: str = ""
     padding: bytes = b""
     padding_limit: bytes = b""
+    float_padding: float | None = None
     presentation: str = ""
     presentation_shape: str = ""
     lossy: bool = False
@@ -62,6 +64,7 @@ class Attributes:
     contrast: str = field(default="", repr=False)
     kernel: str = ""
     units: str = ""
+    suv_type: str = ""
     corrected: tuple[str, ...] = ()
     decay: str = ""
     weight: float | None = field(default=None, repr=False)
@@ -84,6 +87,7 @@ class Frame:
         thickness: mm, as stated.
         slope, intercept: None when not stated.
         keys: values of `SPLIT_KEYS`.
+        dimensions: DimensionIndexValues of an enhanced object, by which its frames are ordered.
     """
 
     index: int
@@ -94,6 +98,7 @@ class Frame:
     slope: float | None
     intercept: float | None
     keys: tuple[Any, ...]
+    dimensions: tuple[int, ...] = ()
 
 
 SPLIT_KEYS = (

@@ -159,7 +159,10 @@ def stored_values(container: np.ndarray, shared: Attributes) -> tuple[np.ndarray
 
 def padding_mask(container: np.ndarray, values: np.ndarray, shared: Attributes) -> np.ndarray | None:
     """Return where pixels are padding by the header's padding value (and range limit)."""
-    if len(shared.padding) != 2 or container.dtype.kind == "f" or container.dtype.itemsize > 2:
+    if container.dtype.kind == "f":
+        mask = container == shared.float_padding
+        return mask if mask.any() else None
+    if len(shared.padding) != 2 or container.dtype.itemsize > 2:
         return None
     low = int.from_bytes(shared.padding, "little", signed=shared.signed)
     high = low

@@ -6,12 +6,13 @@ that tells it apart, else by the order in which it was acquired. No step looks a
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from medcl.archive.dicom_geometry import SAME_PLACE_MM, normal, same_orientation, same_spacing
+import numpy as np
+
+from medcl.archive.dicom_geometry import SAME_PLACE_MM, is_even, normal, same_orientation, same_spacing
 from medcl.archive.dicom_header import SPLIT_KEYS, DicomHeader, Frame
 from medcl.archive.dicom_same import PixelSums
 
@@ -30,10 +31,15 @@ class Slice:
         return self.header.sop_uid, self.header.probe, self.frame.index
 
     @property
-    def taken(self) -> tuple[int, int, str, int]:
+    def turn(self) -> tuple[int, tuple[int, ...], int]:
         """The order of acquisition, as far as the header tells."""
         instance = self.header.instance
-        return (instance if instance is not None else 1 << 62, self.frame.index, *self.identity[:2])
+        return instance if instance is not None else 1 << 62, self.frame.dimensions, self.frame.index
+
+    @property
+    def taken(self) -> tuple[Any, ...]:
+        """The order of acquisition, made complete by content."""
+        return (*self.turn, *self.identity[:2])
 
 
 @dataclass
@@ -45,7 +51,7 @@ class Bundle:
 
 
 def split_geometry(slices: Sequence[Slice]) -> list[Bundle]:
-    """Split by matrix, pixel format, frame of reference, orientation and pixel spacing."""
+    """Split by matrix, pixel format, unit, frame of reference, orientation and pixel spacing."""
     formats: dict[Any, list[Slice]] = {}
     for piece in slices:
         formats.setdefault(_format(piece), []).append(piece)
@@ -60,7 +66,25 @@ def split_geometry(slices: Sequence[Slice]) -> list[Bundle]:
 
 def _format(piece: Slice) -> tuple[Any, ...]:
     shared = piece.header.shared
-    return (*piece.header.matrix, shared.samples, shared.photometric, shared.frame_of_reference)
+    meaning = (shared.photometric, volume_unit(piece), is_calibrated(piece))
+    return (*piece.header.matrix, *meaning, shared.frame_of_reference)
+
+
+def is_calibrated(piece: Slice) -> bool:
+    """True when a slice says how its stored values become measured ones."""
+    stated = piece.frame.slope is not None and piece.frame.intercept is not None
+    return stated or piece.header.modality_lut
+
+
+def volume_unit(piece: Slice) -> str:
+    """Return the unit of a slice's measured values: `HU`, `SUV`, `Bq/ml` or `a.u.`."""
+    header = piece.header
+    modality, kind = header.shared.modality, header.shared.rescale_type.upper()
+    if modality == "CT" and is_calibrated(piece):
+        return "HU" if kind in ("", "HU", "US") and "LOCALIZER" not in header.shared.image_type else "a.u."
+    if modality != "PT":
+        return "a.u."
+    return "SUV" if header.suv is not None else {"BQML": "Bq/ml"}.get(header.shared.units, "a.u.")
 
 
 def _parallel(first: Slice, second: Slice) -> bool:
@@ -143,16 +167,43 @@ def split_phases(bundle: Bundle) -> list[Bundle]:
     places = by_place(bundle.slices)
     most = max(map(len, places))
     if most == 1:
-        return [Bundle([place[0] for place in places], bundle.flags)]
+        return _side_by_side(Bundle([place[0] for place in places], bundle.flags))
     for number in range(len(SPLIT_KEYS)):
         parts = _by_key(bundle.slices, number)
         if 1 < len(parts) <= len(bundle.slices) / 2 and _separates(places, number):
             flags = bundle.flags | {"SPLIT"}
             return [final for part in parts for final in split_phases(Bundle(part, set(flags)))]
-    if all(len(place) == most for place in places):
+    if all(len(place) == most and _in_turn(place) for place in places):
         rounds = [[place[turn] for place in places] for turn in range(most)]
         return [Bundle(taken, bundle.flags | {"SPLIT"}) for taken in rounds]
     return [Bundle(bundle.slices, bundle.flags | {"DUP_CONFLICT"})]
+
+
+def _side_by_side(bundle: Bundle) -> list[Bundle]:
+    """Split slices at uneven distances by the first tag whose values stand at even ones over one range: two
+    phases between whose slices the table moved."""
+    if is_even(np.diff(_depths(bundle.slices))):
+        return [bundle]
+    for number in range(len(SPLIT_KEYS)):
+        parts = _by_key(bundle.slices, number)
+        depths = [_depths(part) for part in parts]
+        together = max(depth[0] for depth in depths) < min(depth[-1] for depth in depths)
+        if len(parts) > 1 and together and all(is_even(np.diff(depth)) for depth in depths):
+            return [Bundle(part, bundle.flags | {"SPLIT"}) for part in parts]
+    return [bundle]
+
+
+def _depths(slices: Sequence[Slice]) -> np.ndarray:
+    """Return places along the normal of the first slice, ascending, mm."""
+    assert slices[0].frame.orientation is not None
+    positions = np.array([piece.frame.position for piece in slices])
+    return np.sort(positions @ normal(slices[0].frame.orientation))
+
+
+def _in_turn(place: Sequence[Slice]) -> bool:
+    """True when the header says in which order the slices of one place were taken."""
+    known = all(piece.header.instance is not None or piece.header.functional for piece in place)
+    return known and len({piece.turn for piece in place}) == len(place)
 
 
 def _by_key(slices: Sequence[Slice], number: int) -> list[list[Slice]]:
@@ -163,9 +214,13 @@ def _by_key(slices: Sequence[Slice], number: int) -> list[list[Slice]]:
 
 
 def _separates(places: Sequence[Sequence[Slice]], number: int) -> bool:
-    """True when a tag differs within some place, and wherever it does it leaves fewer slices together."""
-    for place in places:
-        counts = Counter(piece.frame.keys[number] for piece in place)
-        if len(counts) > 1:
-            return True
-    return False
+    """True when a tag differs within some place, and its commonest value is no comb with most slices missing
+    (as that of a trigger time which trembles from slice to slice is)."""
+    if all(len({piece.frame.keys[number] for piece in place}) == 1 for place in places):
+        return False
+    turns: dict[Any, list[int]] = {}
+    for turn, place in enumerate(places):
+        for key in {piece.frame.keys[number] for piece in place}:
+            turns.setdefault(key, []).append(turn)
+    commonest = max(turns.values(), key=len)
+    return 2 * len(commonest) > commonest[-1] - commonest[0]

@@ -15,12 +15,14 @@ from medcl.archive.flags import Rejected
 
 RADIOPHARMACEUTICAL = 0x00540016
 DAY = 86400.0
+LEAST_DOSE_BQ = 1e5
+"""Below it no PET was ever taken: the dose is in MBq, or no dose."""
 
 
 def suv_factor(found: Elements, shared: Attributes) -> float | None:
     """Return what turns Bq/ml into SUV, or None when a tag that the recipe needs is missing or odd."""
     if shared.units == "GML":
-        return 1.0
+        return 1.0 if shared.suv_type in ("", "BW") else None
     corrected = {"ATTN", "DECY"} <= set(shared.corrected)
     if shared.units != "BQML" or not corrected or not shared.weight or shared.weight <= 0:
         return None
@@ -35,18 +37,20 @@ def suv_factor(found: Elements, shared: Attributes) -> float | None:
 def _decayed_dose(drug: Any, shared: Attributes) -> float | None:
     dose = float(drug.get("RadionuclideTotalDose") or 0)
     half_life = float(drug.get("RadionuclideHalfLife") or 0)
-    if dose <= 0:
+    if dose < LEAST_DOSE_BQ:
         return None
     if shared.decay == "ADMIN":
         return dose
     injected = _seconds(drug.get("RadiopharmaceuticalStartTime"))
     if injected is None:
         injected = _seconds(str(drug.get("RadiopharmaceuticalStartDateTime") or "")[8:])
-    scanned = _seconds(shared.series_time)
+    scanned, acquired = _seconds(shared.series_time), _seconds(shared.acquisition_time)
     if shared.decay != "START" or half_life <= 0 or injected is None or scanned is None:
         return None
     elapsed = (scanned - injected) % DAY
-    if elapsed > DAY / 2:
+    # A series that begins after its own pictures was computed later: its time is not that of the decay.
+    later = acquired is not None and (acquired - scanned) % DAY > DAY / 2
+    if elapsed > DAY / 2 or later:
         return None
     return float(dose * 2 ** (-elapsed / half_life))
 

@@ -66,6 +66,12 @@ def singles(raw: bytes, little: bool = True) -> Vector | None:
     return numbers if count and all(map(math.isfinite, numbers)) else None
 
 
+def single(raw: bytes, little: bool = True) -> float | None:
+    """Return the first 32-bit float."""
+    numbers = singles(raw[:4], little)
+    return numbers[0] if numbers else None
+
+
 def double(raw: bytes, little: bool = True) -> float | None:
     """Return the first 64-bit float."""
     numbers = doubles(raw[:8], little)
@@ -78,7 +84,10 @@ def stored_value(raw: bytes, little: bool = True) -> bytes:
 
 
 def direction(vector: Vector | None) -> Vector | None:
-    """Return an orientation of two unit vectors at right angles (tolerance .01), or None."""
+    """Return an orientation as two unit vectors at right angles, or None where they are not within .01.
+
+    What writers round away would stretch or shear the whole volume.
+    """
     if vector is None or len(vector) != 6:
         return None
     row, column = vector[:3], vector[3:]
@@ -86,7 +95,10 @@ def direction(vector: Vector | None) -> Vector | None:
     dot = sum(a * b for a, b in zip(row, column, strict=True))
     if max(abs(length - 1) for length in lengths) > 0.01 or abs(dot) > 0.01:
         return None
-    return vector
+    along = tuple(a / lengths[0] for a in row)
+    dot = sum(a * b for a, b in zip(along, column, strict=True))
+    down = tuple(b - dot * a for a, b in zip(along, column, strict=True))
+    return along + tuple(b / math.hypot(*down) for b in down)
 
 
 def sizes(vector: Vector | None) -> Vector | None:

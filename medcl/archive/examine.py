@@ -211,6 +211,7 @@ def _veiled(shared: Attributes, home: str | None) -> Attributes:
         study_uid=_veil("study", shared.study_uid),
         series_uid=_veil("series", shared.series_uid),
         frame_of_reference=_veil("space", shared.frame_of_reference),
+        concatenation=_veil("concatenation", shared.concatenation),
         site=_veil("site", shared.site),
         contrast=_veil("text", shared.contrast),
         kernel=_veil("text", shared.kernel),

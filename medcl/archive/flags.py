@@ -54,7 +54,7 @@ FLAGS: dict[str, tuple[Severity, str]] = {
     "TRUNCATED_SLICE": (GEOMETRY, "files of this series were cut off and left out; its ends may be missing"),
     "IRREGULAR_MATRIX": (
         GEOMETRY,
-        "the series held several matrices, pixel spacings or frames of reference; it was split",
+        "the series held several matrices, pixel spacings, scales or frames of reference; it was split",
     ),
     # geometry of NIfTI
     "XFORM_CONFLICT": (GEOMETRY, "sform and qform disagree about direction: left and right are not certain"),

@@ -128,8 +128,9 @@ def dicom_traps() -> list[Trap]:
     from medcl.testing.traps_files import CATALOGUE as of_files
     from medcl.testing.traps_geometry import CATALOGUE as of_geometry
     from medcl.testing.traps_makers import CATALOGUE as of_makers
+    from medcl.testing.traps_mixtures import CATALOGUE as of_mixtures
     from medcl.testing.traps_pictures import CATALOGUE as of_pictures
     from medcl.testing.traps_pixels import CATALOGUE as of_pixels
 
-    parts = (of_geometry, of_copies, of_pixels, of_makers, of_pictures, of_files)
+    parts = (of_geometry, of_copies, of_pixels, of_makers, of_mixtures, of_pictures, of_files)
     return [trap for part in parts for trap in part.traps]

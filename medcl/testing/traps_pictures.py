@@ -227,3 +227,8 @@ FIRST = np.round(tissue(CORONAL.points(CORONAL.positions()[0]))) + 1024
 def zero_vectors() -> Files:
     zeros: dict[str, Any] = {"ImagePositionPatient": [0, 0, 0], "ImageOrientationPatient": [0, 0, 0, 0, 0, 0]}
     return _one(series(CORONAL, Modality="MR", RescaleSlope=None, RescaleIntercept=None, **zeros)[0])
+
+
+@trap("+", "colours as hue, saturation and value", outcome="refused", reasons="UNDECODABLE", unused=1)
+def colours_of_hue() -> Files:
+    return _one(colour(_colours(), "HSV"))

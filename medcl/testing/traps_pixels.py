@@ -16,6 +16,7 @@ from medcl.testing.traps import Catalogue, Files
 CATALOGUE = Catalogue()
 trap = CATALOGUE.trap
 PADDING = -2000
+BECQUERELS = 2.0e8 / 70000
 
 
 def raw(points: np.ndarray) -> np.ndarray:
@@ -34,7 +35,8 @@ def stored(ds: Dataset) -> np.ndarray:
 
 
 def _pet(scale: float = 1.0, **tags: Any) -> list[Dataset]:
-    slices = series(Modality="PT", SOPClassUID="1.2.840.10008.5.1.4.1.1.128", Units="BQML",
+    tags = {"Units": "BQML", **tags}
+    slices = series(Modality="PT", SOPClassUID="1.2.840.10008.5.1.4.1.1.128",
                     ImageType=["ORIGINAL", "PRIMARY"], **tags)  # fmt: skip
     for number, ds in enumerate(slices):
         values = (stored(ds) + 1024) * 0.01 * scale
@@ -50,15 +52,20 @@ def pet_slopes() -> Files:
     return files(_pet())
 
 
-@trap("11", "PET whose tags allow SUV", activity, unit="SUV", tolerance=0.01, flags="SUV")
-def pet_suv() -> Files:
+def pet_with_dose(**tags: Any) -> list[Dataset]:
+    """Return a PET whose tags allow SUV, which are `activity`."""
     drug = put(Dataset(), RadionuclideTotalDose=2.0e8 * 2, RadionuclideHalfLife=6586.2,
                RadiopharmaceuticalStartTime="080000")  # fmt: skip
-    tags = {
+    of_dose = {
         "CorrectedImage": ["ATTN", "DECY"], "DecayCorrection": "START", "PatientWeight": 70,
         "SeriesTime": "094946.2", "RadiopharmaceuticalInformationSequence": Items([drug]),
     }  # fmt: skip
-    return files(_pet(scale=2.0e8 / 70000, **tags))
+    return _pet(BECQUERELS, **{**of_dose, **tags})
+
+
+@trap("11", "PET whose tags allow SUV", activity, unit="SUV", tolerance=0.01, flags="SUV")
+def pet_suv() -> Files:
+    return files(pet_with_dose())
 
 
 def _padded(tag: bool) -> list[Dataset]:

@@ -20,8 +20,9 @@ import pydicom
 import pytest
 from archive_samples import nifti_bytes, picture_bytes
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence as DicomSequence
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless, generate_uid
 
 from medcl.archive import ArchiveError, Catalog, convert, read_all, scan_archive
 from medcl.archive.examine import Outcome
@@ -82,6 +83,15 @@ def canary_slice(number: int, series: str) -> Dataset:
     return ds
 
 
+def nameless_syntax(ds: Dataset) -> bytes:
+    """Return a compressed file whose transfer syntax is a name."""
+    ds.file_meta.TransferSyntaxUID = JPEG2000Lossless
+    ds.PixelData = encapsulate([b"\1\2\3\4"])
+    ds["PixelData"].is_undefined_length = True
+    made = phantom.encoded(ds)
+    return made.replace(JPEG2000Lossless.encode(), f"1.2.{CANARY}".ljust(len(JPEG2000Lossless), ".").encode())
+
+
 def plant(archive: Path) -> None:
     """Write an archive whose contents, names and folders all hold the canary."""
     folder = archive / f"{CANARY} folder"
@@ -90,6 +100,7 @@ def plant(archive: Path) -> None:
     for number in range(6):
         canary_slice(number, series).save_as(folder / f"{CANARY}{number}.dcm", enforce_file_format=True)
     (folder / f"{CANARY} cut.dcm").write_bytes((folder / f"{CANARY}0.dcm").read_bytes()[:-20])
+    (folder / "unknown syntax").write_bytes(nameless_syntax(canary_slice(0, generate_uid())))
     image = nib.Nifti1Image(np.ones((5, 5, 5), np.int16), np.eye(4))
     image.header["descrip"] = CANARY.encode()
     image.header["intent_name"] = CANARY.encode()
@@ -150,7 +161,8 @@ def test_no_canary_reaches_an_output_a_log_or_an_error(
         errors = [str(found) for _, found in read_all(catalog) if isinstance(found, ArchiveError)]
         convert(catalog, tmp_path / "out" / "converted")
         said += [catalog.explain(scan) for scan in catalog.scans["scan"]]
-    assert len(errors) == 1
+    assert len(errors) == 2
+    assert set(catalog.summary()["missing_decoders"]) == {"unknown"}
     assert set(catalog.scans["source"]) == {"dicom", "nifti", "image"}
     said += [str(warning.message) for warning in caught]
     said += [*errors, json.dumps(catalog.summary()), repr(catalog), caplog.text, *capfd.readouterr()]
