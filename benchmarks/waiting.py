@@ -2,8 +2,8 @@
 
     python benchmarks/waiting.py                      # on this machine's GPU where there is one, else the CPU
 
-Each case trains SimCLR on in-memory scans for some steps and prints the share of the time spent waiting for
-data (after the first batch of an epoch, and with it), and the rate against the same steps on one fixed batch.
+Each case trains SimCLR on in-memory scans for some epochs and prints the share of the time spent waiting for
+data (after the first batch of the run, and with it), and the rate against the same steps on one fixed batch.
 Steps with the loader and without take turns; ratios are medians over the rounds.
 """
 
@@ -55,7 +55,7 @@ class Trainer:
         float(loss.detach())
 
 
-def measure(case: tuple, device: str, steps: int, rounds: int) -> tuple[float, float, float]:
+def measure(case: tuple, device: str, steps: int, epochs: int, rounds: int) -> tuple[float, float, float]:
     """Return the waiting share after and with the first batch, and the rate against fixed batches."""
     (edge, size, dims), network, batch = case
     rows = np.tile(np.arange(BATCH), -(-batch * steps // BATCH))
@@ -65,10 +65,9 @@ def measure(case: tuple, device: str, steps: int, rounds: int) -> tuple[float, f
     fixed = loader.batch(np.arange(batch), 0)
     trainer.step(fixed)
     found = []
-    for number in range(rounds):
-        loader.set_epoch(number)
+    for _ in range(rounds):
         begun, waits = time.perf_counter(), []
-        for views in loader:
+        for views in loader.steps(0, epochs * len(loader)):
             waits.append(views.wait_s)
             trainer.step(views)
         fed, begun = time.perf_counter() - begun, time.perf_counter()
@@ -83,7 +82,8 @@ def measure(case: tuple, device: str, steps: int, rounds: int) -> tuple[float, f
 def main() -> None:
     """Print a line a case."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--steps", type=int, default=16, help="of an epoch")
+    parser.add_argument("--steps", type=int, default=6, help="of an epoch")
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
         "--threads", type=int, default=torch.get_num_threads(), help="of the network on a CPU"
@@ -92,7 +92,7 @@ def main() -> None:
     torch.set_num_threads(chosen.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     for name, case in CASES[device].items():
-        after, whole, rate = measure(case, device, chosen.steps, chosen.rounds)
+        after, whole, rate = measure(case, device, chosen.steps, chosen.epochs, chosen.rounds)
         waiting = f"waiting {after:.2%} ({whole:.2%} with the first batch)"
         print(f"{name}: {waiting}, rate {rate:.1%} of that on a fixed batch", flush=True)
 

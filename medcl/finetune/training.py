@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 from sklearn.metrics import log_loss
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -32,11 +32,13 @@ class TrainingConfig(Config):
     """Given alike to every arm that trains a network.
 
     Attributes:
-        steps: optimiser steps of each trial.
+        steps: optimiser steps at each learning rate.
         batch_size: labelled scans a step, at most as many as there are.
-        learning_rates: the search space; each is one trial, chosen between on validation.
+        learning_rates: the search space of networks.
         weight_decay: AdamW's.
-        evaluations: how often a trial is held against the validation scans; its best state is kept.
+        trials: candidates that an arm may compare on its validation scans, the same for every arm: states of
+            a network, equally many at each learning rate; strengths of a logistic regression; numbers of
+            neighbours. Arms that fine-tune spend half of them on the probe that they start from.
         pooling: of the slices of a volume: their maximum, gated attention, or a recurrent network that reads
             them in order. Probes that are not trained further take the maximum.
         layer_decay: pretrained networks learn slower by this factor a stage, from the head down (Howard &
@@ -47,9 +49,30 @@ class TrainingConfig(Config):
     batch_size: PositiveInt = 32
     learning_rates: tuple[float, ...] = (1e-3, 3e-4)
     weight_decay: float = 1e-2
-    evaluations: PositiveInt = 5
+    trials: PositiveInt = 20
     pooling: Pooling = "max"
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 0.8
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_evaluations(cls, told: Any) -> Any:
+        """Read configurations that tell how often fine-tuning is evaluated at each learning rate instead."""
+        if isinstance(told, dict) and isinstance(told.get("evaluations"), int):
+            told = dict(told)
+            rates = told.get("learning_rates", cls.model_fields["learning_rates"].default)
+            told.setdefault("trials", 2 * len(rates) * told.pop("evaluations"))
+        return told
+
+    @model_validator(mode="after")
+    def _enough(self) -> TrainingConfig:
+        if self.trials < 2 * len(self.learning_rates):
+            raise ValueError("trials: at least two for each learning rate")
+        return self
+
+    @property
+    def probe_trials(self) -> int:
+        """Trials that arms which fine-tune spend on their probe."""
+        return self.trials // 2
 
 
 @dataclass(frozen=True)
@@ -61,6 +84,8 @@ class Lesson:
     images: Images
     config: TrainingConfig
     seed: int
+    evaluations: int = 1
+    """States held against the validation scans at each learning rate."""
 
 
 class Objective:
@@ -74,7 +99,7 @@ class Objective:
     """
 
     keeps_last = False
-    """Keep a trial's last state, not its best on validation."""
+    """Keep the last state at each learning rate, not the best on validation."""
 
     def __init__(self, classifier: Classifier, lesson: Lesson) -> None:
         self.classifier = classifier
@@ -106,6 +131,7 @@ def train_classifier(
     config: TrainingConfig,
     seed: int,
     objective: Callable[..., Objective] = Objective,
+    trials: int | None = None,
 ) -> tuple[Classifier, dict[str, float]]:
     """Train a classifier, chosen on the labelled validation scans.
 
@@ -119,26 +145,35 @@ def train_classifier(
         config: steps, rates, choices.
         seed: of the views and their order.
         objective: what is minimised.
+        trials: states to compare on the validation scans; all of the configuration's when not given.
 
     Returns:
-        The best classifier in evaluation mode, and what was chosen: `lr`, `step`, `val_auroc`.
+        The best classifier in evaluation mode, and what was chosen: `lr`, `step`, `val_auroc`, and between
+        how many states, `trials`.
     """
     fresh = isinstance(start, Encoder)
     first = Classifier(start, config.pooling, seed) if isinstance(start, Encoder) else start
     decay = 1.0 if fresh else config.layer_decay
-    lesson, states = Lesson(task, labelled, images, config, seed), []
+    evaluations = max(1, (trials or config.trials) // len(config.learning_rates))
+    lesson, states, compared = Lesson(task, labelled, images, config, seed, evaluations), [], 0
     for lr in config.learning_rates:
         classifier = copy.deepcopy(first).requires_grad_(True)
         told = objective(classifier, lesson)
-        trial = list(_train(told, _groups(classifier, config.weight_decay, lr, decay), lesson))
-        states.append(trial[-1] if told.keeps_last else max(trial, key=lambda state: state.score))
+        groups = _groups(classifier, config.weight_decay, lr, decay)
+        states.append(max(_train(told, groups, lesson), key=lambda state: state.score))
+        compared += len(_held(told, lesson))
     best = max(states, key=lambda state: state.score)
     if not fresh and not told.keeps_last:
         before = _state(first, lesson, 0.0, 0)
         best = best if raises_auroc(task.truth[labelled.val], before.said, best.said) else before
     chosen = copy.deepcopy(first)
     chosen.load_state_dict(best.weights)
-    return chosen.eval(), {"lr": best.lr, "step": best.step, "val_auroc": best.score[0]}
+    return chosen.eval(), {
+        "lr": best.lr,
+        "step": best.step,
+        "val_auroc": best.score[0],
+        "trials": compared,
+    }
 
 
 def raises_auroc(truth: np.ndarray, before: np.ndarray, after: np.ndarray) -> bool:
@@ -177,11 +212,11 @@ def _state(classifier: Classifier, lesson: Lesson, lr: float, step: int) -> _Sta
 
 
 def _train(objective: Objective, groups: list[dict[str, Any]], lesson: Lesson) -> Iterator[_State]:
-    """Train once, yielding the state at each evaluation."""
+    """Train once, yielding the states that are held against the validation scans."""
     config = lesson.config
     optimiser = torch.optim.AdamW(groups)
     peaks = [group["lr"] for group in groups]
-    every = max(1, config.steps // config.evaluations)
+    held = _held(objective, lesson)
     labelled = endless(
         lesson.task.store, lesson.labelled.train, lesson.images, config.batch_size, lesson.seed
     )
@@ -196,8 +231,14 @@ def _train(objective: Objective, groups: list[dict[str, Any]], lesson: Lesson) -
         loss.backward()
         optimiser.step()
         objective.stepped()
-        if (step + 1) % every == 0:
+        if step + 1 in held:
             yield _state(objective.kept, lesson, max(peaks), step + 1)
+
+
+def _held(objective: Objective, lesson: Lesson) -> set[int]:
+    """Return the numbers of steps after which the state is held against the validation scans."""
+    steps, times = lesson.config.steps, 1 if objective.keeps_last else lesson.evaluations
+    return {steps * (n + 1) // times for n in range(times)} - {0}
 
 
 def _groups(classifier: Classifier, weight_decay: float, lr: float, decay: float) -> list[dict[str, Any]]:
@@ -230,8 +271,4 @@ def endless(
     Both come in the same order for the same rows and seed.
     """
     loader = images.loader(store, rows, batch_size=min(batch_size, len(rows)), seed=seed, draw=draw)
-    epoch = 0
-    while True:
-        loader.set_epoch(epoch)
-        yield from loader
-        epoch += 1
+    return loader.steps(0)

@@ -123,20 +123,18 @@ class Pretraining:
                 self.log.say(str(self.matched))
             self._compile()
             saved = time.monotonic()
-            while self.step < self.steps:
-                epoch, start = divmod(self.step, len(self.loader))
-                self.loader.set_epoch(epoch, start)
-                for batch in self.loader:
-                    due = time.monotonic() - saved > self.config.checkpoint_every_s
-                    asked = self._train_step(batch, epoch, {"due": due, "stop": stop.number is not None})
-                    if self.step % len(self.loader) == 0:
-                        self._end_epoch(epoch + 1)
-                    if any(asked.values()):
-                        self._save()
-                        saved = time.monotonic()
-                    if asked["stop"]:
-                        told = f"stopped at step {self.step} and saved; resume to go on"
-                        raise Interrupted(told, stop.number or signal.SIGTERM)
+            for batch in self.loader.steps(self.step, self.steps):
+                epoch = self.step // len(self.loader)
+                due = time.monotonic() - saved > self.config.checkpoint_every_s
+                asked = self._train_step(batch, epoch, {"due": due, "stop": stop.number is not None})
+                if self.step % len(self.loader) == 0:
+                    self._end_epoch(epoch + 1)
+                if any(asked.values()):
+                    self._save()
+                    saved = time.monotonic()
+                if asked["stop"]:
+                    told = f"stopped at step {self.step} and saved; resume to go on"
+                    raise Interrupted(told, stop.number or signal.SIGTERM)
         finally:
             self.log.close()
         return self._finish()

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count as counted
 from typing import Literal, cast
 
 import numpy as np
@@ -141,11 +142,20 @@ class ViewLoader:
         return len(self.rows) // step if self.drop_last else -(-len(self.rows) // step)
 
     def __iter__(self) -> Iterator[ViewBatch]:
-        """Yield the epoch's batches; `wait_s` sums what the consumer waited for them."""
+        """Yield the batches of the epoch that was set."""
+        first = self._epoch * len(self)
+        return self.steps(first + self._start, first + len(self))
+
+    def steps(self, first: int, last: int | None = None) -> Iterator[ViewBatch]:
+        """Yield the batches of steps `first` to `last`, or for ever, one epoch after the other.
+
+        The next batches are made meanwhile, those of the next epoch, too. `wait_s` sums what the consumer
+        waited for them.
+        """
         self.wait_s = 0.0
         made: queue.Queue[ViewBatch | BaseException | None] = queue.Queue(AHEAD)
         stop = threading.Event()
-        worker = threading.Thread(target=self._produce, args=(made, stop), daemon=True)
+        worker = threading.Thread(target=self._produce, args=(first, last, made, stop), daemon=True)
         worker.start()
         try:
             while True:
@@ -162,11 +172,14 @@ class ViewLoader:
             stop.set()
             worker.join()
 
-    def _produce(self, made: queue.Queue, stop: threading.Event) -> None:
+    def _produce(self, first: int, last: int | None, made: queue.Queue, stop: threading.Event) -> None:
         """Make batches until all are, or the consumer has left."""
-        epoch, order = self._epoch, self._order(self._epoch)
+        order, ordered = np.empty(0, np.int64), -1
         try:
-            for number in range(self._start, len(self)):
+            for step in counted(first) if last is None else range(first, last):
+                epoch, number = divmod(step, len(self))
+                if epoch != ordered:
+                    order, ordered = self._order(epoch), epoch
                 if not _put(made, self.batch(self._share(order, number), epoch), stop):
                     return
             _put(made, None, stop)

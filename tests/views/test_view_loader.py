@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -70,6 +71,22 @@ def test_resuming_gives_the_batches_that_were_left(make: Callable) -> None:
     for left, right in zip(whole[1:], rest, strict=True):
         torch.testing.assert_close(left.data, right.data, rtol=0, atol=0)
         assert left.rows.tolist() == right.rows.tolist()
+
+
+def test_steps_run_on_over_epochs_and_are_made_ahead(make: Callable) -> None:
+    loader = make()
+    each = []
+    for epoch in range(3):
+        loader.set_epoch(epoch)
+        each += list(loader)
+    on = list(loader.steps(1, 3 * len(loader)))
+    assert [batch.rows.tolist() for batch in on] == [batch.rows.tolist() for batch in each[1:]]
+    assert all(torch.equal(a.data, b.data) for a, b in zip(on, each[1:], strict=True))
+    endless = loader.steps(len(loader) - 1)
+    next(endless)
+    time.sleep(0.5)
+    assert next(endless).wait_s < 0.1, "the next epoch's first batch is there before it is asked for"
+    endless.close()
 
 
 def test_epochs_seeds_and_views_differ(make: Callable) -> None:
