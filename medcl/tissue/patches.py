@@ -7,6 +7,7 @@ turned view shows the patient's next tissue and no padding. All limits of a poli
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -43,11 +44,11 @@ class Patches:
 
     def array(self, row: int) -> np.ndarray:
         """Return the pixels of a patch and its margin."""
-        return self.store.array(self._row(row))[self._voxels(row)]
+        return self.store.array(self._row[row])[self._voxels(row)]
 
     def valid(self, row: int) -> np.ndarray | None:
         """Return which of those were measured; None when the whole scan was."""
-        valid = self.store.valid(self._row(row))
+        valid = self.store.valid(self._row[row])
         return None if valid is None else valid[self._voxels(row)]
 
     def mask(self, row: int) -> np.ndarray | None:
@@ -56,16 +57,21 @@ class Patches:
 
     def affine(self, row: int) -> np.ndarray:
         """Return the affine (4, 4) from voxels of the patch to RAS+ millimetres."""
-        moved = _affine(self.store, self._row(row)).copy()
-        moved[:, 3] = moved @ np.append(self.scans["first"].iat[row], 1.0)
+        moved = _affine(self.store, self._row[row]).copy()
+        moved[:, 3] = moved @ np.append(self._ends[row, 0], 1.0)
         return moved
 
-    def _row(self, row: int) -> int:
-        return int(self.scans["row"].iat[row])
+    @cached_property
+    def _row(self) -> list[int]:
+        return [int(row) for row in self.scans["row"]]
+
+    @cached_property
+    def _ends(self) -> np.ndarray:
+        """(N, 2, 3) first and one past the last voxel of the pixels."""
+        return np.stack([np.stack(self.scans[name].to_list()) for name in ("first", "last")], axis=1)
 
     def _voxels(self, row: int) -> tuple[slice, ...]:
-        ends = zip(self.scans["first"].iat[row], self.scans["last"].iat[row], strict=True)
-        return tuple(slice(first, last) for first, last in ends)
+        return tuple(map(slice, *self._ends[row]))
 
     def write(self, folder: Path) -> Store:
         """Write the patches as a store of scans, whole or not at all; one that is there is opened."""
