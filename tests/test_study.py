@@ -32,7 +32,7 @@ pretrain:
   epochs: 2
   batch_size: 32
   threads: 1
-training: {{steps: 8, batch_size: 16, learning_rates: [1.0e-3], evaluations: 2}}
+training: {{steps: 8, batch_size: 16, learning_rates: [1.0e-3], trials: 4}}
 arms: [simclr-probe, simclr-finetune, supervised, random-probe]
 budgets: [5/class, all]
 seeds: [0, 1]

@@ -81,12 +81,14 @@ class Outcome:
         classifier: the fitted network; None where there is none.
         probability: (n,) of the positive class, of the rows asked for, calibrated.
         chosen: on validation.
+        trials: candidates that were compared there.
         parameters: how many were there to fit, for arms without a network.
     """
 
     classifier: Classifier | None
     probability: np.ndarray
     chosen: dict[str, Any]
+    trials: int
     parameters: int = 0
 
 
@@ -105,24 +107,26 @@ def random_probe(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) 
 
 def finetune(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
     """Train the whole network from the linear probe on the pretrained encoder (Kumar et al. 2022)."""
-    return _network(bench, _probed(bench, labelled), labelled, seed, rows)
+    return _from_probe(bench, labelled, seed, rows)
 
 
 def fixmatch(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
     """Fine-tune with pseudo-labels of the unlabelled scans."""
-    return _network(bench, _probed(bench, labelled), labelled, seed, rows, FixMatch)
+    return _from_probe(bench, labelled, seed, rows, FixMatch)
 
 
 def mean_teacher(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
     """Fine-tune in agreement with the network's own running average on the unlabelled scans."""
-    return _network(bench, _probed(bench, labelled), labelled, seed, rows, MeanTeacher)
+    return _from_probe(bench, labelled, seed, rows, MeanTeacher)
 
 
 def distil(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
     """Train a student on what the fine-tuned network says of the unlabelled scans."""
-    start = _probed(bench, labelled)
-    teacher, _ = train_classifier(start, bench.task, labelled, bench.images, bench.training, seed)
-    return _network(bench, start, labelled, seed, rows, partial(Distillation, teacher=teacher))
+    start, config = _probed(bench, labelled), bench.training
+    left = config.trials - config.probe_trials - len(config.learning_rates)
+    teacher, told = train_classifier(start, bench.task, labelled, bench.images, config, seed, trials=left)
+    taught = partial(Distillation, teacher=teacher)
+    return _network(bench, start, labelled, seed, rows, taught, config.probe_trials + int(told["trials"]))
 
 
 def supervised(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
@@ -135,16 +139,16 @@ def shuffled_labels(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarra
     shuffled, generator = bench.task.truth.copy(), np.random.default_rng(seed)
     for part in (labelled.train, labelled.val):
         shuffled[part] = generator.permutation(shuffled[part])
-    fitted, chosen = _logistic(bench.features(), replace(bench.task, truth=shuffled), labelled)
-    return Outcome(None, expit(fitted.logits(bench.features()[rows])), chosen)
+    task, trials = replace(bench.task, truth=shuffled), bench.training.trials
+    fitted, chosen = _logistic(bench.features(), task, labelled, trials)
+    return Outcome(None, expit(fitted.logits(bench.features()[rows])), chosen, trials)
 
 
 def _from_table(describe: Table, bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
     """Logistic regression, chosen as the linear probe is, on columns that need no network."""
-    columns = bench.table(describe)
-    fitted, chosen = _logistic(columns, bench.task, labelled)
-    probability = expit(fitted.logits(columns[rows]))
-    return Outcome(None, probability, chosen, columns.shape[1] + 1)
+    columns, trials = bench.table(describe), bench.training.trials
+    fitted, chosen = _logistic(columns, bench.task, labelled, trials)
+    return Outcome(None, expit(fitted.logits(columns[rows])), chosen, trials, columns.shape[1] + 1)
 
 
 ARMS: dict[str, Arm] = {
@@ -172,21 +176,23 @@ def arm_names(method: str) -> dict[str, Arm]:
 
 
 def _probed(bench: Bench, labelled: Labelled) -> Classifier:
-    pooling = bench.training.pooling
-    fitted = fit_probe(bench.features(pooling=pooling), bench.task, labelled)
+    pooling, trials = bench.training.pooling, bench.training.probe_trials
+    fitted = fit_probe(bench.features(pooling=pooling), bench.task, labelled, trials)
     return Classifier.from_probe(bench.encoder(), fitted, pooling)
 
 
 def _probe(bench: Bench, encoder_seed: int | None, labelled: Labelled, rows: np.ndarray) -> Outcome:
-    features = bench.features(encoder_seed)
-    fitted, chosen = _logistic(features, bench.task, labelled)
+    features, trials = bench.features(encoder_seed), bench.training.trials
+    fitted, chosen = _logistic(features, bench.task, labelled, trials)
     classifier = Classifier.from_probe(bench.encoder(encoder_seed), fitted)
-    return Outcome(classifier, expit(fitted.logits(features[rows])), chosen)
+    return Outcome(classifier, expit(fitted.logits(features[rows])), chosen, trials)
 
 
-def _logistic(features: np.ndarray, task: Task, labelled: Labelled) -> tuple[LinearProbe, dict[str, float]]:
+def _logistic(
+    features: np.ndarray, task: Task, labelled: Labelled, trials: int
+) -> tuple[LinearProbe, dict[str, float]]:
     """Fit logistic regression and its temperature; return it and what was chosen."""
-    fitted = fit_probe(features, task, labelled)
+    fitted = fit_probe(features, task, labelled, trials)
     temperature = fit_temperature(task.truth[labelled.val], fitted.logits(features[labelled.val]))
     fitted.divide(temperature)
     return fitted, {"C": fitted.C, "temperature": temperature}
@@ -199,12 +205,22 @@ def _network(
     seed: int,
     rows: np.ndarray,
     objective: Callable[..., Objective] = Objective,
+    spent: int = 0,
 ) -> Outcome:
+    """Train with the trials that are left after `spent`, and calibrate."""
+    task, val, left = bench.task, labelled.val, bench.training.trials - spent
     classifier, chosen = train_classifier(
-        start, bench.task, labelled, bench.images, bench.training, seed, objective
+        start, task, labelled, bench.images, bench.training, seed, objective, left
     )
-    task, val = bench.task, labelled.val
+    spent += int(chosen.pop("trials"))
     logits = predict_logits(classifier, task.store, val, bench.images)
     classifier.temperature = fit_temperature(task.truth[val], logits)
     chosen["temperature"] = classifier.temperature
-    return Outcome(classifier, predict(classifier, task.store, rows, bench.images), chosen)
+    return Outcome(classifier, predict(classifier, task.store, rows, bench.images), chosen, spent)
+
+
+def _from_probe(
+    bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray, objective: type[Objective] = Objective
+) -> Outcome:
+    start, spent = _probed(bench, labelled), bench.training.probe_trials
+    return _network(bench, start, labelled, seed, rows, objective, spent)

@@ -60,7 +60,7 @@ def run_cells(
 
     Returns:
         The predictions of all cells (see the house's predictions table) and their costs: `arm, budget,
-        seed, seconds, parameters, labels` and what was chosen on validation.
+        seed, seconds, parameters, trials, labels` and what was chosen on validation.
 
     Raises:
         UsageError: a budget is larger than a class; raised before the first cell is computed.
@@ -138,6 +138,7 @@ def _cost(cell: Cell, outcome: Outcome, train: int, val: int, seconds: float) ->
         "seed": cell.seed,
         "seconds": round(seconds, 3),
         "parameters": outcome.parameters or _parameters(outcome.classifier),
+        "trials": outcome.trials,
         "train_labels": train,
         "val_labels": val,
         "chosen": ", ".join(f"{name}={value:.6g}" for name, value in outcome.chosen.items()),

@@ -10,8 +10,8 @@ from sklearn.metrics import roc_auc_score
 from medcl.finetune.budgets import Labelled
 from medcl.finetune.task import Task
 
-STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-"""Values of C that are tried, most regularised first."""
+STRONGEST, WEAKEST = 1e-4, 1.0
+"""Values of C between which a search tries, most regularised first."""
 
 
 class LinearProbe(ClassifierMixin, BaseEstimator):
@@ -71,7 +71,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         return (features - self.centre_) / self.scale_
 
 
-def fit_probe(features: np.ndarray, task: Task, labelled: Labelled) -> LinearProbe:
+def fit_probe(features: np.ndarray, task: Task, labelled: Labelled, trials: int = 5) -> LinearProbe:
     """Fit a probe, its strength chosen by AUROC on the validation scans.
 
     A handful of validation scans cannot tell strengths apart: the most regularised one within a standard
@@ -81,10 +81,12 @@ def fit_probe(features: np.ndarray, task: Task, labelled: Labelled) -> LinearPro
         features: (scans of the store, F).
         task: whose truth is learned; its store's training scans are the unlabelled pool.
         labelled: the rows whose labels may be used.
+        trials: strengths that are compared on the validation scans.
     """
     pool, train, val = features[task.store.rows("train")], labelled.train, labelled.val
+    strengths = np.geomspace(STRONGEST, WEAKEST, trials) if trials > 1 else (LinearProbe().C,)
     probes = [
-        LinearProbe(strength).fit_pool(pool).fit(features[train], task.truth[train]) for strength in STRENGTHS
+        LinearProbe(strength).fit_pool(pool).fit(features[train], task.truth[train]) for strength in strengths
     ]
     scores = [auroc(task.truth[val], probe.predict_proba(features[val])[:, 1]) for probe in probes]
     enough = max(scores) - auroc_error(max(scores), task.truth[val])

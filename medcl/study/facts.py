@@ -118,12 +118,15 @@ def _done(config: StudyConfig, summary: dict[str, Any]) -> list[str]:
         "probe of the one pretrained encoder not at all.",
         "Validation scans are drawn as the training labels are and are no more than them; thresholds and all "
         "choices were made on them alone.",
-        f"Arms that train a network: {config.training.steps} steps, {rates} learning rates tried each, the "
-        "best of all evaluations kept, the same views for all. Fine-tuning starts from the probe and is kept "
+        f"Search budget: every arm compared at most {config.training.trials} candidates on its validation "
+        "scans: strengths of a logistic regression, or states of a network in "
+        "training. Arms that fine-tune spent half of them on the probe that they start from.",
+        f"Arms that train a network: {config.training.steps} steps at each of {rates} learning rates, the "
+        "same views for all. Fine-tuning starts from the probe and is kept "
         "only where it raises the validation AUROC by a standard error of the paired difference (DeLong).",
         *_pooling(config),
-        "Every arm's probabilities were calibrated by one temperature, fitted on its validation scans "
-        "(Guo et al. 2017), which leaves their order as it is.",
+        "Probabilities were calibrated by one temperature, fitted on the "
+        "validation scans (Guo et al. 2017), which leaves their order as it is.",
         "The test set was opened once a cell.",
     ]
 

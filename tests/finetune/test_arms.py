@@ -67,7 +67,7 @@ def test_a_network_learns_the_task_and_is_chosen_on_validation(task: Task, bench
 
 def test_training_is_repeatable(task: Task, bench: Bench) -> None:
     labelled = draw_labels(task, Budget.parse("5/class"), 0)
-    settings = TrainingConfig(steps=6, batch_size=8, learning_rates=(1e-3,), evaluations=2)
+    settings = TrainingConfig(steps=6, batch_size=8, learning_rates=(1e-3,), trials=4)
     twice = [
         predict(
             train_classifier(build_encoder(NETWORK, 1), task, labelled, bench.images, settings, 4)[0],

@@ -67,7 +67,7 @@ def test_whatever_the_logits_the_temperature_is_bounded_and_scales_with_them(
 @pytest.fixture(scope="module")
 def bench(store: Store) -> Bench:
     torch.set_num_threads(1)
-    settings = TrainingConfig(steps=8, batch_size=16, learning_rates=(3e-3,), evaluations=1)
+    settings = TrainingConfig(steps=8, batch_size=16, learning_rates=(3e-3,), trials=2)
     task = make_task(store, "0", "1")
     return Bench(task, Images(load_policy("cxr"), 32, 1), settings, build_encoder(NETWORK, 0).eval(), NETWORK)
 

@@ -18,7 +18,7 @@ from medcl.store import Store
 from medcl.views import load_policy
 
 NETWORK = EncoderConfig(name="resnet10", width=8, stem="compact")
-SETTINGS = TrainingConfig(steps=40, batch_size=16, learning_rates=(3e-3,), evaluations=4)
+SETTINGS = TrainingConfig(steps=40, batch_size=16, learning_rates=(3e-3,), trials=8)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_no_label_outside_the_budget_is_used(task: Task, bench: Bench) -> None:
     truth = task.truth.copy()
     truth[others] = 1 - truth[others]
     truth[task.test] = 1 - truth[task.test]
-    few = TrainingConfig(steps=4, batch_size=8, learning_rates=(1e-3,), evaluations=1)
+    few = TrainingConfig(steps=4, batch_size=8, learning_rates=(1e-3,), trials=2)
     for arm in ("fixmatch", "mean-teacher", "distil", "probe", "supervised", "classical"):
         said = []
         for told in (task, replace(task, truth=truth)):
@@ -132,7 +132,7 @@ def test_a_probe_is_kept_unless_training_shows_a_gain(
     task: Task, bench: Bench, classifier: Classifier
 ) -> None:
     labelled = draw_labels(task, Budget.parse("20/class"), 0)
-    wild = TrainingConfig(steps=4, batch_size=8, learning_rates=(10.0,), evaluations=1)
+    wild = TrainingConfig(steps=4, batch_size=8, learning_rates=(10.0,), trials=2)
     trained, chosen = train_classifier(classifier, task, labelled, bench.images, wild, 0)
     assert chosen["step"] == 0
     assert torch.equal(trained.head.weight, classifier.head.weight)

@@ -18,7 +18,7 @@ from medcl.store import prepare
 
 VIEWS = ViewsConfig(policy="unknown", size_px=16, slices=4)
 PLAIN = EncoderConfig(name="resnet10", width=8, stem="compact")
-SETTINGS = TrainingConfig(steps=4, batch_size=16, learning_rates=(3e-3,), evaluations=1)
+SETTINGS = TrainingConfig(steps=4, batch_size=16, learning_rates=(3e-3,), trials=2)
 
 
 def volume(generator: np.random.Generator, positive: bool) -> nib.Nifti1Image:
