@@ -14,6 +14,7 @@ from medcl.finetune.budgets import Labelled
 from medcl.finetune.calibration import fit_temperature
 from medcl.finetune.classifier import Classifier, predict, predict_logits
 from medcl.finetune.features import Images, extract_features
+from medcl.finetune.neighbours import centred, fit_neighbours, numbers_to_try
 from medcl.finetune.pooling import Pooling
 from medcl.finetune.probe import LinearProbe, fit_probe
 from medcl.finetune.semi import Distillation, FixMatch, MeanTeacher
@@ -100,6 +101,14 @@ def probe(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outc
     return _probe(bench, None, labelled, rows)
 
 
+def knn(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
+    """Vote of the nearest labelled scans under the pretrained encoder; votes are not calibrated."""
+    features, trials = centred(bench.features(), bench.task), bench.training.trials
+    vote = fit_neighbours(features, bench.task, labelled, trials)
+    compared = len(numbers_to_try(len(labelled.train), trials))
+    return Outcome(None, vote.predict_proba(features[rows])[:, 1], {"k": vote.n_neighbors}, compared)
+
+
 def random_probe(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
     """Linear probe on a frozen encoder with random weights: the control that costs nothing."""
     return _probe(bench, seed, labelled, rows)
@@ -153,6 +162,7 @@ def _from_table(describe: Table, bench: Bench, labelled: Labelled, seed: int, ro
 
 ARMS: dict[str, Arm] = {
     "probe": probe,
+    "knn": knn,
     "finetune": finetune,
     "supervised": supervised,
     "random-probe": random_probe,
@@ -166,7 +176,7 @@ ARMS: dict[str, Arm] = {
     "size-and-mean": partial(_from_table, size_and_mean),
 }
 
-OF_THE_METHOD = ("probe", "finetune", "fixmatch", "mean-teacher", "distil")
+OF_THE_METHOD = ("probe", "knn", "finetune", "fixmatch", "mean-teacher", "distil")
 """Arms that start from the pretrained encoder: the method's name goes before theirs."""
 
 
