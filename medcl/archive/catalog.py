@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import os
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
@@ -15,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from medcl.archive.flags import explain, severity
 from medcl.archive.privacy import private_file, private_folder, pseudonym
 from medcl.archive.records import Tables
 from medcl.errors import UsageError
-from medcl.files import atomic, write_json, write_table
+from medcl.files import atomic, read_json, write_json, write_table
 
 VERSION = 1
 STATES = ("used", "dropped", "quarantined")
@@ -79,14 +79,19 @@ class Catalog:
         """Open a catalogue.
 
         Raises:
-            UsageError: `folder` holds none, or one of a later version.
+            UsageError: `folder` holds none, a damaged one, or one of a later version.
         """
-        if not (folder / "summary.json").is_file() or not (folder / "catalog.parquet").is_file():
+        if not (folder / "summary.json").is_file():
             raise UsageError(f"{folder}: no catalogue; make one with medcl scan ARCHIVE -o {folder}")
-        facts = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        try:
+            facts = read_json(folder / "summary.json")
+            for name in ("ledger", "masks"):
+                pq.read_schema(folder / f"{name}.parquet")
+            scans = pd.read_parquet(folder / "catalog.parquet")
+        except (ValueError, FileNotFoundError):
+            raise UsageError(f"{folder}: a damaged catalogue; scan the archive again") from None
         if facts["version"] > VERSION:
             raise UsageError(f"{folder}: written by a later medcl; update medcl, or scan again")
-        scans = pd.read_parquet(folder / "catalog.parquet")
         return cls(folder, scans, facts["policy"], facts["catalog"])
 
     @property
@@ -109,7 +114,7 @@ class Catalog:
         `missing_decoders` names the transfer syntaxes that cannot be decoded here, each with the number of
         its files and the command that installs its decoder.
         """
-        written = json.loads((self.folder / "summary.json").read_text(encoding="utf-8"))
+        written = read_json(self.folder / "summary.json")
         return {**_summary(self.scans, self.ledger), "missing_decoders": written["missing_decoders"]}
 
     def is_located(self) -> bool:

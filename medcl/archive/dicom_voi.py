@@ -21,7 +21,8 @@ SHOWN = frozenset({"CR", "DX", "MG", "IO", "PX"})
 def apply_voi(values: np.ndarray, found: Elements, shared: Attributes) -> np.ndarray | None:
     """Return a projection as it is meant to be shown, in [0, 2^bits - 1] of 16 bits at most, or None.
 
-    None where the modality keeps its values, the picture is for processing, or no usable window is stated.
+    None where the modality keeps its values, the picture is for processing, or no usable window is stated
+    (one in which nothing of the picture lies is none).
     """
     if shared.modality not in SHOWN or shared.presentation == "FOR PROCESSING":
         return None
@@ -39,7 +40,7 @@ def apply_voi(values: np.ndarray, found: Elements, shared: Attributes) -> np.nda
         return None
     function = text(found.values.get(FUNCTION, b"")) or "LINEAR"
     shown = _window(values.astype(np.float64), centers[0], widths[0], function)
-    return None if shown is None else _spread(shown, top)
+    return None if shown is None or shown.min() == shown.max() else _spread(shown, top)
 
 
 def _spread(shown: np.ndarray, top: int) -> np.ndarray:

@@ -17,6 +17,9 @@ from medcl.archive.found import Found, is_bomb
 from medcl.archive.types import Scan
 
 FORMATS = ("PNG", "JPEG")
+JPEGS = ("JPEG", "MPO")
+"""As Pillow names them: MPO is a JPEG with further ones behind it, as telephones write it."""
+
 TAIL_BYTES = 4096
 ORIENTATION_TAG = 0x0112
 Result = TypeVar("Result")
@@ -37,7 +40,7 @@ def inspect(stream: BinaryIO, size: int) -> list[Found]:
         mode, compressed = picture.mode, picture.format
         if compressed == "PNG":
             _guarded(picture.verify)
-    if compressed == "JPEG" and not _has_end(stream, size):
+    if compressed in JPEGS and not _has_end(stream, size):
         stream.seek(0)
         with _opened(stream) as picture:
             _guarded(picture.load)
@@ -88,7 +91,7 @@ def _pixels(picture: Image.Image) -> np.ndarray:
 
 def _flags(picture: Image.Image) -> tuple[str, ...]:
     flags = {"SPACING_UNKNOWN", "NO_GEOM"}
-    if picture.format == "JPEG":
+    if picture.format in JPEGS:
         flags.add("LOSSY")
     if picture.mode in ("LA", "PA", "RGBA", "RGBa", "La"):
         flags.add("ALPHA_DROPPED")
@@ -107,7 +110,7 @@ def _refuse_bomb(picture: Image.Image, size: int) -> None:
 
 def _orientation(picture: Image.Image) -> int:
     """Return the EXIF orientation that viewers honour: that of JPEG (1 is upright, 5 to 8 lie on a side)."""
-    value = picture.getexif().get(ORIENTATION_TAG, 1) if picture.format == "JPEG" else 1
+    value = picture.getexif().get(ORIENTATION_TAG, 1) if picture.format in JPEGS else 1
     return value if value in range(1, 9) else 1
 
 

@@ -44,8 +44,8 @@ def form() -> str:
 
 
 def stamp(entry: Entry) -> bytes:
-    """Return 128 bits that change when the file's path, size or time of change does."""
-    facts = f"{entry.path}\0{entry.size}\0{entry.mtime_ns}\0{entry.fault}"
+    """Return 128 bits that change when the file's path, size, rights or time of change do."""
+    facts = f"{entry.path}\0{entry.size}\0{entry.mtime_ns}\0{entry.ctime_ns}\0{entry.fault}"
     return hashlib.blake2b(os.fsencode(facts), digest_size=16).digest()
 
 

@@ -70,7 +70,8 @@ def structures(stream: BinaryIO, affine: np.ndarray, shape: tuple[int, ...]) -> 
         shape: of the scan.
 
     Raises:
-        Rejected: MASK_MISMATCH when a contour lies in no slice of the scan, TOO_LARGE over 255 structures.
+        Rejected: MASK_MISMATCH when a contour lies in no slice of the scan or goes over a voxel beyond its
+            edge, TOO_LARGE over 255 structures.
     """
     stream.seek(0)
     rois = dcmread(stream, force=True).get("ROIContourSequence") or []
@@ -96,7 +97,10 @@ def _fill(inside: np.ndarray, points: np.ndarray) -> None:
     if np.abs(depth - place).max() > OFF_PLANE or not 0 <= place < inside.shape[axis]:
         raise quarantined("MASK_MISMATCH")
     plane = inside.take(place, axis)
-    across, along = np.delete(points, axis, axis=1).T
+    flat = np.delete(points, axis, axis=1)
+    if flat.min() < -1 or (flat > plane.shape).any():
+        raise quarantined("MASK_MISMATCH")
+    across, along = flat.T
     for row in range(max(0, int(np.ceil(across.min()))), min(plane.shape[0] - 1, int(across.max())) + 1):
         for start, end in _crossings(across - row, along):
             first, last = max(0, int(np.ceil(start))), min(plane.shape[1] - 1, int(np.floor(end)))

@@ -121,11 +121,12 @@ def parse(head: bytes) -> NiftiHeader:
     smallest = 352 if raw.dtype.itemsize == HEADER_1.itemsize else 544
     if not (offset == 0 or smallest <= offset < 1 << 40):
         raise quarantined("BAD_HEADER")
-    slope, intercept = float(raw["scl_slope"]), float(raw["scl_inter"])
+    samples = {RGB: 3, RGBA: 4}.get(code, 1)
+    # The standard leaves colours unscaled.
+    slope, intercept = (1.0, 0.0) if samples > 1 else (float(raw["scl_slope"]), float(raw["scl_inter"]))
     affine, flags = place(raw)
     if frames > 1:
         flags |= {"FRAME_OF_MANY"}
-    samples = {RGB: 3, RGBA: 4}.get(code, 1)
     flags |= {"COLOUR_VOLUME"} if samples > 1 else set()
     flags |= {"SHEARED"} if is_sheared(affine) else set()
     header = NiftiHeader(

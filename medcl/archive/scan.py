@@ -47,12 +47,14 @@ def scan_archive(
             must see the archives under the same paths.
 
     Raises:
-        UsageError: a missing or empty archive, one without a readable image, a used `out`; then nothing is
-            written.
+        UsageError: a missing or empty archive, one without a readable image, an `out` that is in use or lies
+            in an archive; then nothing is written.
     """
     check_policy(policy)
     roots = check_roots(archives)
     new_folder(out, "catalogue")
+    if any(out.resolve().is_relative_to(root.path) for root in roots):
+        raise UsageError(f"{out}: inside the archive, whose next scan would read it; name a folder outside")
     entries = {stamp(entry): (number, entry) for number, entry in enumerate(walk(roots))}
     named = ", ".join(str(archive) for archive in archives)
     if not entries:

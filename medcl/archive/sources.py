@@ -32,6 +32,7 @@ class Entry:
         path: absolute path, private.
         size: bytes.
         mtime_ns: time of last change.
+        ctime_ns: time of last change of rights or content, which no program can set back; 0 where unknown.
         fault: ledger reason when it is known without opening (a link, a locked folder), else empty.
     """
 
@@ -40,6 +41,7 @@ class Entry:
     size: int
     mtime_ns: int
     fault: str = ""
+    ctime_ns: int = 0
 
     @property
     def key(self) -> str:
@@ -90,7 +92,7 @@ def walk(roots: Sequence[Root]) -> Iterator[Entry]:
         if is_url(root.path):
             yield from (Entry(root, path, size, changed) for path, size, changed in list_files(root.path))
         elif Path(root.path).is_file():
-            yield Entry(root, root.path, *status(root.path))
+            yield Entry(root, root.path, *status(root.path), ctime_ns=os.stat(root.path).st_ctime_ns)
         else:
             yield from _walk_folder(root)
 
@@ -122,7 +124,7 @@ def _entry(root: Root, child: os.DirEntry[str]) -> Entry:
         fault = "SYMLINK"
     elif not stat.S_ISREG(status.st_mode):
         fault = "SPECIAL_FILE"
-    return Entry(root, child.path, status.st_size, status.st_mtime_ns, fault)
+    return Entry(root, child.path, status.st_size, status.st_mtime_ns, fault, status.st_ctime_ns)
 
 
 def head_hash(head: bytes) -> str:

@@ -208,7 +208,8 @@ def shade(points: np.ndarray) -> np.ndarray:
 def colour() -> Files:
     red = np.round(sampled(shade)).astype(np.uint8)
     whole = np.stack([red, 255 - red, red // 2], axis=-1)
-    return one(image(whole.view(np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")]))[..., 0]))
+    made = image(whole.view(np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")]))[..., 0])
+    return one(edited(made, {SLOPE: np.array([0.5, 3], "<f4").tobytes()}))
 
 
 def regions(points: np.ndarray) -> np.ndarray:

@@ -113,6 +113,11 @@ def window_and_monochrome1() -> Files:
     return _one(put(ds, PhotometricInterpretation="MONOCHROME1"))
 
 
+@trap("+", "a window in which nothing of the picture lies", Picture(GREY), unit="a.u.")
+def window_beside() -> Files:
+    return _one(projection(GREY, WindowCenter=-900, WindowWidth=100))
+
+
 @trap("+", "a radiograph for processing: its window is not applied", Picture(GREY), unit="a.u.")
 def window_for_processing() -> Files:
     ds = projection(GREY, WindowCenter=900, WindowWidth=1200, PresentationIntentType="FOR PROCESSING")
@@ -232,3 +237,8 @@ def zero_vectors() -> Files:
 @trap("+", "colours as hue, saturation and value", outcome="refused", reasons="UNDECODABLE", unused=1)
 def colours_of_hue() -> Files:
     return _one(colour(_colours(), "HSV"))
+
+
+@trap("+", "colours of a video's kind", outcome="refused", reasons="UNDECODABLE", unused=1)
+def colours_of_video() -> Files:
+    return _one(colour(_colours(), "YBR_PARTIAL_420"))

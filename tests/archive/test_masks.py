@@ -184,11 +184,10 @@ def test_rtstruct_contours_are_filled_on_their_slices(tmp_path: Path) -> None:
     assert found[8 - 1 - 1, 8 - 1 - 1, 2] == 1
 
 
-def test_rtstruct_off_its_slices_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("contour", [square(1, 3, 5.0), square(501, 503, 4.0), square(3, 60, 4.0)])
+def test_rtstruct_off_its_slices_is_refused(tmp_path: Path, contour: np.ndarray) -> None:
     slices = ct_series(tmp_path / "archive" / "ct")
-    rtstruct_of(slices, [square(1, 3, 5.0)]).save_as(
-        tmp_path / "archive" / "rt.dcm", enforce_file_format=True
-    )
+    rtstruct_of(slices, [contour]).save_as(tmp_path / "archive" / "rt.dcm", enforce_file_format=True)
     catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
     row = catalog.masks.iloc[0]
     with pytest.raises(ArchiveError, match="MASK_MISMATCH"):

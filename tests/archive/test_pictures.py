@@ -139,3 +139,14 @@ def test_npz_that_is_cut_damaged_or_a_bomb_is_refused() -> None:
         for _ in range(300):
             member.write(bytes(1 << 20))
     assert npz_refusal(stream.getvalue()) == "BOMB"
+
+
+def test_a_telephones_picture_is_a_jpeg() -> None:
+    picture = Image.fromarray(np.stack([GREY, 255 - GREY, GREY], axis=-1))
+    exif = picture.getexif()
+    exif[images.ORIENTATION_TAG] = 6
+    content = saved(picture, "MPO", save_all=True, append_images=[picture], exif=exif)
+    assert inspected(content) == (9, 12, 3)
+    scan = images.load(io.BytesIO(content))
+    assert scan.array.shape == (9, 12, 3)
+    assert {"EXIF_ROTATED", "LOSSY"} <= set(scan.flags)

@@ -175,3 +175,16 @@ def test_a_decoder_installed_later_is_no_longer_missing(
     opened.clear()
     assert not scan_archive([tmp_path / "archive"], tmp_path / "second").summary()["missing_decoders"]
     assert opened == []
+
+
+def test_a_change_that_leaves_size_and_time_alone_is_seen(tmp_path: Path, opened: list[str]) -> None:
+    archive = tmp_path / "archive"
+    mixed_archive(archive)
+    scan_archive([archive], tmp_path / "first")
+    before = (archive / "cut.nii").stat()
+    (archive / "cut.nii").write_bytes(b"\0" * before.st_size)
+    os.utime(archive / "cut.nii", ns=(before.st_atime_ns, before.st_mtime_ns))
+    (archive / "empty").chmod(0o600)
+    opened.clear()
+    scan_archive([archive], tmp_path / "second")
+    assert sorted(opened) == ["cut.nii", "empty"]

@@ -170,6 +170,24 @@ def test_a_used_output_folder_and_an_unknown_policy_are_refused(tmp_path: Path) 
         scan_archive([tmp_path / "archive"], tmp_path / "other", policy="lax")
 
 
+def test_a_catalogue_inside_its_archive_is_refused(tmp_path: Path) -> None:
+    mixed_archive(tmp_path / "archive")
+    (tmp_path / "link").symlink_to(tmp_path / "archive" / "pictures")
+    for out in (tmp_path / "archive" / "catalog", tmp_path / "link" / "catalog"):
+        with pytest.raises(UsageError, match="inside the archive"):
+            scan_archive([tmp_path / "archive"], out)
+        assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ["summary.json", "catalog.parquet", "ledger.parquet", "masks.parquet"])
+def test_a_damaged_catalogue_is_one_line(tmp_path: Path, name: str) -> None:
+    mixed_archive(tmp_path / "archive")
+    folder = scan_archive([tmp_path / "archive"], tmp_path / "catalog").folder
+    (folder / name).write_text("{")
+    with pytest.raises(UsageError, match="damaged catalogue"):
+        Catalog.open(folder)
+
+
 def test_policies_differ_in_what_they_hold_back(tmp_path: Path) -> None:
     image = bytearray(nifti_bytes())
     image[76 + 4 : 76 + 8] = np.float32(7).tobytes()  # pixdim against sform: a repaired geometry
