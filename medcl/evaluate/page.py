@@ -34,7 +34,7 @@ def render(
     """Return the page: every value escaped, figures embedded as images, nothing fetched.
 
     Args:
-        costs: arm, budget, seed, seconds, parameters; None when not recorded.
+        costs: see `write_report`; None when not recorded.
         drawn: name -> SVG of each figure.
         checklists: name -> filled checklist.
     """
@@ -133,19 +133,26 @@ def _splits(predictions: pd.DataFrame, facts: Facts) -> list[tuple[str, ...]]:
 def _costs(costs: pd.DataFrame | None) -> list[dict[str, str]]:
     if costs is None or costs.empty:
         return []
-    rows = []
-    for arm, cells in costs.groupby("arm", sort=False):
-        known = cells["parameters"].notna().any()
-        rows.append(
-            {
-                "arm": str(arm),
-                "cells": f"{len(cells)}",
-                "seconds": f"{cells['seconds'].mean():.1f}",
-                "total": f"{cells['seconds'].sum() / 60:.1f}",
-                "parameters": f"{int(cells['parameters'].max()):,}" if known else "not recorded",
-            }
-        )
-    return rows
+    return [
+        {
+            "Arm": str(arm),
+            "Cells": f"{len(cells)}",
+            "Trials a cell (most)": _recorded(cells, "trials", "max", ",.0f"),
+            "Seconds a cell (mean)": _recorded(cells, "seconds", "mean", ".1f"),
+            "Minutes in all": f"{cells['seconds'].sum() / 60:.1f}",
+            "Peak memory (MiB)": _recorded(cells, "peak_mib", "max", ",.0f"),
+            "Energy in all (Wh, estimate)": _recorded(cells, "energy_wh", "sum", ".2f"),
+            "Parameters": _recorded(cells, "parameters", "max", ",.0f"),
+        }
+        for arm, cells in costs.groupby("arm", sort=False)
+    ]
+
+
+def _recorded(cells: pd.DataFrame, name: str, over_cells: str, form: str) -> str:
+    """Return a figure over the cells of an arm, unless one of them lacks it."""
+    if name not in cells or cells[name].isna().any():
+        return "not recorded"
+    return format(cells[name].agg(over_cells), form)
 
 
 def _cells(result: Evaluation) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
@@ -17,7 +16,8 @@ from loky.process_executor import BrokenProcessPool, ProcessPoolExecutor
 from medcl.errors import UsageError, WorkFailed
 from medcl.files import read_json, write_json, write_table
 from medcl.finetune.arms import Bench, Outcome, arm_names
-from medcl.finetune.budgets import Budget, draw_labels
+from medcl.finetune.budgets import Budget, Labelled, draw_labels
+from medcl.finetune.meter import Meter
 from medcl.finetune.task import Task
 from medcl.finetune.training import Classifier
 from medcl.progress import track
@@ -60,7 +60,8 @@ def run_cells(
 
     Returns:
         The predictions of all cells (see the house's predictions table) and their costs: `arm, budget,
-        seed, seconds, parameters, trials, labels` and what was chosen on validation.
+        seed, seconds, processor_seconds, peak_mib, parameters, trials, train_labels, val_labels` and what was
+        `chosen` on validation.
 
     Raises:
         UsageError: a budget is larger than a class; raised before the first cell is computed.
@@ -122,25 +123,24 @@ def _compute(bench: Bench, method: str, folder: Path, cell: Cell) -> None:
     task, arm = bench.task, arm_names(method)[cell.arm]
     labelled = draw_labels(task, cell.budget, cell.seed)
     rows = np.concatenate([labelled.val, task.test])
-    begun = time.monotonic()
-    outcome = arm(bench, labelled, cell.seed, rows)
-    seconds = time.monotonic() - begun
-    write_json(
-        _cost(cell, outcome, labelled.train.size, labelled.val.size, seconds), folder / f"{cell.name}.json"
-    )
+    with Meter() as meter:
+        outcome = arm(bench, labelled, cell.seed, rows)
+    write_json(_cost(cell, outcome, labelled, meter), folder / f"{cell.name}.json")
     write_table(_predictions(task, cell, rows, len(labelled.val), outcome), folder / f"{cell.name}.parquet")
 
 
-def _cost(cell: Cell, outcome: Outcome, train: int, val: int, seconds: float) -> dict[str, object]:
+def _cost(cell: Cell, outcome: Outcome, labelled: Labelled, meter: Meter) -> dict[str, object]:
     return {
         "arm": cell.arm,
         "budget": cell.budget.text,
         "seed": cell.seed,
-        "seconds": round(seconds, 3),
+        "seconds": round(meter.seconds, 3),
+        "processor_seconds": round(meter.processor_seconds, 3),
+        "peak_mib": meter.peak_mib,
         "parameters": outcome.parameters or _parameters(outcome.classifier),
         "trials": outcome.trials,
-        "train_labels": train,
-        "val_labels": val,
+        "train_labels": labelled.train.size,
+        "val_labels": labelled.val.size,
         "chosen": ", ".join(f"{name}={value:.6g}" for name, value in outcome.chosen.items()),
     }
 

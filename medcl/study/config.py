@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, model_validator
 
 from medcl.config import Config
 from medcl.evaluate.metrics import METRICS
@@ -50,6 +50,8 @@ class StudyConfig(Config):
         training: given alike to all arms that train a network.
         budgets: label budgets such as `5/class`, `1%`, `all`.
         seeds: each draws labels, initial weights and the order of training anew.
+        watts_per_core: that a busy processor core is taken to draw, for the estimate of energy: the power a
+            processor is designed for over its cores, from about 4 (servers) to 12 (desktops).
         synthetic: every output says that the data are made up.
     """
 
@@ -67,6 +69,7 @@ class StudyConfig(Config):
     seeds: Distinct[int]
     primary: PrimaryConfig
     split_seed: int = 0
+    watts_per_core: PositiveFloat = 10.0
     synthetic: bool = False
 
     @model_validator(mode="after")

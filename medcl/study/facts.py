@@ -128,6 +128,8 @@ def _done(config: StudyConfig, summary: dict[str, Any]) -> list[str]:
         *_pooling(config),
         "Probabilities (but the votes of neighbours) were calibrated by one temperature, fitted on the "
         "validation scans (Guo et al. 2017), which leaves their order as it is.",
+        f"Energy is an estimate: processor seconds of an arm's cells at {config.watts_per_core:g} W a core, "
+        "without memory, cooling and pretraining. Peak memory is of the process, mapped scans included.",
         "The test set was opened once a cell.",
     ]
 

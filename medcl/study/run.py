@@ -55,7 +55,7 @@ def run_study(config: StudyConfig, out: Path, workers: int = 1) -> Evaluation:
         if not (out / "model").is_dir():
             _save_model(config, bench, budgets, out / "model")
         write_table(predictions, out / "predictions.parquet")
-        write_table(costs, out / "costs.parquet")
+        write_table(_with_energy(costs, config.watts_per_core), out / "costs.parquet")
         write_table(_groups(store), out / "groups.parquet")
         write_json(study_facts(config, out, task, budgets, summary), out / "study.json")
         return write_report(out)
@@ -150,6 +150,16 @@ def _save_model(config: StudyConfig, bench: Bench, budgets: Sequence[Budget], fo
         seed=cell.seed,
     )
     Model(outcome.classifier, used).save(folder)
+
+
+def _with_energy(costs: pd.DataFrame, watts_per_core: float) -> pd.DataFrame:
+    """Add `energy_wh`: an estimate from processor time, where cells have recorded that.
+
+    The counters of the processor (RAPL) would be better, but only root may read them (CVE-2020-8694).
+    """
+    if "processor_seconds" not in costs:
+        return costs
+    return costs.assign(energy_wh=costs["processor_seconds"] * watts_per_core / 3600)
 
 
 def _groups(store: Store) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from medcl.evaluate import Evaluation, Primary, evaluate, write_report
 from medcl.evaluate.cards import data_card, model_card
 from medcl.evaluate.checklists import CHECKLISTS, fill
 from medcl.evaluate.facts import Facts
-from medcl.evaluate.page import render
+from medcl.evaluate.page import _costs, render
 from medcl.evaluate.report import write_csv
 from medcl.evaluate.simulation import study
 from medcl.evaluate.wording import interval, number, p_value, signed
@@ -105,6 +105,16 @@ def test_writing_twice_gives_the_same_page(written: Path) -> None:
     first = (written / "report.html").read_bytes()
     write_report(written, draws=200)
     assert (written / "report.html").read_bytes() == first
+
+
+def test_costs_are_told_where_every_cell_recorded_them() -> None:
+    costs = pd.DataFrame({"arm": ["a", "a", "b"], "seconds": [60.0, 120.0, 6.0], "trials": [10, 12, 1]})
+    costs = costs.assign(peak_mib=[1500.4, 900.0, None], energy_wh=[0.5, 0.25, 0.01])
+    first, second = _costs(costs)
+    assert list(first.values()) == ["a", "2", "12", "90.0", "3.0", "1,500", "0.75", "not recorded"]
+    assert second["Peak memory (MiB)"] == "not recorded"
+    assert second["Energy in all (Wh, estimate)"] == "0.01"
+    assert _costs(None) == []
 
 
 ATTACK = "<script>alert(1)</script>"
