@@ -16,9 +16,10 @@ from matplotlib.figure import Figure
 
 import medcl
 from medcl.evaluate.drawing import BASELINE, COLOURS, MARKERS, STYLE, WIDTH, save
+from medcl.evaluate.lesions import ALLOWED
 from medcl.evaluate.page import embedded
 from medcl.evaluate.report import write_csv
-from medcl.evaluate.tissue import ALLOWED, METRICS, TissueEvaluation
+from medcl.evaluate.tissue import METRICS, TissueEvaluation
 from medcl.evaluate.wording import interval, number, p_value, signed
 from medcl.files import write_text
 

@@ -12,8 +12,9 @@ import pandas as pd
 from medcl.archive import Catalog
 from medcl.config import dump, load
 from medcl.errors import UsageError
-from medcl.evaluate.tissue import ABNORMAL, HEALTHY, OUTSIDE, TissueEvaluation, evaluate_tissue
+from medcl.evaluate.tissue import TissueEvaluation, evaluate_tissue
 from medcl.evaluate.tissue_page import write_tissue_report
+from medcl.evaluate.voxels import ABNORMAL, HEALTHY, OUTSIDE
 from medcl.files import write_json, write_table, write_text
 from medcl.progress import track
 from medcl.runs.folder import exclusive
