@@ -79,7 +79,7 @@ SHARED: dict[int, tuple[str, Parser]] = {
     0x00280120: ("padding", stored_value),
     0x00280121: ("padding_limit", stored_value),
     0x00280122: ("float_padding", single),
-    0x00280123: ("float_padding", double),
+    0x00280123: ("double_padding", double),
     0x00280301: ("burned_in", text),
     0x00281052: ("intercept", decimal),
     0x00281053: ("slope", decimal),

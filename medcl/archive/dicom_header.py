@@ -49,6 +49,7 @@ class Attributes:
     padding: bytes = b""
     padding_limit: bytes = b""
     float_padding: float | None = None
+    double_padding: float | None = None
     presentation: str = ""
     presentation_shape: str = ""
     lossy: bool = False

@@ -160,17 +160,18 @@ def stored_values(container: np.ndarray, shared: Attributes) -> tuple[np.ndarray
 def padding_mask(container: np.ndarray, values: np.ndarray, shared: Attributes) -> np.ndarray | None:
     """Return where pixels are padding by the header's padding value (and range limit)."""
     if container.dtype.kind == "f":
-        mask = container == shared.float_padding
+        mask = container == (shared.float_padding if container.itemsize == 4 else shared.double_padding)
         return mask if mask.any() else None
-    if len(shared.padding) != 2 or container.dtype.itemsize > 2:
+    if len(shared.padding) != 2 or container.itemsize > 2:
         return None
     low = int.from_bytes(shared.padding, "little", signed=shared.signed)
     high = low
     if len(shared.padding_limit) == 2:
         high = int.from_bytes(shared.padding_limit, "little", signed=shared.signed)
     low, high = min(low, high), max(low, high)
-    seen = container.view(np.dtype(f"{'i' if shared.signed else 'u'}{container.dtype.itemsize}"))
-    mask = (seen == low) | (values == low) if low == high else (values >= low) & (values <= high)
+    # Padding may use bits of the container that values do not.
+    seen = container.view(np.dtype(f"{'i' if shared.signed else 'u'}{container.itemsize}"))
+    mask = ((seen >= low) & (seen <= high)) | ((values >= low) & (values <= high))
     return mask if mask.any() else None
 
 

@@ -101,6 +101,17 @@ def padding_range() -> Files:
     return files(slices)
 
 
+@trap("12", "a range of padding values that 12 bits do not hold", flags="PAD_MASKED")
+def padding_range_above() -> Files:
+    slices = series()
+    for ds in slices:
+        values = np.frombuffer(ds.PixelData, np.uint16).copy()
+        values[:96] = np.arange(96) % 10 + 63536
+        put(ds, PixelData=values.tobytes()).add_new(0x00280120, "US", 63536)
+        ds.add_new(0x00280121, "US", 63545)
+    return files(slices)
+
+
 @trap("12", "12 signed bits in 16, the upper bits filled with an overlay", flags="OVERLAY_MASKED")
 def signed_with_overlay_bits() -> Files:
     slices = series()
