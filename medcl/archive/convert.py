@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ COLOUR = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
 
 def convert(catalog: Catalog, out: Path) -> dict[str, Any]:
     """Write `<scan>.nii.gz` and `<scan>.json` for every scan of `catalog` into the new folder `out`.
+
+    A radiograph that is presented with a window stands in `<scan>_unwindowed.nii.gz` without it, too.
 
     An interrupted call goes on where it stopped; until it ends, `out` holds a file `converting.json`.
 
@@ -48,8 +51,9 @@ def convert(catalog: Catalog, out: Path) -> dict[str, Any]:
         except ArchiveError as error:
             faults[scan] = error.code
             continue
-        with atomic(out / f"{scan}.nii.gz") as temporary:
-            temporary.write_bytes(_gzipped(nifti_image(found)))
+        _write(found, out / f"{scan}.nii.gz")
+        if found.unwindowed is not None:
+            _write(replace(found, array=found.unwindowed), out / f"{scan}_unwindowed.nii.gz")
         write_json(_facts(catalog.row(scan), found), out / f"{scan}.json")
     begun.unlink()
     written = len(catalog.scans) - len(faults)
@@ -95,9 +99,10 @@ def _is_rigid(affine: np.ndarray) -> bool:
     return bool(np.allclose(columns.T @ columns, np.eye(3), atol=1e-4))
 
 
-def _gzipped(image: nibabel.Nifti1Image) -> bytes:
-    """Return the image as bytes that depend on its content alone (no name, no time)."""
-    return gzip.compress(image.to_bytes(), compresslevel=6, mtime=0)
+def _write(scan: Scan, path: Path) -> None:
+    """Write a scan as bytes that depend on its content alone (no name, no time)."""
+    with atomic(path) as temporary:
+        temporary.write_bytes(gzip.compress(nifti_image(scan).to_bytes(), compresslevel=6, mtime=0))
 
 
 def _facts(row: dict[str, Any], scan: Scan) -> dict[str, Any]:

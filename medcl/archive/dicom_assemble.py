@@ -105,8 +105,8 @@ def _precise(frame: Frame, scale: float) -> Frame:
 def _flat(stack: Stack, reader: _Reader) -> Scan:
     """Return a picture, or the pictures of a cine one after the other."""
     shown = [_picture(piece, reader) for piece in stack.slices]
-    array = np.stack([picture for picture, _ in shown]) if stack.kind == "cine" else shown[0][0]
-    masks = [mask for _, mask in shown]
+    array = np.stack([picture for picture, *_ in shown]) if stack.kind == "cine" else shown[0][0]
+    masks = [mask for _, mask, _ in shown]
     valid = None
     if any(mask is not None for mask in masks):
         whole = array.shape[1:3] if stack.kind == "cine" else array.shape[:2]
@@ -126,43 +126,43 @@ def _flat(stack: Stack, reader: _Reader) -> Scan:
         modality=stack.modality,
         valid=valid,
         flags=stack.flags,
+        unwindowed=shown[0][2] if stack.kind == "picture" else None,
     )
 
 
-def _picture(piece: Slice, reader: _Reader) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return one picture, bright where it should be, and the mask of its padding."""
+def _picture(piece: Slice, reader: _Reader) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """Return one picture, bright where it should be, the mask of its padding, and what a window hid."""
     file, table = reader.file(piece.file)
     header, shared = piece.header, piece.header.shared
     if shared.samples > 1:
-        return _cropped(as_bytes(file.frame(piece.frame.index)[..., :3]), header), None
+        return _cropped(as_bytes(file.frame(piece.frame.index)[..., :3]), header), None, None
     measured = measure(file, replace(piece.frame, slope=None, intercept=None), None)
     if shared.photometric == "PALETTE COLOR":
-        return _cropped(from_palette(measured.values, file.found), header), None
+        return _cropped(from_palette(measured.values, file.found), header), None, None
     transform: Callable[[np.ndarray], np.ndarray] = table or (lambda values: rescaled(values, piece.frame))
     values = transform(measured.values)
-    shown = apply_voi(values, file.found, shared)
+    plain, shown = values, apply_voi(values, file.found, shared)
+    if is_inverted(header):
+        plain = _inverted(values, transform, header)
+        shown = None if shown is None else (1 << min(shared.bits_stored, 16)) - 1 - shown.astype(np.int32)
     if shown is not None:
         reader.flags.add("VOI_APPLIED")
-    if is_inverted(header):
-        values = _inverted(values, shown, transform, header)
-    elif shown is not None:
-        values = shown
+    values = plain if shown is None else shown
     mask = measured.padding
     if mask is not None and not mask.all():
         values = np.where(mask, values[~mask].min(), values)
-    return _cropped(values, header), None if mask is None else _cropped(mask, header)
+    return (
+        _cropped(values, header),
+        None if mask is None else _cropped(mask, header),
+        None if shown is None else compact(_cropped(plain, header)),
+    )
 
 
 def _inverted(
-    values: np.ndarray,
-    shown: np.ndarray | None,
-    transform: Callable[[np.ndarray], np.ndarray],
-    header: DicomHeader,
+    values: np.ndarray, transform: Callable[[np.ndarray], np.ndarray], header: DicomHeader
 ) -> np.ndarray:
     """Turn bright into dark within the range that the values can have."""
     shared = header.shared
-    if shown is not None:
-        return np.asarray((1 << min(shared.bits_stored, 16)) - 1 - shown.astype(np.int32))
     half = 1 << (shared.bits_stored - 1)
     ends = np.array([-half, half - 1] if shared.signed else [0, 2 * half - 1], dtype=np.int64)
     low, high = transform(ends)

@@ -21,6 +21,7 @@ class Scan:
         valid: boolean mask of voxels that were measured (padding and filled gaps are False), shaped like the
             spatial axes; `None` when every voxel was.
         flags: codes of `medcl.archive.flags`, sorted.
+        unwindowed: a picture with VOI_APPLIED before its window, after the modality transform; else `None`.
     """
 
     array: np.ndarray
@@ -30,6 +31,7 @@ class Scan:
     modality: str
     valid: np.ndarray | None = None
     flags: tuple[str, ...] = field(default=())
+    unwindowed: np.ndarray | None = None
 
     @property
     def is_volume(self) -> bool:

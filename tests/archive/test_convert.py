@@ -14,6 +14,8 @@ from medcl.archive import convert, read, scan_archive
 from medcl.archive.convert import nifti_image
 from medcl.archive.types import Scan
 from medcl.errors import UsageError
+from medcl.testing.phantom import encoded, put
+from medcl.testing.traps_pictures import projection
 
 
 def test_every_scan_is_written_as_it_reads(tmp_path: Path) -> None:
@@ -35,6 +37,25 @@ def test_every_scan_is_written_as_it_reads(tmp_path: Path) -> None:
             np.testing.assert_array_equal(np.asanyarray(image.dataobj)[..., 0].T, found.array)
             assert int(image.header["sform_code"]) == 0
             assert facts["spacing_mm"] is None
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_a_radiograph_is_kept_with_and_without_its_window(tmp_path: Path, photometric: str) -> None:
+    stored = np.arange(4000, dtype=np.uint16).reshape(50, 80)
+    ds = projection(stored, WindowCenter=900, WindowWidth=1200, RescaleSlope=2, RescaleIntercept=-100)
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "archive" / "a").write_bytes(encoded(put(ds, PhotometricInterpretation=photometric)))
+    catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
+    convert(catalog, tmp_path / "out")
+    (scan,) = catalog.scans["scan"]
+    shown, plain = (
+        np.asanyarray(nib.load(tmp_path / "out" / f"{scan}{kind}.nii.gz").dataobj)[..., 0].T.astype(int)
+        for kind in ("", "_unwindowed")
+    )
+    bright = 4095 - stored.astype(int) if photometric == "MONOCHROME1" else stored.astype(int)
+    np.testing.assert_array_equal(plain, 2 * bright - 100)
+    assert len(np.unique(shown)) < 700
+    assert np.corrcoef(shown.ravel(), plain.ravel())[0, 1] > 0.5
 
 
 def test_converting_twice_gives_the_same_bytes(tmp_path: Path) -> None:
