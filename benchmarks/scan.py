@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ import pydicom
 from medcl.archive import Catalog, scan_archive
 from medcl.archive.examine import Outcome, examine_all
 from medcl.archive.gather import gather
-from medcl.archive.index import Index, stamp
+from medcl.archive.index import Index
+from medcl.archive.listing import Listing
 from medcl.archive.sources import Entry, Root, check_roots, walk
 
 FOLDERS = ("dicom_mr_nih", "dicom_ct_philips", "dicom_mr_tcia")
@@ -112,17 +114,12 @@ def simulate(data: Path, rows: int) -> dict[str, float]:
     (example,) = examine_all([Entry(root, str(real), real.stat().st_size, 0)])[0]
     start = time.process_time()
     index = Index([root])
-    entries: dict[bytes, tuple[int, Entry]] = {}
-    chunk: dict[bytes, list[Outcome]] = {}
-    for number, outcome in enumerate(_simulated(example, root, rows)):
-        stamped = stamp(outcome.entry)
-        entries[stamped] = number, outcome.entry
-        chunk[stamped] = [outcome]
-        if len(chunk) == CHUNK or number == rows - 1:
-            index.add(chunk)
-            chunk = {}
+    listing = Listing(outcome.entry for outcome in _simulated(example, root, rows))
+    found = enumerate(_simulated(example, root, rows))
+    while chunk := list(islice(found, CHUNK)):
+        index.add({listing.stamp(number): [outcome] for number, outcome in chunk})
     with tempfile.TemporaryDirectory() as folder:
-        catalog = Catalog.write(Path(folder) / "catalog", gather(index.groups(entries), "default"), "default")
+        catalog = Catalog.write(Path(folder) / "catalog", gather(index.groups(listing), "default"), "default")
         written = len(catalog.scans)
     return {
         "rows": written,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medcl.archive.flags import explain, severity
@@ -61,16 +62,20 @@ class Catalog:
         locator = tables.locator()
         identity = pseudonym("catalog", _content_hash(locator))
         with atomic(_locator_path(identity)) as temporary:
-            locator.to_parquet(private_file(temporary), index=False)
+            pq.write_table(locator, private_file(temporary))
+        del locator
         with atomic(folder) as temporary:
             temporary.mkdir()
-            ledger = tables.ledger()
-            scans = tables.catalog()
-            write_table(ledger, temporary / "ledger.parquet")
-            write_table(scans, temporary / "catalog.parquet")
-            write_table(tables.masks(), temporary / "masks.parquet")
+            for name, make in (
+                ("ledger", tables.ledger),
+                ("catalog", tables.catalog),
+                ("masks", tables.masks),
+            ):
+                pq.write_table(make(), temporary / f"{name}.parquet")
             facts: dict[str, Any] = {"version": VERSION, "catalog": identity, "policy": policy}
             facts["missing_decoders"] = dict(sorted(tables.decoders.items()))
+            scans = pd.read_parquet(temporary / "catalog.parquet", columns=list(_COUNTED))
+            ledger = pd.read_parquet(temporary / "ledger.parquet", columns=["state", "reason"])
             write_json({**facts, **_summary(scans, ledger)}, temporary / "summary.json")
         return cls.open(folder)
 
@@ -228,9 +233,14 @@ def _locator_path(identity: str) -> Path:
     return private_folder("locators") / f"{identity}.parquet"
 
 
-def _content_hash(table: pd.DataFrame) -> str:
-    rows = pd.util.hash_pandas_object(table, index=False).to_numpy()
-    return hashlib.sha256(rows.tobytes()).hexdigest()
+def _content_hash(table: pa.Table) -> str:
+    whole = hashlib.sha256()
+    for batch in table.combine_chunks().to_batches(max_chunksize=65_536):
+        whole.update(batch.serialize())
+    return whole.hexdigest()
+
+
+_COUNTED = ("patient", "modality", "kind", "flags")
 
 
 def _summary(scans: pd.DataFrame, ledger: pd.DataFrame) -> dict[str, Any]:

@@ -203,5 +203,5 @@ def _patient(outcome: Outcome, part: str) -> tuple[str, bool]:
 
 def reasons(tables: Tables) -> str:
     """Return the commonest reasons for which files were not used, as `12 TRUNCATED, 3 EMPTY_FILE`."""
-    counted = Counter(reason for reason in tables.ledger()["reason"] if reason)
+    counted = Counter(reason for reason in tables.ledger()["reason"].to_pylist() if reason)
     return ", ".join(f"{count} {code}" for code, count in counted.most_common(3))

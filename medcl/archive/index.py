@@ -7,33 +7,34 @@ was interrupted goes on where it stopped.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 import shutil
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from medcl import __version__
 from medcl.archive.examine import Outcome
 from medcl.archive.findings import FIELDS, decode, encode
+from medcl.archive.listing import STAMP, Listing
 from medcl.archive.privacy import private_file, private_folder, pseudonym
 from medcl.archive.records import CATALOG, LEDGER, LOCATOR, MASKS
 from medcl.archive.sidecar import shared_name
-from medcl.archive.sources import Entry, Root
+from medcl.archive.sources import Root
 from medcl.files import atomic
 
 MEANING = 2
 """To be raised when findings of the same form come to mean something else."""
 
 BUCKETS = 64
-GROUP_FILES = 50_000
+GROUP_FILES = 20_000
 SCHEMA = pa.schema(
-    [("stamp", pa.binary(16)), ("position", pa.int32()), ("bucket", pa.uint8()), ("findings", pa.string())]
+    [("stamp", STAMP), ("position", pa.int32()), ("bucket", pa.uint8()), ("findings", pa.string())]
 )
 STALE_SHARE = 0.2
 
@@ -41,12 +42,6 @@ STALE_SHARE = 0.2
 def form() -> str:
     """Return what an index is made of; one that another version of medcl made differs, and is left alone."""
     return repr((MEANING, __version__, BUCKETS, SCHEMA, FIELDS, CATALOG, LEDGER, MASKS, LOCATOR))
-
-
-def stamp(entry: Entry) -> bytes:
-    """Return 128 bits that change when the file's path, size, rights or time of change do."""
-    facts = f"{entry.path}\0{entry.size}\0{entry.mtime_ns}\0{entry.ctime_ns}\0{entry.fault}"
-    return hashlib.blake2b(os.fsencode(facts), digest_size=16).digest()
 
 
 class Index:
@@ -65,13 +60,11 @@ class Index:
             if not _is_whole(chunk):
                 chunk.unlink()
 
-    def known(self) -> set[bytes]:
+    def known(self) -> pa.ChunkedArray:
         """Return the stamps of all files whose findings are kept."""
-        return {
-            value
-            for chunk in self._chunks()
-            for value in pq.read_table(chunk, columns=["stamp"])["stamp"].to_pylist()
-        }
+        return pa.chunked_array(
+            [part for chunk in self._chunks() for part in _column(chunk, "stamp").chunks], STAMP
+        )
 
     def add(self, findings: Mapping[bytes, Sequence[Outcome]]) -> None:
         """Write the findings of some files as one chunk, whole or not at all."""
@@ -83,40 +76,36 @@ class Index:
         columns = dict(zip(SCHEMA.names, map(list, zip(*rows, strict=True)), strict=True))
         self._write(pa.table(columns, schema=SCHEMA))
 
-    def groups(self, entries: Mapping[bytes, tuple[int, Entry]]) -> Iterator[list[Outcome]]:
-        """Yield the outcomes of `entries` in groups of bounded size; a DICOM series stands in one group.
+    def groups(self, listing: Listing) -> Iterator[list[Outcome]]:
+        """Yield the outcomes of the listed files in groups of bounded size; a series stands in one group.
 
-        Args:
-            entries: stamp to (number, entry); within a group, outcomes stand in the order of the numbers.
+        Within a group, outcomes stand in the order of the list.
         """
         sizes = [0] * BUCKETS
         for chunk in self._chunks():
-            counted = pq.read_table(chunk, columns=["bucket"])["bucket"].value_counts().to_pylist()
-            for item in counted:
+            for item in _column(chunk, "bucket").value_counts().to_pylist():
                 sizes[item["values"]] += item["counts"]
         for buckets in _together(sizes):
-            yield self._group(buckets, entries)
+            yield self._group(buckets, listing)
 
-    def _group(self, buckets: set[int], entries: Mapping[bytes, tuple[int, Entry]]) -> list[Outcome]:
-        found: dict[tuple[int, int], Outcome] = {}
-        for chunk in self._chunks():
-            table = pq.read_table(chunk, filters=[("bucket", "in", buckets)])
-            columns = (table[name].to_pylist() for name in ("stamp", "position", "findings"))
-            for stamped, position, text in zip(*columns, strict=True):
-                if stamped in entries:
-                    number, entry = entries[stamped]
-                    found[number, position] = decode(text, entry)
-        return [found[place] for place in sorted(found)]
+    def _group(self, buckets: set[int], listing: Listing) -> list[Outcome]:
+        parts = [pq.read_table(chunk, filters=[("bucket", "in", buckets)]) for chunk in self._chunks()]
+        table = pa.concat_tables(parts)
+        table = table.append_column("number", pa.array(listing.numbers(table["stamp"])))
+        table = table.filter(pc.field("number") >= 0).sort_by(
+            [("number", "ascending"), ("position", "ascending")]
+        )
+        pairs = zip(table["number"].to_pylist(), table["findings"].to_pylist(), strict=True)
+        return [decode(text, listing[number]) for number, text in pairs]
 
-    def prune(self, wanted: Iterable[bytes]) -> None:
+    def prune(self, listing: Listing) -> None:
         """Forget files that are gone, once they are more than a fifth of the index."""
-        keep = set(wanted)
-        known = self.known()
-        if len(known - keep) <= STALE_SHARE * len(known):
+        gone = listing.numbers(self.known()) < 0
+        if gone.mean() <= STALE_SHARE:
             return
         for chunk in self._chunks():
             table = pq.read_table(chunk)
-            kept = table.filter(pa.array([value in keep for value in table["stamp"].to_pylist()]))
+            kept = table.filter(pa.array(listing.numbers(table["stamp"]) >= 0))
             if kept.num_rows:
                 self._write(kept)
             chunk.unlink()
@@ -139,6 +128,10 @@ class Index:
     def _write(self, table: pa.Table) -> None:
         with atomic(self.folder / f"chunk-{secrets.token_hex(8)}.parquet") as temporary:
             pq.write_table(table, private_file(temporary), compression="zstd")
+
+
+def _column(chunk: Path, name: str) -> pa.ChunkedArray:
+    return pq.read_table(chunk, columns=[name])[name]
 
 
 def _is_whole(chunk: Path) -> bool:

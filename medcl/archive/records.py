@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 
 from medcl.archive.examine import Outcome
@@ -94,11 +93,11 @@ class Columns:
         if len(self._waiting) >= BLOCK_ROWS:
             self._pack()
 
-    def frame(self, *order: str) -> pd.DataFrame:
+    def table(self, *order: str) -> pa.Table:
         """Return all rows, sorted by the columns `order`."""
         self._pack()
         table = pa.Table.from_batches(self._blocks, self._schema)
-        return table.sort_by([(name, "ascending") for name in order]).to_pandas()
+        return table.sort_by([(name, "ascending") for name in order])
 
     def _pack(self) -> None:
         if self._waiting:
@@ -109,7 +108,7 @@ class Columns:
 
 
 class Tables:
-    """Rows as they are found; the frames are sorted, so that no order of finding shows in them."""
+    """Rows as they are found; the tables are sorted, so that no order of finding shows in them."""
 
     def __init__(self) -> None:
         self._scans = Columns(CATALOG)
@@ -154,13 +153,13 @@ class Tables:
         file = pseudonym("file", outcome.key)
         self._files.add([file, outcome.state, outcome.code, flags, scan, outcome.size])
 
-    def catalog(self) -> pd.DataFrame:
+    def catalog(self) -> pa.Table:
         """Return the catalogue, a row a scan."""
-        return self._scans.frame("scan")
+        return self._scans.table("scan")
 
-    def ledger(self) -> pd.DataFrame:
+    def ledger(self) -> pa.Table:
         """Return the ledger, a row a file."""
-        return self._files.frame("file", "state")
+        return self._files.table("file", "state")
 
     def missing_decoders(self, missing: Mapping[str, tuple[int, str]]) -> None:
         """Add transfer syntaxes that cannot be decoded here: files that need them, and what to install."""
@@ -170,14 +169,14 @@ class Tables:
 
     def volumes_by_series(self) -> dict[str, list[str]]:
         """Return the DICOM volumes of each series."""
-        scans = self.catalog()
+        scans = self.catalog().select(["scan", "series", "source", "kind"]).to_pandas()
         volumes = scans[(scans["source"] == "dicom") & (scans["kind"] == "volume")].dropna(subset=["series"])
         return {str(key): list(group) for key, group in volumes.groupby("series")["scan"]}
 
-    def masks(self) -> pd.DataFrame:
+    def masks(self) -> pa.Table:
         """Return which masks belong to which scans."""
-        return self._masks.frame("scan", "mask")
+        return self._masks.table("scan", "mask")
 
-    def locator(self) -> pd.DataFrame:
+    def locator(self) -> pa.Table:
         """Return the private table of places."""
-        return self._places.frame("scan", "order")
+        return self._places.table("scan", "order")

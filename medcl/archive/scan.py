@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from medcl.archive.cluster import examined_on_cluster
 from medcl.archive.examine import Outcome, examine_all, veiled
 from medcl.archive.flags import check_policy
 from medcl.archive.gather import gather, reasons
-from medcl.archive.index import Index, stamp
+from medcl.archive.index import Index
+from medcl.archive.listing import Listing
 from medcl.archive.privacy import hushed
 from medcl.archive.sources import Entry, check_roots, walk
 from medcl.archive.workers import examined_in_processes
@@ -55,30 +56,29 @@ def scan_archive(
     new_folder(out, "catalogue")
     if any(out.resolve().is_relative_to(root.path) for root in roots):
         raise UsageError(f"{out}: inside the archive, whose next scan would read it; name a folder outside")
-    entries = {stamp(entry): (number, entry) for number, entry in enumerate(walk(roots))}
+    listing = Listing(walk(roots))
     named = ", ".join(str(archive) for archive in archives)
-    if not entries:
+    if not len(listing):
         raise UsageError(f"{named}: no files; name the folder that holds the scans")
     index = Index(roots)
-    fingerprint = _fingerprint(entries, policy)
+    fingerprint = _fingerprint(listing, policy)
     if (earlier := _earlier(index, fingerprint, out)) is not None:
         return earlier
-    _examine_new(index, entries, workers, scheduler)
+    _examine_new(index, listing, workers, scheduler)
     with hushed():  # where files may be copies, their pixels are compared
-        tables = gather(index.groups(entries), policy)
+        tables = gather(index.groups(listing), policy)
     if not tables.scan_count:
-        raise UsageError(f"{named}: no readable image in {len(entries)} files ({reasons(tables)})")
+        raise UsageError(f"{named}: no readable image in {len(listing)} files ({reasons(tables)})")
     catalog = Catalog.write(out, tables, policy)
     index.keep_result(fingerprint, out)
-    index.prune(entries)
+    index.prune(listing)
     return catalog
 
 
-def _fingerprint(entries: Mapping[bytes, object], policy: str) -> str:
+def _fingerprint(listing: Listing, policy: str) -> str:
     """Return a hash of all files, the policy and the decoders: when it is the same, so is the catalogue."""
     whole = hashlib.blake2b(f"{policy}\0{dicom.installed()}".encode(), digest_size=16)
-    for stamped in entries:
-        whole.update(stamped)
+    whole.update(listing.stamps.buffers()[1])
     return whole.hexdigest()
 
 
@@ -92,17 +92,16 @@ def _earlier(index: Index, fingerprint: str, out: Path) -> Catalog | None:
     return Catalog.open(out)
 
 
-def _examine_new(
-    index: Index, entries: Mapping[bytes, tuple[int, Entry]], workers: int, scheduler: str | None
-) -> None:
+def _examine_new(index: Index, listing: Listing, workers: int, scheduler: str | None) -> None:
     """Examine the files that the index does not know, and add what was found as the work goes on."""
-    known = index.known()
-    new = {stamped: entry for stamped, (_, entry) in entries.items() if stamped not in known}
-    batches = _batches(list(new.values()))
+    new = listing.unknown(index.known())
+    batches = _batches(listing[number] for number in new)
     found = examined_on_cluster(batches, scheduler) if scheduler else _examined(batches, workers, len(new))
     pairs = zip(new, track(found, "scan", total=len(new), unit="file"), strict=True)
     while chunk := list(islice(pairs, CHUNK)):
-        index.add({stamped: [veiled(outcome) for outcome in outcomes] for stamped, outcomes in chunk})
+        index.add(
+            {listing.stamp(number): [veiled(outcome) for outcome in outcomes] for number, outcomes in chunk}
+        )
 
 
 def _examined(batches: Iterator[list[Entry]], workers: int, files: int) -> Iterator[list[Outcome]]:
@@ -114,7 +113,7 @@ def _examined(batches: Iterator[list[Entry]], workers: int, files: int) -> Itera
         yield from examine_all(batch)
 
 
-def _batches(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
+def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
     remaining = iter(entries)
     while batch := list(islice(remaining, BATCH)):
         yield batch

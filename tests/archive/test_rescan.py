@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from archive_samples import mixed_archive, nifti_bytes
 
 from medcl.archive import Catalog, scan, scan_archive
+from medcl.archive.index import Index
+from medcl.archive.listing import STAMP, Listing
+from medcl.archive.sources import Entry, Root, check_roots, walk
 from medcl.testing.traps import dicom_traps
 
 
@@ -109,9 +114,6 @@ def test_findings_of_deleted_files_are_forgotten(tmp_path: Path, private_home: P
     scan_archive([archive], tmp_path / "first")
     shutil.rmtree(archive / "pictures")
     scan_archive([archive], tmp_path / "second")
-    from medcl.archive.index import Index
-    from medcl.archive.sources import check_roots, walk
-
     index = Index(check_roots([archive]))
     assert len(index.known()) == len(list(walk(check_roots([archive]))))
 
@@ -188,3 +190,18 @@ def test_a_change_that_leaves_size_and_time_alone_is_seen(tmp_path: Path, opened
     opened.clear()
     scan_archive([archive], tmp_path / "second")
     assert sorted(opened) == ["cut.nii", "empty"]
+
+
+def test_a_listing_gives_back_what_the_walk_found() -> None:
+    roots = [Root("/a", "a"), Root("/b", "b")]
+    names = [os.fsdecode(b"\xff.dcm"), "\u00e9.nii", "plain"]
+    entries = [
+        Entry(root, f"{root.path}/{name}", 2**40 + n, n, "SYMLINK" * (n % 2), 2**62)
+        for n, (root, name) in enumerate(product(roots, names))
+    ]
+    listing = Listing(entries)
+    assert [listing[number] for number in range(len(listing))] == entries
+    stamps = [listing.stamp(number) for number in (4, 1)]
+    assert listing.numbers(pa.chunked_array([stamps, [bytes(16)]], STAMP)).tolist() == [4, 1, -1]
+    assert listing.unknown(pa.chunked_array([stamps], STAMP)).tolist() == [0, 2, 3, 5]
+    assert listing.unknown(pa.chunked_array([], STAMP)).tolist() == list(range(6))
