@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from functools import lru_cache
+from struct import unpack_from
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,10 @@ J2K = ("pylibjpeg", "pillow")
 JPEG_LS = ("pyjpegls",)
 JPEG = ("pillow",)
 LOSSLESS_JPEG = ("gdcm",)
+JPEG_START, J2K_START = b"\xff\xd8", b"\xff\x4f\xff\x51"
+JPEG_FRAMES = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
+"""Markers that begin a frame of JPEG (ITU-T T.81, table B.1) or JPEG-LS (T.87)."""
+
 EXTENDED_JPEG = "1.2.840.10008.1.2.4.51"
 PLUGINS: dict[str, tuple[str, ...]] = {
     "1.2.840.10008.1.2.5": ("pydicom",),
@@ -103,9 +108,23 @@ def sign_differs(syntax: str, content: bytes, shared: Attributes) -> bool:
         return False
     from pydicom.pixels.utils import get_j2k_parameters
 
-    start = content.find(b"\xff\x4f\xff\x51")
+    start = content.find(J2K_START)
     signed = get_j2k_parameters(content[start : start + 128]).get("is_signed") if start >= 0 else None
     return signed is not None and signed != shared.signed
+
+
+def picture_size(stream: bytes) -> tuple[int, int] | None:
+    """Return (rows, columns) that a JPEG, JPEG-LS or JPEG 2000 stream states; None where it states none."""
+    if (start := stream[:256].find(J2K_START)) >= 0 and len(stream) >= start + 24:
+        right, bottom, left, top = unpack_from(">4I", stream, start + 8)
+        return bottom - top, right - left
+    at = 2
+    while stream[:2] == JPEG_START and at + 9 <= len(stream) and stream[at] == 0xFF:
+        if stream[at + 1] in JPEG_FRAMES:
+            rows, columns = unpack_from(">HH", stream, at + 5)
+            return (rows, columns) if rows else None
+        at += 1 if stream[at + 1] == 0xFF else 2 + unpack_from(">H", stream, at + 2)[0]
+    return None
 
 
 def decode(syntax: str, frame: bytes, options: dict[str, Any]) -> np.ndarray:
@@ -119,7 +138,8 @@ def decode(syntax: str, frame: bytes, options: dict[str, Any]) -> np.ndarray:
         the stored values, colour already as RGB where the stream is YCbCr.
 
     Raises:
-        Rejected: DECODER_MISSING or UNDECODABLE.
+        Rejected: DECODER_MISSING, UNDECODABLE, or BAD_HEADER where the stream holds a picture of another size,
+            which some decoders would press into this one's.
     """
     from pydicom.encaps import encapsulate
     from pydicom.pixels import get_decoder
@@ -127,6 +147,8 @@ def decode(syntax: str, frame: bytes, options: dict[str, Any]) -> np.ndarray:
     plugins = decoders(syntax, options["bits_stored"])
     if not plugins:
         raise quarantined("DECODER_MISSING" if syntax in PLUGINS else "UNDECODABLE")
+    if picture_size(frame) not in (None, (options["rows"], options["columns"])):
+        raise quarantined("BAD_HEADER")
     value = encapsulate([frame], has_bot=False)
     one = {**options, "number_of_frames": 1}
     for plugin in plugins:

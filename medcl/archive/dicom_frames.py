@@ -71,6 +71,9 @@ def _frame(number: int, groups: _Groups, shared: Attributes) -> Frame:
         thickness=thickness if thickness and thickness > 0 else shared.thickness,
         slope=(_number(value) or None) if value is not None else shared.slope,
         intercept=_number(offset) if offset is not None else shared.intercept,
+        rescale_type=str(
+            groups.get("PixelValueTransformationSequence", "RescaleType") or shared.rescale_type
+        ),
         keys=_keys(groups, shared),
         dimensions=_dimensions(groups.get("FrameContentSequence", "DimensionIndexValues")),
     )

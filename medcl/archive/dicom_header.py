@@ -87,6 +87,7 @@ class Frame:
         spacing: mm between rows, between columns.
         thickness: mm, as stated.
         slope, intercept: None when not stated.
+        rescale_type: unit of what they give, such as `HU`; empty when not stated.
         keys: values of `SPLIT_KEYS`.
         dimensions: DimensionIndexValues of an enhanced object, by which its frames are ordered.
     """
@@ -99,6 +100,7 @@ class Frame:
     slope: float | None
     intercept: float | None
     keys: tuple[Any, ...]
+    rescale_type: str = ""
     dimensions: tuple[int, ...] = ()
 
 
@@ -177,5 +179,6 @@ def plain_frame(shared: Attributes, position: Vector | None) -> Frame:
         thickness=shared.thickness,
         slope=shared.slope,
         intercept=shared.intercept,
+        rescale_type=shared.rescale_type,
         keys=(*(getattr(shared, name) for name in SPLIT_KEYS[:-1]), shared.image_type[2:]),
     )

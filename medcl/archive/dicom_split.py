@@ -79,7 +79,7 @@ def is_calibrated(piece: Slice) -> bool:
 def volume_unit(piece: Slice) -> str:
     """Return the unit of a slice's measured values: `HU`, `SUV`, `Bq/ml` or `a.u.`."""
     header = piece.header
-    modality, kind = header.shared.modality, header.shared.rescale_type.upper()
+    modality, kind = header.shared.modality, piece.frame.rescale_type.upper()
     if modality == "CT" and is_calibrated(piece):
         return "HU" if kind in ("", "HU", "US") and "LOCALIZER" not in header.shared.image_type else "a.u."
     if modality != "PT":

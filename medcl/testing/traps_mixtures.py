@@ -128,6 +128,13 @@ def enhanced_phases() -> Files:
     return {"one": encoded(ds)}
 
 
+@trap("16", "an enhanced CT whose values are of another kind than HU", unit="a.u.")
+def enhanced_spectral() -> Files:
+    ds = multiframe(np.arange(24))
+    ds.SharedFunctionalGroupsSequence[0].PixelValueTransformationSequence[0].RescaleType = "HU_MOD"
+    return {"one": encoded(ds)}
+
+
 def _parts(size: int, **tags: Any) -> Files:
     """Return an enhanced CT in files of `size` frames each."""
     whole = multiframe(np.arange(24))
