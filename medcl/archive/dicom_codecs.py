@@ -138,8 +138,8 @@ def decode(syntax: str, frame: bytes, options: dict[str, Any]) -> np.ndarray:
         the stored values, colour already as RGB where the stream is YCbCr.
 
     Raises:
-        Rejected: DECODER_MISSING, UNDECODABLE, or BAD_HEADER where the stream holds a picture of another size,
-            which some decoders would press into this one's.
+        Rejected: DECODER_MISSING, UNDECODABLE, or BAD_HEADER where the stream holds a picture of another
+            size, which some decoders would press into this one's.
     """
     from pydicom.encaps import encapsulate
     from pydicom.pixels import get_decoder
