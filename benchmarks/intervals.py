@@ -1,6 +1,6 @@
 """Prove the statistics by simulation: coverage of intervals, type-I error of tests, null studies.
 
-    python benchmarks/coverage.py --runs 1000
+    python benchmarks/intervals.py --runs 1000
 
 Every run draws a study of two arms with a known truth (`medcl.evaluate.simulation`).
 """
