@@ -209,7 +209,12 @@ class Catalog:
                 write_table(ledger, self.folder / "ledger.parquet")
 
     def explain(self, scan: str) -> str:
-        """Return, for a person, what was found and repaired in a scan, and what became of its files."""
+        """Return, for a person, what was found and repaired in a scan, and what became of its files.
+
+        The scan is read for it, as much shows in its pixels only.
+        """
+        from medcl.archive.read import read
+
         row = self.row(scan)
         lines = [f"{scan}: {row['modality']} {row['kind']}, {row['shape']}, from {row['n_files']} file(s)"]
         spacing = row["spacing_mm"]
@@ -219,8 +224,12 @@ class Catalog:
         else:
             lines.append(f"  spacing unknown, values in {row['unit']}")
         flags = [flag for flag in row["flags"].split(";") if flag]
+        try:
+            flags = list(read(self, scan).flags)
+        except UsageError as error:
+            lines.append(f"  cannot be read: {error}")
         lines += [f"  {flag} ({severity(flag).value}): {explain(flag)}" for flag in flags]
-        files = {place["file"] for place in self.places.get(scan, [])}
+        files = {place["file"] for place in self.places.get(scan, [])} if self.is_located() else set()
         ledger = self.ledger
         own = ledger[ledger["file"].isin(files) | (ledger["scan"] == scan)]
         for (state, reason), count in own.groupby(["state", "reason"]).size().items():

@@ -215,6 +215,20 @@ def test_a_fault_found_late_moves_the_file_in_the_ledger(tmp_path: Path) -> None
     assert (summary["files"], summary["used"], summary["quarantined"]) == (2, 1, 1)
 
 
+def test_an_explanation_tells_what_shows_in_the_pixels_only(tmp_path: Path, private_home: Path) -> None:
+    values = np.ones((6, 5, 8), np.float32)
+    values[0, 0, 0] = np.nan
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "archive" / "nan.nii").write_bytes(nib.Nifti1Image(values, np.eye(4)).to_bytes())
+    catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
+    (scan,) = catalog.scans["scan"]
+    assert "NONFINITE (repair)" in catalog.explain(scan)
+    (tmp_path / "archive" / "nan.nii").unlink()
+    assert "cannot be read" in Catalog.open(catalog.folder).explain(scan)
+    (private_home / "locators" / f"{catalog.identity}.parquet").unlink()
+    assert "locator is not on this machine" in Catalog.open(catalog.folder).explain(scan)
+
+
 def test_a_fault_in_one_picture_of_many_leaves_the_file_in_use(tmp_path: Path) -> None:
     images = np.ones((3, 4, 4), np.float32)
     images[1] = np.nan
