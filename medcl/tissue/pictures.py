@@ -36,17 +36,12 @@ def draw_patient(place: Workplace, result: TissueEvaluation, fold: Fold) -> Path
     config, plane = place.config, _Plane.most_masked(place, row)
     columns, rows = len(config.arms) + 1, len(config.budgets)
     with mpl.rc_context({"font.size": 7.5}):
-        figure = Figure(figsize=(1.75 * columns, 1.95 * rows + 0.3), layout="constrained", facecolor="white")
+        figure = Figure(figsize=(1.75 * columns, 1.95 * rows), layout="constrained", facecolor="white")
         grid = figure.subplots(rows, columns, squeeze=False)
         _draw_scan(grid[:, 0], plane)
         for line, budget in zip(grid, config.budgets, strict=True):
             for axes, arm in zip(line[1:], config.arms, strict=True):
                 _draw_map(axes, plane, place, result, (arm, budget, fold.test), row)
-        figure.suptitle(
-            "Probability of abnormal tissue (dark red to yellow); green: mask; blue: called at the threshold "
-            "of the validation patient",
-            fontsize=8,
-        )
         path = place.out / "pictures" / f"{fold.test}.png"
         with atomic(path) as temporary:
             figure.savefig(temporary, format="png", dpi=110)
@@ -85,13 +80,12 @@ class _Plane:
 
 
 def _draw_scan(column: np.ndarray, plane: _Plane) -> None:
-    """Draw the scan, then the same with its mask, then nothing more."""
+    """Draw the scan, then the same with its mask (both in one where there is no room), then nothing more."""
     for axes in column:
         axes.axis("off")
     for axes, title in zip(column, (f"scan, slice {plane.number}", "mask"), strict=False):
         _backdrop(axes, plane, title)
-    if len(column) > 1:
-        column[1].contourf(plane.mask, levels=[0.5, 1.5], colors=[MASK], alpha=0.45)
+    column[min(1, len(column) - 1)].contourf(plane.mask, levels=[0.5, 1.5], colors=[MASK], alpha=0.45)
 
 
 def _draw_map(
