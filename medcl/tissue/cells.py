@@ -13,13 +13,12 @@ import numpy as np
 from medcl.files import atomic, read_json, write_json
 from medcl.finetune import Images
 from medcl.finetune.arms import Bench, Outcome, arm_names
-from medcl.pretrain import PretrainConfig, ViewsConfig, load_encoder, pretrain
+from medcl.pretrain import PretrainConfig, load_encoder, pretrain
 from medcl.store import Store
 from medcl.tissue.config import TissueConfig
 from medcl.tissue.files import save_map
 from medcl.tissue.folds import Fold, fold_store, task_of
 from medcl.tissue.maps import DenseViews
-from medcl.views import load_policy
 
 
 @dataclass(frozen=True)
@@ -44,9 +43,8 @@ class Workplace:
     @property
     def images(self) -> Images:
         """How patches are shown."""
-        views = self.config.views
-        policy = load_policy(views.policy, views.variant)
-        return Images(policy, views.size_px, 1, self.config.pretrain.encoder.spatial_dims)
+        views = self.config.views.model_copy(update={"slices": 1})
+        return Images.of(views, self.config.pretrain.encoder)
 
     def rows_of(self, patient: str) -> list[int]:
         """Return the rows of a patient's scans."""
@@ -76,15 +74,13 @@ def run_fold(place: Workplace, fold: Fold) -> Iterator[dict[str, Any]]:
 
 
 def _pretrained(place: Workplace, fold: Fold) -> None:
-    run, views = place.folder(fold) / "pretrain", place.config.views
+    run, config = place.folder(fold) / "pretrain", place.config
     if (run / "summary.json").is_file():
         return
     store = fold_store(
         place.unlabelled, place.unlabelled.scans["owner"], fold, place.folder(fold) / "patches"
     )
-    told = PretrainConfig(
-        store=store, views=ViewsConfig(**views.model_dump()), **place.config.pretrain.model_dump()
-    )
+    told = PretrainConfig(store=store, views=config.views, **config.pretrain.model_dump())
     pretrain(told, run, resume=(run / "config.yaml").is_file())
 
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_va
 from medcl.config import Config
 from medcl.finetune import TrainingConfig
 from medcl.finetune.arms import ARMS, arm_names
-from medcl.pretrain import PretrainSettings
+from medcl.pretrain import PretrainSettings, ViewsConfig
 
 MAPPED = tuple(ARMS[name] for name in ("probe", "finetune", "supervised", "random-probe"))
 """The arms that end in a network, which can be moved over a scan."""
@@ -43,14 +43,6 @@ class PatchConfig(Config):
         return self
 
 
-class PatchViews(Config):
-    """How a patch is shown: see `medcl.pretrain.ViewsConfig`."""
-
-    policy: str
-    variant: str | None = None
-    size_px: PositiveInt
-
-
 class TissuePrimary(Config):
     """The comparison that is stated before the run; everything else in the report is exploratory."""
 
@@ -72,6 +64,7 @@ class TissueConfig(Config):
     Attributes:
         store: folder that `medcl prepare` wrote, with masks.
         catalog: where it came from; then maps of DICOM scans are written as DICOM segmentations too.
+        views: how a patch is shown; it is one slice or one cube, whatever `slices` says.
         budgets: how many patients have a mask to learn from; one more validates.
         seed: of patches, the order of patients, weights and training.
     """
@@ -81,7 +74,7 @@ class TissueConfig(Config):
     store: Path
     catalog: Path | None = None
     patches: PatchConfig
-    views: PatchViews
+    views: ViewsConfig
     pretrain: PretrainSettings
     training: TrainingConfig = TrainingConfig()
     arms: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -91,6 +84,8 @@ class TissueConfig(Config):
 
     @model_validator(mode="after")
     def _known(self) -> TissueConfig:
+        if self.pretrain.encoder.in_channels != 1:
+            raise ValueError("pretrain.encoder.in_channels must be 1: patches are grey")
         known = [name for name, arm in arm_names(self.pretrain.method.name).items() if arm in MAPPED]
         for arm in self.arms:
             if arm not in known:

@@ -161,6 +161,7 @@ def test_settings_that_contradict_each_other_are_refused(tmp_path) -> None:
         ({"patches": {"edge_mm": 9, "stride_mm": 6, "healthy": 0.6}}, "must lie below abnormal"),
         ({"arms": ["classical", "supervised"]}, "arm 'classical' makes no map"),
         ({"budgets": [2, 1]}, "in rising order"),
+        ({"pretrain": {"encoder": {"in_channels": 3}, "epochs": 1}}, "patches are grey"),
         ({"primary": {"arm": "simclr-probe", "budget": 3}}, "budget 3 is not among"),
     ):
         with pytest.raises(ValueError, match=told):
