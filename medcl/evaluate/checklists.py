@@ -47,7 +47,7 @@ def told_by_the_run(facts: Facts, result: Evaluation) -> dict[str, object]:
     return {
         "facts": facts,
         "answer": result.answer,
-        "warnings": result.warnings,
+        "warnings": [*result.warnings, *facts.warnings],
         "caveats": result.caveats,
         "primary": primary,
         "stated": result.stated,

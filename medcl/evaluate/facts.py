@@ -40,6 +40,7 @@ class Facts(BaseModel):
         labels: budget -> labelled training scans of both classes.
         counts: split ("train", "val", "test") -> its size.
         arms: arm -> what it is, in a few words.
+        warnings: what puts the results in doubt; shown with the answer.
         notes: what the reader must know of the data, such as duplicates that were removed.
         done, not_done: lines for the report's lists.
         prevalence: share of positives (0..1) where the model would be used.
@@ -59,6 +60,7 @@ class Facts(BaseModel):
     counts: dict[str, SplitCount] = {}
     labels: dict[str, int] = {}
     arms: dict[str, str] = {}
+    warnings: list[str] = []
     notes: list[str] = []
     done: list[str] = []
     not_done: list[str] = []

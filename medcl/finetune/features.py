@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -42,6 +42,10 @@ class Images:
         """Return what a study's encoder is shown."""
         policy = load_policy(views.policy, views.variant)
         return cls(policy, views.size_px, views.slices, encoder.spatial_dims, encoder.in_channels)
+
+    def plain(self) -> Images:
+        """Return the same for what is made of single slices, whatever the encoder takes."""
+        return replace(self, dims=2, channels=None)
 
     @property
     def of_volumes(self) -> bool:

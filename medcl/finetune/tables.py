@@ -7,7 +7,6 @@ labels it does not need.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -58,8 +57,8 @@ def size_and_mean(store: Store, images: Images) -> np.ndarray:
 
 
 def _over_slices(store: Store, images: Images, describe: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    rows, plain = [], replace(images, dims=2, channels=None)
-    for batch in whole_views(store, range(len(store)), plain):
+    rows = []
+    for batch in whole_views(store, range(len(store)), images.plain()):
         for scan in batch.data.mean(dim=2).numpy():
             each = np.stack([describe(view) for view in scan])
             rows.append(np.concatenate([each.mean(axis=0), each.max(axis=0)]))

@@ -6,15 +6,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from medcl.finetune import Budget, Task, draw_labels
+from medcl.finetune.leakage import BITS_APART, COSINE
 from medcl.runs.folder import environment, hash_file
 from medcl.study.config import StudyConfig
 
 
 def study_facts(
-    config: StudyConfig, out: Path, task: Task, budgets: Sequence[Budget], summary: dict[str, Any]
+    config: StudyConfig,
+    out: Path,
+    task: Task,
+    budgets: Sequence[Budget],
+    summary: dict[str, Any],
+    copies: pd.DataFrame,
 ) -> dict[str, Any]:
-    """Collect what the report must say of the study."""
+    """Collect what the report must say of the study; `copies` is what `near_duplicates` found."""
     primary = config.primary
     labels = {budget.text: len(draw_labels(task, budget, config.seeds[0]).train) for budget in budgets}
     return {
@@ -28,12 +36,12 @@ def study_facts(
         "counts": {split: _count(task, split) for split in ("train", "val", "test")},
         "labels": labels,
         "arms": _describe_arms(config),
-        "notes": _notes(task),
-        "done": _done(config, summary),
+        "warnings": _leaks(copies, task),
+        "notes": [*_notes(task), *_pairs(copies)],
+        "done": [*_done(config, summary), _searched(copies)],
         "not_done": [
             "No reader study: no radiologist has looked at these cases in this study.",
             "No external test: training and test scans come from one archive.",
-            "No search for near-duplicates: only exact copies were looked for.",
         ],
         "protocol": {
             "primary": primary.arm,
@@ -104,6 +112,38 @@ def _notes(task: Task) -> list[str]:
             "claim about patients, and scans of one patient may stand on both sides of a split."
         )
     return notes
+
+
+LISTED = 20
+"""Pairs of near-duplicates that the report names; the others stand in the table."""
+
+
+def _searched(copies: pd.DataFrame) -> str:
+    return (
+        "Near-duplicates of test scans were searched for among training and validation scans, by features of "
+        f"the pretrained encoder (cosine at least {COSINE:g}) and a perceptual hash (at most "
+        f"{BITS_APART:.0%} of bits apart): {len(copies)} pairs."
+    )
+
+
+def _leaks(copies: pd.DataFrame, task: Task) -> list[str]:
+    """Warn of near-duplicates: they are left where they are, and whoever reads the results must know."""
+    if copies.empty:
+        return []
+    return [
+        f"{copies['scan'].nunique()} of {len(task.store.rows('test'))} test scans look like a training or "
+        "validation scan and may be the same patient's; they were kept, and results may be too good."
+    ]
+
+
+def _pairs(copies: pd.DataFrame) -> list[str]:
+    if copies.empty:
+        return []
+    pairs = copies[["scan", "other", "other_split", "cosine"]].head(LISTED)
+    told = [f"{scan} and {other} ({split}, {cosine:.3f})" for scan, other, split, cosine in pairs.to_numpy()]
+    more = len(copies) - len(told)
+    rest = f"; {more} more in near_duplicates.parquet" if more else ""
+    return [f"Near-duplicates, nearest first, with cosine of their features: {', '.join(told)}{rest}."]
 
 
 def _done(config: StudyConfig, summary: dict[str, Any]) -> list[str]:

@@ -18,6 +18,7 @@ from medcl.files import read_json, write_json, write_table, write_text
 from medcl.finetune import Budget, Images, draw_labels, make_task
 from medcl.finetune.arms import Bench, arm_names
 from medcl.finetune.cells import Cell, plan_cells, run_cells
+from medcl.finetune.leakage import near_duplicates
 from medcl.finetune.model import Model, ModelConfig
 from medcl.pretrain import PretrainConfig, load_encoder, pretrain
 from medcl.runs.folder import exclusive, hash_file
@@ -51,13 +52,14 @@ def run_study(config: StudyConfig, out: Path, workers: int = 1) -> Evaluation:
         )
         method = config.pretrain.method.name
         cells = plan_cells(config.arms, budgets, config.seeds, method)
+        copies = _near_duplicates(bench, out / "near_duplicates.parquet")
         predictions, costs = run_cells(bench, cells, out / "cells", method, workers)
         if not (out / "model").is_dir():
             _save_model(config, bench, budgets, out / "model")
         write_table(predictions, out / "predictions.parquet")
         write_table(_with_energy(costs, config.watts_per_core), out / "costs.parquet")
         write_table(_groups(store), out / "groups.parquet")
-        write_json(study_facts(config, out, task, budgets, summary), out / "study.json")
+        write_json(study_facts(config, out, task, budgets, summary, copies), out / "study.json")
         return write_report(out)
 
 
@@ -123,6 +125,13 @@ def _pretrain(config: StudyConfig, out: Path) -> dict[str, Any]:
     settings = config.pretrain.model_dump()
     told = PretrainConfig(store=out / "store", views=config.views, **settings)
     return pretrain(told, run, resume=(run / "config.yaml").is_file())
+
+
+def _near_duplicates(bench: Bench, path: Path) -> pd.DataFrame:
+    """Search once; the table stays beside the predictions."""
+    if not path.is_file():
+        write_table(near_duplicates(bench.task.store, bench.images, bench.features()), path)
+    return pd.read_parquet(path)
 
 
 def _save_model(config: StudyConfig, bench: Bench, budgets: Sequence[Budget], folder: Path) -> None:
