@@ -18,6 +18,11 @@ from medcl.archive.found import is_bomb
 
 MAX_MEMBER_BYTES = 1 << 30
 MAX_TOTAL_RATIO = 1000
+MAX_HEADER_BYTES = 1 << 20
+EXTENDED = frozenset(
+    {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE}
+    | {tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
+)
 
 
 @dataclass(frozen=True)
@@ -120,8 +125,20 @@ def _zip_reader(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[],
     return read
 
 
+class _Header(tarfile.TarInfo):
+    """A tar header; long names and extensions of absurd size, which tarfile reads whole, are refused."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:  # made to be overridden
+        if self.type in EXTENDED and self.size > MAX_HEADER_BYTES:
+            raise quarantined("BOMB")
+        proceed: Callable[[tarfile.TarFile], tarfile.TarInfo] = super()._proc_member  # type: ignore[misc]
+        return proceed(archive)
+
+
 def _tar(stream: BinaryIO, kind: str, size: int) -> Iterator[Member]:
-    archive = tarfile.open(fileobj=stream, mode="r:gz" if kind == "gzip-tar" else "r:")  # noqa: SIM115
+    archive = tarfile.open(  # noqa: SIM115
+        fileobj=stream, mode="r:gz" if kind == "gzip-tar" else "r:", tarinfo=_Header
+    )
     number = 0
     while (info := archive.next()) is not None:
         archive.members = []  # type: ignore[attr-defined]  # a million members would be kept

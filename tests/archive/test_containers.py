@@ -117,6 +117,14 @@ def test_a_tar_bomb_stops_at_its_directory(tmp_path: Path) -> None:
     assert reasons(catalog) == {"BOMB": 2}
 
 
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_tar_header_of_absurd_size_is_not_read(tmp_path: Path, kind: bytes) -> None:
+    header = tarfile.TarInfo("x")
+    header.type, header.size = kind, 2 << 20
+    bomb = gzip.compress(header.tobuf(tarfile.USTAR_FORMAT) + bytes(header.size), compresslevel=1)
+    assert reasons(scan_bytes(tmp_path, bomb=bomb, good=picture_bytes())) == {"BOMB": 1}
+
+
 def test_links_and_devices_in_a_tar_are_never_followed(tmp_path: Path) -> None:
     secret = tmp_path / "secret.nii"
     secret.write_bytes(nifti_bytes())
