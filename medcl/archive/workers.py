@@ -15,6 +15,8 @@ from medcl.archive.sources import Entry
 
 WINDOW = 4
 """Batches a process that are under way at once."""
+IDLE_S = 60
+"""After which a process without work ends, so that none outlives a parent that was killed."""
 
 
 def examined_in_processes(batches: Iterable[list[Entry]], workers: int) -> Iterator[list[Outcome]]:
@@ -61,7 +63,7 @@ def _alone(batch: list[Entry]) -> list[list[Outcome]]:
 
 @contextmanager
 def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    pool = ProcessPoolExecutor(workers)
+    pool = ProcessPoolExecutor(workers, timeout=IDLE_S)
     try:
         yield pool
     finally:

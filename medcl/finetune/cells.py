@@ -23,6 +23,10 @@ from medcl.finetune.training import Classifier
 from medcl.progress import track
 
 
+IDLE_S = 60
+"""After which a process without work ends, so that none outlives a parent that was killed."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """One arm at one budget with one seed."""
@@ -93,7 +97,9 @@ def _in_processes(
 ) -> Iterator[None]:
     """Compute cells side by side; those that are finished stay, whatever becomes of the others."""
     threads = max(1, torch.get_num_threads() // workers)
-    pool = ProcessPoolExecutor(workers, initializer=_enter, initargs=(bench, method, folder, threads))
+    pool = ProcessPoolExecutor(
+        workers, timeout=IDLE_S, initializer=_enter, initargs=(bench, method, folder, threads)
+    )
     try:
         for future in as_completed([pool.submit(_compute_here, cell) for cell in cells]):
             yield future.result()
