@@ -66,7 +66,7 @@ def run_fold(place: Workplace, fold: Fold) -> Iterator[dict[str, Any]]:
     missing = [cell for cell in cells if not cell[2].is_dir()]
     if missing:
         _pretrained(place, fold)
-        views = _dense_views(place, fold)
+    views = _dense_views(place, fold) if missing else {}
     for arm, budget, target in cells:
         if not target.is_dir():
             _compute(place, fold, arm, budget, views, target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def fold_store(store: Store, patients: pd.Series, fold: Fold, folder: Path) -> P
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("arrays", "scans.parquet", "store.json"):
         if not (folder / name).exists():
-            (folder / name).symlink_to((store.folder / name).resolve())
+            (folder / name).symlink_to(os.path.relpath(store.folder / name, folder))
     splits = store.scans[["scan", "patient", "label"]].assign(split=fold.part(patients).to_numpy())
     write_table(splits, folder / "splits.parquet")
     return folder

@@ -55,6 +55,7 @@ class _Plane:
         frames = read_frames(place.store, [row])
         self.number, self.axis = number, int(frames.slice_axis[0])
         self.axes, self.sign = frames.axes[0], frames.sign[0]
+        self.letters = LETTERS[self.axis] if frames.sided[0] else ("",) * 4
         height, width = np.diag(frames.grid[0])
         self.aspect = float(height / width)
         tissue = self._shown(foreground(place.store, row))
@@ -117,5 +118,5 @@ def _backdrop(axes: Axes, plane: _Plane, title: str) -> None:
     axes.axis("off")
     places = ((0.02, 0.5), (0.98, 0.5), (0.5, 0.98), (0.5, 0.02))
     sides = (("left", "center"), ("right", "center"), ("center", "top"), ("center", "bottom"))
-    for letter, (x, y), (across, up) in zip(LETTERS[plane.axis], places, sides, strict=True):
+    for letter, (x, y), (across, up) in zip(plane.letters, places, sides, strict=True):
         axes.text(x, y, letter, transform=axes.transAxes, color="#ffeb3b", fontsize=6.5, ha=across, va=up)
