@@ -58,7 +58,7 @@ class Catalog:
 
     @classmethod
     def write(cls, folder: Path, tables: Tables, policy: str) -> Catalog:
-        """Write the tables of a finished scan as a new catalogue, the locator first."""
+        """Write the tables of a finished scan, which this empties, as a new catalogue, the locator first."""
         locator = tables.locator()
         identity = pseudonym("catalog", _content_hash(locator))
         with atomic(_locator_path(identity)) as temporary:
@@ -72,6 +72,7 @@ class Catalog:
                 ("masks", tables.masks),
             ):
                 pq.write_table(make(), temporary / f"{name}.parquet")
+            tables.clear()
             facts: dict[str, Any] = {"version": VERSION, "catalog": identity, "policy": policy}
             facts["missing_decoders"] = dict(sorted(tables.decoders.items()))
             scans = pd.read_parquet(temporary / "catalog.parquet", columns=list(_COUNTED))

@@ -99,6 +99,10 @@ class Columns:
         table = pa.Table.from_batches(self._blocks, self._schema)
         return table.sort_by([(name, "ascending") for name in order])
 
+    def clear(self) -> None:
+        """Forget all rows."""
+        self._waiting, self._blocks = [], []
+
     def _pack(self) -> None:
         if self._waiting:
             columns = [list(column) for column in zip(*self._waiting, strict=True)]
@@ -152,6 +156,11 @@ class Tables:
         flags = ";".join(sorted(outcome.flags))
         file = pseudonym("file", outcome.key)
         self._files.add([file, outcome.state, outcome.code, flags, scan, outcome.size])
+
+    def clear(self) -> None:
+        """Forget all rows, and give their memory back."""
+        for columns in (self._scans, self._files, self._places, self._masks):
+            columns.clear()
 
     def catalog(self) -> pa.Table:
         """Return the catalogue, a row a scan."""
