@@ -38,7 +38,7 @@ from medcl.views import load_policy
 
 NETWORK = EncoderConfig(name="resnet10", width=8, stem="compact")
 VIEWS = ViewsConfig(policy="cxr", size_px=32)
-SETTINGS = TrainingConfig(steps=40, batch_size=32, learning_rates=(3e-3,))
+SETTINGS = TrainingConfig(steps=40, batch_size=32, learning_rates=(3e-3,), trials=10)
 
 
 @pytest.fixture(scope="module")
