@@ -22,7 +22,6 @@ from medcl.finetune.task import Task
 from medcl.finetune.training import Classifier
 from medcl.progress import track
 
-
 IDLE_S = 60
 """After which a process without work ends, so that none outlives a parent that was killed."""
 
