@@ -18,6 +18,7 @@ import resource
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -53,10 +54,12 @@ def make_archive(data: Path, folder: Path, files: int) -> None:
         header = pydicom.dcmread(pydicom.filebase.DicomBytesIO(content), stop_before_pixels=True)
         uids.append([str(header.get(name, "")).encode() for name in ("SOPInstanceUID", "SeriesInstanceUID")])
     for number in range(files):
-        content = sources[number % len(sources)]
-        for uid, new in zip(uids[number % len(sources)], (number, number // len(sources)), strict=True):
-            if len(uid) > 10:
-                content = content.replace(uid, uid[:-6] + b"%06d" % (new + 100_000))
+        copy, source = divmod(number, len(sources))
+        content = sources[source]
+        for uid in uids[source]:
+            if len(uid) > 12:
+                new = zlib.crc32(b"%d" % copy, zlib.crc32(uid)) % 10**9
+                content = content.replace(uid, uid[:-9] + b"%09d" % new)
         target = folder / f"{number // 500:04d}"
         target.mkdir(parents=True, exist_ok=True)
         (target / f"{number:06d}").write_bytes(content)
