@@ -224,8 +224,8 @@ def _network(
     )
     spent += int(chosen.pop("trials"))
     logits = predict_logits(classifier, task.store, val, bench.images)
-    classifier.temperature = fit_temperature(task.truth[val], logits)
-    chosen["temperature"] = classifier.temperature
+    chosen["temperature"] = fit_temperature(task.truth[val], logits)
+    classifier.temperature.fill_(chosen["temperature"])
     return Outcome(classifier, predict(classifier, task.store, rows, bench.images), chosen, spent)
 
 

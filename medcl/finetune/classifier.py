@@ -28,12 +28,15 @@ class Classifier(nn.Module):
         seed: of the pooling's weights; the head's are zero.
 
     Attributes:
-        temperature: that logits are divided by, once they were calibrated.
+        temperature: that logits are divided by, 1 before calibration; kept with the weights.
     """
+
+    temperature: Tensor
 
     def __init__(self, encoder: Encoder, pooling: Pooling = "max", seed: int = 0) -> None:
         super().__init__()
-        self.encoder, self.pooling, self.temperature = encoder, pooling, 1.0
+        self.encoder, self.pooling = encoder, pooling
+        self.register_buffer("temperature", torch.ones(()))
         self.pool = build_pooling(pooling, encoder.feature_size, seed)
         self.head = nn.Linear(encoder.feature_size, 1)
         nn.init.zeros_(self.head.weight)

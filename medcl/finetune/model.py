@@ -22,7 +22,6 @@ class ModelConfig(Config):
     Attributes:
         encoder: its network.
         pooling: of a volume's slices.
-        temperature: that its logits are divided by.
         views: how scans are shown to it.
         names: of the negative and the positive class.
         threshold: probability from which a scan counts as positive, chosen on validation scans.
@@ -32,7 +31,6 @@ class ModelConfig(Config):
 
     encoder: EncoderConfig
     pooling: Pooling = "max"
-    temperature: float = 1.0
     views: ViewsConfig
     names: tuple[str, str]
     threshold: float
@@ -76,5 +74,4 @@ class Model:
         config = validate(read_json(place / "model.json"), ModelConfig, str(place / "model.json"))
         classifier = Classifier(Encoder(config.encoder), config.pooling)
         classifier.load_state_dict(load_file(place / "classifier.safetensors"))
-        classifier.temperature = config.temperature
         return cls(classifier.eval(), config)

@@ -148,7 +148,6 @@ def _save_model(config: StudyConfig, bench: Bench, budgets: Sequence[Budget], fo
     used = ModelConfig(
         encoder=outcome.classifier.encoder.config,
         pooling=outcome.classifier.pooling,
-        temperature=outcome.classifier.temperature,
         views=config.views,
         names=bench.task.names,
         threshold=points[0].threshold,

@@ -91,10 +91,9 @@ def test_every_fitted_arm_is_calibrated_and_a_model_keeps_it(volumes: Task, tmp_
         assert ARMS[arm](bench, labelled, 0, volumes.val).chosen["temperature"] > 0
     network = ARMS["supervised"](bench, labelled, 0, volumes.test)
     assert network.classifier is not None
-    config = config_of(bench, "supervised").model_copy(update={"temperature": network.classifier.temperature})
-    Model(network.classifier, config).save(tmp_path / "model")
+    Model(network.classifier, config_of(bench, "supervised")).save(tmp_path / "model")
     loaded = Model.load(tmp_path / "model")
     told = predict(loaded.classifier, volumes.store, volumes.test, loaded.images)
     np.testing.assert_allclose(told, network.probability, atol=1e-6)
-    loaded.classifier.temperature = 1.0
+    loaded.classifier.temperature.fill_(1.0)
     assert not np.allclose(predict(loaded.classifier, volumes.store, volumes.test, loaded.images), told)
