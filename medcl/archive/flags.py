@@ -91,6 +91,7 @@ FLAGS: dict[str, tuple[Severity, str]] = {
     "PATIENT_UNKNOWN": (NOTE, "no patient is named; the scan stands for its own patient"),
     "DERIVED": (NOTE, "computed from other images, or a secondary capture"),
     "LOSSY": (NOTE, "was compressed with loss"),
+    "DEPTH_REDUCED": (NOTE, "a colour picture of 16 bits a channel, read with the upper 8"),
     "BURNED_IN_RISK": (NOTE, "text about the patient may be burned into the pixels"),
     "LABEL_MAP": (NOTE, "a mask of labels; it belongs to a scan only where their grids agree"),
     "MASK_MISMATCH": (

@@ -95,6 +95,8 @@ def _flags(picture: Image.Image) -> tuple[str, ...]:
         flags.add("LOSSY")
     if picture.mode in ("LA", "PA", "RGBA", "RGBa", "La"):
         flags.add("ALPHA_DROPPED")
+    if not picture.mode.startswith("I") and any(str(tile[3]).endswith(";16B") for tile in picture.tile):
+        flags.add("DEPTH_REDUCED")
     if picture.mode in ("P", "PA"):
         flags.add("PALETTE")
     if _orientation(picture) != 1:

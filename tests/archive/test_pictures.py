@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
@@ -55,6 +57,23 @@ def test_sixteen_bits_alpha_and_palette() -> None:
     assert "ALPHA_DROPPED" in scan.flags
     np.testing.assert_array_equal(scan.array, GREY)
     assert "PALETTE" in images.load(io.BytesIO(saved(Image.fromarray(GREY).convert("P")))).flags
+
+
+@pytest.mark.parametrize(("kind", "channels", "flagged"), [(0, 1, False), (2, 3, True), (4, 2, True)])
+def test_colour_of_sixteen_bits_is_read_with_eight_and_says_so(
+    kind: int, channels: int, flagged: bool
+) -> None:
+    deep = np.arange(6 * 5 * channels, dtype=">u2").reshape(6, -1) * 700
+    lines = b"".join(b"\0" + line.tobytes() for line in deep)
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", 5, 6, 16, kind, 0, 0, 0)), (b"IDAT", zlib.compress(lines))]
+    content = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in [*parts, (b"IEND", b"")]
+    )
+    (found,) = images.inspect(io.BytesIO(content), len(content))
+    scan = images.load(io.BytesIO(content))
+    assert ("DEPTH_REDUCED" in found.flags) == ("DEPTH_REDUCED" in scan.flags) == flagged
+    assert (scan.array.dtype == np.uint8) == flagged
 
 
 def test_exif_orientation_is_applied_to_shape_and_pixels() -> None:
