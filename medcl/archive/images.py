@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import BinaryIO, TypeVar
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from medcl.archive.arrays import compact, grey_if_equal
 from medcl.archive.flags import quarantined
@@ -89,7 +89,7 @@ def _pixels(picture: Image.Image) -> np.ndarray:
     return grey_if_equal(np.asarray(picture.convert("RGB")))
 
 
-def _flags(picture: Image.Image) -> tuple[str, ...]:
+def _flags(picture: ImageFile.ImageFile) -> tuple[str, ...]:
     flags = {"SPACING_UNKNOWN", "NO_GEOM"}
     if picture.format in JPEGS:
         flags.add("LOSSY")
@@ -116,8 +116,8 @@ def _orientation(picture: Image.Image) -> int:
     return value if value in range(1, 9) else 1
 
 
-def _opened(stream: BinaryIO) -> Image.Image:
-    def start() -> Image.Image:
+def _opened(stream: BinaryIO) -> ImageFile.ImageFile:
+    def start() -> ImageFile.ImageFile:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             return Image.open(stream, formats=FORMATS)
