@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
 from itertools import islice
 
-from loky.process_executor import BrokenProcessPool, ProcessPoolExecutor
+from loky.process_executor import ProcessPoolExecutor
 
 from medcl.archive.examine import Outcome, crashed, examine_all
 from medcl.archive.sources import Entry
+from medcl.processes import BrokenProcessPool, worker_pool
 
 WINDOW = 4
 """Batches a process that are under way at once."""
-IDLE_S = 60
-"""After which a process without work ends, so that none outlives a parent that was killed."""
 
 
 def examined_in_processes(batches: Iterable[list[Entry]], workers: int) -> Iterator[list[Outcome]]:
@@ -35,7 +33,7 @@ def _until_one_dies(
     remaining: Iterator[list[Entry]], workers: int
 ) -> Generator[list[Outcome], None, list[list[Entry]]]:
     """Yield outcomes until all is done or a process dies; return the batches that were under way then."""
-    with _pool(workers) as pool:
+    with worker_pool(workers) as pool:
         running = deque((batch, _submit(pool, batch)) for batch in islice(remaining, WINDOW * workers))
         while running:
             try:
@@ -50,7 +48,7 @@ def _until_one_dies(
 
 def _alone(batch: list[Entry]) -> list[list[Outcome]]:
     """Examine a batch in a process of its own, and halves of it where it dies again."""
-    with _pool(1) as pool:
+    with worker_pool(1) as pool:
         try:
             return _submit(pool, batch).result()
         except BrokenProcessPool:
@@ -59,15 +57,6 @@ def _alone(batch: list[Entry]) -> list[list[Outcome]]:
         return [[crashed(batch[0])]]
     half = len(batch) // 2
     return [*_alone(batch[:half]), *_alone(batch[half:])]
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    pool = ProcessPoolExecutor(workers, timeout=IDLE_S)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(kill_workers=True)
 
 
 def _submit(pool: ProcessPoolExecutor, batch: list[Entry]) -> Future[list[list[Outcome]]]:

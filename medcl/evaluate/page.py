@@ -7,7 +7,6 @@ import re
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-import jinja2
 import numpy as np
 import pandas as pd
 
@@ -17,6 +16,7 @@ from medcl.evaluate.arms import describe, in_words, is_control
 from medcl.evaluate.evaluate import Evaluation
 from medcl.evaluate.facts import Facts
 from medcl.evaluate.page_further import further_sections
+from medcl.evaluate.templating import page_template
 from medcl.evaluate.wording import interval, number, p_value, signed
 
 SHOWN = ("auroc", "average_precision", "precision", "recall", "specificity", "f1")
@@ -38,15 +38,8 @@ def render(
         drawn: name -> SVG of each figure.
         checklists: name -> filled checklist.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("medcl.evaluate"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     arms = dict.fromkeys(result.arms["arm"])
-    return environment.get_template("report.html.j2").render(
+    return page_template("report.html.j2").render(
         facts=facts,
         result=result,
         figures={name: embedded(svg) for name, svg in drawn.items()},

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -19,6 +18,7 @@ from medcl.evaluate.drawing import BASELINE, COLOURS, MARKERS, STYLE, WIDTH, sav
 from medcl.evaluate.lesions import ALLOWED
 from medcl.evaluate.page import embedded
 from medcl.evaluate.report import write_csv
+from medcl.evaluate.templating import page_template
 from medcl.evaluate.tissue import METRICS, TissueEvaluation
 from medcl.evaluate.wording import interval, number, p_value, signed
 from medcl.files import write_text
@@ -33,14 +33,7 @@ def write_tissue_report(study: Path, result: TissueEvaluation, pictures: Mapping
         write_csv(getattr(result, name), study / "tables" / f"{name}.csv")
     with mpl.rc_context(STYLE):
         drawn = save(_figure(result), study / "figures", "tissue")
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("medcl.evaluate"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("tissue.html.j2").render(
+    page = page_template("tissue.html.j2").render(
         facts=result.facts,
         answer=answer(result),
         caveats=_caveats(result),

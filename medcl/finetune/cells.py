@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from loky.process_executor import BrokenProcessPool, ProcessPoolExecutor
 
 from medcl.errors import UsageError, WorkFailed
 from medcl.files import read_json, write_json, write_table
@@ -20,10 +19,8 @@ from medcl.finetune.budgets import Budget, Labelled, draw_labels
 from medcl.finetune.meter import Meter
 from medcl.finetune.task import Task
 from medcl.finetune.training import Classifier
+from medcl.processes import BrokenProcessPool, worker_pool
 from medcl.progress import track
-
-IDLE_S = 60
-"""After which a process without work ends, so that none outlives a parent that was killed."""
 
 
 @dataclass(frozen=True)
@@ -96,19 +93,15 @@ def _in_processes(
 ) -> Iterator[None]:
     """Compute cells side by side; those that are finished stay, whatever becomes of the others."""
     threads = max(1, torch.get_num_threads() // workers)
-    pool = ProcessPoolExecutor(
-        workers, timeout=IDLE_S, initializer=_enter, initargs=(bench, method, folder, threads)
-    )
     try:
-        for future in as_completed([pool.submit(_compute_here, cell) for cell in cells]):
-            yield future.result()
+        with worker_pool(workers, _enter, (bench, method, folder, threads)) as pool:
+            for future in as_completed([pool.submit(_compute_here, cell) for cell in cells]):
+                yield future.result()
     except BrokenProcessPool:
         raise WorkFailed(
             f"{folder}: a worker process was killed, perhaps for want of memory; "
             "run the same command again, with fewer --workers"
         ) from None
-    finally:
-        pool.shutdown(kill_workers=True)
 
 
 def _enter(bench: Bench, method: str, folder: Path, threads: int) -> None:

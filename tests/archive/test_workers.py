@@ -10,11 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 from archive_samples import picture_bytes
-from loky.process_executor import BrokenProcessPool
 
 from medcl.archive import dicom_apart, scan_archive, workers
 from medcl.archive.examine import examine_all
 from medcl.archive.sources import Entry, check_roots, walk
+from medcl.processes import BrokenProcessPool
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_a_file_that_kills_its_reader_is_named_and_the_others_are_kept(
             future.set_result(examine_all(batch))
             return future
 
-    monkeypatch.setattr(workers, "_pool", Pool)
+    monkeypatch.setattr(workers, "worker_pool", Pool)
     outcomes = list(workers.examined_in_processes(iter(batches(entries)), 2))
     expected = examine_all(entries)
     assert [outcome.code for (outcome,) in outcomes] == ["CRASHED" if n == 13 else "" for n in range(40)]

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from volume_samples import task_of_volumes
 
 from medcl.archive import scan_archive
-from medcl.finetune import Task
+from medcl.finetune import Task, make_task
 from medcl.store import Store, prepare
 
 
@@ -34,6 +35,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.fixture(scope="session")
 def store_folder(store: Store) -> Path:
     return store.folder
+
+
+@pytest.fixture(scope="session")
+def task(store: Store) -> Task:
+    torch.set_num_threads(1)
+    return make_task(store, "0", "1")
 
 
 @pytest.fixture(scope="session")

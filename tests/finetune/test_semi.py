@@ -9,22 +9,15 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from medcl.finetune import Budget, Images, Task, TrainingConfig, draw_labels, fit_probe, make_task, predict
+from medcl.finetune import Budget, Images, Task, TrainingConfig, draw_labels, fit_probe, predict
 from medcl.finetune.arms import ARMS, Bench
 from medcl.finetune.semi import Distillation, FixMatch, MeanTeacher
 from medcl.finetune.training import Classifier, Lesson, _groups, endless, train_classifier
 from medcl.pretrain import EncoderConfig, build_encoder
-from medcl.store import Store
 from medcl.views import load_policy
 
 NETWORK = EncoderConfig(name="resnet10", width=8, stem="compact")
 SETTINGS = TrainingConfig(steps=40, batch_size=16, learning_rates=(3e-3,), trials=8)
-
-
-@pytest.fixture(scope="module")
-def task(store: Store) -> Task:
-    torch.set_num_threads(1)
-    return make_task(store, "0", "1")
 
 
 @pytest.fixture(scope="module")

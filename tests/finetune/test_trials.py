@@ -6,25 +6,17 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-import torch
 from pydantic import ValidationError
 
-from medcl.finetune import Budget, Images, Task, TrainingConfig, draw_labels, make_task, training
+from medcl.finetune import Budget, Images, Task, TrainingConfig, draw_labels, training
 from medcl.finetune.arms import ARMS, Bench
 from medcl.finetune.cells import plan_cells, run_cells
 from medcl.finetune.probe import LinearProbe
 from medcl.pretrain import EncoderConfig, build_encoder
-from medcl.store import Store
 from medcl.views import load_policy
 
 NETWORK = EncoderConfig(name="resnet10", width=8, stem="compact")
 SETTINGS = TrainingConfig(steps=8, batch_size=8, learning_rates=(1e-3, 3e-4), trials=12)
-
-
-@pytest.fixture(scope="module")
-def task(store: Store) -> Task:
-    torch.set_num_threads(1)
-    return make_task(store, "0", "1")
 
 
 @pytest.fixture(scope="module")
