@@ -15,7 +15,7 @@ from medcl.archive.dicom_header import Attributes, DicomHeader
 from medcl.archive.dicom_tags import NATIVE
 from medcl.archive.flags import quarantined
 
-J2K = ("pylibjpeg", "pillow")
+J2K = ("imagecodecs", "pylibjpeg", "pillow")
 JPEG_LS = ("pyjpegls",)
 JPEG = ("pillow",)
 LOSSLESS_JPEG = ("gdcm",)
@@ -45,6 +45,7 @@ GDCM ends the process on some, so it serves only where nothing else does, and in
 """
 
 PACKAGES = {
+    "imagecodecs": "imagecodecs",
     "gdcm": "python-gdcm",
     "pylibjpeg": "pylibjpeg pylibjpeg-openjpeg",
     "pyjpegls": "pyjpegls",
@@ -91,8 +92,11 @@ def decoders(syntax: str, bits: int) -> tuple[str, ...]:
     """Return the decoders for a transfer syntax of so many bits that are installed, fastest first."""
     from pydicom.pixels import get_decoder
 
+    from medcl.archive.dicom_j2k import register
+
     if syntax not in PLUGINS:
         return ()
+    register()
     available = get_decoder(syntax).available_plugins
     return tuple(plugin for plugin in _wanted(syntax, bits) if plugin in available)
 

@@ -28,6 +28,7 @@ LOUD_LOGGERS = (
     "PIL",
     "pylibjpeg",
     "openjpeg",
+    "imagecodecs",
     "fsspec",
     "s3fs",
 )

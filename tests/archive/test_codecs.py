@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
+from pydicom import dcmread
 from pydicom.encaps import encapsulate, generate_frames
-from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, JPEGLSLossless
+from pydicom.pixels import get_decoder
+from pydicom.uid import JPEG2000, JPEG2000Lossless, JPEGBaseline8Bit, JPEGLSLossless
 
 from medcl.archive import dicom
-from medcl.archive.dicom_codecs import picture_size
+from medcl.archive.dicom_codecs import decoders, picture_size
 from medcl.archive.flags import Rejected
 from medcl.testing import phantom
 
@@ -52,3 +56,52 @@ def test_what_is_no_stream_has_no_size() -> None:
     stream = compressed(JPEGBaseline8Bit)
     for length in range(len(stream)):
         picture_size(stream[:length])
+
+
+def j2k_streams() -> list[tuple[str, bytes, dict[str, int | str]]]:
+    """Return frames with the options that pydicom decodes them by: of its own files, and of stated kinds."""
+    keys = ("rows", "columns", "samples_per_pixel", "bits_allocated", "bits_stored", "pixel_representation")
+    names = ["".join(word.title() for word in key.split("_")) for key in keys]
+    folder = Path(pydicom.__file__).parent / "data" / "test_files"
+    patterns = ("*J2K*.dcm", "JPEG2000.dcm", "*j*2k*.dcm", "SC_rgb_gdcm_KY.dcm")
+    sets = [dcmread(path) for pattern in patterns for path in sorted(folder.glob(pattern))]
+    for dtype, bits in ((np.uint16, 12), (np.int16, 13), (np.uint8, 8)):
+        wave = np.sin(np.arange(64 * 48).reshape(64, 48) / 30) * 2 ** (bits - 2)
+        sets.append(phantom.image((wave + (0 if dtype is np.int16 else 2 ** (bits - 2))).astype(dtype)))
+        sets[-1].BitsStored, sets[-1].HighBit = bits, bits - 1
+        sets[-1].PixelRepresentation = int(dtype is np.int16)
+        sets[-1].compress(JPEG2000Lossless)
+    found = []
+    for ds in sets:
+        options = {key: ds[name].value for key, name in zip(keys, names, strict=True)}
+        options |= {"number_of_frames": 1, "photometric_interpretation": ds.PhotometricInterpretation}
+        options |= {"planar_configuration": 0} if ds.SamplesPerPixel > 1 else {}
+        frame = next(generate_frames(ds.PixelData, number_of_frames=1))
+        found.append((ds.file_meta.TransferSyntaxUID, frame, options))
+    return found
+
+
+def test_both_jpeg2000_decoders_say_the_same() -> None:
+    assert decoders(JPEG2000Lossless, 16)[:2] == decoders(JPEG2000, 16)[:2] == ("imagecodecs", "pylibjpeg")
+    streams = j2k_streams()
+    kinds = {(o["samples_per_pixel"], o["pixel_representation"], o["bits_stored"]) for _, _, o in streams}
+    assert len(streams) > 8
+    assert len(kinds) > 4
+    for syntax, frame, options in streams:
+        one, two = (
+            get_decoder(syntax).as_array(encapsulate([frame]), index=0, decoding_plugin=name, **options)
+            for name in ("imagecodecs", "pylibjpeg")
+        )
+        assert one[0].dtype == two[0].dtype
+        assert np.array_equal(one[0], two[0])
+        assert one[1] == two[1]
+
+
+def test_a_cut_jpeg2000_stream_is_refused_by_both() -> None:
+    _, frame, options = j2k_streams()[-3]
+    for length in (len(frame) // 2, len(frame) - 20):
+        for name in ("imagecodecs", "pylibjpeg"):
+            with pytest.raises(RuntimeError):
+                get_decoder(JPEG2000Lossless).as_array(
+                    encapsulate([frame[:length]]), index=0, decoding_plugin=name, **options
+                )

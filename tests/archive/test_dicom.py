@@ -198,7 +198,7 @@ def test_a_missing_decoder_is_named_with_its_command(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("medcl.archive.dicom_codecs.decoders", lambda syntax, bits: ())
     assert dicom.missing_decoders(kept)["1.2.840.10008.1.2.4.90"] == (
         1,
-        "pip install pylibjpeg pylibjpeg-openjpeg",
+        "pip install imagecodecs",
     )
     assert decoders(extended, 12) == ()
 
