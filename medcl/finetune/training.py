@@ -159,7 +159,8 @@ def train_classifier(
     for lr in config.learning_rates:
         classifier = copy.deepcopy(first).requires_grad_(True)
         told = objective(classifier, lesson)
-        groups = _groups(classifier, config.weight_decay, lr, decay)
+        on_top = nn.ModuleList([classifier.head, classifier.pool])
+        groups = layer_groups(on_top, classifier.encoder, config.weight_decay, lr, decay)
         states.append(max(_train(told, groups, lesson), key=lambda state: state.score))
         compared += len(_held(told, lesson))
     best = max(states, key=lambda state: state.score)
@@ -213,41 +214,60 @@ def _state(classifier: Classifier, lesson: Lesson, lr: float, step: int) -> _Sta
 
 def _train(objective: Objective, groups: list[dict[str, Any]], lesson: Lesson) -> Iterator[_State]:
     """Train once, yielding the states that are held against the validation scans."""
-    config = lesson.config
-    optimiser = torch.optim.AdamW(groups)
-    peaks = [group["lr"] for group in groups]
+    peak, steps = max(group["lr"] for group in groups), lesson.config.steps
     held = _held(objective, lesson)
     labelled = endless(
-        lesson.task.store, lesson.labelled.train, lesson.images, config.batch_size, lesson.seed
+        lesson.task.store, lesson.labelled.train, lesson.images, lesson.config.batch_size, lesson.seed
     )
-    for step, batch in enumerate(labelled):
-        if step == config.steps:
-            return
-        for group, peak in zip(optimiser.param_groups, peaks, strict=True):
-            group["lr"] = peak * cosine_rate(step, config.steps, 0.1 * config.steps)
+
+    def loss(batch: ViewBatch) -> Tensor:
         objective.classifier.train()
-        loss = objective.loss(batch)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
+        return objective.loss(batch)
+
+    for step in descend(groups, labelled, steps, loss):
         objective.stepped()
-        if step + 1 in held:
-            yield _state(objective.kept, lesson, max(peaks), step + 1)
+        if step in held:
+            yield _state(objective.kept, lesson, peak, step)
 
 
 def _held(objective: Objective, lesson: Lesson) -> set[int]:
-    """Return the numbers of steps after which the state is held against the validation scans."""
-    steps, times = lesson.config.steps, 1 if objective.keeps_last else lesson.evaluations
+    return spread_steps(lesson.config.steps, 1 if objective.keeps_last else lesson.evaluations)
+
+
+def spread_steps(steps: int, times: int) -> set[int]:
+    """Return the numbers of steps after which a state is held against the validation scans."""
     return {steps * (n + 1) // times for n in range(times)} - {0}
 
 
-def _groups(classifier: Classifier, weight_decay: float, lr: float, decay: float) -> list[dict[str, Any]]:
-    """One group of weights and one of biases and normalisation, which are not decayed, for each stage."""
-    stages = [
-        stage for stage in classifier.encoder.network.children() if any(True for _ in stage.parameters())
-    ]
+def descend(
+    groups: list[dict[str, Any]],
+    batches: Iterator[ViewBatch],
+    steps: int,
+    loss: Callable[[ViewBatch], Tensor],
+) -> Iterator[int]:
+    """Take `steps` steps of AdamW, and yield the number of each once it is taken.
+
+    The rate of each group rises to its `lr` over a tenth of the steps and falls along a cosine.
+    """
+    optimiser = torch.optim.AdamW(groups)
+    peaks = [group["lr"] for group in groups]
+    for step, batch in zip(range(steps), batches, strict=False):
+        for group, peak in zip(optimiser.param_groups, peaks, strict=True):
+            group["lr"] = peak * cosine_rate(step, steps, 0.1 * steps)
+        value = loss(batch)
+        optimiser.zero_grad()
+        value.backward()
+        optimiser.step()
+        yield step + 1
+
+
+def layer_groups(
+    on_top: nn.Module, encoder: Encoder, weight_decay: float, lr: float, decay: float
+) -> list[dict[str, Any]]:
+    """Return one group of weights and one of biases and normalisation, which are not decayed, for what stands
+    on top of an encoder and for each of its stages; each learns slower than the one above by `decay`."""
+    stages = [stage for stage in encoder.network.children() if any(True for _ in stage.parameters())]
     groups = []
-    on_top = nn.ModuleList([classifier.head, classifier.pool])
     for depth, stage in enumerate([on_top, *reversed(stages)]):
         parameters = list(stage.parameters())
         for chosen, wd in (

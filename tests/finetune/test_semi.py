@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from medcl.finetune import Budget, Images, Task, TrainingConfig, draw_labels, fit_probe, predict
 from medcl.finetune.arms import ARMS, Bench
 from medcl.finetune.semi import Distillation, FixMatch, MeanTeacher
-from medcl.finetune.training import Classifier, Lesson, _groups, endless, train_classifier
+from medcl.finetune.training import Classifier, Lesson, endless, layer_groups, train_classifier
 from medcl.pretrain import EncoderConfig, build_encoder
 from medcl.views import load_policy
 
@@ -111,7 +111,8 @@ def test_a_teacher_s_order_of_scans_is_kept_and_its_spread_is_not(
 
 
 def test_rates_fall_from_the_head_down_and_every_weight_learns(classifier: Classifier) -> None:
-    groups = _groups(classifier, 0.01, 1e-3, 0.5)
+    on_top = torch.nn.ModuleList([classifier.head, classifier.pool])
+    groups = layer_groups(on_top, classifier.encoder, 0.01, 1e-3, 0.5)
     assert sum(p.numel() for g in groups for p in g["params"]) == sum(
         p.numel() for p in classifier.parameters()
     )
