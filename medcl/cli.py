@@ -77,6 +77,8 @@ def scan(
     from medcl.archive import Catalog, scan_archive
 
     if explain is not None:
+        if len(archives) > 1:
+            raise UsageError("--explain reads one catalogue; leave the other names out")
         print(Catalog.open(Path(archives[0])).explain(explain))
         return
     if out is None:

@@ -59,6 +59,8 @@ def _connected(scheduler: str) -> Any:
         from distributed import Client
     except ImportError:
         raise UsageError("a Dask scheduler needs Dask: pip install 'medcl[cluster]'") from None
+    if "://" not in scheduler:
+        raise UsageError(f"{scheduler}: no address of a Dask scheduler, such as tcp://host:8786")
     try:
         return Client(scheduler, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError):

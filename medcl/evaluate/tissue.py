@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -29,7 +29,8 @@ class TissueEvaluation:
         patients: a row an arm, budget and test patient: the metrics, the threshold, voxels and lesions.
         froc: a row an arm, budget and allowed number of false positives: the sensitivity over all patients.
         summary: a row an arm, budget and metric: mean over patients with interval, least and most.
-        differences: the same of each arm minus the baseline, paired by patient, with wins and p.
+        differences: the same of each arm minus the baseline, paired by patient, with wins and p; and of the
+            `pairs` of arms that the facts name.
         facts: what the study says of itself.
     """
 
@@ -42,7 +43,8 @@ class TissueEvaluation:
 
 def evaluate_tissue(study: Path) -> TissueEvaluation:
     """Evaluate the maps that `study`/maps.parquet lists (arm, budget, patient, split, scan, file) against
-    `study`/truth/SCAN.nii.gz; study.json says `baseline`, `edge_mm` and `least_mm` of the smallest lesion.
+    `study`/truth/SCAN.nii.gz; study.json says `baseline`, `edge_mm`, `least_mm` of the smallest lesion, and
+    perhaps `pairs` of an arm and what else it is held against.
 
     Raises:
         UsageError: a file is missing, or a patient has one class of voxels only.
@@ -69,7 +71,7 @@ def evaluate_tissue(study: Path) -> TissueEvaluation:
         patients=patients,
         froc=_froc(found),
         summary=_summary(patients),
-        differences=_differences(patients, facts["baseline"]),
+        differences=_differences(patients, _pairs(patients, facts)),
         facts=facts,
     )
 
@@ -164,16 +166,24 @@ def _summary(patients: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _differences(patients: pd.DataFrame, baseline: str) -> pd.DataFrame:
+def _pairs(patients: pd.DataFrame, facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return each arm with the baseline, then the further pairs."""
+    baseline = facts["baseline"]
+    others = [(arm, baseline) for arm in dict.fromkeys(patients["arm"]) if arm != baseline]
+    return others + [(arm, other) for arm, other in facts.get("pairs", ()) if other != baseline]
+
+
+def _differences(patients: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
     rows = []
     for metric in METRICS:
         table = patients.pivot(index=["budget", "patient"], columns="arm", values=metric)
-        for arm in [name for name in dict.fromkeys(patients["arm"]) if name != baseline]:
+        for arm, baseline in pairs:
             for budget, gained in (table[arm] - table[baseline]).groupby(level="budget"):
                 values = gained.to_numpy()
                 mean, low, high = student_interval(values)
                 rows.append(
-                    {"arm": arm, "budget": budget, "metric": metric, "mean": mean, "low": low, "high": high}
+                    {"arm": arm, "baseline": baseline, "budget": budget, "metric": metric}
+                    | {"mean": mean, "low": low, "high": high}
                     | {"better": int((values > 0).sum()), "patients": len(values)}
                     | {"p": sign_flip_p(values)}
                 )

@@ -42,6 +42,7 @@ def write_tissue_report(study: Path, result: TissueEvaluation, pictures: Mapping
         metrics=list(METRICS.values()),
         primary_name=METRICS[result.facts["primary"]["metric"]],
         table=_table(result),
+        pairs=_pairs(result),
         rows=_rows(result.patients),
         figure=embedded(drawn),
         pictures=[(patient, _encoded(path)) for patient, path in pictures.items()],
@@ -77,8 +78,11 @@ def _summary(result: TissueEvaluation, arm: str, budget: int, metric: str) -> pd
     return _cell(result.summary, arm, budget, metric)
 
 
-def _difference(result: TissueEvaluation, arm: str, budget: int, metric: str) -> pd.Series:
-    return _cell(result.differences, arm, budget, metric)
+def _difference(
+    result: TissueEvaluation, arm: str, budget: int, metric: str, baseline: str | None = None
+) -> pd.Series:
+    against = result.differences["baseline"] == (baseline or result.facts["baseline"])
+    return _cell(result.differences[against], arm, budget, metric)
 
 
 def _cell(table: pd.DataFrame, arm: str, budget: int, metric: str) -> pd.Series:
@@ -99,6 +103,11 @@ def _caveats(result: TissueEvaluation) -> list[str]:
         f"{lesions} lesions in all (components of the mask of at least {result.facts['least_mm']:g} mm "
         "diameter): FROC moves in steps."
     )
+    if boxes := result.facts.get("boxes"):
+        caveats.append(
+            f"The masks of {boxes} of {result.facts['scans']} scans are boxes of the label table: a box's "
+            "corners count as abnormal tissue, in learning and in every figure here."
+        )
     primary = result.facts["primary"]
     caveats.append(
         f"Stated before the run: {primary['arm']} against {primary['baseline']}, "
@@ -129,6 +138,18 @@ def _table(result: TissueEvaluation) -> list[dict[str, Any]]:
             )
         groups.append({"budget": budget, "rows": rows})
     return groups
+
+
+def _pairs(result: TissueEvaluation) -> list[str]:
+    """Return a line for each further pair of arms: what the one gains over the other at each budget."""
+    metric, lines = result.facts["primary"]["metric"], []
+    for arm, other in result.facts.get("pairs", ()):
+        told = []
+        for budget in dict.fromkeys(result.summary["budget"]):
+            gain, spread, higher = _worded(_difference(result, arm, budget, metric, other))
+            told.append(f"{budget} with a mask {gain} ({spread}; {higher})")
+        lines.append(f"{arm} against {other}, {METRICS[metric]}: {'; '.join(told)}.")
+    return lines
 
 
 def _worded(gain: pd.Series) -> tuple[str, str, str]:

@@ -11,9 +11,19 @@ from medcl.config import Config
 from medcl.finetune import TrainingConfig
 from medcl.finetune.arms import ARMS, arm_names
 from medcl.pretrain import PretrainSettings, ViewsConfig
+from medcl.pretrain.networks import RESNETS
 
 MAPPED = tuple(ARMS[name] for name in ("probe", "finetune", "supervised", "random-probe"))
 """The arms that end in a network, which can be moved over a scan."""
+
+SEGMENT = "-segment"
+"""Ends the names of the arms that segment windows instead of classifying patches."""
+
+
+def tissue_arms(method: str) -> list[str]:
+    """Return the arms of a study with that pretraining method."""
+    patches = [name for name, arm in arm_names(method).items() if arm in MAPPED]
+    return [*patches, method + SEGMENT, "supervised" + SEGMENT]
 
 
 class PatchConfig(Config):
@@ -86,10 +96,16 @@ class TissueConfig(Config):
     def _known(self) -> TissueConfig:
         if self.pretrain.encoder.in_channels != 1:
             raise ValueError("pretrain.encoder.in_channels must be 1: patches are grey")
-        known = [name for name, arm in arm_names(self.pretrain.method.name).items() if arm in MAPPED]
+        known, encoder = tissue_arms(self.pretrain.method.name), self.pretrain.encoder
         for arm in self.arms:
             if arm not in known:
                 raise ValueError(f"arm '{arm}' makes no map; there are {', '.join(known)}")
+            if arm.endswith(SEGMENT) and (encoder.name not in RESNETS or encoder.sequence):
+                told = "a sequence of slices" if encoder.sequence else f"'{encoder.name}'"
+                raise ValueError(
+                    f"arm '{arm}' needs the stages of an encoder: pretrain.encoder.name must be one of "
+                    f"{', '.join(RESNETS)}, and it is {told}"
+                )
         for arm in (self.primary.arm, self.primary.baseline):
             if arm not in self.arms:
                 raise ValueError(f"primary: arm '{arm}' is not among the arms ({', '.join(self.arms)})")

@@ -6,8 +6,10 @@ from typing import Any
 
 from medcl.files import read_json
 from medcl.runs.folder import environment, hash_file
-from medcl.tissue.cells import Workplace
+from medcl.tissue.arms import Workplace
+from medcl.tissue.config import SEGMENT, TissueConfig
 from medcl.tissue.folds import Fold
+from medcl.tissue.segment import window_images
 
 
 def tissue_facts(place: Workplace, folds: list[Fold]) -> dict[str, Any]:
@@ -24,6 +26,8 @@ def tissue_facts(place: Workplace, folds: list[Fold]) -> dict[str, Any]:
         "scans": len(scans),
         "baseline": config.primary.baseline,
         "primary": config.primary.model_dump(),
+        "pairs": _pairs(config),
+        "boxes": int((scans["mask_from"] == "boxes").sum()) if "mask_from" in scans else 0,
         "edge_mm": patches.edge_mm,
         "least_mm": place.images.policy.d_min_mm,
         "done": [
@@ -39,6 +43,7 @@ def tissue_facts(place: Workplace, folds: list[Fold]) -> dict[str, Any]:
             f"Every arm has the same network ({pre.encoder.name}), views and patches, those that train it "
             f"{config.training.steps} steps and {len(config.training.learning_rates)} learning rates; all "
             "choices and thresholds come from the validation patient.",
+            *_segmenting(place),
         ],
         "pretrain_seconds": [summary["seconds"] for summary in summaries],
         "device": str(summaries[0]["device"]),
@@ -48,3 +53,23 @@ def tissue_facts(place: Workplace, folds: list[Fold]) -> dict[str, Any]:
             "store": hash_file(config.store / "scans.parquet"),
         },
     }
+
+
+def _pairs(config: TissueConfig) -> list[tuple[str, str]]:
+    """Return what else to compare: segmentation on the pretrained encoder with that on a random one."""
+    pair = config.pretrain.method.name + SEGMENT, "supervised" + SEGMENT
+    return [pair] if set(pair) <= set(config.arms) and pair[1] != config.primary.baseline else []
+
+
+def _segmenting(place: Workplace) -> list[str]:
+    config = place.config
+    arms = [arm for arm in config.arms if arm.endswith(SEGMENT)]
+    if not arms:
+        return []
+    edge = window_images(place.images, config.pretrain.encoder).size / place.images.size
+    return [
+        f"{' and '.join(arms)}: a U-Net decoder over the stages of that network, from the pretrained or from "
+        f"random weights, learned on windows of {edge * config.patches.edge_mm:g} mm round the same places, "
+        "with their masks (Dice and cross-entropy), in as many steps; the state with the least loss on the "
+        "validation patient's windows is kept. Their maps say what every pixel is."
+    ]

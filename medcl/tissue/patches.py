@@ -52,8 +52,9 @@ class Patches:
         return None if valid is None else valid[self._voxels(row)]
 
     def mask(self, row: int) -> np.ndarray | None:
-        """Return None: what a mask says of a patch is its label."""
-        return None
+        """Return the mask of those pixels; None when the scan has none."""
+        mask = self.store.mask(self._row[row])
+        return None if mask is None else mask[self._voxels(row)]
 
     def affine(self, row: int) -> np.ndarray:
         """Return the affine (4, 4) from voxels of the patch to RAS+ millimetres."""

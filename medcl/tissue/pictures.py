@@ -12,7 +12,8 @@ from scipy import ndimage
 
 from medcl.evaluate.tissue import TissueEvaluation
 from medcl.files import atomic
-from medcl.tissue.cells import Workplace, map_path
+from medcl.tissue.arms import Workplace
+from medcl.tissue.cells import map_path
 from medcl.tissue.draw import abnormal, foreground
 from medcl.tissue.files import read_map
 from medcl.tissue.folds import Fold

@@ -19,7 +19,8 @@ from medcl.files import write_json, write_table, write_text
 from medcl.progress import track
 from medcl.runs.folder import exclusive
 from medcl.store import Store
-from medcl.tissue.cells import Workplace, map_files, map_path, run_fold
+from medcl.tissue.arms import Workplace
+from medcl.tissue.cells import map_files, map_path, run_fold
 from medcl.tissue.config import TissueConfig
 from medcl.tissue.dicom_out import check_dicom_out, write_segmentation
 from medcl.tissue.draw import abnormal, foreground, labelled_patches, masked_rows, unlabelled_patches

@@ -130,3 +130,10 @@ def test_no_scheduler_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     mixed_archive(tmp_path / "archive")
     with pytest.raises(UsageError, match="no Dask scheduler answers"):
         scan_archive([tmp_path / "archive"], tmp_path / "catalog", scheduler="tcp://127.0.0.1:9")
+
+
+def test_what_is_no_address_is_refused_at_once(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    mixed_archive(tmp_path / "archive")
+    with pytest.raises(UsageError, match="such as tcp://host:8786"):
+        scan_archive([tmp_path / "archive"], tmp_path / "catalog", scheduler="nonsense")

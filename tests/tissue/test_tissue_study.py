@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ from medcl.tissue.folds import plan_folds, task_of
 
 @pytest.fixture(scope="session")
 def study(store: Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[TissueConfig, Path]:
-    config = settings(store.folder, budgets=[1], primary={"arm": "simclr-probe", "budget": 1})
+    arms = ["simclr-probe", "supervised", "simclr-segment", "supervised-segment"]
+    config = settings(store.folder, arms=arms, budgets=[1], primary={"arm": "simclr-probe", "budget": 1})
     out = tmp_path_factory.mktemp("study") / "out"
     run_tissue(config, out)
     return config, out
@@ -57,10 +59,10 @@ def test_a_study_leaves_maps_tables_pictures_and_a_page(
 ) -> None:
     _, out = study
     maps = pd.read_parquet(out / "maps.parquet")
-    assert len(maps) == 4 * 2 * 2, "patients, arms, splits"
+    assert len(maps) == 4 * 4 * 2, "patients, arms, splits"
     assert all((out / file).is_file() for file in maps["file"])
     patients = pd.read_csv(out / "tables" / "patients.csv")
-    assert len(patients) == 8
+    assert len(patients) == 16
     assert patients["auroc"].between(0, 1).all()
     assert len(list((out / "pictures").glob("*.png"))) == 4
     page = (out / "report.html").read_text()
@@ -71,18 +73,40 @@ def test_a_study_leaves_maps_tables_pictures_and_a_page(
     assert cell["train_seconds"] > 0
 
 
+def test_segmentation_is_held_against_the_same_network_from_random_weights(
+    study: tuple[TissueConfig, Path],
+) -> None:
+    _, out = study
+    differences = pd.read_csv(out / "tables" / "differences.csv")
+    assert set(zip(differences["arm"], differences["baseline"], strict=True)) == {
+        ("simclr-probe", "supervised"),
+        ("simclr-segment", "supervised"),
+        ("supervised-segment", "supervised"),
+        ("simclr-segment", "supervised-segment"),
+    }
+    patients = pd.read_csv(out / "tables" / "patients.csv").pivot(
+        index="patient", columns="arm", values="dice"
+    )
+    gained = (patients["simclr-segment"] - patients["supervised-segment"]).mean()
+    dice = differences[(differences["metric"] == "dice") & (differences["baseline"] == "supervised-segment")]
+    assert dice["mean"].item() == pytest.approx(gained, abs=1e-6)
+    page = (out / "report.html").read_text()
+    assert "simclr-segment against supervised-segment, Dice: 1 with a mask" in page
+    assert "windows of 36 mm round the same places" in page
+    told = [json.loads(path.read_text()) for path in out.glob("folds/*/*-segment_1/cell.json")]
+    assert {cell["chosen"]["trials"] for cell in told} == {2}, "as many as every other arm may compare"
+
+
 def test_the_same_command_computes_nothing_again(
     study: tuple[TissueConfig, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config, out = study
     before = (out / "tables" / "patients.csv").read_text()
-    lost = next(out.glob("folds/*/supervised_1"))
-    for path in lost.iterdir():
-        path.unlink()
-    lost.rmdir()
+    for lost in [next(out.glob(f"folds/*/{arm}_1")) for arm in ("supervised", "simclr-segment")]:
+        shutil.rmtree(lost)
     monkeypatch.setattr(cells_module, "pretrain", lambda *_, **__: pytest.fail("pretrained again"))
     run_tissue(config, out)
-    assert (out / "tables" / "patients.csv").read_text() == before, "the lost cell comes out the same"
+    assert (out / "tables" / "patients.csv").read_text() == before, "the lost cells come out the same"
     monkeypatch.setattr(cells_module, "_compute", lambda *_: pytest.fail("computed again"))
     run_tissue(config, out)
 

@@ -1,0 +1,71 @@
+"""Maps of whole scans by a network that segments, put back into the scan's own voxels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from monai.inferers import sliding_window_inference
+from scipy import ndimage
+from torch import Tensor, nn
+
+from medcl.finetune import Images
+from medcl.finetune.features import whole_views
+from medcl.store import Store
+from medcl.tissue.draw import foreground
+from medcl.views import read_frames
+from medcl.views.conventions import MIDDLE, SPREAD
+
+BLACK = -MIDDLE / SPREAD
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """A whole scan as an encoder is shown it, unaugmented, at the pixel size of its patches.
+
+    Attributes:
+        tissue: (I, J, K) boolean, the voxels that are mapped.
+        views: (slices, C, H, W), or (1, C, *spatial) for an encoder of three dimensions.
+        to_pixel: (3, 4) from a voxel of the scan to a pixel of the canvas, slices last.
+    """
+
+    tissue: np.ndarray
+    views: Tensor
+    to_pixel: np.ndarray
+
+    @classmethod
+    def of(cls, store: Store, row: int, pixel_mm: float, images: Images) -> Canvas:
+        """Show a scan of the store; `images` says how, but for its size and slices."""
+        frames = read_frames(store, [row], images.dims)
+        first, last = frames.slice_box[0]
+        size = max(1, round(float(frames.whole[0]) / pixel_mm))
+        shown = replace(images, size=size, slices=int(last - first) + 1)
+        (batch,) = whole_views(store, [row], shown)
+        affine = store.affine(row)
+        assert batch.affines is not None
+        assert affine is not None, "only volumes are mapped"
+        # The third column of a slice's affine is one step to the next slice.
+        to_pixel = np.linalg.inv(batch.affines[0, 0].numpy()) @ affine
+        return cls(foreground(store, row), batch.data[0], to_pixel[:3])
+
+    @torch.inference_mode()
+    def map(self, network: nn.Module, window: int) -> np.ndarray:
+        """Return the probability (I, J, K), float32, that each voxel is abnormal; 0 off the tissue.
+
+        Args:
+            network: maps (N, C, *spatial) to log odds (N, 1, *spatial).
+            window: edge in pixels of what it is shown at a time; windows overlap by half.
+        """
+        network.eval()
+        size = (window,) * (self.views.ndim - 2)
+        logits = sliding_window_inference(
+            self.views, size, BATCH, network, overlap=0.5, mode="gaussian", cval=BLACK
+        )
+        seen = logits[:, 0].sigmoid().numpy()
+        volume = np.moveaxis(seen, 0, -1) if len(size) == 2 else seen[0]
+        found = ndimage.affine_transform(
+            volume, self.to_pixel, output_shape=self.tissue.shape, order=1, mode="nearest"
+        )
+        return np.where(self.tissue, np.clip(found, 0, 1), np.float32(0))
