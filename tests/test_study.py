@@ -151,6 +151,17 @@ def test_another_configuration_does_not_touch_a_study(
     assert "name a new folder" in told
 
 
+def test_outside_weights_are_arms_that_the_report_tells_of(study: Path, config: Path, tmp_path: Path) -> None:
+    weights, out = study / "pretrain" / "encoder.safetensors", tmp_path / "s"
+    few = ["budgets=[5/class]", "seeds=[0]", f"outside_weights={weights}"]
+    done = medcl("study", config, "-o", out, *few, "arms=[simclr-probe, supervised, outside-probe]")
+    assert done.returncode == 0, done.stderr
+    told = pd.read_parquet(out / "predictions.parquet").groupby("arm")["probability"].apply(list)
+    assert told["outside-probe"] == told["simclr-probe"]  # the pretraining of both had one seed
+    assert "not in it" in (out / "report.html").read_text()
+    assert not json.loads((out / "outside_weights.json").read_text())["missing"]
+
+
 def test_a_study_killed_at_random_ends_with_the_same_table(study: Path, config: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "medcl", "study", str(config), "-o", str(tmp_path / "killed")]
     generator = np.random.default_rng()
@@ -213,6 +224,8 @@ def test_the_saved_model_predicts_new_scans(study: Path, tmp_path: Path) -> None
         ("views.size=16", "did you mean 'size_px'"),
         ("seeds=five", "seeds"),
         ("primary.budgets=[20/class]", "not among the study's budgets"),
+        ("arms=[simclr-probe, supervised, outside-probe]", "set 'outside_weights'"),
+        ("outside_weights=nowhere.pth", "nowhere.pth: no such file of weights"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_exit_code_2(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy.special import expit
 
+from medcl.errors import UsageError
 from medcl.finetune.budgets import Labelled
 from medcl.finetune.calibration import fit_temperature
 from medcl.finetune.classifier import Classifier, predict, predict_logits
@@ -25,6 +26,8 @@ from medcl.pretrain.encoders import Encoder, EncoderConfig, build_encoder
 from medcl.store import Store
 
 Table = Callable[[Store, Images], np.ndarray]
+Weights = int | Literal["outside"] | None
+"""Whose an encoder's weights are: random by seed, another library's, or (None) the pretraining's."""
 
 
 class Bench:
@@ -36,6 +39,7 @@ class Bench:
         training: of the arms that train a network.
         pretrained: the encoder under test.
         network: its architecture, for the arms that start from random weights.
+        outside: the same architecture with another library's weights, where there are any.
     """
 
     def __init__(
@@ -45,26 +49,37 @@ class Bench:
         training: TrainingConfig,
         pretrained: Encoder,
         network: EncoderConfig,
+        outside: Encoder | None = None,
     ) -> None:
         self.task, self.images, self.training = task, images, training
-        self.pretrained, self.network = pretrained, network
-        self._features: dict[tuple[int | None, Pooling], np.ndarray] = {}
+        self.pretrained, self.network, self.outside = pretrained, network, outside
+        self._features: dict[tuple[Weights, Pooling], np.ndarray] = {}
         self._tables: dict[Table, np.ndarray] = {}
 
-    def encoder(self, seed: int | None = None) -> Encoder:
-        """Return the pretrained encoder, or one with random weights by seed."""
-        return self.pretrained if seed is None else build_encoder(self.network, seed)
+    def encoder(self, weights: Weights = None) -> Encoder:
+        """Return the encoder with the weights asked for.
 
-    def features(self, seed: int | None = None, pooling: Pooling = "max") -> np.ndarray:
-        """Return features (scans of the store, F) of the pretrained encoder, or of a random one by seed.
-
-        The last of each is kept, since every budget asks for the same.
+        Raises:
+            UsageError: another library's, and there are none.
         """
-        asked = (seed, pooling)
+        if weights is None:
+            return self.pretrained
+        if weights != "outside":
+            return build_encoder(self.network, weights)
+        if self.outside is None:
+            raise UsageError("arms of outside weights need a file of them: set 'outside_weights'")
+        return self.outside
+
+    def features(self, weights: Weights = None, pooling: Pooling = "max") -> np.ndarray:
+        """Return features (scans of the store, F) of the encoder with the weights asked for.
+
+        Those of random weights are kept until the next are asked for, since every budget asks for the same.
+        """
+        asked = (weights, pooling)
         if asked not in self._features:
-            self._features = {key: kept for key, kept in self._features.items() if key[0] is None}
-            store, encoder = self.task.store, self.encoder(seed)
-            self._features[asked] = extract_features(encoder, store, self.images, pooling=pooling)
+            kept = {key: kept for key, kept in self._features.items() if not isinstance(key[0], int)}
+            found = extract_features(self.encoder(weights), self.task.store, self.images, pooling=pooling)
+            self._features = {**kept, asked: found}
         return self._features[asked]
 
     def table(self, describe: Table) -> np.ndarray:
@@ -119,6 +134,16 @@ def finetune(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> O
     return _from_probe(bench, labelled, seed, rows)
 
 
+def outside_probe(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
+    """Linear probe on the encoder with another library's weights."""
+    return _probe(bench, "outside", labelled, rows)
+
+
+def outside_finetune(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
+    """Fine-tune another library's weights as the pretrained ones are: transfer learning as people know it."""
+    return _from_probe(bench, labelled, seed, rows, weights="outside")
+
+
 def fixmatch(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
     """Fine-tune with pseudo-labels of the unlabelled scans."""
     return _from_probe(bench, labelled, seed, rows, FixMatch)
@@ -165,6 +190,8 @@ ARMS: dict[str, Arm] = {
     "knn": knn,
     "finetune": finetune,
     "supervised": supervised,
+    "outside-probe": outside_probe,
+    "outside-finetune": outside_finetune,
     "random-probe": random_probe,
     "fixmatch": fixmatch,
     "mean-teacher": mean_teacher,
@@ -185,16 +212,16 @@ def arm_names(method: str) -> dict[str, Arm]:
     return {(f"{method}-{name}" if name in OF_THE_METHOD else name): arm for name, arm in ARMS.items()}
 
 
-def _probed(bench: Bench, labelled: Labelled) -> Classifier:
+def _probed(bench: Bench, labelled: Labelled, weights: Weights = None) -> Classifier:
     pooling, trials = bench.training.pooling, bench.training.probe_trials
-    fitted = fit_probe(bench.features(pooling=pooling), bench.task, labelled, trials)
-    return Classifier.from_probe(bench.encoder(), fitted, pooling)
+    fitted = fit_probe(bench.features(weights, pooling), bench.task, labelled, trials)
+    return Classifier.from_probe(bench.encoder(weights), fitted, pooling)
 
 
-def _probe(bench: Bench, encoder_seed: int | None, labelled: Labelled, rows: np.ndarray) -> Outcome:
-    features, trials = bench.features(encoder_seed), bench.training.trials
+def _probe(bench: Bench, weights: Weights, labelled: Labelled, rows: np.ndarray) -> Outcome:
+    features, trials = bench.features(weights), bench.training.trials
     fitted, chosen = _logistic(features, bench.task, labelled, trials)
-    classifier = Classifier.from_probe(bench.encoder(encoder_seed), fitted)
+    classifier = Classifier.from_probe(bench.encoder(weights), fitted)
     return Outcome(classifier, expit(fitted.logits(features[rows])), chosen, trials)
 
 
@@ -230,7 +257,12 @@ def _network(
 
 
 def _from_probe(
-    bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray, objective: type[Objective] = Objective
+    bench: Bench,
+    labelled: Labelled,
+    seed: int,
+    rows: np.ndarray,
+    objective: type[Objective] = Objective,
+    weights: Weights = None,
 ) -> Outcome:
-    start, spent = _probed(bench, labelled), bench.training.probe_trials
+    start, spent = _probed(bench, labelled, weights), bench.training.probe_trials
     return _network(bench, start, labelled, seed, rows, objective, spent)

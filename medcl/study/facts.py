@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from medcl.files import read_json
 from medcl.finetune import Budget, Task, draw_labels
 from medcl.finetune.leakage import BITS_APART, COSINE
 from medcl.runs.folder import environment, hash_file
-from medcl.study.config import StudyConfig
+from medcl.study.config import StudyConfig, expand
 
 
 def study_facts(
@@ -38,7 +39,7 @@ def study_facts(
         "arms": _describe_arms(config),
         "warnings": _leaks(copies, task),
         "notes": [*_notes(task), *_pairs(copies)],
-        "done": [*_done(config, summary), _searched(copies)],
+        "done": [*_done(config, out, summary), _searched(copies)],
         "not_done": [
             "No reader study: no radiologist has looked at these cases in this study.",
             "No external test: training and test scans come from one archive.",
@@ -79,6 +80,8 @@ def _describe_arms(config: StudyConfig) -> dict[str, str]:
         f"{method}-fixmatch": "the same, with pseudo-labels of unlabelled training scans",
         f"{method}-mean-teacher": "the same, in agreement with its own running average on unlabelled scans",
         f"{method}-distil": "a student of the fine-tuned network on labelled and unlabelled training scans",
+        "outside-probe": f"logistic regression on features of a {network} with weights made elsewhere",
+        "outside-finetune": f"a {network} with weights made elsewhere and that probe as head, all trained",
         "supervised": f"the same {network} from random weights, trained on the labels (the baseline)",
         "random-probe": f"logistic regression on features of a {network} with random weights (control)",
         "classical": "logistic regression on intensity and texture",
@@ -146,14 +149,15 @@ def _pairs(copies: pd.DataFrame) -> list[str]:
     return [f"Near-duplicates, nearest first, with cosine of their features: {', '.join(told)}{rest}."]
 
 
-def _done(config: StudyConfig, summary: dict[str, Any]) -> list[str]:
+def _done(config: StudyConfig, out: Path, summary: dict[str, Any]) -> list[str]:
     method, pre = config.pretrain.method.name, config.pretrain
     rates = len(config.training.learning_rates)
     seen = "no validation or test scan was seen" if set(pre.splits) == {"train"} else "labels were not used"
     return [
         f"One {method} pretraining on {int(summary['scans'])} scans ({', '.join(pre.splits)}) without their "
         f"labels, {pre.epochs} epochs, seed {pre.seed}; {seen}.",
-        *_outside_weights(config),
+        *_initial_weights(config),
+        *_outside_weights(config, out),
         f"{len(config.seeds)} seeds, each with its own draw of labelled scans, initial weights and order; "
         "all arms share the draws. Where a budget takes all labels only weights and order differ, and a "
         "probe of the one pretrained encoder not at all.",
@@ -182,12 +186,25 @@ def _pooling(config: StudyConfig) -> list[str]:
     return [f"Slices of a volume: probes take their maximum, networks {words[config.training.pooling]}."]
 
 
-def _outside_weights(config: StudyConfig) -> list[str]:
+def _initial_weights(config: StudyConfig) -> list[str]:
     """Say where pretraining started, if not at random: such weights may have seen the test scans."""
-    weights = getattr(config.pretrain, "initial_weights", None)
+    weights = config.pretrain.initial_weights
     if weights is None:
         return []
     return [
-        f"Pretraining started from weights made elsewhere (SHA-256 {hash_file(Path(weights))[:16]}); medcl "
+        f"Pretraining started from weights made elsewhere (SHA-256 {hash_file(weights)[:16]}); medcl "
         "cannot tell on which scans, and the random baseline had none."
+    ]
+
+
+def _outside_weights(config: StudyConfig, out: Path) -> list[str]:
+    """Say what the arms of outside weights began with."""
+    if config.outside_weights is None:
+        return []
+    told = read_json(out / "outside_weights.json")
+    return [
+        f"Outside weights (SHA-256 {hash_file(expand(config.outside_weights))[:16]}): {len(told['loaded'])} "
+        f"tensors of the encoder were filled from the file, {len(told['missing'])} are not in it and "
+        f"{len(told['shape_differs'])} have another shape there; those kept random values. medcl cannot tell "
+        "which scans these weights have seen."
     ]

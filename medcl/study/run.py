@@ -20,7 +20,8 @@ from medcl.finetune.arms import Bench, arm_names
 from medcl.finetune.cells import Cell, plan_cells, run_cells
 from medcl.finetune.leakage import near_duplicates
 from medcl.finetune.model import Model, ModelConfig
-from medcl.pretrain import PretrainConfig, load_encoder, pretrain
+from medcl.pretrain import Encoder, PretrainConfig, build_encoder, load_encoder, pretrain
+from medcl.pretrain.outside import load_outside
 from medcl.runs.folder import exclusive, hash_file
 from medcl.store import Store, prepare
 from medcl.study.config import StudyConfig, expand
@@ -49,6 +50,7 @@ def run_study(config: StudyConfig, out: Path, workers: int = 1) -> Evaluation:
             training=config.training,
             pretrained=load_encoder(out / "pretrain"),
             network=config.pretrain.encoder,
+            outside=_outside(config, out),
         )
         method = config.pretrain.method.name
         cells = plan_cells(config.arms, budgets, config.seeds, method)
@@ -78,6 +80,11 @@ def _check(config: StudyConfig, out: Path) -> list[Budget]:
     for path in map(expand, config.archive):
         if "://" not in str(path) and not path.exists():
             raise UsageError(f"{path}: no such archive; set 'archive', or $MEDCL_DATA if it names that")
+    outside = config.outside_weights
+    if outside is None and any(arm.startswith("outside-") for arm in config.arms):
+        raise UsageError("arms of outside weights need a file of them: set 'outside_weights'")
+    if outside is not None and not expand(outside).is_file():
+        raise UsageError(f"{expand(outside)}: no such file of weights; set 'outside_weights'")
     if config.labels not in (None, "folders") and not expand(config.labels).is_file():
         raise UsageError(f"{expand(config.labels)}: no such label table; set 'labels'")
     kept = out / "study.yaml"
@@ -125,6 +132,16 @@ def _pretrain(config: StudyConfig, out: Path) -> dict[str, Any]:
     settings = config.pretrain.model_dump()
     told = PretrainConfig(store=out / "store", views=config.views, **settings)
     return pretrain(told, run, resume=(run / "config.yaml").is_file())
+
+
+def _outside(config: StudyConfig, out: Path) -> Encoder | None:
+    """Return the study's network with the weights of another library, and keep a report of what fitted."""
+    if config.outside_weights is None:
+        return None
+    encoder = build_encoder(config.pretrain.encoder, 0)
+    matched = load_outside(encoder, expand(config.outside_weights))
+    write_json(matched.facts(), out / "outside_weights.json")
+    return encoder.eval()
 
 
 def _near_duplicates(bench: Bench, path: Path) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from medcl.errors import WorkFailed
+from medcl.errors import UsageError, WorkFailed
 from medcl.evaluate import check_predictions
 from medcl.finetune import (
     Budget,
@@ -28,7 +28,7 @@ from medcl.finetune import (
     predict,
     train_classifier,
 )
-from medcl.finetune.arms import Bench
+from medcl.finetune.arms import ARMS, Bench
 from medcl.finetune.cells import plan_cells, run_cells
 from medcl.finetune.model import Model, ModelConfig
 from medcl.finetune.probe import auroc_error
@@ -87,6 +87,19 @@ def test_a_probe_as_a_linear_head_says_the_same(task: Task, bench: Bench) -> Non
     classifier = Classifier.from_probe(bench.pretrained, probe)
     told = predict(classifier, task.store, task.test, bench.images)
     np.testing.assert_allclose(told, probe.predict_proba(features[task.test])[:, 1], atol=1e-5)
+
+
+def test_outside_weights_take_the_place_of_the_pretrained_ones(task: Task, bench: Bench) -> None:
+    labelled = draw_labels(task, Budget.parse("5/class"), 0)
+    few = SETTINGS.model_copy(update={"steps": 2, "trials": 4, "learning_rates": (1e-3,)})
+    elsewhere = build_encoder(NETWORK, 7).eval()
+    outside = Bench(task, bench.images, few, bench.pretrained, NETWORK, elsewhere)
+    same = Bench(task, bench.images, few, elsewhere, NETWORK)
+    for name in ("probe", "finetune"):
+        told = ARMS[f"outside-{name}"](outside, labelled, 0, task.test).probability
+        np.testing.assert_array_equal(told, ARMS[name](same, labelled, 0, task.test).probability)
+        with pytest.raises(UsageError, match="outside_weights"):
+            ARMS[f"outside-{name}"](bench, labelled, 0, task.test)
 
 
 def test_features_of_some_rows_are_those_of_all(task: Task, bench: Bench) -> None:
