@@ -46,7 +46,10 @@ def write_shards(
 def _task(catalog: Catalog, labels: Labels, folder: Path, scans: Sequence[str]) -> ShardTask:
     masks = {scan: labels.mask[scan] for scan in scans if scan in labels.mask}
     stated = {scan: labels.modality[scan] for scan in scans if scan in labels.modality}
-    own = replace(labels, label={}, patient={}, mask=masks, modality=stated, extra=labels.extra[:0])
+    boxes = {scan: labels.box[scan] for scan in scans if scan in labels.box}
+    own = replace(
+        labels, label={}, patient={}, mask=masks, modality=stated, extra=labels.extra[:0], box=boxes
+    )
     return ShardTask(catalog.part([*scans, *masks.values()]), tuple(scans), own, folder.absolute())
 
 

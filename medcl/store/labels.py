@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -13,6 +13,7 @@ from medcl.archive import Catalog
 from medcl.archive.dicom_words import MODALITIES
 from medcl.archive.privacy import pseudonym
 from medcl.errors import UsageError
+from medcl.store.boxes import Box, read_boxes
 
 KEYS = ("file", "patient", "scan")
 """What a label table may be keyed by: a file's path or name, a patient ID, or a scan's pseudonym."""
@@ -36,6 +37,7 @@ class Labels:
         mask: scan to the scan that is its label mask.
         modality: scan to the DICOM modality code that the table states, for files that cannot say it.
         extra: a row a scan with the table's further columns (`sex`, `age`, `site`), for subgroups.
+        box: scan to the boxes that are its mask.
     """
 
     label: dict[str, str]
@@ -43,6 +45,7 @@ class Labels:
     mask: dict[str, str]
     modality: dict[str, str]
     extra: pd.DataFrame
+    box: dict[str, tuple[Box, ...]] = field(default_factory=dict)
 
 
 def read_labels(catalog: Catalog, labels: Path | str | None) -> Labels:
@@ -51,10 +54,11 @@ def read_labels(catalog: Catalog, labels: Path | str | None) -> Labels:
     Args:
         catalog: the scans.
         labels: a table (CSV or TSV in UTF-8, or parquet) with a column `label` and one of `KEYS`, and
-            optionally `patient`, `mask` (a file of the archive), `modality` (for NIfTI and pictures, which do
-            not say it; CT is then in HU), `site`, `sex`, `age` (years); a table with `patient`, `mask` or
-            `modality` may do without `label`; or the word `folders`: each picture's folder is its
-            class; or None: the labels that a MedMNIST-style file carries itself.
+            optionally `patient`, `mask` (a file of the archive), `box` (where there is no mask: see
+            `medcl.store.boxes`; a scan with several boxes has a row for each), `modality` (for NIfTI and
+            pictures, which do not say it; CT is then in HU), `site`, `sex`, `age` (years); a table with
+            `patient`, `mask`, `box` or `modality` may do without `label`; or the word `folders`: each
+            picture's folder is its class; or None: the labels that a MedMNIST-style file carries itself.
 
     Raises:
         UsageError: the table is missing or empty, lacks a column, has one class only, repeats a key or names
@@ -92,7 +96,7 @@ def _table_labels(catalog: Catalog, path: Path) -> Labels:
     table = _read_table(path)
     key = _key(path, table)
     table = table.dropna(subset=[key])
-    _refuse_rows(path, table.index[table[key].duplicated(keep=False)], f"repeat a '{key}'; keep one row each")
+    _refuse_rows(path, _repeating(table, key), f"repeat a '{key}'; keep one row each")
     find = _finder(catalog, key)
     found = [find(value) for value in table[key]]
     _refuse_rows(path, table.index[[not scans for scans in found]], f"have a '{key}' that names no scan")
@@ -101,12 +105,15 @@ def _table_labels(catalog: Catalog, path: Path) -> Labels:
     if "label" in table and (classes := table["label"].nunique()) < 2:
         raise UsageError(f"{path}: {classes} class(es) in column 'label'; two are needed to tell apart")
     rows = [(row, scan) for row, scans in zip(table.to_dict("records"), found, strict=True) for scan in scans]
+    rows.sort(key=lambda pair: pair[1])
+    mask = _archive_masks(catalog) | _masks(catalog, path, table, rows)
     return Labels(
         label={scan: row["label"] for row, scan in rows if row.get("label")},
         patient=_patients(rows, key),
-        mask=_archive_masks(catalog) | _masks(catalog, path, table, rows),
+        mask=mask,
         modality=_modalities(path, table, rows),
-        extra=pd.DataFrame([{"scan": scan, **_extra(row)} for row, scan in rows]),
+        extra=pd.DataFrame([{"scan": scan, **_extra(row)} for row, scan in rows]).drop_duplicates(),
+        box=_boxes(catalog, path, table, found, mask),
     )
 
 
@@ -147,9 +154,18 @@ def _key(path: Path, table: pd.DataFrame) -> str:
     key = next((name for name in KEYS if name in table.columns), None)
     if key is None:
         raise UsageError(f"{path}: its first line names no key column; name one of {', '.join(KEYS)}")
-    if not ({"label", "patient", "mask", "modality"} - {key}) & set(table.columns):
+    if not ({"label", "patient", "mask", "box", "modality"} - {key}) & set(table.columns):
         raise UsageError(f"{path}: its first line names no column 'label'")
     return key
+
+
+def _repeating(table: pd.DataFrame, key: str) -> pd.Index:
+    """Return the rows that repeat a key; not those that differ in their box alone."""
+    repeated = table[key].duplicated(keep=False)
+    if "box" in table:
+        apart = table.drop(columns="box").drop_duplicates()[key]
+        repeated &= table[key].isin(apart[apart.duplicated()]) | table["box"].isna()
+    return table.index[repeated]
 
 
 def _refuse_rows(path: Path, rows: pd.Index, fault: str) -> None:
@@ -226,6 +242,17 @@ def _masks(
             "its ledger says why"
         )
     return {scan: masks[0] for scan, masks in found.items()}
+
+
+def _boxes(
+    catalog: Catalog, path: Path, table: pd.DataFrame, found: list[list[str]], mask: dict[str, str]
+) -> dict[str, tuple[Box, ...]]:
+    if "box" not in table:
+        return {}
+    boxes, faults = read_boxes(catalog, table["box"], found, mask)
+    for fault, rows in faults.items():
+        _refuse_rows(path, pd.Index(rows), fault)
+    return boxes
 
 
 def _modalities(path: Path, table: pd.DataFrame, rows: list[tuple[dict[str, str], str]]) -> dict[str, str]:

@@ -71,7 +71,7 @@ def _chosen(catalog: Catalog, labels: Labels) -> pd.DataFrame:
 def _begin(out: Path, scans: pd.DataFrame, labels: Labels, seed: int) -> list[list[str]]:
     """Check that `out` is new or left unfinished by the same call, and plan its shards."""
     plan = shard_plan(scans)
-    asked = repr((plan, labels.label, labels.patient, labels.mask, labels.modality, seed))
+    asked = repr((plan, labels.label, labels.patient, labels.mask, labels.modality, labels.box, seed))
     ticket = {"format": FORMAT, "asked": hashlib.sha256(asked.encode()).hexdigest()}
     begun = out / "begun.json"
     if (out / "store.json").exists() or (out.exists() and any(out.iterdir()) and not begun.is_file()):
@@ -133,6 +133,7 @@ def _facts(
         "scans": len(scans),
         "patients": int(scans["patient"].nunique()),
         "classes": {str(k): int(v) for k, v in scans["label"].value_counts().sort_index().items()},
+        "masks": {str(k): int(v) for k, v in scans["mask_from"].value_counts().sort_index().items() if k},
         "splits": {str(k): int(v) for k, v in splits["split"].value_counts().sort_index().items()},
         "duplicates": _duplicate_facts(scans, copies),
         "faults": dict(zip(faults["scan"], faults["fault"], strict=True)),

@@ -18,6 +18,7 @@ from medcl.archive import ArchiveError, Catalog, Scan, read, read_mask
 from medcl.archive.resample import orthogonal, orthogonal_labels
 from medcl.errors import UsageError
 from medcl.files import atomic, write_table
+from medcl.store.boxes import draw_boxes
 from medcl.store.labels import Labels
 from medcl.store.measure import measure
 
@@ -90,6 +91,9 @@ def _stored_row(catalog: Catalog, scan: str, labels: Labels, pixels: _Pixels) ->
         return {"scan": scan, "fault": str(error)}
     array = stored_type(found.array)
     spatial = 3 if found.is_volume else 2
+    boxes = labels.box.get(scan)
+    if boxes:
+        drawn = draw_boxes(boxes, found.affine, array.shape[:spatial])
     measures = measure(array, found.unit, spatial, found.valid, drawn)
     dtype, offset = pixels.add(array)
     valid = pixels.add(found.valid.astype(bool))[1] if found.valid is not None else -1
@@ -115,6 +119,7 @@ def _stored_row(catalog: Catalog, scan: str, labels: Labels, pixels: _Pixels) ->
         "offset": offset,
         "valid_offset": valid,
         "mask_offset": marked,
+        "mask_from": "boxes" if boxes else "voxels" if mask else "",
     }
 
 

@@ -23,7 +23,8 @@ class Store:
     Attributes:
         folder: where it lies.
         scans: a row a scan: `scan, patient, site, modality, kind, shape, spacing_mm, unit, flags, label,
-            split, duplicate, fingerprint, lo, hi, noise, box, anchors` and the label table's `sex`, `age`.
+            split, duplicate, fingerprint, lo, hi, noise, box, anchors, mask_from` (`voxels`, `boxes` of the
+            label table, or empty) and the label table's `sex`, `age`.
         facts: how it was made: seed, label classes, duplicates, faults.
     """
 
