@@ -2,7 +2,8 @@
 
 A box of a volume is `x0 y0 z0 x1 y1 z1` in RAS+ millimetres, lower corner first; a box of a picture is
 `left top right bottom` in pixels, counted from the picture's upper left corner (the first pixel reaches from
-0 to 1). A voxel is marked when its centre lies in a box, or on its edge.
+0 to 1). A voxel is marked when its centre lies in a box, or on its edge. A box that ends before it begins,
+reaches further than its scan along any of these axes or holds no voxel is refused: it was meant otherwise.
 """
 
 from __future__ import annotations

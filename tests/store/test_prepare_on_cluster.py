@@ -90,8 +90,10 @@ def test_workers_need_no_private_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_shards: None
 ) -> None:
     """What a task carries is enough to write its shard where the locator is not."""
-    catalog = mixed(tmp_path)
-    alone = prepare(catalog, tmp_path / "alone")
+    catalog, table = mixed(tmp_path), tmp_path / "table.csv"
+    table.write_text("file,box\np0.png,1 1 9 9\np0.png,2 12 20 20\np3.png,2 2 20 8\n")
+    alone = prepare(catalog, tmp_path / "alone", table)
+    assert alone.facts["masks"] == {"boxes": 2, "voxels": 4}
 
     def elsewhere(work: Any, tasks: Any, *_: object) -> Iterator[None]:
         packed = [pickle.dumps(task) for task in tasks]
@@ -100,7 +102,7 @@ def test_workers_need_no_private_folder(
             yield work(pickle.loads(task))  # noqa: S301
 
     monkeypatch.setattr(on_cluster, "on_cluster", elsewhere)
-    assert_same(alone, prepare(catalog, tmp_path / "together", scheduler="tcp://nowhere"))
+    assert_same(alone, prepare(catalog, tmp_path / "together", table, scheduler="tcp://nowhere"))
 
 
 def test_a_scan_that_kills_its_reader_is_left_out_and_named(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tissue_samples import settings
+from tissue_samples import BALLS, SPACING, settings, write_archive
 
+from medcl.archive import scan_archive
 from medcl.errors import UsageError
-from medcl.store import Store
+from medcl.store import Store, prepare
 from medcl.tissue import TissueConfig, run_tissue
 from medcl.tissue import cells as cells_module
 from medcl.tissue.draw import labelled_patches, masked_rows
@@ -68,6 +69,7 @@ def test_a_study_leaves_maps_tables_pictures_and_a_page(
     page = (out / "report.html").read_text()
     assert "4 patients: intervals are wide, and no p below 0.12 exists" in page
     assert "Not transductive" in page
+    assert "boxes of the label table" not in page
     assert page.count("data:image/png") == 4
     cell = json.loads(next(out.glob("folds/*/supervised_1/cell.json")).read_text())
     assert cell["train_seconds"] > 0
@@ -121,6 +123,22 @@ def test_too_few_patients_are_named_before_any_work(store: Store, tmp_path: Path
     with pytest.raises(UsageError, match="4 patients with masks: 3 to learn from, one to validate"):
         run_tissue(config, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_study_of_boxes_says_so(tmp_path: Path) -> None:
+    table = pd.read_csv(write_archive(tmp_path, masks=False))
+    for path in (tmp_path / "archive").glob("*/seg.nii.gz"):
+        path.unlink()
+    ends = [(np.array(ball) * SPACING - 6, np.array(ball) * SPACING + 6) for ball in BALLS]
+    table["box"] = [" ".join(map(str, [*low, *high])) for low, high in ends]
+    table.to_csv(tmp_path / "boxes.csv", index=False)
+    catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
+    store = prepare(catalog, tmp_path / "store", tmp_path / "boxes.csv")
+    only = "random-probe"
+    primary = {"arm": only, "baseline": only, "budget": 1}
+    run_tissue(settings(store.folder, arms=[only], budgets=[1], primary=primary), tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "The masks of 4 of 4 scans are boxes of the label table" in page
 
 
 @pytest.mark.slow
