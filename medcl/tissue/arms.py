@@ -19,7 +19,8 @@ from medcl.tissue.canvas import Canvas
 from medcl.tissue.config import SEGMENT, TissueConfig
 from medcl.tissue.folds import Fold, task_of
 from medcl.tissue.maps import DenseViews
-from medcl.tissue.segment import Segmenter, train_segmenter, window_images, windows_at
+from medcl.tissue.segment import train_segmenter, window_images, windows_at
+from medcl.tissue.unet import Segmenter
 
 Learned = tuple[Callable[[int], np.ndarray], dict[str, Any]]
 """What maps a row of the store to probabilities (I, J, K), and what was chosen on validation."""

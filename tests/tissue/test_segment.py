@@ -12,6 +12,7 @@ from tissue_samples import SHAPE, settings
 from torch import Tensor, nn
 
 from medcl.archive import scan_archive
+from medcl.errors import WorkFailed
 from medcl.evaluate.voxels import Voxels
 from medcl.finetune import Images, TrainingConfig
 from medcl.finetune.budgets import Labelled
@@ -20,7 +21,8 @@ from medcl.store import Store, prepare
 from medcl.tissue.canvas import Canvas
 from medcl.tissue.config import PatchConfig
 from medcl.tissue.draw import abnormal, foreground, labelled_patches, masked_rows
-from medcl.tissue.segment import Segmenter, train_segmenter, window_images, windows_at
+from medcl.tissue.segment import train_segmenter, window_images, windows_at
+from medcl.tissue.unet import Segmenter
 from medcl.views import load_policy
 from medcl.views.masks import view_masks
 
@@ -100,6 +102,9 @@ def test_a_tiny_network_learns_to_segment_a_patient_that_it_has_not_seen(store: 
     again, told = train_segmenter(start, windows, known, window, config, seed=0, decay=0.8)
     assert told == chosen
     assert torch.equal(again.head[0].weight, learned.head[0].weight)
+    wild = TrainingConfig(steps=4, batch_size=4, learning_rates=(1e30,), trials=2)
+    with pytest.raises(WorkFailed, match="the loss is never finite"):
+        train_segmenter(start, windows, known, window, wild, seed=0, decay=1.0)
 
 
 class Brightness(nn.Module):

@@ -1,0 +1,61 @@
+"""A U-Net whose way down is the encoder under test.
+
+Its stages are the skips; the way up is made of the blocks of MONAI's FlexibleUNet.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from monai.networks.nets.basic_unet import UpCat
+from monai.networks.nets.flexible_unet import SegmentationHead
+from monai.networks.nets.resnet import ResNetFeatures
+from torch import Tensor, nn
+
+from medcl.pretrain.encoders import Encoder, EncoderConfig
+from medcl.pretrain.networks import STEMS
+
+
+class Segmenter(nn.Module):
+    """Maps views (N, C, *spatial) to the log odds (N, 1, *spatial) of each pixel.
+
+    Args:
+        encoder: a ResNet, which becomes part of this.
+        seed: of the weights of the way up.
+    """
+
+    def __init__(self, encoder: Encoder, seed: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        config, dims = encoder.config, encoder.config.spatial_dims
+        channels = [encoder.feature_size // 2**n for n in (3, 2, 1, 0)]
+        if config.stem == "standard":
+            channels.insert(0, config.width)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.up = nn.ModuleList(
+                UpCat(dims, below, beside, beside, ("relu", {"inplace": True}), "batch", bias=False)
+                for below, beside in pairwise(reversed(channels))
+            )
+            self.head = SegmentationHead(dims, channels[0], 1, scale_factor=STEMS[config.stem][1])
+
+    def forward(self, views: Tensor) -> Tensor:
+        skips = self.stages(views)
+        found = skips.pop()
+        for up in self.up:
+            found = up(found, skips.pop())
+        logits: Tensor = self.head(found)
+        return logits
+
+    def stages(self, views: Tensor) -> list[Tensor]:
+        """Return the encoder's features from fine to coarse, each half the resolution of the one before."""
+        network = self.encoder.network
+        found: list[Tensor] = ResNetFeatures.forward(network, views)
+        # Without pooling the first layer and the first stage have the same resolution.
+        return found[1:] if network.no_max_pool else found
+
+
+def coarsest(config: EncoderConfig) -> int:
+    """Return how many pixels of a view, along each axis, are one of a ResNet's last stage."""
+    return 8 * STEMS[config.stem][1] * (2 if config.stem == "standard" else 1)
