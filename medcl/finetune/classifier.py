@@ -42,6 +42,11 @@ class Classifier(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
+    @property
+    def on_top(self) -> nn.ModuleList:
+        """What stands on the encoder: the pooling of slices and the head."""
+        return nn.ModuleList([self.head, self.pool])
+
     @classmethod
     def from_probe(cls, encoder: Encoder, probe: LinearProbe, pooling: Pooling = "max") -> Classifier:
         """Return the encoder with a linear probe as its head, in evaluation mode.

@@ -159,8 +159,7 @@ def train_classifier(
     for lr in config.learning_rates:
         classifier = copy.deepcopy(first).requires_grad_(True)
         told = objective(classifier, lesson)
-        on_top = nn.ModuleList([classifier.head, classifier.pool])
-        groups = layer_groups(on_top, classifier.encoder, config.weight_decay, lr, decay)
+        groups = layer_groups(classifier.on_top, classifier.encoder, config.weight_decay, lr, decay)
         states.append(max(_train(told, groups, lesson), key=lambda state: state.score))
         compared += len(_held(told, lesson))
     best = max(states, key=lambda state: state.score)

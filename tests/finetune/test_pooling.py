@@ -16,7 +16,7 @@ from medcl.finetune import Budget, Classifier, Task, draw_labels, extract_featur
 from medcl.finetune.arms import ARMS, _probed
 from medcl.finetune.model import Model
 from medcl.finetune.pooling import GatedAttention, ReadInOrder, build_pooling
-from medcl.finetune.training import _groups
+from medcl.finetune.training import layer_groups
 from medcl.pretrain import build_encoder
 from medcl.study import StudyConfig
 from medcl.views import shipped
@@ -92,7 +92,7 @@ def test_pooling_is_trained_and_a_model_on_disk_keeps_it(volumes: Task, tmp_path
 
 def test_every_weight_of_the_pooling_learns_at_the_head_s_rate() -> None:
     classifier = Classifier(build_encoder(PLAIN, 0), "attention")
-    groups = _groups(classifier, 0.01, 1e-3, 0.5)
+    groups = layer_groups(classifier.on_top, classifier.encoder, 0.01, 1e-3, 0.5)
     assert sum(p.numel() for g in groups for p in g["params"]) == sum(
         p.numel() for p in classifier.parameters()
     )

@@ -111,8 +111,7 @@ def test_a_teacher_s_order_of_scans_is_kept_and_its_spread_is_not(
 
 
 def test_rates_fall_from_the_head_down_and_every_weight_learns(classifier: Classifier) -> None:
-    on_top = torch.nn.ModuleList([classifier.head, classifier.pool])
-    groups = layer_groups(on_top, classifier.encoder, 0.01, 1e-3, 0.5)
+    groups = layer_groups(classifier.on_top, classifier.encoder, 0.01, 1e-3, 0.5)
     assert sum(p.numel() for g in groups for p in g["params"]) == sum(
         p.numel() for p in classifier.parameters()
     )
