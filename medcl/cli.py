@@ -140,6 +140,8 @@ def prepare(
         f"exact copies set aside: {copies['copies']} ({copies['crossing_splits']} across given splits), "
         f"and {copies['conflicting_labels']} with contradicting labels",
     ]
+    if facts["masks"]:
+        lines.append(f"scans with a mask, by what it was made from: {_counts(facts['masks'])}")
     if facts["faults"]:
         lines.append(f"{len(facts['faults'])} scans could not be read; see {out / 'store.json'}")
     _tell(facts, lines, as_json)
