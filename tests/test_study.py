@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
@@ -160,6 +161,18 @@ def test_outside_weights_are_arms_that_the_report_tells_of(study: Path, config: 
     assert told["outside-probe"] == told["simclr-probe"]  # the pretraining of both had one seed
     assert "not in it" in (out / "report.html").read_text()
     assert not json.loads((out / "outside_weights.json").read_text())["missing"]
+
+
+def test_other_outside_weights_under_the_same_name_are_refused(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights, out = tmp_path / "w.pth", tmp_path / "s"
+    command = ["study", config, "-o", out, f"outside_weights={weights}"]
+    torch.save({"conv1.weight": torch.zeros(3, 3)}, weights)
+    assert "no weight in it fits" in refused(capsys, monkeypatch, *command)
+    assert not (out / "pretrain").exists()
+    torch.save({"conv1.weight": torch.ones(3, 3)}, weights)
+    assert "outside weights" in refused(capsys, monkeypatch, *command)
 
 
 def test_a_study_killed_at_random_ends_with_the_same_table(study: Path, config: Path, tmp_path: Path) -> None:

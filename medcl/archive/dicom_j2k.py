@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from importlib.util import find_spec
 
 from pydicom.pixels import get_decoder
 from pydicom.pixels.decoders.base import DecodeRunner
-from pydicom.uid import JPEG2000, UID, JPEG2000Lossless
+from pydicom.uid import JPEG2000, JPEG2000Lossless
 
 SYNTAXES = (JPEG2000, JPEG2000Lossless)
-DECODER_DEPENDENCIES: dict[UID, tuple[str, ...]] = dict.fromkeys(SYNTAXES, ("imagecodecs",))
-"""Under the name that pydicom looks for in a plugin."""
-
 THREADS = min(4, os.cpu_count() or 1)
 """Of one frame; more gain little at the sizes of scans."""
 
@@ -22,12 +20,11 @@ def is_available(uid: str) -> bool:
     return uid in SYNTAXES and find_spec("imagecodecs") is not None
 
 
+@lru_cache(maxsize=1)
 def register() -> None:
-    """Offer imagecodecs to pydicom's decoders of JPEG 2000, once."""
-    for syntax in SYNTAXES:
-        decoder = get_decoder(syntax)
-        if "imagecodecs" not in (*decoder.available_plugins, *decoder.missing_dependencies):
-            decoder.add_plugin("imagecodecs", (__name__, "_decode_frame"))
+    """Offer imagecodecs to pydicom's decoders of JPEG 2000, once, where it is installed."""
+    for syntax in filter(is_available, SYNTAXES):
+        get_decoder(syntax).add_plugin("imagecodecs", (__name__, "_decode_frame"))
 
 
 def _decode_frame(src: bytes, runner: DecodeRunner) -> bytes:

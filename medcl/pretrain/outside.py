@@ -57,7 +57,7 @@ def load_outside(encoder: Encoder, path: Path) -> Matched:
     have is taken off the running mean, which is the same thing.
 
     Raises:
-        UsageError: the file cannot be read, or nothing in it fits.
+        UsageError: the file cannot be read, nothing in it fits, or a weight that fits is no finite number.
     """
     network = encoder.network.slices if isinstance(encoder.network, SliceSequence) else encoder.network
     own = network.state_dict()
@@ -74,6 +74,8 @@ def load_outside(encoder: Encoder, path: Path) -> Matched:
             differs.append(name)
     if not any(weight.ndim > 1 for weight in loaded.values()):
         raise UsageError(f"{path}: no weight in it fits a {encoder.config.name} of this shape")
+    if not all(weight.isfinite().all() for weight in loaded.values()):
+        raise UsageError(f"{path}: it has weights that are no finite numbers; take another checkpoint")
     network.load_state_dict(loaded, strict=False)
     return Matched(
         loaded=_sorted(loaded),

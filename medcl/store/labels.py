@@ -96,12 +96,14 @@ def _table_labels(catalog: Catalog, path: Path) -> Labels:
     table = _read_table(path)
     key = _key(path, table)
     table = table.dropna(subset=[key])
-    _refuse_rows(path, _repeating(table, key), f"repeat a '{key}'; keep one row each")
     find = _finder(catalog, key)
     found = [find(value) for value in table[key]]
     _refuse_rows(path, table.index[[not scans for scans in found]], f"have a '{key}' that names no scan")
     if key == "file":
         _refuse_rows(path, table.index[[len(scans) > 1 for scans in found]], AMBIGUOUS)
+    # Two spellings of a file's name may mean one scan.
+    named = table.assign(**{key: [scans[0] for scans in found]}) if key == "file" else table
+    _refuse_rows(path, _repeating(named, key), f"repeat a '{key}'; keep one row each")
     if "label" in table and (classes := table["label"].nunique()) < 2:
         raise UsageError(f"{path}: {classes} class(es) in column 'label'; two are needed to tell apart")
     rows = [(row, scan) for row, scans in zip(table.to_dict("records"), found, strict=True) for scan in scans]

@@ -125,7 +125,8 @@ def _describe(stored: pd.DataFrame, chosen: pd.DataFrame, labels: Labels) -> pd.
 def _facts(
     catalog: Catalog, scans: pd.DataFrame, splits: pd.DataFrame, faults: pd.DataFrame, seed: int
 ) -> dict[str, Any]:
-    copies = scans[scans["duplicate"] != ""]
+    copied = scans["duplicate"] != ""
+    copies, masks = scans[copied], scans.loc[~copied, "mask_from"]
     return {
         "format": FORMAT,
         "seed": seed,
@@ -133,7 +134,7 @@ def _facts(
         "scans": len(scans),
         "patients": int(scans["patient"].nunique()),
         "classes": {str(k): int(v) for k, v in scans["label"].value_counts().sort_index().items()},
-        "masks": {str(k): int(v) for k, v in scans["mask_from"].value_counts().sort_index().items() if k},
+        "masks": {str(k): int(v) for k, v in masks.value_counts().sort_index().items() if k},
         "splits": {str(k): int(v) for k, v in splits["split"].value_counts().sort_index().items()},
         "duplicates": _duplicate_facts(scans, copies),
         "faults": dict(zip(faults["scan"], faults["fault"], strict=True)),

@@ -90,8 +90,9 @@ def mark_duplicates(scans: pd.DataFrame) -> pd.Series:
         if len(set(group["label"].dropna())) > 1:
             duplicate[group.index] = "conflict"
             continue
-        # Of equal copies one that has a label stays.
-        ranks = (rank[group.index] + 0.5 * group["label"].isna()).sort_values(kind="stable")
-        stay = ranks.index[(ranks == ranks.iloc[0]) & (ranks < 2)].union(ranks.index[:1])
-        duplicate[group.index.difference(stay)] = group.loc[ranks.index[0], "scan"]
+        # Of equal copies one that has a label stays, and of those one that has a mask.
+        ranks = rank[group.index] + 0.5 * group["label"].isna()
+        first = (ranks + 0.25 * (group["mask_from"] == "")).sort_values(kind="stable").index[0]
+        stay = ranks.index[(ranks == ranks[first]) & (ranks < 2)].union([first])
+        duplicate[group.index.difference(stay)] = group.loc[first, "scan"]
     return duplicate

@@ -37,7 +37,7 @@ def study_facts(
         "counts": {split: _count(task, split) for split in ("train", "val", "test")},
         "labels": labels,
         "arms": _describe_arms(config),
-        "warnings": _leaks(copies, task),
+        "warnings": [*_leaks(copies, task), *_unfilled(config, out)],
         "notes": [*_notes(task), *_pairs(copies)],
         "done": [*_done(config, out, summary), _searched(copies)],
         "not_done": [
@@ -195,6 +195,17 @@ def _initial_weights(config: StudyConfig) -> list[str]:
         f"Pretraining started from weights made elsewhere (SHA-256 {hash_file(weights)[:16]}); medcl "
         "cannot tell on which scans, and the random baseline had none."
     ]
+
+
+def _unfilled(config: StudyConfig, out: Path) -> list[str]:
+    """Warn of outside weights that hardly fill the network: an arm of that name is then a random one."""
+    if config.outside_weights is None:
+        return []
+    told = read_json(out / "outside_weights.json")
+    unfilled, filled = len(told["missing"]) + len(told["shape_differs"]), len(told["loaded"])
+    if unfilled <= filled:
+        return []
+    return [f"The file of outside weights fills {filled} of the encoder's {filled + unfilled} tensors only."]
 
 
 def _outside_weights(config: StudyConfig, out: Path) -> list[str]:

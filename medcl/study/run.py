@@ -43,6 +43,7 @@ def run_study(config: StudyConfig, out: Path, workers: int = 1) -> Evaluation:
             for seed in config.seeds:
                 draw_labels(task, budget, seed)
         write_text(dump(config), out / "study.yaml")
+        outside = _outside(config, out)
         summary = _pretrain(config, out)
         bench = Bench(
             task=task,
@@ -50,7 +51,7 @@ def run_study(config: StudyConfig, out: Path, workers: int = 1) -> Evaluation:
             training=config.training,
             pretrained=load_encoder(out / "pretrain"),
             network=config.pretrain.encoder,
-            outside=_outside(config, out),
+            outside=outside,
         )
         method = config.pretrain.method.name
         cells = plan_cells(config.arms, budgets, config.seeds, method)
@@ -103,18 +104,24 @@ def _store(config: StudyConfig, out: Path) -> Store:
     """Scan and prepare, unless that was done from the same inputs.
 
     Raises:
-        UsageError: the label table or the archive's place has changed since the study began.
+        UsageError: the label table, the outside weights or the archive's place has changed since the study
+            began.
     """
     labels = config.labels if config.labels in (None, "folders") else expand(config.labels)
     archives = [expand(path) for path in config.archive]
     inputs = {
         "archive": [str(path) for path in archives],
         "labels": hash_file(labels) if isinstance(labels, Path) else labels,
+        "outside_weights": hash_file(expand(config.outside_weights)) if config.outside_weights else None,
         "split_seed": config.split_seed,
     }
-    if (out / "inputs.json").is_file() and read_json(out / "inputs.json") != inputs:
+    kept = out / "inputs.json"
+    if kept.is_file() and {"outside_weights": None, **read_json(kept)} != inputs:
         if (out / "study.yaml").is_file():
-            raise UsageError(f"{out}: its labels or the place of its archive have changed; name a new folder")
+            raise UsageError(
+                f"{out}: its labels, its outside weights or the place of its archive have changed; "
+                "name a new folder"
+            )
         for made in ("catalog", "store"):
             shutil.rmtree(out / made, ignore_errors=True)
     write_json(inputs, out / "inputs.json")

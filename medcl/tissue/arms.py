@@ -19,7 +19,7 @@ from medcl.tissue.canvas import Canvas
 from medcl.tissue.config import SEGMENT, TissueConfig
 from medcl.tissue.folds import Fold, task_of
 from medcl.tissue.maps import DenseViews
-from medcl.tissue.segment import train_segmenter, window_images, windows_at
+from medcl.tissue.segment import check_windows, train_segmenter, window_images, windows_at
 from medcl.tissue.unet import Segmenter
 
 Learned = tuple[Callable[[int], np.ndarray], dict[str, Any]]
@@ -50,6 +50,20 @@ class Workplace:
         """How patches are shown."""
         views = self.config.views.model_copy(update={"slices": 1})
         return Images.of(views, self.config.pretrain.encoder)
+
+    @property
+    def windows(self) -> Images:
+        """How windows are shown."""
+        return window_images(self.images, self.config.pretrain.encoder)
+
+    def check(self) -> None:
+        """Find what arms would stumble over, before any is trained.
+
+        Raises:
+            UsageError: a scan is too small for the arms that segment.
+        """
+        if any(arm.endswith(SEGMENT) for arm in self.config.arms):
+            check_windows(self.store, self.rows, self.config.patches, self.images, self.windows.size)
 
     def rows_of(self, patient: str) -> list[int]:
         """Return the rows of a patient's scans."""
@@ -91,7 +105,7 @@ class Course:
         """Learn from windows round the same patches, on the pretrained encoder or on a random one."""
         config, network = self.place.config, self.place.config.pretrain.encoder
         task, labelled = task_of(self.place.labelled, self.fold, budget)
-        images = window_images(self.place.images, network)
+        images = self.place.windows
         windows = windows_at(self.place.store, task.store.scans, config.patches, self.place.images, images)
         fresh = arm == "supervised" + SEGMENT
         encoder = build_encoder(network, config.seed) if fresh else self._pretrained

@@ -9,7 +9,6 @@ from medcl.runs.folder import environment, hash_file
 from medcl.tissue.arms import Workplace
 from medcl.tissue.config import SEGMENT, TissueConfig
 from medcl.tissue.folds import Fold
-from medcl.tissue.segment import window_images
 
 
 def tissue_facts(place: Workplace, folds: list[Fold]) -> dict[str, Any]:
@@ -66,7 +65,7 @@ def _segmenting(place: Workplace) -> list[str]:
     arms = [arm for arm in config.arms if arm.endswith(SEGMENT)]
     if not arms:
         return []
-    edge = window_images(place.images, config.pretrain.encoder).size / place.images.size
+    edge = place.windows.size / place.images.size
     return [
         f"{' and '.join(arms)}: a U-Net decoder over the stages of that network, from the pretrained or from "
         f"random weights, learned on windows of {edge * config.patches.edge_mm:g} mm round the same places, "

@@ -55,6 +55,7 @@ def run_tissue(config: TissueConfig, out: Path) -> TissueEvaluation:
             unlabelled=unlabelled.write(patches / "unlabelled"),
             out=out,
         )
+        place.check()
         _write_truth(place)
         cells: list[dict[str, Any]] = []
         for fold in track(folds, "tissue", unit="patient"):

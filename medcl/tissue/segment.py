@@ -7,7 +7,7 @@ on, with more of the tissue round it.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -17,7 +17,7 @@ import torch
 from monai.losses import DiceCELoss
 from torch import Tensor, nn
 
-from medcl.errors import WorkFailed
+from medcl.errors import UsageError, WorkFailed
 from medcl.finetune import Images, TrainingConfig
 from medcl.finetune.budgets import Labelled
 from medcl.finetune.features import whole_views
@@ -28,6 +28,7 @@ from medcl.tissue.config import PatchConfig
 from medcl.tissue.patches import Patches, joined, patches_at
 from medcl.tissue.unet import Segmenter, coarsest
 from medcl.views import ViewBatch
+from medcl.views.frames import coarsest_axis
 from medcl.views.masks import view_masks
 
 EDGES = 4
@@ -38,6 +39,32 @@ def window_images(images: Images, config: EncoderConfig) -> Images:
     halves evenly."""
     step = coarsest(config)
     return replace(images, size=-(-EDGES * images.size // step) * step)
+
+
+def check_windows(store: Store, rows: Iterable[int], config: PatchConfig, patch: Images, size: int) -> None:
+    """Refuse scans that are smaller than a window: it would be shown magnified, and a map is not.
+
+    Args:
+        store, rows: the scans.
+        config: of the patches.
+        patch: how patches are shown.
+        size: pixels across a window.
+
+    Raises:
+        UsageError: naming the scan.
+    """
+    edge_mm = config.edge_mm * size / patch.size
+    for row in map(int, rows):
+        affine = store.affine(row)
+        assert affine is not None, "scans without one have no mask"
+        along = np.linalg.norm(affine[:3, :3], axis=0)
+        extent = along * store.array(row).shape
+        across = np.delete(extent, coarsest_axis(along)).max() if patch.dims == 2 else extent.min()
+        if edge_mm > across + along.max():
+            raise UsageError(
+                f"scan {store.scans['scan'].iat[row]} is {across:.0f} mm across, less than the windows of "
+                f"{edge_mm:.0f} mm that segmenting arms learn on; lower patches.edge_mm or leave them out"
+            )
 
 
 def windows_at(

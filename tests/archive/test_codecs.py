@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +97,22 @@ def test_both_jpeg2000_decoders_say_the_same() -> None:
         assert one[0].dtype == two[0].dtype
         assert np.array_equal(one[0], two[0])
         assert one[1] == two[1]
+
+
+WITHOUT_IMAGECODECS = """
+import importlib.util as util, sys
+real = util.find_spec
+util.find_spec = lambda name, *more: None if name == "imagecodecs" else real(name, *more)
+from medcl.archive.dicom_codecs import decoders, installed
+for syntax in ("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"):
+    assert decoders(syntax, 16)[0] == decoders(syntax, 8)[0] == "pylibjpeg"
+assert installed() == installed()
+"""
+
+
+def test_an_archive_is_read_where_imagecodecs_is_not_installed() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT_IMAGECODECS], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_a_cut_jpeg2000_stream_is_refused_by_both() -> None:

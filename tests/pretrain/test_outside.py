@@ -125,3 +125,11 @@ def test_files_that_are_no_weights_are_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(UsageError, match=told):
             load_outside(encoder, tmp_path / name)
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    weights = torchvision_names(trained(SMALL))
+    weights["layer1.0.conv1.weight"][0] = float("nan")
+    torch.save(weights, tmp_path / "nan.pth")
+    with pytest.raises(UsageError, match=r"nan\.pth: it has weights that are no finite numbers"):
+        load_outside(build_encoder(SMALL, 0), tmp_path / "nan.pth")

@@ -74,6 +74,7 @@ def test_label_table_by_file_with_patients(archive: Path, tmp_path: Path) -> Non
         ("name,label\na,b\n", "no key column"),
         ("file,class\na,b\n", "no column 'label'"),
         ("file,label\nhealthy1.png,a\nhealthy1.png,b\n", "repeat a 'file'"),
+        ("file,label\nhealthy1.png,a\nhealthy1,b\n", "repeat a 'file'"),
         ("file,label\nsecretname.png,a\n", "names no scan"),
         ("file,label\nhealthy1.png,a\nhealthy2.png,a\n", "1 class"),
         ("file,label\nhealthy1.png,\nhealthy2.png,\n", "0 class"),

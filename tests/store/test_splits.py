@@ -55,7 +55,7 @@ def test_patients_who_share_a_copy_are_one_person() -> None:
     twins = scans.index[scans["patient"].isin(["p3", "p41"])]
     scans.loc[twins[[0, 2]], "fingerprint"] = np.uint64(0)
     scans.loc[0, "fingerprint"] = np.uint64(999)
-    scans["duplicate"] = mark_duplicates(scans.assign(label="healthy"))
+    scans["duplicate"] = mark_duplicates(scans.assign(label="healthy", mask_from=""))
     for seed in range(6):
         split = assign_splits(scans, seed)[twins]
         assert split[split != "excluded"].nunique() == 1
@@ -74,7 +74,7 @@ def test_another_seed_deals_otherwise() -> None:
 
 def copies(rows: list[tuple[int, str | None, str | None]]) -> pd.DataFrame:
     scans = pd.DataFrame(rows, columns=["fingerprint", "label", "source_split"])
-    return scans.assign(scan=[f"s{i}" for i in range(len(scans))])
+    return scans.assign(scan=[f"s{i}" for i in range(len(scans))], mask_from="")
 
 
 def test_a_copy_in_training_gives_way_to_the_one_in_the_test_set() -> None:
@@ -95,3 +95,10 @@ def test_contradicting_labels_set_all_copies_aside() -> None:
 def test_copies_without_given_splits_leave_one() -> None:
     found = mark_duplicates(copies([(7, None, None), (7, "a", None), (7, None, None)]))
     assert found.tolist() == ["s1", "", "s1"], "the labelled one stays"
+
+
+def test_of_equal_copies_one_with_a_mask_stays() -> None:
+    scans = copies([(7, "a", None), (7, "a", None)]).assign(mask_from=["", "boxes"])
+    assert mark_duplicates(scans).tolist() == ["s1", ""]
+    given = copies([(7, "a", "test"), (7, "a", "test")]).assign(mask_from=["", "boxes"])
+    assert mark_duplicates(given).tolist() == ["", ""], "those of a given test set stay"

@@ -12,7 +12,7 @@ from tissue_samples import SHAPE, settings
 from torch import Tensor, nn
 
 from medcl.archive import scan_archive
-from medcl.errors import WorkFailed
+from medcl.errors import UsageError, WorkFailed
 from medcl.evaluate.voxels import Voxels
 from medcl.finetune import Images, TrainingConfig
 from medcl.finetune.budgets import Labelled
@@ -21,7 +21,7 @@ from medcl.store import Store, prepare
 from medcl.tissue.canvas import Canvas
 from medcl.tissue.config import PatchConfig
 from medcl.tissue.draw import abnormal, foreground, labelled_patches, masked_rows
-from medcl.tissue.segment import train_segmenter, window_images, windows_at
+from medcl.tissue.segment import check_windows, train_segmenter, window_images, windows_at
 from medcl.tissue.unet import Segmenter
 from medcl.views import load_policy
 from medcl.views.masks import view_masks
@@ -76,6 +76,14 @@ def test_windows_lie_round_patches_and_carry_the_mask(store: Store, dims: int) -
     # The ball is brighter than its surroundings wherever the views put it.
     shown = batch.data[:, 0, 0].numpy() * 0.25 + 0.5
     assert shown[masks].mean() > shown[~masks].mean() + 0.2
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_scans_smaller_than_a_window_are_refused(store: Store, dims: int) -> None:
+    patch, rows = Images(POLICY, 8, 1, dims), masked_rows(store)
+    check_windows(store, rows, PATCHES, patch, 32)
+    with pytest.raises(UsageError, match="mm across, less than the windows of"):
+        check_windows(store, rows, PATCHES.model_copy(update={"edge_mm": 400.0}), patch, 32)
 
 
 def test_a_tiny_network_learns_to_segment_a_patient_that_it_has_not_seen(store: Store) -> None:
