@@ -20,6 +20,7 @@ from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
 from medcl.cli import app, main
+from medcl.config import read_yaml
 
 STUDY = """
 title: Bright patches
@@ -272,13 +273,16 @@ def test_every_command_explains_itself_with_an_example(command: str) -> None:
 def test_the_readme_s_script_runs_on_a_study(
     study: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    root = Path(__file__).parents[1]
+    text = (root / "README.md").read_text(encoding="utf-8")
+    views = read_yaml(root / "configs" / "studies" / "demo.yaml")["views"]
+    shown = 'load_policy("{policy}", "{variant}"), size={size_px}, slices={slices}'.format(**views)
     script = text.split("```python\n")[1].split("```")[0]
     assert len([line for line in script.splitlines() if line.strip()]) <= 15
     for told, here in (
         ("demo-output/study", str(study)),
         ('negative="healthy", positive="abnormal"', 'negative="0", positive="1"'),
-        ('load_policy("ct", "liver"), size=64', 'load_policy("cxr"), size=16'),
+        (shown, 'load_policy("cxr"), size=16, slices=8'),
     ):
         assert told in script
         script = script.replace(told, here)

@@ -6,7 +6,7 @@ import pandas as pd
 
 from medcl.evaluate.arms import in_words
 from medcl.evaluate.primary import Primary
-from medcl.evaluate.wording import signed
+from medcl.evaluate.wording import p_value, signed
 
 ALPHA = 0.05
 NAMES = {
@@ -72,9 +72,9 @@ def answer(primary: Primary, stated: bool, differences: pd.DataFrame) -> str:
 
 def _list(rows: pd.DataFrame) -> str:
     parts = [
-        f"{in_words(budget)} ({signed(value)}, 95 % CI {signed(low)} to {signed(high)})"
-        for budget, value, low, high in zip(
-            *(rows[name] for name in ("budget", "value", "low", "high")), strict=True
+        f"{in_words(budget)} ({signed(value)}, 95 % CI {signed(low)} to {signed(high)}, {p_value(p)})"
+        for budget, value, low, high, p in zip(
+            *(rows[name] for name in ("budget", "value", "low", "high", "p_holm")), strict=True
         )
     ]
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -171,12 +172,19 @@ def over_seeds(values: np.ndarray, draws: np.ndarray, left_out: np.ndarray, resa
     mixed, of_seeds = of_draw, 0.0
     if count > 1:
         seen = float(np.var(values, ddof=1))
-        by_chance = float(np.nanvar(draws - of_draw, axis=1).mean()) * count / (count - 1)
+        by_chance = _mean_spread(draws - of_draw, axis=1) * count / (count - 1)
         of_seeds = max(seen - by_chance, 0.0) / count
-        between = float(np.nanvar(draws, axis=0, ddof=1).mean())
+        between = _mean_spread(draws, axis=0, ddof=1)
         shrink = np.sqrt(of_seeds * count / between) if between > 0 else 0.0
         picked = draws[resampler.seeds(count), np.arange(len(of_draw))[:, None]].mean(axis=1)
         mixed = of_draw + min(shrink, 1.0) * (picked - of_draw)  # stays within the range of the metric
         parts += (seen / count) ** 2 / (count - 1)
     freedom = (of_patients + of_seeds) ** 2 / parts if parts > 0 else np.inf
     return Sample(value, mixed, left_out.mean(axis=0), freedom)
+
+
+def _mean_spread(values: np.ndarray, axis: int, ddof: int = 0) -> float:
+    """Return the mean variance along `axis`, leaving out seeds and draws without a value."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return float(np.nanmean(np.nanvar(values, axis=axis, ddof=ddof)))

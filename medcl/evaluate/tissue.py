@@ -170,7 +170,7 @@ def _pairs(patients: pd.DataFrame, facts: Mapping[str, Any]) -> list[tuple[str, 
     """Return each arm with the baseline, then the further pairs."""
     baseline = facts["baseline"]
     others = [(arm, baseline) for arm in dict.fromkeys(patients["arm"]) if arm != baseline]
-    return others + [(arm, other) for arm, other in facts.get("pairs", ()) if other != baseline]
+    return others + [(arm, other) for arm, other in facts.get("pairs", ())]
 
 
 def _differences(patients: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:

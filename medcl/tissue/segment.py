@@ -26,7 +26,7 @@ from medcl.pretrain.encoders import EncoderConfig
 from medcl.store import Store
 from medcl.tissue.config import PatchConfig
 from medcl.tissue.patches import Patches, joined, patches_at
-from medcl.tissue.unet import Segmenter, coarsest
+from medcl.tissue.unet import Segmenter, total_stride
 from medcl.views import ViewBatch
 from medcl.views.frames import coarsest_axis
 from medcl.views.masks import view_masks
@@ -37,7 +37,7 @@ EDGES = 4
 def window_images(images: Images, config: EncoderConfig) -> Images:
     """Return how windows are shown: `EDGES` times as large as patches, or the next size that every stage
     halves evenly."""
-    step = coarsest(config)
+    step = total_stride(config)
     return replace(images, size=-(-EDGES * images.size // step) * step)
 
 

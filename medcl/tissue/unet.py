@@ -56,6 +56,6 @@ class Segmenter(nn.Module):
         return found[1:] if network.no_max_pool else found
 
 
-def coarsest(config: EncoderConfig) -> int:
+def total_stride(config: EncoderConfig) -> int:
     """Return how many pixels of a view, along each axis, are one of a ResNet's last stage."""
     return 8 * STEMS[config.stem][1] * (2 if config.stem == "standard" else 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -129,3 +131,20 @@ def test_intervals_stay_within_the_range_of_the_metric() -> None:
     low, high = over_seeds(called.mean(axis=1), draws, left_out, resampler).interval()
     assert 0 <= low < 0.4
     assert 0.6 < high <= 1
+
+
+def test_draws_in_which_a_metric_does_not_exist_leave_the_seeds_chance_in_the_interval() -> None:
+    resampler = _resampler()
+    generator = np.random.default_rng(0)
+    values = np.array([0.6, 0.8, 0.9])
+    draws = values[:, None] + generator.normal(0, 0.01, (3, 500))
+    left_out = np.repeat(values[:, None], 40, axis=1) + generator.normal(0, 0.001, (3, 40))
+    whole = over_seeds(values, draws, left_out, resampler)
+    holed = draws.copy()
+    holed[:, ::50] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        some = over_seeds(values, holed, left_out, resampler)
+    assert some.freedom == pytest.approx(whole.freedom, rel=0.01)
+    assert np.nanstd(some.draws) == pytest.approx(np.std(whole.draws), rel=0.05)
+    assert np.nanstd(some.draws) > 5 * np.std(draws.mean(axis=0))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -62,6 +64,7 @@ def test_the_truth_lies_inside_and_the_answer_says_it(result: Evaluation) -> Non
             row = arms.loc[(arm, budget)]
             assert row["low"] - 0.02 < truth < row["high"] + 0.02
     assert "beat the supervised baseline in test AUROC with 5 labels a class" in result.answer
+    assert len(re.findall(r"95 % CI [^,]* to [^,]*, p [=<] 0\.\d{3}\)", result.answer)) == 2
     assert "no difference was shown with all labels" in result.answer
     assert "exploratory" not in result.answer
     assert result.budgets == ["5/class", "all"]
