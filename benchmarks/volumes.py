@@ -1,6 +1,6 @@
 """3-D pretraining on brain patches: does a probe tell tumour from healthy tissue of patients it never saw?
 
-    python benchmarks/volumes.py STORE -o OUT       # STORE as in configs/studies/brats6_tissue.yaml; half an hour
+    python benchmarks/volumes.py STORE -o OUT    # STORE as in configs/studies/brats6_tissue.yaml; 30 min
 
 Three times two of six patients are left out, each patient once: SimCLR pretrains a 3-D ResNet-10 on cubes of
 the other four without masks, a linear probe learns from a few or all of their labelled cubes (half of them
