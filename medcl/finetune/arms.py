@@ -19,6 +19,7 @@ from medcl.finetune.neighbours import centred, fit_neighbours, numbers_to_try
 from medcl.finetune.pooling import Pooling
 from medcl.finetune.probe import LinearProbe, fit_probe
 from medcl.finetune.semi import Distillation, FixMatch, MeanTeacher
+from medcl.finetune.spreading import spread_labels
 from medcl.finetune.tables import background, metadata, size_and_mean, texture
 from medcl.finetune.task import Task
 from medcl.finetune.training import Objective, TrainingConfig, train_classifier
@@ -124,6 +125,15 @@ def knn(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcom
     return Outcome(None, vote.predict_proba(features[rows])[:, 1], {"k": vote.n_neighbors}, compared)
 
 
+def spread(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
+    """Labels that spread over all training scans by likeness under the pretrained encoder."""
+    features, task, trials = centred(bench.features(), bench.task), bench.task, bench.training.trials
+    fitted = spread_labels(features, task, labelled, trials)
+    temperature = fit_temperature(task.truth[labelled.val], fitted.logits(features[labelled.val]))
+    chosen = {"alpha": fitted.alpha, "temperature": temperature}
+    return Outcome(None, expit(fitted.logits(features[rows]) / temperature), chosen, trials)
+
+
 def random_probe(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
     """Linear probe on a frozen encoder with random weights: the control that costs nothing."""
     return _probe(bench, seed, labelled, rows)
@@ -188,6 +198,7 @@ def _from_table(describe: Table, bench: Bench, labelled: Labelled, seed: int, ro
 ARMS: dict[str, Arm] = {
     "probe": probe,
     "knn": knn,
+    "spread": spread,
     "finetune": finetune,
     "supervised": supervised,
     "outside-probe": outside_probe,
@@ -203,7 +214,7 @@ ARMS: dict[str, Arm] = {
     "size-and-mean": partial(_from_table, size_and_mean),
 }
 
-OF_THE_METHOD = ("probe", "knn", "finetune", "fixmatch", "mean-teacher", "distil")
+OF_THE_METHOD = ("probe", "knn", "spread", "finetune", "fixmatch", "mean-teacher", "distil")
 """Arms that start from the pretrained encoder: the method's name goes before theirs."""
 
 

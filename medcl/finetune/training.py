@@ -38,7 +38,8 @@ class TrainingConfig(Config):
         weight_decay: AdamW's.
         trials: candidates that an arm may compare on its validation scans, the same for every arm: states of
             a network, equally many at each learning rate; strengths of a logistic regression; numbers of
-            neighbours. Arms that fine-tune spend half of them on the probe that they start from.
+            neighbours; reaches of a spreading label. Arms that fine-tune spend half of them on the probe that
+            they start from.
         pooling: of the slices of a volume: their maximum, gated attention, or a recurrent network that reads
             them in order. Probes that are not trained further take the maximum.
         layer_decay: pretrained networks learn slower by this factor a stage, from the head down (Howard &

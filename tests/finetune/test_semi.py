@@ -49,7 +49,7 @@ def test_no_label_outside_the_budget_is_used(task: Task, bench: Bench) -> None:
     truth[others] = 1 - truth[others]
     truth[task.test] = 1 - truth[task.test]
     few = TrainingConfig(steps=4, batch_size=8, learning_rates=(1e-3,), trials=2)
-    for arm in ("fixmatch", "mean-teacher", "distil", "probe", "supervised", "classical"):
+    for arm in ("fixmatch", "mean-teacher", "distil", "spread", "probe", "supervised", "classical"):
         said = []
         for told in (task, replace(task, truth=truth)):
             own = Bench(told, bench.images, few, bench.pretrained, NETWORK)
