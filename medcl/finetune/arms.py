@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -19,7 +19,7 @@ from medcl.finetune.neighbours import centred, fit_neighbours, numbers_to_try
 from medcl.finetune.pooling import Pooling
 from medcl.finetune.probe import LinearProbe, fit_probe
 from medcl.finetune.semi import Distillation, FixMatch, MeanTeacher
-from medcl.finetune.spreading import spread_labels
+from medcl.finetune.spreading import ScanGraph, spread_labels
 from medcl.finetune.tables import background, metadata, size_and_mean, texture
 from medcl.finetune.task import Task
 from medcl.finetune.training import Objective, TrainingConfig, train_classifier
@@ -83,6 +83,11 @@ class Bench:
             self._features = {**kept, asked: found}
         return self._features[asked]
 
+    @cached_property
+    def graph(self) -> ScanGraph:
+        """The scans joined by likeness under the pretrained encoder."""
+        return ScanGraph(centred(self.features(), self.task), self.task.store.rows("train"))
+
     def table(self, describe: Table) -> np.ndarray:
         """Return columns (scans of the store, F) that need no network."""
         if describe not in self._tables:
@@ -127,11 +132,11 @@ def knn(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcom
 
 def spread(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
     """Labels that spread over all training scans by likeness under the pretrained encoder."""
-    features, task, trials = centred(bench.features(), bench.task), bench.task, bench.training.trials
-    fitted = spread_labels(features, task, labelled, trials)
-    temperature = fit_temperature(task.truth[labelled.val], fitted.logits(features[labelled.val]))
-    chosen = {"alpha": fitted.alpha, "temperature": temperature}
-    return Outcome(None, expit(fitted.logits(features[rows]) / temperature), chosen, trials)
+    task, trials = bench.task, bench.training.trials
+    logits, alpha = spread_labels(bench.graph, task, labelled, trials)
+    temperature = fit_temperature(task.truth[labelled.val], logits[labelled.val])
+    chosen = {"alpha": alpha, "temperature": temperature}
+    return Outcome(None, expit(logits[rows] / temperature), chosen, trials)
 
 
 def random_probe(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:

@@ -3,83 +3,102 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_matrix, diags, identity
+from scipy.sparse.linalg import cg
+from scipy.special import logit
 from sklearn.neighbors import NearestNeighbors
-from sklearn.semi_supervised import LabelSpreading
 
 from medcl.finetune.budgets import Labelled
 from medcl.finetune.probe import auroc, auroc_error
 from medcl.finetune.task import Task
 
 NEIGHBOURS, POWER = 50, 3
-"""Of the graph, as in Iscen et al. 2019, section 4.1."""
+"""Of the graph, as Iscen et al. 2019 chose them."""
 FARTHEST, NEAREST = 0.99, 0.1
 """Values of alpha between which a search tries, those that carry labels farthest first."""
+SUREST = 1e-6
+"""Shares of a class are kept this far from 0 and 1."""
 
 
-class SpreadLabels:
+class ScanGraph:
     """Label spreading (Zhou et al. 2004) over the nearest neighbours of the training scans, labelled or not.
 
-    Two scans of the pool are joined where either is among the other's nearest, by their cosine to the third
-    power (Iscen et al. 2019, eq. 9). A scan outside the pool takes the mean of its neighbours there.
+    Scans of the pool are joined to those nearest by the third power of their cosine, and joined twice where
+    both are nearest to each other (Iscen et al. 2019). Any scan takes the weighted mean of its neighbours in
+    the pool. The search takes a cosine for each scan of the store and of the pool.
 
     Args:
-        pool: (n, F) features of the training scans; the search for neighbours takes n ** 2 cosines.
+        features: (scans of the store, F).
+        pool: rows of the training scans, two or more.
     """
 
-    def __init__(self, pool: np.ndarray) -> None:
+    def __init__(self, features: np.ndarray, pool: np.ndarray) -> None:
         self.pool = pool
-        self.search = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(pool) - 1), metric="cosine").fit(pool)
-        nearest = self._affinity(None)
-        self.graph = nearest.maximum(nearest.T)
-        self.alpha = FARTHEST
+        search = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(pool) - 1), metric="cosine")
+        search.fit(features[pool])
+        nearest = _affinity(search, None)
+        joined = nearest + nearest.T
+        self.root = np.sqrt(np.asarray(joined.sum(axis=1)).ravel())
+        even = diags(1 / np.maximum(self.root, SUREST))
+        self.steps = even @ joined @ even
+        self.towards = _affinity(search, features)
 
-    def fit(self, truth: np.ndarray, alpha: float) -> SpreadLabels:
-        """Spread from the labelled scans of the pool.
+    def spread(self, truth: np.ndarray, alpha: float) -> np.ndarray:
+        """Return the log odds (scans of the store,) of the positive class.
+
+        (I - alpha S)^-1 Y is solved for each class (Zhou et al. 2004, section 2). Classes start with the same
+        mass, whatever their size; where no label reaches, the odds are even.
 
         Args:
-            truth: (n,) 0 or 1, and -1 where no label is known.
+            truth: (scans of the store,) 0 or 1, and -1 where no label may be used; other scans than the
+                pool's are not looked at. Both classes must be there.
             alpha: share that a scan takes from its neighbours in each round, against its own label.
         """
-        self.alpha = alpha
-        self.model = LabelSpreading(kernel=self._kernel, alpha=alpha, max_iter=3000, tol=1e-6)
-        self.model.fit(self.pool, truth)
-        return self
-
-    def logits(self, features: np.ndarray) -> np.ndarray:
-        """Return the log odds (m,) of the positive class for features (m, F) outside the pool.
-
-        No label reaches an island of the graph that holds none: even odds there.
-        """
-        mass = self._affinity(features) @ self.model.label_distributions_ + 1e-9
-        odds: np.ndarray = np.log(mass[:, 1]) - np.log(mass[:, 0])
+        system = identity(len(self.pool)) - alpha * self.steps
+        mass = np.stack([self._solve(system, truth[self.pool] == side) for side in (0, 1)])
+        total = mass.sum(axis=0)
+        share = np.divide(mass[1], total, out=np.full(len(total), 0.5), where=total > 0)
+        weight = np.asarray(self.towards.sum(axis=1)).ravel()
+        mean = np.divide(self.towards @ share, weight, out=np.full(len(weight), 0.5), where=weight > 0)
+        odds: np.ndarray = logit(mean.clip(SUREST, 1 - SUREST))
         return odds
 
-    def _kernel(self, pool: np.ndarray, _: np.ndarray) -> csr_array:
-        return self.graph
-
-    def _affinity(self, features: np.ndarray | None) -> csr_array:
-        graph = self.search.kneighbors_graph(features, mode="distance")
-        graph.data = np.clip(1 - graph.data, 0, 1) ** POWER
-        return graph
+    def _solve(self, system: csr_matrix, known: np.ndarray) -> np.ndarray:
+        # Far from its labels a class has mass in proportion to `root`: divided by that, classes are equal.
+        start = known / max(float(self.root[known].sum()), SUREST)
+        return np.maximum(cg(system, start, rtol=1e-10)[0], 0)
 
 
-def spread_labels(features: np.ndarray, task: Task, labelled: Labelled, trials: int = 5) -> SpreadLabels:
+def _affinity(search: NearestNeighbors, features: np.ndarray | None) -> csr_matrix:
+    """Return the weight of each scan's nearest of the pool; of the pool's own scans, when none are given."""
+    graph = search.kneighbors_graph(features, mode="distance")
+    graph.data = np.clip(1 - graph.data, 0, 1) ** POWER
+    return graph
+
+
+def spread_labels(
+    graph: ScanGraph, task: Task, labelled: Labelled, trials: int = 5
+) -> tuple[np.ndarray, float]:
     """Spread the labels that may be used, alpha chosen by AUROC on the validation scans.
 
     As with a probe's strength, a handful of validation scans cannot tell values apart: the one that carries
     labels farthest within a standard error of the best is taken.
 
     Args:
-        features: (scans of the store, F); see `medcl.finetune.neighbours.centred`.
-        task: whose truth is spread; its store's training scans are the pool.
+        graph: of the store's scans, its training scans as the pool.
+        task: whose truth is spread.
         labelled: the rows whose labels may be used.
         trials: values of alpha that are compared on the validation scans.
+
+    Returns:
+        The log odds (scans of the store,) of the positive class, and alpha.
     """
-    rows, val = task.store.rows("train"), labelled.val
-    truth = np.where(np.isin(rows, labelled.train), task.truth[rows], -1)
-    spread = SpreadLabels(features[rows])
+    val = labelled.val
+    truth = np.full(len(task.truth), -1)
+    truth[labelled.train] = task.truth[labelled.train]
     alphas = 1 - np.geomspace(1 - FARTHEST, 1 - NEAREST, trials)
-    scores = [auroc(task.truth[val], spread.fit(truth, alpha).logits(features[val])) for alpha in alphas]
+    spread = [graph.spread(truth, alpha) for alpha in alphas]
+    scores = [auroc(task.truth[val], odds[val]) for odds in spread]
     enough = max(scores) - auroc_error(max(scores), task.truth[val])
-    return spread.fit(truth, next(a for a, score in zip(alphas, scores, strict=True) if score >= enough))
+    chosen = next(n for n, score in enumerate(scores) if score >= enough)
+    return spread[chosen], float(alphas[chosen])

@@ -76,7 +76,7 @@ def _describe_arms(config: StudyConfig) -> dict[str, str]:
     known = {
         f"{method}-probe": f"logistic regression on frozen features of the pretrained {network}",
         f"{method}-knn": f"vote of the nearest labelled scans by features of the pretrained {network}",
-        f"{method}-spread": "labels spread to all training scans that look alike to the same network",
+        f"{method}-spread": f"labels spread over all training scans by features of the pretrained {network}",
         f"{method}-finetune": f"the pretrained {network} with that probe as head, all trained on the labels",
         f"{method}-fixmatch": "the same, with pseudo-labels of unlabelled training scans",
         f"{method}-mean-teacher": "the same, in agreement with its own running average on unlabelled scans",
@@ -166,8 +166,7 @@ def _done(config: StudyConfig, out: Path, summary: dict[str, Any]) -> list[str]:
         "choices were made on them alone.",
         f"Search budget: every arm compared at most {config.training.trials} candidates on its validation "
         "scans: strengths of a logistic regression, numbers of neighbours, reaches of a spreading label, or "
-        "states of a network in training. Arms that fine-tune spent half of them on the probe that they start "
-        "from.",
+        "states of a network in training. Arms that fine-tune spent half of them on their first probe.",
         f"Arms that train a network: {config.training.steps} steps at each of {rates} learning rates, the "
         "same views for all. Fine-tuning starts from the probe and is kept "
         "only where it raises the validation AUROC by a standard error of the paired difference (DeLong).",

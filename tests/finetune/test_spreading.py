@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 from medcl.finetune import Budget, Images, LinearProbe, Task, TrainingConfig, draw_labels
 from medcl.finetune.arms import ARMS, Bench, arm_names
-from medcl.finetune.spreading import NEIGHBOURS, POWER, SpreadLabels, spread_labels
+from medcl.finetune.spreading import ScanGraph, spread_labels
 from medcl.pretrain import EncoderConfig, build_encoder
 from medcl.views import load_policy
 
 NETWORK = EncoderConfig(name="resnet10", width=8, stem="compact")
+
+
+@pytest.fixture(scope="module")
+def bench(task: Task) -> Bench:
+    torch.set_num_threads(1)
+    images, encoder = Images(load_policy("cxr"), 32, 1), build_encoder(NETWORK, 0).eval()
+    return Bench(task, images, TrainingConfig(), encoder, NETWORK)
 
 
 def arcs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -27,69 +37,143 @@ def arcs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([np.cos(angle), np.sin(angle), height], axis=1), side
 
 
-def closed_form(pool: np.ndarray, truth: np.ndarray, alpha: float) -> np.ndarray:
-    """Return the share of class 1 (n,) by Zhou et al. 2004, eq. 4: (I - alpha S)^-1 Y, dense."""
+def dense(pool: np.ndarray, truth: np.ndarray, alpha: float) -> np.ndarray:
+    """Return the share of class 1 in the pool (n,) by matrices in full: 50 neighbours, cosines cubed."""
     unit = pool / np.linalg.norm(pool, axis=1, keepdims=True)
-    cosine = np.clip(unit @ unit.T, 0, 1)
-    np.fill_diagonal(cosine, -1)
+    cosine = unit @ unit.T
+    np.fill_diagonal(cosine, -np.inf)
     ranks = np.argsort(np.argsort(-cosine, axis=1), axis=1)
-    near = np.where(ranks < min(NEIGHBOURS, len(pool) - 1), np.clip(cosine, 0, 1) ** POWER, 0)
-    weights = np.maximum(near, near.T)
-    root = 1 / np.sqrt(weights.sum(axis=1))
-    known = np.stack([truth == 0, truth == 1], axis=1).astype(float)
-    mass = np.linalg.solve(np.eye(len(pool)) - alpha * root[:, None] * weights * root, known)
-    share: np.ndarray = mass[:, 1] / mass.sum(axis=1)
+    near = np.where(ranks < 50, np.clip(cosine, 0, 1) ** 3, 0)
+    weights = near + near.T
+    root = np.sqrt(weights.sum(axis=1))
+    system = np.eye(len(pool)) - alpha * weights / root[:, None] / root
+    mass = [np.linalg.solve(system, (truth == side) / root[truth == side].sum()) for side in (0, 1)]
+    share: np.ndarray = mass[1] / (mass[0] + mass[1])
     return share
 
 
 @given(seed=st.integers(0, 50), alpha=st.sampled_from([0.1, 0.5, 0.9, 0.99]))
 def test_what_spreads_is_the_closed_form(seed: int, alpha: float) -> None:
-    pool = np.random.default_rng(seed).normal(size=(80, 6)) + 0.5
-    truth = np.full(80, -1)
+    features = np.random.default_rng(seed).normal(size=(81, 6)) + 0.5
+    truth = np.full(81, -1)
     truth[:3], truth[3:8] = 0, 1
-    spread = SpreadLabels(pool).fit(truth, alpha)
-    told = spread.model.label_distributions_[:, 1]
-    np.testing.assert_allclose(told, closed_form(pool, truth, alpha), atol=1e-3)
+    odds = ScanGraph(features, np.arange(80)).spread(truth, alpha)
+    share = dense(features[:80], truth[:80], alpha)
+    unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+    near = np.clip(unit[:80] @ unit[80], 0, 1) ** 3
+    near[np.argsort(near)[:-50]] = 0
+    np.testing.assert_allclose(expit(odds[80]), near @ share / near.sum(), atol=1e-5)
 
 
 def test_four_labels_find_two_arcs_that_a_line_cannot_part() -> None:
     features, side = arcs(600, 0)
-    truth = np.full(len(side), -1)
-    known = [5, 160, 610, 990]
-    truth[known] = side[known]
     new, new_side = arcs(100, 1)
-    told = SpreadLabels(features).fit(truth, 0.99).logits(new)
+    known = [5, 160, 610, 990]
+    truth = np.full(len(side) + len(new), -1)
+    truth[known] = side[known]
+    odds = ScanGraph(np.concatenate([features, new]), np.arange(len(side))).spread(truth, 0.99)
     line = LinearProbe(1.0).fit_pool(features).fit(features[known], side[known]).logits(new)
-    assert roc_auc_score(new_side, told) > 0.95
-    assert roc_auc_score(new_side, told) > roc_auc_score(new_side, line) + 0.05
+    assert roc_auc_score(new_side, odds[len(side) :]) > 0.95
+    assert roc_auc_score(new_side, odds[len(side) :]) > roc_auc_score(new_side, line) + 0.05
 
 
 def test_where_no_label_reaches_the_odds_are_even() -> None:
     generator = np.random.default_rng(0)
-    here = [1, 0, 0] + generator.normal(0, 0.01, (NEIGHBOURS + 1, 3))
-    island = [0, 0, 1] + generator.normal(0, 0.01, (NEIGHBOURS + 1, 3))
-    truth = np.full(2 * NEIGHBOURS + 2, -1)
+    here = np.array([1, 0, 0]) + generator.normal(0, 0.01, (51, 3))
+    island = np.array([0, 0, 1]) + generator.normal(0, 0.01, (51, 3))
+    truth = np.full(103, -1)
     truth[0], truth[1] = 0, 1
-    odds = SpreadLabels(np.concatenate([here, island])).fit(truth, 0.99).logits(island[:5])
-    np.testing.assert_array_equal(odds, 0)
+    features = np.concatenate([here, island, [[-1, 0, -1]]])
+    odds = ScanGraph(features, np.arange(102)).spread(truth, 0.99)
+    np.testing.assert_allclose(odds[51:], 0, atol=1e-12)
 
 
-@pytest.mark.parametrize("size", [2, 3, NEIGHBOURS, NEIGHBOURS + 1])
+def test_classes_of_unequal_labels_start_with_equal_mass() -> None:
+    """Twenty labels against two, far from all of them: the middle between both clusters has even odds."""
+    generator = np.random.default_rng(1)
+    left, right = (np.array([side, 1, 0]) + generator.normal(0, 0.3, (300, 3)) for side in (-1, 1))
+    features = np.concatenate([left, right])
+    truth = np.full(600, -1)
+    truth[:20], truth[300:302] = 0, 1
+    called = ScanGraph(features, np.arange(600)).spread(truth, 0.99) > 0
+    assert 0.4 < called.mean() < 0.6
+
+
+@pytest.mark.parametrize("size", [2, 3, 50, 51])
 def test_pools_smaller_than_the_neighbourhood_spread_too(size: int) -> None:
-    pool = np.random.default_rng(0).normal(size=(size, 4)) + 2
+    features = np.random.default_rng(0).normal(size=(size, 4))
+    features[-1] = 0
     truth = np.full(size, -1)
     truth[0], truth[1] = 0, 1
-    assert np.isfinite(SpreadLabels(pool).fit(truth, 0.5).logits(pool)).all()
+    assert np.isfinite(ScanGraph(features, np.arange(size)).spread(truth, 0.5)).all()
 
 
-def test_unlabelled_scans_help_and_alpha_is_among_what_was_tried(task: Task) -> None:
-    torch.set_num_threads(1)
-    images, encoder = Images(load_policy("cxr"), 32, 1), build_encoder(NETWORK, 0).eval()
-    bench = Bench(task, images, TrainingConfig(), encoder, NETWORK)
-    outcome = ARMS["spread"](bench, draw_labels(task, Budget.parse("20/class"), 0), 0, task.test)
-    assert roc_auc_score(task.truth[task.test], outcome.probability) > 0.8
-    assert ((outcome.probability >= 0) & (outcome.probability <= 1)).all()
+def test_the_pool_is_every_training_scan_and_no_other(task: Task, bench: Bench) -> None:
+    np.testing.assert_array_equal(bench.graph.pool, task.store.rows("train"))
+    labelled, features = draw_labels(task, Budget.parse("5/class"), 0), bench.features().copy()
+    before = spread_labels(bench.graph, task, labelled)[0][task.test[0]]
+    features[task.test[1:]] = np.random.default_rng(0).normal(size=features[task.test[1:]].shape)
+    changed = ScanGraph(features - features[bench.graph.pool].mean(axis=0), bench.graph.pool)
+    assert spread_labels(changed, task, labelled)[0][task.test[0]] == pytest.approx(before, abs=1e-6)
+    fewer = ScanGraph(features - features[bench.graph.pool].mean(axis=0), labelled.train)
+    assert spread_labels(fewer, task, labelled)[0][task.test[0]] != pytest.approx(before, abs=1e-3)
+
+
+def test_alpha_is_chosen_on_the_labelled_validation_scans_alone(task: Task, bench: Bench) -> None:
+    """Labels that may not be used, in validation as in test, change nothing; those which may, do."""
+    labelled = draw_labels(task, Budget.parse("20/class"), 0)
+    hidden = np.concatenate([np.setdiff1d(task.val, labelled.val), task.test])
+    truth = task.truth.copy()
+    truth[hidden] = 1 - truth[hidden]
+    told = spread_labels(bench.graph, task, labelled, 20)
+    blind = spread_labels(bench.graph, replace(task, truth=truth), labelled, 20)
+    np.testing.assert_array_equal(told[0], blind[0])
+    assert told[1] == blind[1]
+
+
+def test_the_farthest_reach_within_a_standard_error_is_taken(task: Task) -> None:
+    """The first is far worse than the best, the second hardly: the second is taken."""
+
+    class Told(ScanGraph):
+        noise = (3.0, 0.64, 0.62, 0.62, 0.6)
+
+        def __init__(self) -> None:
+            self.asked: list[float] = []
+
+        def spread(self, truth: np.ndarray, alpha: float) -> np.ndarray:
+            noise = np.random.default_rng(0).normal(size=len(truth)) * self.noise[len(self.asked)]
+            self.asked.append(alpha)
+            odds: np.ndarray = np.where(task.truth == 1, 1, -1) + noise + alpha
+            return odds
+
+    told, labelled = Told(), draw_labels(task, Budget.parse("all"), 0)
+    odds, alpha = spread_labels(told, task, labelled, 5)
+    scores = []
+    for n in range(5):
+        again = Told()
+        again.asked = [0.0] * n
+        scores.append(roc_auc_score(task.truth[task.val], again.spread(task.truth, 0)[task.val]))
+    assert scores[0] < scores[1] < max(scores[2:]) < scores[1] + 0.05
+    assert told.asked == sorted(told.asked, reverse=True)
+    assert (told.asked[0], told.asked[-1]) == pytest.approx((0.99, 0.1))
+    assert alpha == told.asked[1]
+    again = Told()
+    again.asked = [0.0]
+    np.testing.assert_array_equal(odds, again.spread(task.truth, alpha))
+
+
+@pytest.mark.parametrize("budget", ["20/class", "all"])
+def test_the_arm_is_calibrated_and_says_what_it_compared(task: Task, bench: Bench, budget: str) -> None:
+    labelled = draw_labels(task, Budget.parse(budget), 0)
+    outcome = ARMS["spread"](bench, labelled, 0, task.test)
+    truth = task.truth[task.test]
+    assert roc_auc_score(truth, outcome.probability) > 0.8
+    assert np.mean((outcome.probability - truth) ** 2) < 0.2
+    assert ((outcome.probability > 0.5) == truth).mean() > 0.7
     assert outcome.trials == TrainingConfig().trials
+    logits, alpha = spread_labels(bench.graph, task, labelled, outcome.trials)
+    assert outcome.chosen["alpha"] == alpha
+    np.testing.assert_allclose(
+        outcome.probability, expit(logits[task.test] / outcome.chosen["temperature"]), atol=1e-9
+    )
     assert "moco-spread" in arm_names("moco")
-    one = spread_labels(bench.features(), task, draw_labels(task, Budget.parse("20/class"), 0), trials=1)
-    assert one.alpha == pytest.approx(0.99)
