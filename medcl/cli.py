@@ -157,7 +157,7 @@ def views(
     out: Annotated[Path, typer.Option("-o", "--out", help="PNG to write.")],
     policy: Annotated[
         str | None,
-        typer.Option(help="ct, mr, cxr, us or a YAML file; that of the scans' modality if not given."),
+        typer.Option(help="One of configs/views or a YAML file; that of the scans' modality if not given."),
     ] = None,
     variant: Annotated[str | None, typer.Option(help="A named variant of the policy.")] = None,
     size: Annotated[int, typer.Option(min=8, help="Edge of a view in pixels.")] = 128,
