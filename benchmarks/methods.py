@@ -4,9 +4,10 @@
     python benchmarks/methods.py STUDY -o OUT --only moco byol      # some of them; the same call resumes
 
 STUDY is a folder that `medcl study` wrote. Its store, task, budgets and settings are used, and what it has
-computed already (baseline, random encoder, its own method) is taken from it. Each method pretrains once, with
-the study's encoder, epochs and batch; label draws differ by seed and are the same for all rows. Intervals are
-the report's: over seeds and test patients, differences paired by both.
+computed already (baseline, random encoder, its own method) is taken from it, and so is what was pretrained
+into OUT/pretrain/NAME, here or by another benchmark. Each method pretrains once, with the study's encoder,
+epochs and batch; label draws differ by seed and are the same for all rows. Intervals are the report's: over
+seeds and test patients, differences paired by both.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@
 STORE is what `medcl prepare` wrote of the study's archive. Each set of views is a policy, POLICY:VARIANT,
 or `simclr`: SimCLR's own augmentation as for small images (Chen et al. 2020, appendix B.9), that is
 RandomResizedCrop(0.08, 1) with aspect ratios of 3/4 to 4/3 (antialiased), mirrored columns in half of the
-views, brightness and contrast factors of 1 +- 0.4 in 80 %, no blur. Network, optimiser, epochs, batch and
-seed are the study's. The encoder sees whole, unaugmented scans for the probe, the same in all rows; label
-draws are those of the study's seeds.
+views, brightness and contrast factors of 1 +- 0.4 in 80 %, no blur. Network, optimiser, batch, seed and, if
+none are given, epochs are the study's. The encoder sees whole, unaugmented scans for the probe, the same in
+all rows; label draws are those of the study's seeds.
 """
 
 from __future__ import annotations
@@ -102,9 +102,13 @@ def main() -> None:
     parser.add_argument("store", type=Path)
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("views", nargs="+", help="POLICY, POLICY:VARIANT or simclr")
+    parser.add_argument("--epochs", type=int)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     study, store = load(chosen.study, StudyConfig), Store.open(chosen.store)
+    if chosen.epochs:
+        longer = study.pretrain.model_copy(update={"epochs": chosen.epochs})
+        study = study.model_copy(update={"pretrain": longer})
     tables = []
     for views in chosen.views:
         folder = chosen.out / views.replace(":", "-")
