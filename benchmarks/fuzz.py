@@ -33,12 +33,13 @@ import numpy as np
 import pydicom
 from PIL import Image
 
-from medcl.archive import ArchiveError, Catalog, dicom_apart, read
+from medcl.archive import ArchiveError, Catalog, read
 from medcl.archive.convert import nifti_image
-from medcl.archive.examine import examine
-from medcl.archive.gather import gather
+from medcl.archive.dicom.pixels import gdcm_process as dicom_apart
+from medcl.archive.ledger.catalogue_rows import gather
+from medcl.archive.ledger.examine import examine
 from medcl.archive.privacy import hushed
-from medcl.archive.sources import check_roots, walk
+from medcl.archive.storage.walk import check_roots, walk
 
 SECONDS_A_FILE = 5.0
 """Of processor time, which other work on the machine does not change; ten times that on the clock."""

@@ -2,7 +2,7 @@
 
     python benchmarks/intervals.py --runs 1000
 
-Every run draws a study of two arms with a known truth (`medcl.evaluate.simulation`).
+Every run draws a study of two arms with a known truth (`medcl.testing.simulated_study`).
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from medcl.delong import delong
 from medcl.evaluate import evaluate
-from medcl.evaluate.bootstrap import Sample, draw_patients, over_seeds
-from medcl.evaluate.metrics import areas
-from medcl.evaluate.paired_tests import mcnemar
 from medcl.evaluate.predictions import Panel, panel
-from medcl.evaluate.simulation import expected_auroc, study
 from medcl.progress import track
+from medcl.statistics.bootstrap import Sample, draw_patients, over_seeds
+from medcl.statistics.delong import delong
+from medcl.statistics.metrics import areas
+from medcl.statistics.multiplicity import mcnemar
+from medcl.testing.simulated_study import expected_auroc, study
 
 ARM, BASELINE, BUDGET = "simclr-probe", "supervised", "5/class"
 SETTINGS: dict[str, dict[str, Any]] = {

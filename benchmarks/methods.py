@@ -21,11 +21,11 @@ from typing import Any
 import pandas as pd
 
 from medcl.config import load, read_yaml, validate
+from medcl.evaluate.analyses.resampling import Resampled, resample
 from medcl.evaluate.predictions import panel
-from medcl.evaluate.resampled import Resampled, resample
 from medcl.files import write_table, write_text
 from medcl.finetune import Budget, Images, make_task
-from medcl.finetune.arms import Bench
+from medcl.finetune.arms.base import Bench
 from medcl.finetune.cells import Cell, plan_cells, run_cells
 from medcl.pretrain import PretrainConfig, load_encoder, pretrain
 from medcl.store import Store

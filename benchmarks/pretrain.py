@@ -24,9 +24,9 @@ import torch
 
 from medcl.archive import scan_archive
 from medcl.pretrain import PretrainConfig
-from medcl.pretrain.hardware import launch
-from medcl.pretrain.log import RunLog
+from medcl.pretrain.distributed.launch import launch
 from medcl.pretrain.loop import Pretraining
+from medcl.pretrain.monitor.log import RunLog
 from medcl.store import prepare
 from medcl.views.loader import ViewBatch
 

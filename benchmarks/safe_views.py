@@ -31,8 +31,8 @@ from medcl.store import Store
 from medcl.study import StudyConfig
 from medcl.views import ViewBatch, ViewLoader, draw_views, load_policy
 from medcl.views.audit.mutations import simclr_crops
-from medcl.views.params import ViewParams
 from medcl.views.policy import Crop
+from medcl.views.sampling.params import ViewParams
 
 JITTER, SHARE = 0.4, 0.8
 SALT = 1

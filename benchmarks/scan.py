@@ -28,11 +28,11 @@ from typing import Any
 import pydicom
 
 from medcl.archive import Catalog, scan_archive
-from medcl.archive.examine import Outcome, examine_all
-from medcl.archive.gather import gather
-from medcl.archive.index import Index
-from medcl.archive.listing import Listing
-from medcl.archive.sources import Entry, Root, check_roots, walk
+from medcl.archive.ledger.catalogue_rows import gather
+from medcl.archive.ledger.examine import Outcome, examine_all
+from medcl.archive.ledger.index import Index
+from medcl.archive.storage.listing import Listing
+from medcl.archive.storage.walk import Entry, Root, check_roots, walk
 
 FOLDERS = ("dicom_mr_nih", "dicom_ct_philips", "dicom_mr_tcia")
 FIELDS = (

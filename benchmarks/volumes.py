@@ -25,8 +25,8 @@ from medcl.finetune.probe import STRONGEST, WEAKEST, auroc
 from medcl.pretrain import EncoderConfig, PretrainConfig, build_encoder, load_encoder, pretrain
 from medcl.store import Store
 from medcl.tissue import PatchConfig
-from medcl.tissue.draw import CLASSES, labelled_patches, masked_rows, unlabelled_patches
 from medcl.tissue.folds import Fold, fold_store
+from medcl.tissue.patch_sampling import CLASSES, labelled_patches, masked_rows, unlabelled_patches
 from medcl.views import load_policy
 
 SIZE = 24

@@ -17,8 +17,8 @@ import torch
 from views import BATCH, Sources
 
 from medcl.pretrain import build_encoder
-from medcl.pretrain.encoders import EncoderConfig
 from medcl.pretrain.methods import Batch, SimCLRConfig, build_method
+from medcl.pretrain.networks.encoders import EncoderConfig
 from medcl.views import ViewBatch, ViewLoader, load_policy
 
 CASES = {

@@ -74,12 +74,12 @@ def scan(
     as_json: AsJson = False,
 ) -> None:
     """List every scan of an archive, and account for every file."""
-    from medcl.archive import Catalog, scan_archive
+    from medcl.archive import Catalog, explain_scan, scan_archive
 
     if explain is not None:
         if len(archives) > 1:
             raise UsageError("--explain reads one catalogue; leave the other names out")
-        print(Catalog.open(Path(archives[0])).explain(explain))
+        print(explain_scan(Catalog.open(Path(archives[0])), explain))
         return
     if out is None:
         raise UsageError("name a new folder for the catalogue with -o")
@@ -169,7 +169,7 @@ def views(
 
     from medcl.store import Store
     from medcl.views import flags, load_policy, policy_for
-    from medcl.views.sheet import contact_sheet
+    from medcl.views.show.contact_sheet import contact_sheet
 
     opened = Store.open(store)
     rows = np.sort(np.random.default_rng(seed).permutation(opened.showable())[:scans])
@@ -224,8 +224,8 @@ def pretrain(
     from medcl.config import load
     from medcl.pretrain import PretrainConfig
     from medcl.pretrain import pretrain as run_pretraining
-    from medcl.pretrain.gather import rank
-    from medcl.pretrain.rehearsal import plan_run
+    from medcl.pretrain.cost.rehearsal import plan_run
+    from medcl.pretrain.distributed.collectives import rank
 
     told = load(config, PretrainConfig, overrides or ())
     if plan:
@@ -268,7 +268,7 @@ def tissue(
 ) -> None:
     """Map abnormal tissue in patients that nobody has seen, from few masks, and write the report."""
     from medcl.config import load
-    from medcl.evaluate.tissue_page import answer
+    from medcl.evaluate.tissue.report import answer
     from medcl.tissue import TissueConfig, run_tissue
 
     told = answer(run_tissue(load(config, TissueConfig, overrides or ()), out))
@@ -311,7 +311,7 @@ def review(
     """Open the review app in a browser, on this machine only."""
     import subprocess
 
-    from medcl.review import command
+    from medcl.review.launch import command
 
     own = study / "store"
     chosen = store or (own if own.is_dir() else None)

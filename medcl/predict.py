@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from medcl.archive import Catalog, scan_archive
-from medcl.archive.dicom_words import MODALITIES
+from medcl.archive.vocabulary import MODALITIES
 from medcl.errors import UsageError
 from medcl.files import atomic
 from medcl.finetune import Images, predict

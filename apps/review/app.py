@@ -9,13 +9,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import cases
-import look
-import results
 import streamlit as st
-from data import load_store, load_study
 
+from apps.review import cases, results
 from medcl.errors import MedclError
+from medcl.review import html as look
+from medcl.review.study import load_store, load_study
 
 
 def main() -> None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import pictures
 import streamlit as st
-import worklist
-from choices import chosen, pick, pick_cell, threshold_of
-from data import Study
-from look import colours, safe, show, table
-from worklist import ORDERS, OUTCOMES
 
+from apps.review.choices import chosen, pick, pick_cell, threshold_of
 from medcl.evaluate.arms import is_control
+from medcl.review import pictures, worklist
+from medcl.review.html import colours, safe, show, table
+from medcl.review.study import Study
+from medcl.review.worklist import ORDERS, OUTCOMES
 from medcl.store import Store
 
 PAGE_ROWS = 100

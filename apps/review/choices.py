@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 import streamlit as st
-from data import Study
+
+from medcl.review.study import Study
 
 Value = TypeVar("Value")
 

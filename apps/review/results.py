@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import charts
 import pandas as pd
 import streamlit as st
-import worklist
-from choices import chosen, first_budget, in_words, pick, pick_cell, pick_threshold
-from data import Study
-from look import colours, safe, show, table
 
-from medcl.evaluate.answer import NAMES
+from apps.review import charts
+from apps.review.choices import chosen, first_budget, in_words, pick, pick_cell, pick_threshold
 from medcl.evaluate.arms import describe, is_control
-from medcl.evaluate.wording import p_value
+from medcl.evaluate.formatting import p_value
+from medcl.review import worklist
+from medcl.review.html import colours, safe, show, table
+from medcl.review.study import Study
+from medcl.statistics.metrics import NAMES
 
 COLUMNS = ("auroc", "f1", "precision", "recall")
 CHART = {"displayModeBar": False}

@@ -17,9 +17,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from medcl.archive.flags import explain, severity
+from medcl.archive.flags import explain
+from medcl.archive.ledger.tables import Tables
 from medcl.archive.privacy import private_file, private_folder, pseudonym
-from medcl.archive.records import Tables
 from medcl.errors import UsageError
 from medcl.files import atomic, read_json, write_json, write_table
 
@@ -208,35 +208,6 @@ class Catalog:
             ledger.loc[shared, "flags"] = ledger.loc[shared, "flags"].map(lambda f: _with_flag(f, code))
             if hit.any():
                 write_table(ledger, self.folder / "ledger.parquet")
-
-    def explain(self, scan: str) -> str:
-        """Return, for a person, what was found and repaired in a scan, and what became of its files.
-
-        The scan is read for it, as much shows in its pixels only.
-        """
-        from medcl.archive.read import read
-
-        row = self.row(scan)
-        lines = [f"{scan}: {row['modality']} {row['kind']}, {row['shape']}, from {row['n_files']} file(s)"]
-        spacing = row["spacing_mm"]
-        if spacing is not None:
-            lengths = " x ".join(f"{mm:.4g}" for mm in spacing)
-            lines.append(f"  spacing {lengths} mm, values in {row['unit']}")
-        else:
-            lines.append(f"  spacing unknown, values in {row['unit']}")
-        flags = [flag for flag in row["flags"].split(";") if flag]
-        try:
-            flags = list(read(self, scan).flags)
-        except UsageError as error:
-            lines.append(f"  cannot be read: {error}")
-        lines += [f"  {flag} ({severity(flag).value}): {explain(flag)}" for flag in flags]
-        files = {place["file"] for place in self.places.get(scan, [])} if self.is_located() else set()
-        ledger = self.ledger
-        own = ledger[ledger["file"].isin(files) | (ledger["scan"] == scan)]
-        for (state, reason), count in own.groupby(["state", "reason"]).size().items():
-            why = f" for {reason}: {explain(reason)}" if reason else ""
-            lines.append(f"  {count} file(s) {state}{why}")
-        return "\n".join(lines)
 
 
 def _locator_path(identity: str) -> Path:

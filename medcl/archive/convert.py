@@ -13,7 +13,7 @@ import numpy as np
 from medcl.archive.catalog import ArchiveError, Catalog
 from medcl.archive.flags import explain
 from medcl.archive.read import read
-from medcl.archive.types import Scan
+from medcl.archive.scan import Scan
 from medcl.errors import UsageError
 from medcl.files import atomic, new_folder, read_json, write_json
 from medcl.progress import track

@@ -10,17 +10,18 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from medcl.archive import dicom, images, nifti, npz
+from medcl.archive import dicom
 from medcl.archive.catalog import ArchiveError, Catalog
-from medcl.archive.dicom_seg import segments
+from medcl.archive.dicom.labels.rtstruct import structures
+from medcl.archive.dicom.labels.seg import segments
 from medcl.archive.flags import Rejected, held_back, quarantined
-from medcl.archive.label_objects import structures
+from medcl.archive.formats import images, nifti, npz
 from medcl.archive.masks import is_label_map, onto_grid
-from medcl.archive.opening import member_bytes, open_part
 from medcl.archive.privacy import hushed
-from medcl.archive.remote import open_file, status
-from medcl.archive.sources import HEAD_BYTES, head_hash
-from medcl.archive.types import Scan
+from medcl.archive.scan import Scan
+from medcl.archive.storage.open_file import member_bytes, open_part
+from medcl.archive.storage.remote import open_file, status
+from medcl.archive.storage.sniff import HEAD_BYTES, head_hash
 from medcl.errors import UsageError
 
 Place = dict[str, Any]

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from medcl.archive.geometry import is_sheared, spacing
-from medcl.archive.types import Scan
+from medcl.archive.scan import Scan
 
 AIR_HU = -1024.0
 

@@ -1,119 +1,39 @@
-"""`medcl scan`: walk, read headers, put series together, write the catalogue and the ledger."""
+"""What leaves the archive: one scan with its geometry, calibration and everything that was noticed."""
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from pathlib import Path
+from dataclasses import dataclass, field
 
-from medcl.archive import dicom
-from medcl.archive.catalog import Catalog
-from medcl.archive.cluster import examined_on_cluster
-from medcl.archive.examine import Outcome, examine_all, veiled
-from medcl.archive.flags import check_policy
-from medcl.archive.gather import gather, reasons
-from medcl.archive.index import Index
-from medcl.archive.listing import Listing
-from medcl.archive.privacy import hushed
-from medcl.archive.sources import Entry, check_roots, walk
-from medcl.archive.workers import examined_in_processes
-from medcl.errors import UsageError
-from medcl.files import atomic, new_folder
-from medcl.progress import track
-
-BATCH = 256
-CHUNK = 4096
+import numpy as np
 
 
-def scan_archive(
-    archives: Sequence[Path | str],
-    out: Path,
-    policy: str = "default",
-    workers: int = 1,
-    scheduler: str | None = None,
-) -> Catalog:
-    """Find every scan under `archives` and account for every file.
+@dataclass(frozen=True)
+class Scan:
+    """One scan as measured.
 
-    Files that an earlier scan of the same archives examined are opened again only if they changed since; a
-    scan that was interrupted goes on where it stopped.
-
-    Args:
-        archives: folders, files or URLs (`s3://bucket/folder`), in any order; the same file is taken once.
-        out: a new folder for `catalog.parquet`, `ledger.parquet` and `summary.json`.
-        policy: what may pass, see `medcl.archive.flags`.
-        workers: processes on this machine that read headers.
-        scheduler: address of a Dask scheduler (`tcp://host:8786`) whose workers read headers instead; they
-            must see the archives under the same paths.
-
-    Raises:
-        UsageError: a missing or empty archive, one without a readable image, an `out` that is in use or lies
-            in an archive; then nothing is written.
+    Attributes:
+        array: a volume is (i, j, k) in the axis order closest to right, anterior, superior; a picture
+            (projection or ultrasound) is (row, column), colour last; a cine is (frame, row, column).
+        affine: (4, 4), voxel index to RAS+ millimetres; `None` for a picture.
+        spacing_mm: millimetres between samples along each spatial axis of `array`; `None` when unknown.
+        unit: `HU`, `SUV`, `Bq/ml`, `a.u.` or `uint8`.
+        modality: DICOM modality code (`CT`, `MR`, `DX`, `US`, ...) or `unknown`.
+        valid: boolean mask of voxels that were measured (padding and filled gaps are False), shaped like the
+            spatial axes; `None` when every voxel was.
+        flags: codes of `medcl.archive.flags`, sorted.
+        unwindowed: a picture with VOI_APPLIED before its window, after the modality transform; else `None`.
     """
-    check_policy(policy)
-    roots = check_roots(archives)
-    new_folder(out, "catalogue")
-    if any(out.resolve().is_relative_to(root.path) for root in roots):
-        raise UsageError(f"{out}: inside the archive, whose next scan would read it; name a folder outside")
-    listing = Listing(walk(roots))
-    named = ", ".join(str(archive) for archive in archives)
-    if not len(listing):
-        raise UsageError(f"{named}: no files; name the folder that holds the scans")
-    index = Index(roots)
-    fingerprint = _fingerprint(listing, policy)
-    if (earlier := _earlier(index, fingerprint, out)) is not None:
-        return earlier
-    _examine_new(index, listing, workers, scheduler)
-    with hushed():  # where files may be copies, their pixels are compared
-        tables = gather(index.groups(listing), policy)
-    if not tables.scan_count:
-        raise UsageError(f"{named}: no readable image in {len(listing)} files ({reasons(tables)})")
-    catalog = Catalog.write(out, tables, policy)
-    index.keep_result(fingerprint, out)
-    index.prune(listing)
-    return catalog
 
+    array: np.ndarray
+    affine: np.ndarray | None
+    spacing_mm: tuple[float, ...] | None
+    unit: str
+    modality: str
+    valid: np.ndarray | None = None
+    flags: tuple[str, ...] = field(default=())
+    unwindowed: np.ndarray | None = None
 
-def _fingerprint(listing: Listing, policy: str) -> str:
-    """Return a hash of all files, the policy and the decoders: when it is the same, so is the catalogue."""
-    whole = hashlib.blake2b(f"{policy}\0{dicom.installed()}".encode(), digest_size=16)
-    whole.update(listing.stamps.buffers()[1])
-    return whole.hexdigest()
-
-
-def _earlier(index: Index, fingerprint: str, out: Path) -> Catalog | None:
-    """Return a copy at `out` of the catalogue that an earlier scan made of exactly these files, if any."""
-    kept = index.result(fingerprint)
-    if kept is None or not Catalog.open(kept).is_located():
-        return None
-    with atomic(out) as temporary:
-        shutil.copytree(kept, temporary)
-    return Catalog.open(out)
-
-
-def _examine_new(index: Index, listing: Listing, workers: int, scheduler: str | None) -> None:
-    """Examine the files that the index does not know, and add what was found as the work goes on."""
-    new = listing.unknown(index.known())
-    batches = _batches(listing[number] for number in new)
-    found = examined_on_cluster(batches, scheduler) if scheduler else _examined(batches, workers, len(new))
-    pairs = zip(new, track(found, "scan", total=len(new), unit="file"), strict=True)
-    while chunk := list(islice(pairs, CHUNK)):
-        index.add(
-            {listing.stamp(number): [veiled(outcome) for outcome in outcomes] for number, outcomes in chunk}
-        )
-
-
-def _examined(batches: Iterator[list[Entry]], workers: int, files: int) -> Iterator[list[Outcome]]:
-    """Yield the outcomes of each entry, in their order whatever the number of workers."""
-    if workers > 1 and files > BATCH:
-        yield from examined_in_processes(batches, workers)
-        return
-    for batch in batches:
-        yield from examine_all(batch)
-
-
-def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    remaining = iter(entries)
-    while batch := list(islice(remaining, BATCH)):
-        yield batch
+    @property
+    def is_volume(self) -> bool:
+        """True when the three array axes are space."""
+        return self.affine is not None and self.array.ndim >= 3

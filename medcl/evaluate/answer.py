@@ -5,24 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 from medcl.evaluate.arms import in_words
-from medcl.evaluate.primary import Primary
-from medcl.evaluate.wording import p_value, signed
+from medcl.evaluate.comparison import Primary
+from medcl.evaluate.formatting import p_value, signed
+from medcl.statistics.metrics import LESS_IS_BETTER, NAMES
 
 ALPHA = 0.05
-NAMES = {
-    "auroc": "AUROC",
-    "average_precision": "average precision",
-    "precision": "precision",
-    "recall": "recall",
-    "specificity": "specificity",
-    "npv": "NPV",
-    "f1": "F1",
-    "balanced_accuracy": "balanced accuracy",
-    "mcc": "MCC",
-    "brier": "Brier score",
-    "ece": "calibration error",
-}
-LESS_IS_BETTER = ("brier", "ece")
 
 
 def verdicts(primary: Primary, differences: pd.DataFrame) -> pd.DataFrame:

@@ -14,9 +14,10 @@ import torch
 
 from medcl.errors import UsageError, WorkFailed
 from medcl.files import read_json, write_json, write_table
-from medcl.finetune.arms import Bench, Outcome, arm_names
+from medcl.finetune.arms.base import Bench, Outcome
+from medcl.finetune.arms.registry import arm_names
 from medcl.finetune.budgets import Budget, Labelled, draw_labels
-from medcl.finetune.meter import Meter
+from medcl.finetune.resources import Meter
 from medcl.finetune.task import Task
 from medcl.finetune.training import Classifier
 from medcl.processes import BrokenProcessPool, worker_pool

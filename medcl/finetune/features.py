@@ -13,10 +13,10 @@ from torch import Tensor
 from medcl.finetune.pooling import Pooling, build_pooling
 from medcl.pretrain.config import ViewsConfig
 from medcl.pretrain.data import stacked
-from medcl.pretrain.encoders import Encoder, EncoderConfig
+from medcl.pretrain.networks.encoders import Encoder, EncoderConfig
 from medcl.store import Store
 from medcl.views import Policy, ViewLoader, load_policy
-from medcl.views.frames import ScanSource
+from medcl.views.sampling.scan_geometry import ScanSource
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medcl.config import Config
-from medcl.delong import delong
 from medcl.finetune.budgets import Labelled
 from medcl.finetune.classifier import Classifier, predict
 from medcl.finetune.features import Images
 from medcl.finetune.pooling import Pooling
 from medcl.finetune.probe import auroc
 from medcl.finetune.task import Task
-from medcl.pretrain.encoders import Encoder
-from medcl.pretrain.optimisers import cosine_rate
+from medcl.pretrain.networks.encoders import Encoder
+from medcl.pretrain.optimizers import cosine_rate
+from medcl.statistics.delong import delong
 from medcl.store import Store
 from medcl.views import ViewBatch
 
@@ -92,7 +92,7 @@ class Lesson:
 class Objective:
     """What a training step minimises: cross-entropy of the labelled scans, both classes counting the same.
 
-    Semi-supervised training adds terms of its own (`medcl.finetune.semi`).
+    Semi-supervised training adds terms of its own (`medcl.finetune.semi_supervised`).
 
     Args:
         classifier: the network that is trained.

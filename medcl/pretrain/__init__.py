@@ -1,8 +1,8 @@
 """Contrastive pretraining without labels."""
 
 from medcl.pretrain.config import PretrainConfig, PretrainSettings, ViewsConfig
-from medcl.pretrain.encoders import Encoder, EncoderConfig, build_encoder, load_encoder
 from medcl.pretrain.loop import pretrain
+from medcl.pretrain.networks.encoders import Encoder, EncoderConfig, build_encoder, load_encoder
 
 __all__ = [
     "Encoder",

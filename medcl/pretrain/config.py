@@ -8,9 +8,9 @@ from typing import Literal
 from pydantic import PositiveFloat, PositiveInt
 
 from medcl.config import Config
-from medcl.pretrain.encoders import EncoderConfig
 from medcl.pretrain.methods import MethodConfig, SimCLRConfig
-from medcl.pretrain.optimisers import OptimiserConfig
+from medcl.pretrain.networks.encoders import EncoderConfig
+from medcl.pretrain.optimizers import OptimiserConfig
 
 
 class ViewsConfig(Config):
@@ -62,7 +62,8 @@ class PretrainSettings(Config):
     """How an encoder is pretrained, whatever it is pretrained on.
 
     Attributes:
-        initial_weights: a file of another library to start from; see `medcl.pretrain.outside`.
+        initial_weights: a file of another library to start from (see
+            `medcl.pretrain.networks.foreign_weights`).
         splits: whose scans are seen; labels never are.
         pairs: the two views are of one scan, or of two scans of one patient where there are two (MICLe).
         small_views: for multi-crop.

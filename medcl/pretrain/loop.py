@@ -18,21 +18,21 @@ from torch import Tensor
 from medcl.config import load
 from medcl.errors import Interrupted, UsageError, WorkFailed
 from medcl.files import atomic, write_json
-from medcl.pretrain.batchnorm import synchronise
 from medcl.pretrain.compiling import compile_if_faster
 from medcl.pretrain.config import PretrainConfig
 from medcl.pretrain.data import Scans
-from medcl.pretrain.encoders import build_encoder, save_encoder
-from medcl.pretrain.gather import average, gather
-from medcl.pretrain.grad_cache import cached_backward
-from medcl.pretrain.hardware import channels_last, launch, restarted
-from medcl.pretrain.log import RunLog
+from medcl.pretrain.distributed.batchnorm import synchronise
+from medcl.pretrain.distributed.collectives import average, gather
+from medcl.pretrain.distributed.launch import channels_last, launch, restarted
+from medcl.pretrain.gradient_cache import cached_backward
 from medcl.pretrain.methods import Batch, MethodConfig, build_method
 from medcl.pretrain.methods.moco import MoCoConfig
-from medcl.pretrain.monitors import verdict
-from medcl.pretrain.optimisers import build_optimiser, cosine_rate
-from medcl.pretrain.outside import load_outside
-from medcl.pretrain.watch import Watch
+from medcl.pretrain.monitor.log import RunLog
+from medcl.pretrain.monitor.measures import verdict
+from medcl.pretrain.monitor.monitor_set import Watch
+from medcl.pretrain.networks.encoders import build_encoder, save_encoder
+from medcl.pretrain.networks.foreign_weights import load_outside
+from medcl.pretrain.optimizers import build_optimiser, cosine_rate
 from medcl.runs.folder import describe_run, exclusive, hash_file
 from medcl.runs.signals import StopRequest, stop_requests
 from medcl.views.loader import ViewBatch

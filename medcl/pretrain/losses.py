@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from medcl.pretrain.gather import gather, gather_with_grad, rank, sum_with_grad, world_size
+from medcl.pretrain.distributed.collectives import gather, gather_with_grad, rank, sum_with_grad, world_size
 
 Similarity = Literal["cosine", "euclidean"]
 P = ParamSpec("P")

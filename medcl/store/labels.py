@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from medcl.archive import Catalog
-from medcl.archive.dicom_words import MODALITIES
 from medcl.archive.privacy import pseudonym
+from medcl.archive.vocabulary import MODALITIES
 from medcl.errors import UsageError
 from medcl.store.boxes import Box, read_boxes
 

@@ -9,9 +9,9 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, Field, PositiveFloat, model_validator
 
 from medcl.config import Config
-from medcl.evaluate.metrics import METRICS
 from medcl.finetune import ClassConfig, TrainingConfig
 from medcl.pretrain import PretrainSettings, ViewsConfig
+from medcl.statistics.metrics import METRICS
 
 Value = TypeVar("Value")
 
@@ -50,8 +50,8 @@ class StudyConfig(Config):
         training: given alike to all arms that train a network.
         budgets: label budgets such as `5/class`, `1%`, `all`.
         seeds: each draws labels, initial weights and the order of training anew.
-        outside_weights: a file of another library (see `medcl.pretrain.outside`) for the arms `outside-probe`
-            and `outside-finetune`; `$MEDCL_DATA` is expanded.
+        outside_weights: a file of another library (see `medcl.pretrain.networks.foreign_weights`) for the arms
+            `outside-probe` and `outside-finetune`; `$MEDCL_DATA` is expanded.
         watts_per_core: that a busy processor core is taken to draw, for the estimate of energy: the power a
             processor is designed for over its cores, from about 4 (servers) to 12 (desktops).
         synthetic: every output says that the data are made up.

@@ -13,19 +13,20 @@ from medcl.archive import Catalog, scan_archive
 from medcl.config import dump, load
 from medcl.errors import UsageError
 from medcl.evaluate import Evaluation, write_report
-from medcl.evaluate.thresholds import operating_points
 from medcl.files import read_json, write_json, write_table, write_text
 from medcl.finetune import Budget, Images, draw_labels, make_task
-from medcl.finetune.arms import Bench, arm_names
+from medcl.finetune.arms.base import Bench
+from medcl.finetune.arms.registry import arm_names
 from medcl.finetune.cells import Cell, plan_cells, run_cells
-from medcl.finetune.leakage import near_duplicates
 from medcl.finetune.model import Model, ModelConfig
+from medcl.finetune.near_duplicates import near_duplicates
 from medcl.pretrain import Encoder, PretrainConfig, build_encoder, load_encoder, pretrain
-from medcl.pretrain.outside import load_outside
+from medcl.pretrain.networks.foreign_weights import load_outside
 from medcl.runs.folder import exclusive, hash_file
+from medcl.statistics.thresholds import operating_points
 from medcl.store import Store, prepare
 from medcl.study.config import StudyConfig, expand
-from medcl.study.facts import study_facts
+from medcl.study.record import study_facts
 from medcl.views import load_policy
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from medcl.finetune import Images
-from medcl.finetune.arms import Bench, arm_names
+from medcl.finetune.arms.base import Bench
+from medcl.finetune.arms.registry import arm_names
 from medcl.pretrain import load_encoder
-from medcl.pretrain.encoders import Encoder, build_encoder
+from medcl.pretrain.networks.encoders import Encoder, build_encoder
 from medcl.store import Store
 from medcl.tissue.canvas import Canvas
 from medcl.tissue.config import SEGMENT, TissueConfig

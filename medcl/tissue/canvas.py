@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from medcl.finetune import Images
 from medcl.finetune.features import whole_views
 from medcl.store import Store
-from medcl.tissue.draw import foreground
+from medcl.tissue.patch_sampling import foreground
 from medcl.views import read_frames
-from medcl.views.conventions import MIDDLE, SPREAD
+from medcl.views.backends.pipeline import MIDDLE, SPREAD
 
 BLACK = -MIDDLE / SPREAD
 BATCH = 32

@@ -9,9 +9,9 @@ from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_va
 
 from medcl.config import Config
 from medcl.finetune import TrainingConfig
-from medcl.finetune.arms import ARMS, arm_names
+from medcl.finetune.arms.registry import ARMS, arm_names
 from medcl.pretrain import PretrainSettings, ViewsConfig
-from medcl.pretrain.networks import RESNETS
+from medcl.pretrain.networks.backbones import RESNETS
 
 MAPPED = tuple(ARMS[name] for name in ("probe", "finetune", "supervised", "random-probe"))
 """The arms that end in a network, which can be moved over a scan."""

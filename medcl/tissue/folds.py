@@ -14,7 +14,7 @@ from medcl.files import write_table
 from medcl.finetune import Task
 from medcl.finetune.budgets import Labelled
 from medcl.store import Store
-from medcl.tissue.draw import CLASSES
+from medcl.tissue.patch_sampling import CLASSES
 
 
 @dataclass(frozen=True)

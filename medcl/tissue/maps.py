@@ -18,7 +18,7 @@ from medcl.finetune import Classifier, Images
 from medcl.finetune.features import whole_views
 from medcl.store import Store
 from medcl.tissue.config import PatchConfig
-from medcl.tissue.draw import foreground
+from medcl.tissue.patch_sampling import foreground
 from medcl.tissue.patches import patches_at
 
 BATCH = 256

@@ -10,13 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import ndimage
 
-from medcl.evaluate.tissue import TissueEvaluation
+from medcl.evaluate.tissue.evaluate import TissueEvaluation
 from medcl.files import atomic
 from medcl.tissue.arms import Workplace
-from medcl.tissue.cells import map_path
-from medcl.tissue.draw import abnormal, foreground
-from medcl.tissue.files import read_map
+from medcl.tissue.fold_run import map_path
 from medcl.tissue.folds import Fold
+from medcl.tissue.map_files import read_map
+from medcl.tissue.patch_sampling import abnormal, foreground
 from medcl.views import read_frames
 
 LETTERS = {0: ("A", "P", "S", "I"), 1: ("R", "L", "S", "I"), 2: ("R", "L", "A", "P")}

@@ -12,22 +12,28 @@ import pandas as pd
 from medcl.archive import Catalog
 from medcl.config import dump, load
 from medcl.errors import UsageError
-from medcl.evaluate.tissue import TissueEvaluation, evaluate_tissue
-from medcl.evaluate.tissue_page import write_tissue_report
-from medcl.evaluate.voxels import ABNORMAL, HEALTHY, OUTSIDE
+from medcl.evaluate.tissue.evaluate import TissueEvaluation, evaluate_tissue
+from medcl.evaluate.tissue.report import write_tissue_report
+from medcl.evaluate.tissue.voxels import ABNORMAL, HEALTHY, OUTSIDE
 from medcl.files import write_json, write_table, write_text
 from medcl.progress import track
 from medcl.runs.folder import exclusive
 from medcl.store import Store
 from medcl.tissue.arms import Workplace
-from medcl.tissue.cells import map_files, map_path, run_fold
 from medcl.tissue.config import TissueConfig
 from medcl.tissue.dicom_out import check_dicom_out, write_segmentation
-from medcl.tissue.draw import abnormal, foreground, labelled_patches, masked_rows, unlabelled_patches
-from medcl.tissue.facts import tissue_facts
-from medcl.tissue.files import read_map, save_volume
+from medcl.tissue.fold_run import map_files, map_path, run_fold
 from medcl.tissue.folds import plan_folds
+from medcl.tissue.map_files import read_map, save_volume
+from medcl.tissue.patch_sampling import (
+    abnormal,
+    foreground,
+    labelled_patches,
+    masked_rows,
+    unlabelled_patches,
+)
 from medcl.tissue.pictures import draw_patient
+from medcl.tissue.study_record import tissue_facts
 from medcl.views import load_policy
 
 

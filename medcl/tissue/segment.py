@@ -22,14 +22,14 @@ from medcl.finetune import Images, TrainingConfig
 from medcl.finetune.budgets import Labelled
 from medcl.finetune.features import whole_views
 from medcl.finetune.training import descend, layer_groups, spread_steps
-from medcl.pretrain.encoders import EncoderConfig
+from medcl.pretrain.networks.encoders import EncoderConfig
 from medcl.store import Store
 from medcl.tissue.config import PatchConfig
 from medcl.tissue.patches import Patches, joined, patches_at
 from medcl.tissue.unet import Segmenter, total_stride
 from medcl.views import ViewBatch
-from medcl.views.frames import coarsest_axis
 from medcl.views.masks import view_masks
+from medcl.views.sampling.scan_geometry import coarsest_axis
 
 EDGES = 4
 

@@ -1,11 +1,11 @@
 """Medically safe views: a policy in physical units in, batches of views out."""
 
-from medcl.views.draw import draw_views
-from medcl.views.fitting import flags, policy_for
-from medcl.views.frames import Frames, read_frames
 from medcl.views.loader import ViewBatch, ViewLoader
-from medcl.views.params import ViewParams
+from medcl.views.match import flags, policy_for
 from medcl.views.policy import Policy, load_policy, shipped
+from medcl.views.sampling.draw import draw_views
+from medcl.views.sampling.params import ViewParams
+from medcl.views.sampling.scan_geometry import Frames, read_frames
 
 __all__ = [
     "Frames",

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medcl.views.frames import ScanSource
-from medcl.views.params import ViewParams
+from medcl.views.sampling.params import ViewParams
+from medcl.views.sampling.scan_geometry import ScanSource
 
 
 def view_affines(store: ScanSource, params: ViewParams) -> Tensor | None:

@@ -17,16 +17,16 @@ from torch import Tensor
 
 from medcl.errors import UsageError
 from medcl.views.affines import view_affines
-from medcl.views.backends import Backend, choose_backend
-from medcl.views.buffers import Buffers
-from medcl.views.draw import Kind, draw_views
-from medcl.views.fitting import doubts
-from medcl.views.frames import Frames, ScanSource, read_frames
-from medcl.views.keyed import combine, scan_keys, uniform
-from medcl.views.params import ViewParams
-from medcl.views.planner import Sampling, plan
+from medcl.views.backends.buffers import Buffers
+from medcl.views.backends.choose import Backend, choose_backend
+from medcl.views.backends.source import view_shape
+from medcl.views.match import doubts
 from medcl.views.policy import Policy
-from medcl.views.sources import view_shape
+from medcl.views.resolution import Sampling, plan
+from medcl.views.sampling.draw import Kind, draw_views
+from medcl.views.sampling.keyed_random import combine, scan_keys, uniform
+from medcl.views.sampling.params import ViewParams
+from medcl.views.sampling.scan_geometry import Frames, ScanSource, read_frames
 
 AHEAD = 2
 """Batches that are made before they are asked for."""
@@ -38,7 +38,7 @@ class ViewBatch:
 
     Attributes:
         data: (B, V, C, H, W), 3-D views (B, V, C, D, H, W), float32, normalised as in
-            `medcl.views.conventions`.
+            `medcl.views.backends.pipeline`.
         rows: (B,) int64, row numbers of the store.
         affines: (B, V, 4, 4) float64 from view pixel to RAS+ millimetres; None without volumes.
         params: what was drawn.
@@ -68,8 +68,8 @@ class ViewLoader:
         size: edge of a view in pixels.
         batch_size: scans a batch on this rank.
         seed: of the views and the order.
-        draw: see `medcl.views.draw.draw_views`; or `patient`, whose second view is of another scan of the
-            same patient and modality, or of another place of the same scan where there is none (MICLe).
+        draw: see `medcl.views.sampling.draw.draw_views`; or `patient`, whose second view is of another scan
+            of the same patient and modality, or of another place of the same scan where there is none (MICLe).
         count: views a scan; a picture has one slice whatever is asked of `bag` and `whole`.
         backend: `auto` is the fastest that is installed.
         shuffle: a new order each epoch.
@@ -79,12 +79,12 @@ class ViewLoader:
         stack: neighbouring slices (odd) that a 2-D view of a volume shows as channels.
         small_count, small_size: further views of smaller fields round the same place, for multi-crop methods.
         sampling: what to do where pixels would be too coarse for the smallest structure to protect; see
-            `medcl.views.planner.plan`.
+            `medcl.views.resolution.plan`.
         threads: of the fused backend; by default 1, or up to 8 beside a GPU.
 
     Attributes:
         flags: what is not known or not kept: `SPACING_UNKNOWN`, `COARSE`, `TILED`, and those of
-            `medcl.views.fitting.doubts`.
+            `medcl.views.match.doubts`.
 
     Raises:
         UsageError: no rows, a batch larger than them, or an argument that is not known.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from medcl.views.frames import ScanSource
-from medcl.views.params import ViewParams
+from medcl.views.sampling.params import ViewParams
+from medcl.views.sampling.scan_geometry import ScanSource
 
 
 def view_masks(store: ScanSource, params: ViewParams) -> list[np.ndarray | None]:

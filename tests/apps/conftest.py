@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import pytest
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-for folder in (REPOSITORY / "apps" / "review", Path(__file__).parent):
-    sys.path.insert(0, str(folder))
 
 
 @pytest.fixture(autouse=True)

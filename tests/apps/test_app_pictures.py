@@ -7,11 +7,12 @@ import io
 import re
 
 import numpy as np
-import pictures
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+
+from medcl.review import pictures
 
 
 def _decode(html: str) -> np.ndarray:

@@ -11,7 +11,6 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-import fake_study
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,9 +18,10 @@ import pytest
 from medcl.archive import scan_archive
 from medcl.demo.cohort import write_cohort
 from medcl.evaluate import Primary, evaluate
-from medcl.evaluate.report import write_csv
-from medcl.review import command
+from medcl.evaluate.report.export import write_csv
+from medcl.review.launch import command
 from medcl.store import prepare
+from tests.apps import fake_study
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import fake_study
 import pytest
 
 from medcl.errors import UsageError
-from medcl.review import app_file, command
+from medcl.review.launch import app_file, command
+from tests.apps import fake_study
 
 
 def test_the_command_keeps_to_itself(tmp_path: Path) -> None:

@@ -6,13 +6,13 @@ import re
 import sys
 from pathlib import Path
 
-import fake_study
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from medcl.files import write_json
-from medcl.review import app_file
+from medcl.review.launch import app_file
+from tests.apps import fake_study
 
 SECONDS = 90
 
@@ -20,8 +20,8 @@ SECONDS = 90
 def _results(folder: str, store: str | None) -> None:
     from pathlib import Path
 
-    import results
-    from data import load_study
+    from apps.review import results
+    from medcl.review.study import load_study
 
     results.show_results(load_study(Path(folder)), lambda: None)
 
@@ -29,8 +29,8 @@ def _results(folder: str, store: str | None) -> None:
 def _cases(folder: str, store: str | None) -> None:
     from pathlib import Path
 
-    import cases
-    from data import load_store, load_study
+    from apps.review import cases
+    from medcl.review.study import load_store, load_study
 
     cases.show_cases(load_study(Path(folder)), *load_store(None if store is None else Path(store)))
 
@@ -176,9 +176,8 @@ def test_the_study_is_left_as_it_was(study: Path) -> None:
 
 
 def test_the_studys_own_tables_are_taken(tmp_path: Path) -> None:
-    from data import load_study
-
     from medcl.evaluate import write_report
+    from medcl.review.study import load_study
 
     folder = fake_study.write_study(tmp_path)
     result = write_report(folder, draws=100)

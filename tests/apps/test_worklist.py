@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import fake_study
 import numpy as np
 import pytest
-import worklist
-from data import Study, load_study
 from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_score
+
+from medcl.review import worklist
+from medcl.review.study import Study, load_study
+from tests.apps import fake_study
 
 CELL = ("simclr-probe", "5/class", 1)
 

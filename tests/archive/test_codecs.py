@@ -17,7 +17,7 @@ from pydicom.pixels import get_decoder
 from pydicom.uid import JPEG2000, JPEG2000Lossless, JPEGBaseline8Bit, JPEGLSLossless
 
 from medcl.archive import dicom
-from medcl.archive.dicom_codecs import decoders, picture_size
+from medcl.archive.dicom.pixels.codecs import decoders, picture_size
 from medcl.archive.flags import Rejected
 from medcl.testing import phantom
 
@@ -103,7 +103,7 @@ WITHOUT_IMAGECODECS = """
 import importlib.util as util, sys
 real = util.find_spec
 util.find_spec = lambda name, *more: None if name == "imagecodecs" else real(name, *more)
-from medcl.archive.dicom_codecs import decoders, installed
+from medcl.archive.dicom.pixels.codecs import decoders, installed
 for syntax in ("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"):
     assert decoders(syntax, 16)[0] == decoders(syntax, 8)[0] == "pylibjpeg"
 assert installed() == installed()

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from archive_samples import mixed_archive, nifti_bytes, npz_bytes, picture_bytes
-from label_samples import ct_series
 
 from medcl.archive import ArchiveError, Catalog, read_all, scan_archive
 from medcl.errors import UsageError
+from tests.archive.archive_samples import mixed_archive, nifti_bytes, npz_bytes, picture_bytes
+from tests.archive.label_samples import ct_series
 
 
 def packed(folder: Path, target: Path) -> Path:

@@ -8,14 +8,14 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from archive_samples import mixed_archive
 
 from medcl.archive import convert, read, scan_archive
 from medcl.archive.convert import nifti_image
-from medcl.archive.types import Scan
+from medcl.archive.scan import Scan
 from medcl.errors import UsageError
 from medcl.testing.phantom import encoded, put
-from medcl.testing.traps_pictures import projection
+from medcl.testing.traps.pictures import projection
+from tests.archive.archive_samples import mixed_archive
 
 
 def test_every_scan_is_written_as_it_reads(tmp_path: Path) -> None:

@@ -16,13 +16,13 @@ import pydicom
 import pytest
 
 from medcl.archive import dicom
-from medcl.archive.dicom_codecs import decoders
-from medcl.archive.dicom_group import Stack
-from medcl.archive.dicom_pixels import PixelFile, stored_values
+from medcl.archive.dicom.pixels.codecs import decoders
+from medcl.archive.dicom.pixels.frames import PixelFile, stored_values
+from medcl.archive.dicom.series.stacks import Stack
 from medcl.archive.flags import Rejected
 from medcl.archive.geometry import to_canonical
 from medcl.archive.privacy import hushed
-from medcl.archive.types import Scan
+from medcl.archive.scan import Scan
 
 WHEEL = Path(pydicom.__file__).parent / "data"
 
@@ -195,7 +195,7 @@ def test_a_missing_decoder_is_named_with_its_command(monkeypatch: pytest.MonkeyP
     kept = [header for header in headers if header is not None]
     extended = "1.2.840.10008.1.2.4.51"
     assert dicom.missing_decoders(kept) == {extended: (1, "pip install pylibjpeg pylibjpeg-libjpeg")}
-    monkeypatch.setattr("medcl.archive.dicom_codecs.decoders", lambda syntax, bits: ())
+    monkeypatch.setattr("medcl.archive.dicom.pixels.codecs.decoders", lambda syntax, bits: ())
     assert dicom.missing_decoders(kept)["1.2.840.10008.1.2.4.90"] == (
         1,
         "pip install imagecodecs",

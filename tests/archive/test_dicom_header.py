@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from pydicom.sequence import Sequence as Items
 
 from medcl.archive import dicom
-from medcl.archive.dicom_attributes import SHARED
-from medcl.archive.dicom_file import ELEMENTS, SEQUENCES, open_elements
-from medcl.archive.dicom_tags import PIXEL_TAGS
-from medcl.archive.dicom_walk import elements
+from medcl.archive.dicom.header.attributes import SHARED
+from medcl.archive.dicom.header.elements import PIXEL_TAGS
+from medcl.archive.dicom.header.parser import elements
+from medcl.archive.dicom.header.read import ELEMENTS, SEQUENCES, open_elements
 from medcl.archive.flags import Rejected
 from medcl.archive.privacy import hushed
 from medcl.testing import phantom

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medcl.archive import nifti
 from medcl.archive.flags import Rejected
+from medcl.archive.formats import nifti
 from medcl.archive.geometry import canonical_axes, to_canonical
-from medcl.archive.types import Scan
+from medcl.archive.scan import Scan
 
 SHAPE = (7, 9, 5)
 AFFINE = np.array([[-1.5, 0, 0, 10], [0, 2.0, 0, -20], [0, 0, 3.0, 30], [0, 0, 0, 1.0]])

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from archive_samples import picture_bytes
 
 from medcl.archive import ArchiveError, Catalog, Scan, read_all, scan_archive
 from medcl.archive.flags import GEOMETRY, severity
 from medcl.testing import phantom
-from medcl.testing.traps import Trap, nifti_traps
+from medcl.testing.traps import nifti_traps
+from medcl.testing.traps.base import Trap
+from tests.archive.archive_samples import picture_bytes
 
 TRAPS = {trap.name: trap for trap in nifti_traps()}
 

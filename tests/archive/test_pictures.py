@@ -9,11 +9,11 @@ import zlib
 
 import numpy as np
 import pytest
-from archive_samples import npz_bytes, picture_bytes
 from PIL import Image
 
-from medcl.archive import images, npz
 from medcl.archive.flags import Rejected
+from medcl.archive.formats import images, npz
+from tests.archive.archive_samples import npz_bytes, picture_bytes
 
 
 def saved(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:

@@ -18,20 +18,20 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
-from archive_samples import nifti_bytes, picture_bytes
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless, generate_uid
 
-from medcl.archive import ArchiveError, Catalog, convert, read_all, scan_archive
-from medcl.archive.examine import Outcome
+from medcl.archive import ArchiveError, Catalog, convert, explain_scan, read_all, scan_archive
+from medcl.archive.ledger.examine import Outcome
 from medcl.archive.privacy import hushed, pseudonym
-from medcl.archive.sources import Entry, Root
+from medcl.archive.storage.walk import Entry, Root
 from medcl.errors import UsageError
 from medcl.store import prepare
 from medcl.testing import phantom
-from medcl.testing.traps_pictures import projection
+from medcl.testing.traps.pictures import projection
+from tests.archive.archive_samples import nifti_bytes, picture_bytes
 
 CANARY = "CANARIE"
 """Planted everywhere; no output may hold it, whatever the case or encoding."""
@@ -160,7 +160,7 @@ def test_no_canary_reaches_an_output_a_log_or_an_error(
         catalog = scan_archive([tmp_path / "archive"], tmp_path / "out" / "catalog")
         errors = [str(found) for _, found in read_all(catalog) if isinstance(found, ArchiveError)]
         convert(catalog, tmp_path / "out" / "converted")
-        said += [catalog.explain(scan) for scan in catalog.scans["scan"]]
+        said += [explain_scan(catalog, scan) for scan in catalog.scans["scan"]]
     assert len(errors) == 2
     assert set(catalog.summary()["missing_decoders"]) == {"unknown"}
     assert set(catalog.scans["source"]) == {"dicom", "nifti", "image"}

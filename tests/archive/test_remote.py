@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from archive_samples import mixed_archive, picture_bytes
-from label_samples import ct_series
 
-from medcl.archive import ArchiveError, Catalog, read, read_all, scan, scan_archive
-from medcl.archive.index import Index
-from medcl.archive.remote import _system
+from medcl.archive import ArchiveError, Catalog, read, read_all, scan_archive
+from medcl.archive import scanning as scan
+from medcl.archive.ledger.index import Index
+from medcl.archive.storage.remote import _system
 from medcl.errors import UsageError
+from tests.archive.archive_samples import mixed_archive, picture_bytes
+from tests.archive.label_samples import ct_series
 
 
 def outputs(catalog: Catalog) -> dict[str, bytes]:

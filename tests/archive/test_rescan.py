@@ -11,13 +11,14 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pytest
-from archive_samples import mixed_archive, nifti_bytes
 
-from medcl.archive import Catalog, scan, scan_archive
-from medcl.archive.index import Index
-from medcl.archive.listing import STAMP, Listing
-from medcl.archive.sources import Entry, Root, check_roots, walk
+from medcl.archive import Catalog, scan_archive
+from medcl.archive import scanning as scan
+from medcl.archive.ledger.index import Index
+from medcl.archive.storage.listing import STAMP, Listing
+from medcl.archive.storage.walk import Entry, Root, check_roots, walk
 from medcl.testing.traps import dicom_traps
+from tests.archive.archive_samples import mixed_archive, nifti_bytes
 
 
 def outputs(catalog: Catalog) -> dict[str, bytes]:
@@ -27,7 +28,7 @@ def outputs(catalog: Catalog) -> dict[str, bytes]:
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Record the name of every file that is examined."""
-    from medcl.archive import examine
+    from medcl.archive.ledger import examine
 
     names: list[str] = []
     plain = examine.examine
@@ -133,7 +134,7 @@ def test_a_file_edited_within_its_old_size_is_seen(tmp_path: Path, opened: list[
 def test_an_index_of_another_version_is_built_anew(
     tmp_path: Path, opened: list[str], private_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from medcl.archive import index
+    from medcl.archive.ledger import index
 
     mixed_archive(tmp_path / "archive")
     first = scan_archive([tmp_path / "archive"], tmp_path / "first")
@@ -171,7 +172,7 @@ def test_a_decoder_installed_later_is_no_longer_missing(
     for name, content in trap.build().items():
         (tmp_path / "archive" / name).write_bytes(content)
     with monkeypatch.context() as without:
-        without.setattr("medcl.archive.dicom_codecs.decoders", lambda syntax, bits: ())
+        without.setattr("medcl.archive.dicom.pixels.codecs.decoders", lambda syntax, bits: ())
         first = scan_archive([tmp_path / "archive"], tmp_path / "first").summary()
     assert first["missing_decoders"]["1.2.840.10008.1.2.4.90"]["files"] == 24
     opened.clear()

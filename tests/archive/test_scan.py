@@ -11,12 +11,12 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from archive_samples import mixed_archive, nifti_bytes, npz_bytes, picture_bytes
 
-from medcl.archive import ArchiveError, Catalog, convert, read, read_all, scan_archive
+from medcl.archive import ArchiveError, Catalog, convert, explain_scan, read, read_all, scan_archive
 from medcl.archive.flags import REASONS
 from medcl.errors import UsageError
 from medcl.testing import phantom
+from tests.archive.archive_samples import mixed_archive, nifti_bytes, npz_bytes, picture_bytes
 
 
 def test_every_file_ends_in_one_state(tmp_path: Path) -> None:
@@ -222,11 +222,11 @@ def test_an_explanation_tells_what_shows_in_the_pixels_only(tmp_path: Path, priv
     (tmp_path / "archive" / "nan.nii").write_bytes(nib.Nifti1Image(values, np.eye(4)).to_bytes())
     catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
     (scan,) = catalog.scans["scan"]
-    assert "NONFINITE (repair)" in catalog.explain(scan)
+    assert "NONFINITE (repair)" in explain_scan(catalog, scan)
     (tmp_path / "archive" / "nan.nii").unlink()
-    assert "cannot be read" in Catalog.open(catalog.folder).explain(scan)
+    assert "cannot be read" in explain_scan(Catalog.open(catalog.folder), scan)
     (private_home / "locators" / f"{catalog.identity}.parquet").unlink()
-    assert "locator is not on this machine" in Catalog.open(catalog.folder).explain(scan)
+    assert "locator is not on this machine" in explain_scan(Catalog.open(catalog.folder), scan)
 
 
 def test_a_fault_in_one_picture_of_many_leaves_the_file_in_use(tmp_path: Path) -> None:
@@ -275,7 +275,7 @@ def test_a_series_that_lacks_its_last_slice_says_so(tmp_path: Path) -> None:
     catalog = scan_archive([tmp_path / "archive"], tmp_path / "default")
     (row,) = catalog.scans.to_dict("records")
     assert set(row["flags"].split(";")) == {"TRUNCATED_SLICE"}
-    assert "TRUNCATED_SLICE (geometry)" in catalog.explain(row["scan"])
+    assert "TRUNCATED_SLICE (geometry)" in explain_scan(catalog, row["scan"])
     assert read(catalog, row["scan"]).array.shape == (48, 40, 23)
     with pytest.raises(UsageError, match="23 TRUNCATED_SLICE, 1 TRUNCATED"):
         scan_archive([tmp_path / "archive"], tmp_path / "strict", "strict")

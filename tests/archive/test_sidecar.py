@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from archive_samples import nifti_bytes
-from test_privacy import CANARY, assert_clean, outputs
 
-from medcl.archive import index, read, scan_archive
+from medcl.archive import read, scan_archive
+from medcl.archive.ledger import index
+from tests.archive.archive_samples import nifti_bytes
+from tests.archive.test_privacy import CANARY, assert_clean, outputs
 
 FACTS = {
     "Modality": "CT",

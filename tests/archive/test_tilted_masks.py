@@ -7,13 +7,13 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from label_samples import rtstruct_of
-from label_samples import seg_of as seg_from
 from pydicom.dataset import Dataset
 
 from medcl.archive import ArchiveError, Catalog, read, read_mask, scan_archive
 from medcl.store import prepare
 from medcl.testing import phantom
+from tests.archive.label_samples import rtstruct_of
+from tests.archive.label_samples import seg_of as seg_from
 
 TILTED = phantom.Geometry(rows=13, columns=11, spacing=(3.0, 3.0), step=3.6, count=6, tilt=15.0)
 LABELS = np.zeros((6, 13, 11), np.uint8)

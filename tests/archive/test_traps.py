@@ -14,7 +14,8 @@ import pytest
 from medcl.archive import Scan, dicom
 from medcl.archive.flags import Rejected, held_back
 from medcl.testing import phantom
-from medcl.testing.traps import Picture, Trap, dicom_traps
+from medcl.testing.traps import dicom_traps
+from medcl.testing.traps.base import Picture, Trap
 
 TRAPS = {trap.name: trap for trap in dicom_traps()}
 

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import psutil
 import pytest
-from archive_samples import picture_bytes
 
-from medcl.archive import dicom_apart, scan_archive, workers
-from medcl.archive.examine import examine_all
-from medcl.archive.sources import Entry, check_roots, walk
+from medcl.archive import scan_archive
+from medcl.archive.dicom.pixels import gdcm_process as dicom_apart
+from medcl.archive.ledger import workers
+from medcl.archive.ledger.examine import examine_all
+from medcl.archive.storage.walk import Entry, check_roots, walk
 from medcl.processes import BrokenProcessPool
+from tests.archive.archive_samples import picture_bytes
 
 
 @pytest.fixture

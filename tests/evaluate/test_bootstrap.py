@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from medcl.errors import UsageError
-from medcl.evaluate.bootstrap import Resampler, Sample, draw_patients, over_seeds
+from medcl.statistics.bootstrap import Resampler, Sample, draw_patients, over_seeds
 
 
 def _resampler(patients: int = 40, scans: int = 3, draws: int = 500) -> Resampler:
@@ -29,7 +29,7 @@ def test_scans_of_a_patient_move_together() -> None:
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     resampler = _resampler()
     whole = resampler.apply(lambda weights: weights.sum(axis=0))
-    monkeypatch.setattr("medcl.evaluate.bootstrap.CHUNK", 1000)
+    monkeypatch.setattr("medcl.statistics.bootstrap.CHUNK", 1000)
     np.testing.assert_array_equal(resampler.apply(lambda weights: weights.sum(axis=0)), whole)
 
 

@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from medcl.errors import UsageError
 from medcl.evaluate import Evaluation, Primary, evaluate
-from medcl.evaluate.simulation import study
+from medcl.testing.simulated_study import study
 
 BETTER = {
     "simclr-probe": {"5/class": 0.92, "all": 0.95},

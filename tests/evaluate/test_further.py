@@ -12,12 +12,12 @@ from sklearn.linear_model import LogisticRegression
 
 from medcl.errors import UsageError
 from medcl.evaluate import Evaluation, evaluate
-from medcl.evaluate.calibration import calibration_line, predictive_values, wilson
-from medcl.evaluate.controls import control_warnings
-from medcl.evaluate.decision_curve import THRESHOLDS, net_benefit
-from medcl.evaluate.labels_saved import labels_needed
-from medcl.evaluate.simulation import study
-from medcl.evaluate.subgroups import subgroups
+from medcl.evaluate.analyses.controls import control_warnings
+from medcl.evaluate.analyses.decision_curve import THRESHOLDS, net_benefit
+from medcl.evaluate.analyses.labels_saved import labels_needed
+from medcl.evaluate.analyses.subgroups import subgroups
+from medcl.statistics.calibration import calibration_line, predictive_values, wilson
+from medcl.testing.simulated_study import study
 
 CURVES = {
     "simclr-probe": {"5/class": 0.9, "20/class": 0.93, "100/class": 0.97},

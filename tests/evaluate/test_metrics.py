@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from medcl.errors import UsageError
-from medcl.evaluate.metrics import METRICS, likelihood_ratios, mass_bins, metrics
+from medcl.statistics.metrics import METRICS, likelihood_ratios, mass_bins, metrics
 
 
 @st.composite

@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from medcl.delong import auroc_covariance, delong
+from medcl.evaluate.analyses.paired_tests import paired_tests
+from medcl.evaluate.analyses.resampling import resample
 from medcl.evaluate.arms import on_clean_images
-from medcl.evaluate.paired_tests import holm, mcnemar, paired_tests
 from medcl.evaluate.predictions import panel
-from medcl.evaluate.resampled import resample
-from medcl.evaluate.simulation import study
+from medcl.statistics.delong import auroc_covariance, delong
+from medcl.statistics.multiplicity import holm, mcnemar
+from medcl.testing.simulated_study import study
 
 
 def test_variance_equals_that_of_proc() -> None:

@@ -12,7 +12,7 @@ import pytest
 from medcl.errors import UsageError
 from medcl.evaluate import check_predictions, read_predictions
 from medcl.evaluate.predictions import panel
-from medcl.evaluate.simulation import study
+from medcl.testing.simulated_study import study
 
 SMALL = {"simclr-probe": {"5/class": 0.9}, "supervised": {"5/class": 0.8}}
 

@@ -13,13 +13,13 @@ import pytest
 
 from medcl.errors import UsageError
 from medcl.evaluate import Evaluation, Primary, evaluate, write_report
-from medcl.evaluate.cards import data_card, model_card
-from medcl.evaluate.checklists import CHECKLISTS, fill
-from medcl.evaluate.facts import Facts
-from medcl.evaluate.page import _costs, render
-from medcl.evaluate.report import write_csv
-from medcl.evaluate.simulation import study
-from medcl.evaluate.wording import interval, number, p_value, signed
+from medcl.evaluate.formatting import interval, number, p_value, signed
+from medcl.evaluate.report.cards import data_card, model_card
+from medcl.evaluate.report.checklists import CHECKLISTS, fill
+from medcl.evaluate.report.export import write_csv
+from medcl.evaluate.report.page import _costs, render
+from medcl.evaluate.study_record import Facts
+from medcl.testing.simulated_study import study
 
 ARMS = {"simclr-probe": {"5/class": 0.92, "all": 0.95}, "supervised": {"5/class": 0.78, "all": 0.95}}
 FACTS: dict[str, Any] = {

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from medcl.evaluate.thresholds import operating_points
+from medcl.statistics.thresholds import operating_points
 
 
 @given(st.integers(0, 2**31), st.integers(4, 40), st.sampled_from([3, 10, 1000]))

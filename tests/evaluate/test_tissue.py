@@ -15,9 +15,9 @@ from scipy import stats
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from medcl.errors import UsageError
-from medcl.evaluate.lesions import Detections
-from medcl.evaluate.tissue import evaluate_tissue, sign_flip_p, student_interval
-from medcl.evaluate.voxels import ABNORMAL, HEALTHY, LEVELS, Voxels
+from medcl.evaluate.tissue.evaluate import evaluate_tissue, sign_flip_p, student_interval
+from medcl.evaluate.tissue.lesions import Detections
+from medcl.evaluate.tissue.voxels import ABNORMAL, HEALTHY, LEVELS, Voxels
 from medcl.files import write_json
 
 

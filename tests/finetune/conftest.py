@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from volume_samples import task_of_volumes
 
 from medcl.archive import scan_archive
 from medcl.finetune import Task, make_task
 from medcl.store import Store, prepare
+from tests.finetune.volume_samples import task_of_volumes
 
 
 @pytest.fixture(scope="session")

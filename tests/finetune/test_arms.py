@@ -28,7 +28,8 @@ from medcl.finetune import (
     predict,
     train_classifier,
 )
-from medcl.finetune.arms import ARMS, Bench
+from medcl.finetune.arms.base import Bench
+from medcl.finetune.arms.registry import ARMS
 from medcl.finetune.cells import plan_cells, run_cells
 from medcl.finetune.model import Model, ModelConfig
 from medcl.finetune.probe import auroc_error

@@ -12,16 +12,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import expit
 from sklearn.metrics import log_loss
-from volume_samples import PLAIN, bench_of, config_of
 
 from medcl.finetune import Budget, Images, Task, TrainingConfig, draw_labels, fit_probe, make_task, predict
-from medcl.finetune.arms import ARMS, Bench
+from medcl.finetune.arms.base import Bench
+from medcl.finetune.arms.registry import ARMS
 from medcl.finetune.calibration import SUREST, fit_temperature
 from medcl.finetune.model import Model
 from medcl.finetune.probe import auroc
 from medcl.pretrain import EncoderConfig, build_encoder
 from medcl.store import Store
 from medcl.views import load_policy
+from tests.finetune.volume_samples import PLAIN, bench_of, config_of
 
 NETWORK = EncoderConfig(name="resnet10", width=8, stem="compact")
 

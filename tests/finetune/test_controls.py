@@ -12,9 +12,10 @@ from sklearn.metrics import roc_auc_score
 
 from medcl.archive import scan_archive
 from medcl.evaluate import evaluate
-from medcl.evaluate.controls import control_warnings
+from medcl.evaluate.analyses.controls import control_warnings
 from medcl.finetune import Budget, Images, Task, TrainingConfig, draw_labels, make_task
-from medcl.finetune.arms import ARMS, Bench
+from medcl.finetune.arms.base import Bench
+from medcl.finetune.arms.registry import ARMS
 from medcl.finetune.cells import plan_cells, run_cells
 from medcl.pretrain import EncoderConfig, build_encoder
 from medcl.store import Store, prepare

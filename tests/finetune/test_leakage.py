@@ -9,16 +9,16 @@ import pandas as pd
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter, zoom
-from volume_samples import PLAIN, bench_of
 
 from medcl.archive import scan_archive
-from medcl.evaluate.facts import Facts
+from medcl.evaluate.study_record import Facts
 from medcl.finetune import Images, Task, extract_features, make_task
-from medcl.finetune.leakage import near_duplicates, perceptual_hashes
+from medcl.finetune.near_duplicates import near_duplicates, perceptual_hashes
 from medcl.pretrain import EncoderConfig, build_encoder
 from medcl.store import Store, prepare
-from medcl.study.facts import _leaks, _pairs, _searched
+from medcl.study.record import _leaks, _pairs, _searched
 from medcl.views import load_policy
+from tests.finetune.volume_samples import PLAIN, bench_of
 
 NETWORK = EncoderConfig(name="resnet10", width=8, stem="compact")
 IMAGES = Images(load_policy("cxr"), 32, 1)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medcl.finetune import meter
-from medcl.finetune.meter import Meter
+from medcl.finetune import resources as meter
+from medcl.finetune.resources import Meter
 from medcl.study.run import _with_energy
 
 

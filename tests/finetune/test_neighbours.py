@@ -8,8 +8,9 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from medcl.finetune import Budget, Images, TrainingConfig, draw_labels, make_task
-from medcl.finetune.arms import ARMS, Bench, arm_names
-from medcl.finetune.neighbours import centred, fit_neighbours, numbers_to_try
+from medcl.finetune.arms.base import Bench
+from medcl.finetune.arms.registry import ARMS, arm_names
+from medcl.finetune.knn import centred, fit_neighbours, numbers_to_try
 from medcl.pretrain import EncoderConfig, build_encoder
 from medcl.store import Store
 from medcl.views import load_policy

@@ -8,18 +8,19 @@ import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
-from volume_samples import PLAIN, bench_of, config_of
 
 from medcl.config import read_yaml, validate
 from medcl.errors import UsageError
 from medcl.finetune import Budget, Classifier, Task, draw_labels, extract_features, predict
-from medcl.finetune.arms import ARMS, _probed
+from medcl.finetune.arms.networks import _probed
+from medcl.finetune.arms.registry import ARMS
 from medcl.finetune.model import Model
 from medcl.finetune.pooling import GatedAttention, ReadInOrder, build_pooling
 from medcl.finetune.training import layer_groups
 from medcl.pretrain import build_encoder
 from medcl.study import StudyConfig
 from medcl.views import shipped
+from tests.finetune.volume_samples import PLAIN, bench_of, config_of
 
 KINDS = ("attention", "gru")
 

@@ -10,8 +10,9 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from medcl.finetune import Budget, Images, Task, TrainingConfig, draw_labels, fit_probe, predict
-from medcl.finetune.arms import ARMS, Bench
-from medcl.finetune.semi import Distillation, FixMatch, MeanTeacher
+from medcl.finetune.arms.base import Bench
+from medcl.finetune.arms.registry import ARMS
+from medcl.finetune.semi_supervised import Distillation, FixMatch, MeanTeacher
 from medcl.finetune.training import Classifier, Lesson, endless, layer_groups, train_classifier
 from medcl.pretrain import EncoderConfig, build_encoder
 from medcl.views import load_policy

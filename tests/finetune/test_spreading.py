@@ -13,8 +13,9 @@ from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 from medcl.finetune import Budget, Images, LinearProbe, Task, TrainingConfig, draw_labels
-from medcl.finetune.arms import ARMS, Bench, arm_names
-from medcl.finetune.spreading import ScanGraph, spread_labels
+from medcl.finetune.arms.base import Bench
+from medcl.finetune.arms.registry import ARMS, arm_names
+from medcl.finetune.label_spreading import ScanGraph, spread_labels
 from medcl.pretrain import EncoderConfig, build_encoder
 from medcl.views import load_policy
 

@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from medcl.finetune import Budget, Images, Task, TrainingConfig, draw_labels, training
-from medcl.finetune.arms import ARMS, Bench
+from medcl.finetune.arms.base import Bench
+from medcl.finetune.arms.registry import ARMS
 from medcl.finetune.cells import plan_cells, run_cells
 from medcl.finetune.probe import LinearProbe
 from medcl.pretrain import EncoderConfig, build_encoder

@@ -11,14 +11,15 @@ import pytest
 import torch
 from PIL import Image
 from sklearn.metrics import roc_auc_score
-from volume_samples import PLAIN, VIEWS, bench_of, config_of, volume
 
 from medcl.errors import UsageError
 from medcl.finetune import Budget, Classifier, Images, Task, draw_labels, predict
-from medcl.finetune.arms import ARMS, Bench
+from medcl.finetune.arms.base import Bench
+from medcl.finetune.arms.registry import ARMS
 from medcl.finetune.model import Model
 from medcl.predict import predict_archive
 from medcl.store import Store
+from tests.finetune.volume_samples import PLAIN, VIEWS, bench_of, config_of, volume
 
 ENCODERS = {
     "2.5-D": PLAIN.model_copy(update={"in_channels": 3}),

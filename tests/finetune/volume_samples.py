@@ -11,7 +11,7 @@ import torch
 
 from medcl.archive import scan_archive
 from medcl.finetune import Images, Task, TrainingConfig, make_task
-from medcl.finetune.arms import Bench
+from medcl.finetune.arms.base import Bench
 from medcl.finetune.model import ModelConfig
 from medcl.pretrain import EncoderConfig, ViewsConfig, build_encoder
 from medcl.store import prepare

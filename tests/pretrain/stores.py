@@ -11,7 +11,7 @@ from PIL import Image
 
 from medcl.archive import scan_archive
 from medcl.pretrain import EncoderConfig, PretrainConfig, ViewsConfig
-from medcl.pretrain.optimisers import OptimiserConfig
+from medcl.pretrain.optimizers import OptimiserConfig
 from medcl.store import prepare
 
 ENCODER = EncoderConfig(name="resnet10", width=8, stem="compact")

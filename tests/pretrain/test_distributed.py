@@ -12,15 +12,15 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from small_methods import CONFIGS, make, make_views, without_batch_norm
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from medcl.pretrain import gather
-from medcl.pretrain.batchnorm import SumBatchNorm, synchronise
-from medcl.pretrain.grad_cache import cached_backward
+from medcl.pretrain.cost.plan import Rates, plan
+from medcl.pretrain.distributed import collectives as gather
+from medcl.pretrain.distributed.batchnorm import SumBatchNorm, synchronise
+from medcl.pretrain.gradient_cache import cached_backward
 from medcl.pretrain.methods import Batch, Method
-from medcl.pretrain.plan import Rates, plan
+from tests.pretrain.small_methods import CONFIGS, make, make_views, without_batch_norm
 
 WORLD, STEPS, SCANS = 2, 4, 8
 
@@ -199,7 +199,7 @@ def test_synchronising_keeps_names_weights_and_a_lone_process_as_it_is(
     before = method.state_dict()
     assert synchronise(method, "cpu") is method
     assert not any(isinstance(module, SumBatchNorm) for module in method.modules())
-    monkeypatch.setattr("medcl.pretrain.batchnorm.world_size", lambda: 2)
+    monkeypatch.setattr("medcl.pretrain.distributed.batchnorm.world_size", lambda: 2)
     synchronise(method, "cpu")
     norms = [module for module in method.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     assert len(norms) > 3

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from medcl.errors import UsageError
 from medcl.pretrain import EncoderConfig, build_encoder, load_encoder
-from medcl.pretrain.encoders import save_encoder
+from medcl.pretrain.networks.encoders import save_encoder
 
 torch.set_num_threads(1)
 

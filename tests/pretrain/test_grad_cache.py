@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from small_methods import CONFIGS, make, make_views, without_batch_norm
 from torch import nn
 
-from medcl.pretrain.grad_cache import cached_backward
+from medcl.pretrain.gradient_cache import cached_backward
 from medcl.pretrain.methods import Batch, Method
+from tests.pretrain.small_methods import CONFIGS, make, make_views, without_batch_norm
 
 torch.set_num_threads(1)
 BATCH = Batch(torch.arange(8), torch.arange(8) // 3)

@@ -6,10 +6,10 @@ import math
 
 import pytest
 import torch
-from small_methods import CONFIGS, make
 from torch import Tensor
 
 from medcl.pretrain.methods import Batch, Method
+from tests.pretrain.small_methods import CONFIGS, make
 
 torch.set_num_threads(1)
 SCANS, TAU = 6, 0.2

@@ -15,13 +15,13 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
-from stores import settings as short
-from stores import store_of_pictures
 
 from medcl.config import dump
 from medcl.errors import UsageError, WorkFailed
 from medcl.pretrain import PretrainConfig, ViewsConfig, load_encoder, pretrain
-from medcl.pretrain.optimisers import OptimiserConfig
+from medcl.pretrain.optimizers import OptimiserConfig
+from tests.pretrain.stores import settings as short
+from tests.pretrain.stores import store_of_pictures
 
 torch.set_num_threads(1)
 

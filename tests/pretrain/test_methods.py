@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 from lightning_fabric import Fabric
-from small_methods import CONFIGS, SmallEncoder, make, make_views, train
 
 from medcl.config import load
 from medcl.pretrain.methods import METHODS, Batch, build_method
+from tests.pretrain.small_methods import CONFIGS, SmallEncoder, make, make_views, train
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from medcl.pretrain import monitors
+from medcl.pretrain.monitor import measures as monitors
 from medcl.pretrain.sinkhorn import sinkhorn
 
 torch.set_num_threads(1)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from medcl.pretrain.optimisers import LARS, OptimiserConfig, build_optimiser, cosine_rate
+from medcl.pretrain.optimizers import LARS, OptimiserConfig, build_optimiser, cosine_rate
 
 
 @pytest.mark.parametrize("name", ["sgd", "lars", "adamw"])

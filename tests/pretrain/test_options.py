@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
-from stores import ENCODER, settings, store_of_patients, store_of_pictures, store_of_volumes
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from medcl.errors import UsageError, WorkFailed
@@ -19,7 +18,8 @@ from medcl.pretrain import compiling as compiling_module
 from medcl.pretrain.compiling import compile_if_faster
 from medcl.pretrain.data import Scans
 from medcl.pretrain.methods.simclr import SimCLR
-from medcl.pretrain.optimisers import OptimiserConfig
+from medcl.pretrain.optimizers import OptimiserConfig
+from tests.pretrain.stores import ENCODER, settings, store_of_patients, store_of_pictures, store_of_volumes
 
 torch.set_num_threads(1)
 LINEAR = EncoderConfig(name="small_methods:SmallEncoder", options={"pixels": 256}, feature_size=8)

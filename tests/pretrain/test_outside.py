@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from medcl.errors import UsageError
 from medcl.pretrain import EncoderConfig, build_encoder
-from medcl.pretrain.outside import load_outside
+from medcl.pretrain.networks.foreign_weights import load_outside
 
 torch.set_num_threads(1)
 SMALL = EncoderConfig(name="resnet10", width=8)

@@ -7,16 +7,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 from monai.losses import BarlowTwinsLoss
-from small_methods import SmallEncoder, make, make_views, train
 from torch import Tensor, nn
 
-from medcl.pretrain.heads import Prototypes, mlp
 from medcl.pretrain.losses import covariance, cross_correlation
 from medcl.pretrain.methods import Batch, build_method
 from medcl.pretrain.methods.moco import MoCoConfig
 from medcl.pretrain.methods.swav import SwAVConfig
-from medcl.pretrain.momentum import MomentumBranch, cosine_momentum
+from medcl.pretrain.networks.heads import Prototypes, mlp
+from medcl.pretrain.networks.momentum import MomentumBranch, cosine_momentum
 from medcl.pretrain.sinkhorn import sinkhorn
+from tests.pretrain.small_methods import SmallEncoder, make, make_views, train
 
 BATCH = Batch(scan=torch.arange(8))
 

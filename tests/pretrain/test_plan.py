@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from medcl.errors import UsageError
+from medcl.pretrain.cost.plan import Plan, Rates, describe, plan
 from medcl.pretrain.methods import METHODS, MethodConfig
 from medcl.pretrain.methods.barlow_twins import BarlowTwinsConfig
 from medcl.pretrain.methods.byol import BYOLConfig
 from medcl.pretrain.methods.moco import MoCoConfig
 from medcl.pretrain.methods.simclr import SimCLRConfig
-from medcl.pretrain.plan import Plan, Rates, describe, plan
-from medcl.pretrain.queue import Ring
+from medcl.pretrain.networks.memory_bank import Ring
 
 RATES = Rates(trained_per_s=800, viewed_per_s=1000, wire_bytes_per_s=10e9)
 

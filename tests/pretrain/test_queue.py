@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medcl.pretrain.queue import Ring
+from medcl.pretrain.networks.memory_bank import Ring
 
 torch.set_num_threads(1)
 

@@ -9,14 +9,14 @@ from types import ModuleType
 
 import pytest
 import torch
-from stores import settings, store_of_pictures
 
 from medcl.cli import main
 from medcl.config import dump, load, read_yaml
 from medcl.errors import UsageError
-from medcl.pretrain.plan import Rates, plan
-from medcl.pretrain.rehearsal import plan_run, rehearse
+from medcl.pretrain.cost.plan import Rates, plan
+from medcl.pretrain.cost.rehearsal import plan_run, rehearse
 from medcl.study import StudyConfig
+from tests.pretrain.stores import settings, store_of_pictures
 
 torch.set_num_threads(1)
 ROOT = Path(__file__).parents[2]
@@ -51,7 +51,7 @@ def test_hours_follow_from_the_measured_rates(store: Path, monkeypatch: pytest.M
     assert trained > 0
     assert viewed > 0
     told = ((trained, viewed), parameters, measured, "cpu")
-    monkeypatch.setattr("medcl.pretrain.rehearsal.rehearse", lambda *_: told)
+    monkeypatch.setattr("medcl.pretrain.cost.rehearsal.rehearse", lambda *_: told)
     planned = plan(config.method, parameters, 1_000_000, 2, 32, 2, Rates(trained, viewed, 1e9))
     said = plan_run(config, 1_000_000, 2, 1.0)
     assert f"{planned.hours:.1f} h" in said

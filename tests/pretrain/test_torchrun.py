@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
-from stores import settings, store_of_pictures
 
 from medcl.config import dump
 from medcl.pretrain import PretrainConfig, pretrain
+from tests.pretrain.stores import settings, store_of_pictures
 
 torch.set_num_threads(1)
 SCRIPT = Path(__file__).parents[2] / "configs" / "slurm" / "pretrain.sh"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tissue_samples import write_archive
 
 from medcl.archive import scan_archive
 from medcl.store import Store, prepare
+from tests.tissue.tissue_samples import write_archive
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,9 @@ from medcl.finetune import Classifier, Images
 from medcl.store import Store
 from medcl.tissue import DenseViews
 from medcl.tissue.config import PatchConfig
-from medcl.tissue.draw import abnormal, foreground
-from medcl.tissue.files import read_map, save_map
+from medcl.tissue.map_files import read_map, save_map
 from medcl.tissue.maps import DenseGrid
+from medcl.tissue.patch_sampling import abnormal, foreground
 from medcl.views import load_policy
 
 

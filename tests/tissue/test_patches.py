@@ -8,13 +8,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tissue_samples import SHAPE, head, settings, write_archive
 
 from medcl.archive import scan_archive
 from medcl.errors import UsageError
 from medcl.store import Store, prepare
 from medcl.tissue.config import PatchConfig
-from medcl.tissue.draw import (
+from medcl.tissue.patch_sampling import (
     abnormal,
     coverage,
     foreground,
@@ -24,6 +23,7 @@ from medcl.tissue.draw import (
 )
 from medcl.tissue.patches import patches_at
 from medcl.views import ViewLoader, load_policy
+from tests.tissue.tissue_samples import SHAPE, head, settings, write_archive
 
 CONFIG = PatchConfig(edge_mm=9, each=24, unlabelled=24, stride_mm=6)
 

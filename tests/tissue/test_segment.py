@@ -8,23 +8,23 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from tissue_samples import SHAPE, settings
 from torch import Tensor, nn
 
 from medcl.archive import scan_archive
 from medcl.errors import UsageError, WorkFailed
-from medcl.evaluate.voxels import Voxels
+from medcl.evaluate.tissue.voxels import Voxels
 from medcl.finetune import Images, TrainingConfig
 from medcl.finetune.budgets import Labelled
-from medcl.pretrain.encoders import EncoderConfig, build_encoder
+from medcl.pretrain.networks.encoders import EncoderConfig, build_encoder
 from medcl.store import Store, prepare
 from medcl.tissue.canvas import Canvas
 from medcl.tissue.config import PatchConfig
-from medcl.tissue.draw import abnormal, foreground, labelled_patches, masked_rows
+from medcl.tissue.patch_sampling import abnormal, foreground, labelled_patches, masked_rows
 from medcl.tissue.segment import check_windows, train_segmenter, window_images, windows_at
 from medcl.tissue.unet import Segmenter
 from medcl.views import load_policy
 from medcl.views.masks import view_masks
+from tests.tissue.tissue_samples import SHAPE, settings
 
 PATCHES = PatchConfig(edge_mm=9, each=24, stride_mm=6)
 POLICY = load_policy("mr", "permissive")

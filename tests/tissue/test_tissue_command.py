@@ -8,7 +8,6 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from tissue_samples import write_archive
 from typer.testing import CliRunner
 
 from medcl.archive import scan_archive
@@ -16,6 +15,7 @@ from medcl.cli import app, main
 from medcl.config import load
 from medcl.store import Store
 from medcl.tissue import TissueConfig
+from tests.tissue.tissue_samples import write_archive
 
 SHIPPED = Path(__file__).parents[2] / "configs" / "studies" / "brats6_tissue.yaml"
 

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tissue_samples import BALLS, SPACING, settings, write_archive
 
 from medcl.archive import scan_archive
 from medcl.errors import UsageError
 from medcl.store import Store, prepare
 from medcl.tissue import TissueConfig, run_tissue
-from medcl.tissue import cells as cells_module
-from medcl.tissue.draw import labelled_patches, masked_rows
+from medcl.tissue import fold_run as cells_module
 from medcl.tissue.folds import plan_folds, task_of
+from medcl.tissue.patch_sampling import labelled_patches, masked_rows
+from tests.tissue.tissue_samples import BALLS, SPACING, settings, write_archive
 
 
 @pytest.fixture(scope="session")

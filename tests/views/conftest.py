@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from view_phantoms import MemoryStore, anisotropic_store, picture_store
 
 from medcl.views import Policy, load_policy
+from tests.views.view_phantoms import MemoryStore, anisotropic_store, picture_store
 
 
 @pytest.fixture(scope="session")

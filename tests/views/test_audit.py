@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from view_phantoms import MemoryStore, grid_affine, phantom_volume
 
 from medcl.views import load_policy, shipped
 from medcl.views.audit import AuditReport, Finding, audit, audit_policy, check_private
@@ -17,6 +16,7 @@ from medcl.views.audit.mutations import MUTATIONS, Mutation
 from medcl.views.audit.phantoms import CANARY
 from medcl.views.audit.store_checks import check_store
 from medcl.views.audit.subject import Subject
+from tests.views.view_phantoms import MemoryStore, grid_affine, phantom_volume
 
 NAMES = sorted(path.stem for path in shipped("views").glob("*.yaml"))
 

@@ -7,11 +7,11 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import torch
-from view_phantoms import MemoryStore, grid_affine, phantom_volume, picture_store, smooth_phantom
 
 from medcl.views import Policy, ViewParams, draw_views, load_policy, read_frames, shipped
 from medcl.views.affines import view_affines
-from medcl.views.backends import choose_backend
+from medcl.views.backends.choose import choose_backend
+from tests.views.view_phantoms import MemoryStore, grid_affine, phantom_volume, picture_store, smooth_phantom
 
 FAST = ["torch", *(["fused"] if find_spec("numba") else [])]
 NAMES = sorted(path.stem for path in shipped("views").glob("*.yaml"))
@@ -145,7 +145,7 @@ def test_window_is_linear_in_hounsfield_units() -> None:
 
 def test_torch_runs_where_it_is_told(volumes: MemoryStore) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    from medcl.views.torch_backend import render
+    from medcl.views.backends.eager import render
 
     params = draw_views(load_policy("mr"), read_frames(volumes, [0]), 16, 0)
     assert render(volumes, params, device).device.type == device

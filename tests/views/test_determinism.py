@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from torch.utils.data import DataLoader, Dataset
-from view_phantoms import MemoryStore, anisotropic_store, picture_store
 
 from medcl.views import ViewBatch, ViewLoader, draw_views, load_policy, read_frames
-from medcl.views.backends import choose_backend
+from medcl.views.backends.choose import choose_backend
+from tests.views.view_phantoms import MemoryStore, anisotropic_store, picture_store
 
 FUSED = pytest.mark.skipif(find_spec("numba") is None, reason="needs medcl[fast]")
 BACKENDS = ["torch", "monai", pytest.param("fused", marks=FUSED)]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from view_phantoms import MemoryStore, grid_affine, phantom_volume
 
 from medcl.views import ViewParams, draw_views, load_policy, read_frames
-from medcl.views.geometry import anchor_voxels
 from medcl.views.masks import pixel_positions, view_masks
+from medcl.views.sampling.crop_geometry import anchor_voxels
+from tests.views.view_phantoms import MemoryStore, grid_affine, phantom_volume
 
 SHAPE = (90, 80, 24)
 AFFINE = grid_affine((1.0, 1.0, 5.0), SHAPE)

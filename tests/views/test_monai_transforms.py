@@ -7,10 +7,10 @@ import pytest
 import torch
 from monai.data import MetaTensor
 from monai.transforms import Compose, Lambdad, RandScaleIntensity, ScaleIntensityRange
-from view_phantoms import grid_affine, phantom_volume, smooth_phantom
 
 from medcl.views import load_policy
-from medcl.views.monai_backend import RandSafeViews, RandSafeViewsd
+from medcl.views.monai_transforms import RandSafeViews, RandSafeViewsd
+from tests.views.view_phantoms import grid_affine, phantom_volume, smooth_phantom
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from view_phantoms import MemoryStore, grid_affine, phantom_volume, picture_store
 
 from medcl.errors import UsageError
 from medcl.views import Policy, draw_views, flags, load_policy, read_frames
-from medcl.views.sheet import contact_sheet
-from medcl.views.words import describe
+from medcl.views.show.contact_sheet import contact_sheet
+from medcl.views.show.describe import describe
+from tests.views.view_phantoms import MemoryStore, grid_affine, phantom_volume, picture_store
 
 
 def test_sheet_shows_each_scan(pictures: MemoryStore, policy: Policy, tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from view_phantoms import MemoryStore, grid_affine, picture_store
 
 from medcl.views import Policy, ViewParams, draw_views, load_policy, read_frames
 from medcl.views.affines import voxel_affines
-from medcl.views.geometry import rotation_matrices
+from medcl.views.sampling.crop_geometry import rotation_matrices
+from tests.views.view_phantoms import MemoryStore, grid_affine, picture_store
 
 
 def many(

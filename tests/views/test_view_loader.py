@@ -9,10 +9,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from view_phantoms import MemoryStore, picture_store
 
 from medcl.errors import UsageError
 from medcl.views import ViewLoader, load_policy
+from tests.views.view_phantoms import MemoryStore, picture_store
 
 
 def by_row(loader: ViewLoader) -> dict[int, np.ndarray]:

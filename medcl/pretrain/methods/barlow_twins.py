@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from medcl.pretrain.losses import cross_correlation
 from medcl.pretrain.methods.base import Batch, Expander, ExpanderConfig
-from medcl.pretrain.monitors import spread
+from medcl.pretrain.monitor.measures import spread
 
 
 class BarlowTwinsConfig(ExpanderConfig):

@@ -11,7 +11,7 @@ from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from medcl.config import Config
-from medcl.pretrain.heads import mlp
+from medcl.pretrain.networks.heads import mlp
 
 
 class Batch(NamedTuple):

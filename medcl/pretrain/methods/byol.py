@@ -9,11 +9,11 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from medcl.config import Config
-from medcl.pretrain.heads import mlp
 from medcl.pretrain.losses import negative_cosine
 from medcl.pretrain.methods.base import Batch, Method, encode_apart
-from medcl.pretrain.momentum import MomentumBranch, cosine_momentum
-from medcl.pretrain.monitors import spread
+from medcl.pretrain.monitor.measures import spread
+from medcl.pretrain.networks.heads import mlp
+from medcl.pretrain.networks.momentum import MomentumBranch, cosine_momentum
 
 
 class BYOLConfig(Config):

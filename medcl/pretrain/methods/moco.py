@@ -10,12 +10,12 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from medcl.config import Config
-from medcl.pretrain.heads import mlp
 from medcl.pretrain.losses import Similarity, alike, info_nce
 from medcl.pretrain.methods.base import Batch, Method
-from medcl.pretrain.momentum import MomentumBranch
-from medcl.pretrain.monitors import spread
-from medcl.pretrain.queue import Ring
+from medcl.pretrain.monitor.measures import spread
+from medcl.pretrain.networks.heads import mlp
+from medcl.pretrain.networks.memory_bank import Ring
+from medcl.pretrain.networks.momentum import MomentumBranch
 
 
 class MoCoConfig(Config):

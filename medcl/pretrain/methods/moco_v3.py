@@ -9,12 +9,12 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from medcl.config import Config
-from medcl.pretrain.gather import gather
-from medcl.pretrain.heads import mlp
+from medcl.pretrain.distributed.collectives import gather
 from medcl.pretrain.losses import alike, info_nce
 from medcl.pretrain.methods.base import Batch, Method, encode_apart
-from medcl.pretrain.momentum import MomentumBranch, cosine_momentum
-from medcl.pretrain.monitors import spread
+from medcl.pretrain.monitor.measures import spread
+from medcl.pretrain.networks.heads import mlp
+from medcl.pretrain.networks.momentum import MomentumBranch, cosine_momentum
 
 
 class MoCoV3Config(Config):

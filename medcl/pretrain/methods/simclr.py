@@ -8,10 +8,10 @@ from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from medcl.config import Config
-from medcl.pretrain.heads import mlp
 from medcl.pretrain.losses import Similarity, contrastive, nt_xent
 from medcl.pretrain.methods.base import Batch, Method, encode_together
-from medcl.pretrain.monitors import spread
+from medcl.pretrain.monitor.measures import spread
+from medcl.pretrain.networks.heads import mlp
 
 
 class SimCLRConfig(Config):

@@ -9,10 +9,10 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from medcl.config import Config
-from medcl.pretrain.heads import mlp
 from medcl.pretrain.losses import negative_cosine
 from medcl.pretrain.methods.base import Batch, Method, encode_apart
-from medcl.pretrain.monitors import spread
+from medcl.pretrain.monitor.measures import spread
+from medcl.pretrain.networks.heads import mlp
 
 
 class SimSiamConfig(Config):

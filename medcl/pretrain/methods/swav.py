@@ -10,12 +10,12 @@ from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from medcl.config import Config
-from medcl.pretrain.gather import gather, rank
-from medcl.pretrain.heads import Prototypes, mlp
+from medcl.pretrain.distributed.collectives import gather, rank
 from medcl.pretrain.losses import full_precision
 from medcl.pretrain.methods.base import Batch, Method, encode_together
-from medcl.pretrain.monitors import prototype_use, spread
-from medcl.pretrain.queue import Ring
+from medcl.pretrain.monitor.measures import prototype_use, spread
+from medcl.pretrain.networks.heads import Prototypes, mlp
+from medcl.pretrain.networks.memory_bank import Ring
 from medcl.pretrain.sinkhorn import sinkhorn
 
 

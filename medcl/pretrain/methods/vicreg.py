@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from medcl.pretrain.losses import covariance, full_precision
 from medcl.pretrain.methods.base import Batch, Expander, ExpanderConfig
-from medcl.pretrain.monitors import spread
+from medcl.pretrain.monitor.measures import spread
 
 
 class VICRegConfig(ExpanderConfig):

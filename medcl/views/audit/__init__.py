@@ -13,8 +13,8 @@ from medcl.views.audit.phantoms import CANARY, World, worlds
 from medcl.views.audit.report import AuditReport
 from medcl.views.audit.store_checks import check_store
 from medcl.views.audit.subject import Subject
-from medcl.views.frames import ScanSource
 from medcl.views.policy import Policy
+from medcl.views.sampling.scan_geometry import ScanSource
 
 __all__ = ["AuditReport", "Finding", "Subject", "audit", "audit_policy", "check_private"]
 

@@ -11,8 +11,8 @@ from scipy.ndimage import map_coordinates
 from medcl.views.audit.findings import Finding
 from medcl.views.audit.phantoms import World
 from medcl.views.audit.subject import Coordinates, Subject, coordinates, make
-from medcl.views.geometry import anchor_voxels
 from medcl.views.masks import view_masks
+from medcl.views.sampling.crop_geometry import anchor_voxels
 
 POINTS = 2000
 

@@ -11,10 +11,10 @@ from sklearn.metrics import roc_auc_score
 from medcl.views.audit.findings import Finding
 from medcl.views.audit.phantoms import CANARY, Phantoms, World
 from medcl.views.audit.subject import SEED, Subject, coordinates, make
-from medcl.views.backends import choose_backend
-from medcl.views.draw import draw_views
-from medcl.views.frames import read_frames
-from medcl.views.identity import identities, related
+from medcl.views.backends.choose import choose_backend
+from medcl.views.related import identities, related
+from medcl.views.sampling.draw import draw_views
+from medcl.views.sampling.scan_geometry import read_frames
 
 INSERTS = {
     "HU": (-1000.0, -100.0, 0.0, 65.0, 900.0),  # air, fat, water, blood, bone

@@ -10,9 +10,9 @@ import pandas as pd
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from medcl.views.audit.subject import Subject
-from medcl.views.frames import Frames, ScanSource
-from medcl.views.params import ViewParams
 from medcl.views.policy import Policy
+from medcl.views.sampling.params import ViewParams
+from medcl.views.sampling.scan_geometry import Frames, ScanSource
 
 Draw = Callable[[Policy, ViewParams, Frames], ViewParams]
 Pixels = Callable[[np.ndarray, np.random.Generator], np.ndarray]

@@ -16,7 +16,7 @@ CANARY = "p-canary-of-a-person"
 
 @dataclass(frozen=True)
 class Phantoms:
-    """A store of phantoms (see `medcl.views.frames.ScanSource`)."""
+    """A store of phantoms (see `medcl.views.sampling.scan_geometry.ScanSource`)."""
 
     scans: pd.DataFrame
     arrays: Sequence[np.ndarray]

@@ -7,11 +7,11 @@ import pandas as pd
 
 from medcl.views.audit.findings import Finding
 from medcl.views.audit.subject import SEED, Subject
-from medcl.views.frames import Frames, ScanSource, read_frames
-from medcl.views.geometry import anchor_voxels
-from medcl.views.identity import identities, related
 from medcl.views.masks import pixel_positions, sample_nearest, view_masks, view_plane
-from medcl.views.params import ViewParams
+from medcl.views.related import identities, related
+from medcl.views.sampling.crop_geometry import anchor_voxels
+from medcl.views.sampling.params import ViewParams
+from medcl.views.sampling.scan_geometry import Frames, ScanSource, read_frames
 
 SCANS = 48
 """Most scans of a store that an audit looks at, evenly spread over it."""

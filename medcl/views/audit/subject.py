@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 
 from medcl.views.audit.phantoms import World, ramps
-from medcl.views.backends import choose_backend
-from medcl.views.conventions import MIDDLE, SPREAD
-from medcl.views.draw import draw_views
-from medcl.views.frames import Frames, ScanSource, read_frames
-from medcl.views.identity import identities
+from medcl.views.backends.choose import choose_backend
+from medcl.views.backends.pipeline import MIDDLE, SPREAD
 from medcl.views.masks import pixel_positions
-from medcl.views.params import ViewParams
 from medcl.views.policy import Blur, Colour, Intensity, Noise, Policy, Window
+from medcl.views.related import identities
+from medcl.views.sampling.draw import draw_views
+from medcl.views.sampling.params import ViewParams
+from medcl.views.sampling.scan_geometry import Frames, ScanSource, read_frames
 
 SEED = 20
 

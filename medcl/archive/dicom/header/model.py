@@ -1,0 +1,184 @@
+"""What medcl keeps of a DICOM header: technical facts, and raw identifiers that never leave memory.
+
+Files of a series agree in most values: `Attributes` is the shared part, `DicomHeader` what is a file's own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from medcl.archive.dicom.header.values import Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """Facts that files of a series usually share; the names follow the standard's keywords."""
+
+    sop_class: str = ""
+    modality: str = "unknown"
+    image_type: tuple[str, ...] = ()
+    patient_id: str = field(default="", repr=False)
+    study_uid: str = field(default="", repr=False)
+    series_uid: str = field(default="", repr=False)
+    frame_of_reference: str = field(default="", repr=False)
+    concatenation: str = field(default="", repr=False)
+    site: str = field(default="", repr=False)
+    manufacturer: str | None = None
+    body_part: str | None = None
+    rows: int = 0
+    columns: int = 0
+    samples: int = 1
+    planar: int = 0
+    photometric: str = ""
+    bits_allocated: int = 0
+    bits_stored: int = 0
+    high_bit: int = 0
+    signed: bool = False
+    n_frames: int = 1
+    orientation: Vector | None = None
+    pixel_spacing: Vector | None = None
+    imager_spacing: Vector | None = None
+    nominal_spacing: Vector | None = None
+    magnification: float | None = None
+    thickness: float | None = None
+    spacing_between: float | None = None
+    slope: float | None = None
+    intercept: float | None = None
+    rescale_type: str = ""
+    padding: bytes = b""
+    padding_limit: bytes = b""
+    float_padding: float | None = None
+    double_padding: float | None = None
+    presentation: str = ""
+    presentation_shape: str = ""
+    lossy: bool = False
+    burned_in: str = ""
+    conversion: str = ""
+    acquisition: str = ""
+    temporal: str = ""
+    echo_time: float | None = None
+    echo: str = ""
+    b_value: float | None = None
+    gradient: Vector | None = None
+    trigger: float | None = None
+    contrast: str = field(default="", repr=False)
+    kernel: str = ""
+    units: str = ""
+    suv_type: str = ""
+    corrected: tuple[str, ...] = ()
+    decay: str = ""
+    weight: float | None = field(default=None, repr=False)
+    series_time: str = field(default="", repr=False)
+    acquisition_time: str = field(default="", repr=False)
+    tilt: float | None = None
+    scale_slope: float | None = None
+    bad_values: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture of a file: its place, its scale and the tags by which series are split.
+
+    Attributes:
+        index: of the frame in the file (of the tile in a mosaic).
+        position: of its first voxel's centre, LPS mm.
+        orientation: direction of rows then of columns, LPS.
+        spacing: mm between rows, between columns.
+        thickness: mm, as stated.
+        slope, intercept: None when not stated.
+        rescale_type: unit of what they give, such as `HU`; empty when not stated.
+        keys: values of `SPLIT_KEYS`.
+        dimensions: DimensionIndexValues of an enhanced object, by which its frames are ordered.
+    """
+
+    index: int
+    position: Vector | None
+    orientation: Vector | None
+    spacing: Vector | None
+    thickness: float | None
+    slope: float | None
+    intercept: float | None
+    keys: tuple[Any, ...]
+    rescale_type: str = ""
+    dimensions: tuple[int, ...] = ()
+
+
+SPLIT_KEYS = (
+    "acquisition", "temporal", "echo_time", "echo", "b_value", "gradient", "trigger", "contrast", "kernel",
+    "image_type",
+)  # fmt: skip
+"""What may tell apart two slices at one place, in the order in which it is tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class DicomHeader:
+    """What grouping needs to know of one file. Identifiers are raw and for memory only.
+
+    Attributes:
+        shared: what other files of the series say too.
+        sop_uid: SOPInstanceUID.
+        instance: InstanceNumber.
+        position: ImagePositionPatient of a single-frame file.
+        syntax: transfer syntax UID.
+        pixel_tag, pixel_start, pixel_length: where the pixels' value stands in the (inflated) data set; the
+            length is -1 when it is encapsulated.
+        probe: checksum of a sample of the pixels' bytes: files that differ in it are no copies.
+        crc: checksum of all the pixels' bytes if they were in memory (as members of a zip or tar are).
+        tiles: tiles along a side of a Siemens mosaic, 0 for anything else.
+        functional: frames of an enhanced or reconstructed multi-frame file or mosaic, in stored order.
+        modality_lut: whether stored values go through a table.
+        suv: factor from Bq/ml to standardised uptake value, when the tags allow it.
+        box: (first row, last + 1, first column, last + 1) of the tissue in an ultrasound picture.
+        box_spacing: mm between its rows and between its columns.
+        flags: what was noticed.
+    """
+
+    shared: Attributes
+    sop_uid: str = field(repr=False)
+    instance: int | None
+    position: Vector | None
+    syntax: str
+    pixel_tag: int
+    pixel_start: int
+    pixel_length: int
+    probe: int
+    crc: int | None = None
+    tiles: int = 0
+    functional: tuple[Frame, ...] = ()
+    modality_lut: bool = False
+    suv: float | None = None
+    box: tuple[int, int, int, int] | None = None
+    box_spacing: Vector | None = None
+    flags: tuple[str, ...] = ()
+
+    @property
+    def matrix(self) -> tuple[int, int]:
+        """Rows and columns of one picture (of one tile of a mosaic)."""
+        share = max(self.tiles, 1)
+        return self.shared.rows // share, self.shared.columns // share
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """The pictures of the file."""
+        if self.functional:
+            return self.functional
+        own = plain_frame(self.shared, self.position)
+        if self.shared.n_frames <= 1:
+            return (own,)
+        return tuple(replace(own, index=number, position=None) for number in range(self.shared.n_frames))
+
+
+def plain_frame(shared: Attributes, position: Vector | None) -> Frame:
+    """Return the one picture of a single-frame file."""
+    return Frame(
+        index=0,
+        position=position,
+        orientation=shared.orientation,
+        spacing=shared.pixel_spacing,
+        thickness=shared.thickness,
+        slope=shared.slope,
+        intercept=shared.intercept,
+        rescale_type=shared.rescale_type,
+        keys=(*(getattr(shared, name) for name in SPLIT_KEYS[:-1]), shared.image_type[2:]),
+    )

@@ -1,0 +1,83 @@
+"""Siemens mosaics: the slices of a volume tiled into one picture.
+
+Number of tiles and slice normal stand in private elements (the CSA image header, "SV10"); the picture's
+position is that of a slice as large as the whole mosaic, so it moves to the tile's own corner.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from dataclasses import replace
+from struct import unpack_from
+
+import numpy as np
+
+from medcl.archive.dicom.header.elements import Elements
+from medcl.archive.dicom.header.model import Attributes, Frame, plain_frame
+from medcl.archive.dicom.header.values import place, short
+from medcl.archive.flags import quarantined
+
+CSA_TAG, COUNT_TAG, POSITION_TAG = 0x00291010, 0x0019100A, 0x00200032
+
+
+def mosaic_frames(found: Elements, shared: Attributes) -> tuple[int, tuple[Frame, ...], tuple[str, ...]]:
+    """Return tiles a side, a frame for each slice, and flags.
+
+    Raises:
+        Rejected: BAD_HEADER where the number of slices or their place is not known.
+    """
+    csa = csa_values(found.values.get(CSA_TAG, b""))
+    count = int(csa.get("NumberOfImagesInMosaic", (0,))[0]) or short(found.values.get(COUNT_TAG, b""))
+    corner = place(found.values.get(POSITION_TAG))
+    if not count or corner is None or shared.orientation is None or shared.pixel_spacing is None:
+        raise quarantined("BAD_HEADER")
+    tiles = math.isqrt(count - 1) + 1
+    if shared.rows % tiles or shared.columns % tiles:
+        raise quarantined("BAD_HEADER")
+    row, column = np.array(shared.orientation[:3]), np.array(shared.orientation[3:])
+    normal = np.array(csa.get("SliceNormalVector", ()), dtype=float)
+    if normal.shape != (3,) or not normal.any():
+        normal = np.cross(row, column)
+    distance = shared.spacing_between or shared.thickness
+    if distance is None:
+        raise quarantined("BAD_HEADER")
+    between_rows, between_columns = shared.pixel_spacing
+    hidden = (tiles - 1) / tiles / 2
+    first = (
+        np.array(corner)
+        + row * shared.columns * hidden * between_columns
+        + column * shared.rows * hidden * between_rows
+    )
+    plain = plain_frame(shared, None)
+    frames = tuple(
+        replace(plain, index=number, position=tuple(map(float, first + number * distance * normal)))
+        for number in range(count)
+    )
+    return tiles, frames, ("MOSAIC",)
+
+
+def csa_values(raw: bytes) -> dict[str, tuple[float, ...]]:
+    """Return the numeric values of a CSA header by name; empty when it is not one."""
+    found: dict[str, tuple[float, ...]] = {}
+    if raw[:4] != b"SV10" or len(raw) < 16:
+        return found
+    count, at = unpack_from("<I", raw, 8)[0], 16
+    for _ in range(min(count, 1000)):
+        if at + 84 > len(raw):
+            break
+        name = raw[at : at + 64].split(b"\0")[0].decode("ascii", "replace")
+        items = unpack_from("<I", raw, at + 76)[0]
+        at += 84
+        numbers = []
+        for _ in range(min(items, 1000)):
+            if at + 16 > len(raw):
+                break
+            length = unpack_from("<I", raw, at + 4)[0]
+            word = raw[at + 16 : at + 16 + length].split(b"\0")[0].strip()
+            with contextlib.suppress(ValueError):
+                numbers.append(float(word))
+            at += 16 + (length + 3) // 4 * 4
+        if numbers:
+            found[name] = tuple(numbers)
+    return found

@@ -1,0 +1,117 @@
+"""DICOM objects that hold labels, SEG and RTSTRUCT: what they are drawn on; and the contours of the latter.
+
+Source: PS3.3 A.19 and A.51.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+from pydicom import dcmread
+
+from medcl.archive.dicom.header.elements import Elements
+from medcl.archive.dicom.header.parser import elements
+from medcl.archive.dicom.header.read import SEGMENTATIONS
+from medcl.archive.dicom.labels.seg import MAX_LABELS
+from medcl.archive.flags import quarantined
+from medcl.archive.geometry import LPS_TO_RAS
+
+STRUCTURES = "1.2.840.10008.5.1.4.1.1.481.3"
+KINDS = {**dict.fromkeys(SEGMENTATIONS, "seg"), STRUCTURES: "rtstruct"}
+SOP_CLASS, REFERENCED_SERIES, REFERENCED_SPACES = 0x00080016, 0x00081115, 0x30060010
+REFERENCES = frozenset({REFERENCED_SERIES, REFERENCED_SPACES})
+OFF_PLANE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class LabelHeader:
+    """What a label object says of itself: `seg` or `rtstruct`, and the series that it is drawn on."""
+
+    kind: str
+    series: tuple[str, ...]
+
+
+def describe(stream: BinaryIO) -> LabelHeader | None:
+    """Return what a DICOM file says of labels in it, or None when it holds none.
+
+    Raises:
+        Rejected: its references are malformed.
+    """
+    size = stream.seek(0, io.SEEK_END)
+    found = elements(stream, size, frozenset({SOP_CLASS}), REFERENCES)
+    sop_class = found.values.get(SOP_CLASS, b"") if found is not None else b""
+    kind = KINDS.get(sop_class.decode("ascii", "replace").strip("\0 "))
+    if found is None or kind is None:
+        return None
+    series = {str(item.SeriesInstanceUID).strip() for item in _referenced(found)}
+    return LabelHeader(kind, tuple(sorted(series - {""})))
+
+
+def _referenced(found: Elements) -> Iterator[Any]:
+    yield from found.items(REFERENCED_SERIES)
+    for space in found.items(REFERENCED_SPACES):
+        for study in space.get("RTReferencedStudySequence") or []:
+            yield from study.get("RTReferencedSeriesSequence") or []
+
+
+def structures(stream: BinaryIO, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the contours of an RTSTRUCT filled in on a scan's grid: voxels whose centre lies inside.
+
+    Structures are numbered from 1 in the order of their ROI numbers; contours of one structure on one slice
+    that lie in each other make holes.
+
+    Args:
+        stream: the file.
+        affine: of the scan, RAS+.
+        shape: of the scan.
+
+    Raises:
+        Rejected: MASK_MISMATCH when a contour lies in no slice of the scan or goes over a voxel beyond its
+            edge, TOO_LARGE over 255 structures.
+    """
+    stream.seek(0)
+    rois = dcmread(stream, force=True).get("ROIContourSequence") or []
+    if len(rois) > MAX_LABELS:
+        raise quarantined("TOO_LARGE")
+    labels = np.zeros(shape[:3], np.uint8)
+    to_voxels = np.linalg.inv(affine) @ LPS_TO_RAS
+    for number, roi in enumerate(sorted(rois, key=lambda roi: int(roi.ReferencedROINumber)), start=1):
+        inside = np.zeros(shape[:3], bool)
+        for contour in roi.get("ContourSequence") or []:
+            if contour.ContourGeometricType == "CLOSED_PLANAR":
+                points = np.reshape(np.asarray(contour.ContourData, np.float64), (-1, 3))
+                _fill(inside, points @ to_voxels[:3, :3].T + to_voxels[:3, 3])
+        labels[inside] = number
+    return labels
+
+
+def _fill(inside: np.ndarray, points: np.ndarray) -> None:
+    """Turn over the voxels of one slice whose centres a polygon (in voxel coordinates) encloses."""
+    axis = int(np.argmin(np.ptp(points, axis=0)))
+    depth = points[:, axis]
+    place = round(float(depth.mean()))
+    if np.abs(depth - place).max() > OFF_PLANE or not 0 <= place < inside.shape[axis]:
+        raise quarantined("MASK_MISMATCH")
+    plane = inside.take(place, axis)
+    flat = np.delete(points, axis, axis=1)
+    if flat.min() < -1 or (flat > plane.shape).any():
+        raise quarantined("MASK_MISMATCH")
+    across, along = flat.T
+    for row in range(max(0, int(np.ceil(across.min()))), min(plane.shape[0] - 1, int(across.max())) + 1):
+        for start, end in _crossings(across - row, along):
+            first, last = max(0, int(np.ceil(start))), min(plane.shape[1] - 1, int(np.floor(end)))
+            plane[row, first : last + 1] ^= True
+    inside[(slice(None),) * axis + (place,)] = plane
+
+
+def _crossings(above: np.ndarray, along: np.ndarray) -> list[tuple[float, float]]:
+    """Return where a line enters and leaves a closed polygon, in pairs (even-odd rule)."""
+    next_above, next_along = np.roll(above, -1), np.roll(along, -1)
+    cut = (above <= 0) != (next_above <= 0)
+    share = above[cut] / (above[cut] - next_above[cut])
+    places = np.sort(along[cut] + share * (next_along[cut] - along[cut]))
+    return list(zip(places[::2].tolist(), places[1::2].tolist(), strict=True))

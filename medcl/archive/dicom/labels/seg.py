@@ -1,0 +1,117 @@
+"""DICOM segmentations (PS3.3 A.51 and C.8.20): every frame is laid into the scan at its own place.
+
+A frame belongs where its position and orientation put it, whether the scan's slices stand upright on each
+other or are tilted; one that does not fall onto the scan's voxels is refused, never stretched to fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+
+from medcl.archive.dicom.header.elements import NATIVE, Elements
+from medcl.archive.dicom.header.enhanced import FRAME_GROUPS, SHARED_GROUPS
+from medcl.archive.dicom.header.model import Frame
+from medcl.archive.dicom.header.parser import elements
+from medcl.archive.dicom.header.read import ELEMENTS, SEQUENCES, header_of
+from medcl.archive.dicom.pixels.frames import PixelFile
+from medcl.archive.flags import quarantined
+from medcl.archive.geometry import GRID_TOLERANCE, LPS_TO_RAS
+
+TYPE, FRACTION = 0x00620001, 0x0062000E
+MAX_LABELS = 255
+
+
+def segments(stream: BinaryIO, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the labels of a SEG on a scan's grid: segment numbers, 0 outside; higher numbers lie on top.
+
+    Fractions count from one half on.
+
+    Args:
+        stream: the file.
+        affine: of the scan, RAS+.
+        shape: of the scan.
+
+    Raises:
+        Rejected: MASK_MISMATCH when a frame lies off the scan's voxels; SEG or another reason when the
+            object cannot be read, or holds over 255 segments.
+    """
+    size = stream.seek(0, 2)
+    found = elements(stream, size, ELEMENTS | {TYPE, FRACTION}, SEQUENCES)
+    if found is None:
+        raise quarantined("CHANGED")
+    file = PixelFile(stream, found, header_of(found))
+    numbers = _numbers(found, len(file.header.frames))
+    labels = np.zeros(shape[:3], np.uint8)
+    to_voxels = np.linalg.inv(affine) @ LPS_TO_RAS
+    for number, frame in sorted(zip(numbers, file.header.frames, strict=True), key=lambda pair: pair[0]):
+        _lay(labels, _drawn(file, frame.index, number), frame, to_voxels)
+    return labels
+
+
+def _numbers(found: Elements, frames: int) -> list[int]:
+    """Return the segment that each frame draws, 0 for frames that hold the numbers themselves."""
+    if found.values.get(TYPE, b"").strip() == b"LABELMAP":
+        return [0] * frames
+    common = found.items(SHARED_GROUPS)
+    numbers = []
+    for group in found.items(FRAME_GROUPS):
+        named = next(g for g in (group, *common) if g.get("SegmentIdentificationSequence"))
+        numbers.append(int(named.SegmentIdentificationSequence[0].ReferencedSegmentNumber))
+    if not numbers or min(numbers) < 1 or max(numbers) > MAX_LABELS:
+        raise quarantined("SEG")
+    return numbers
+
+
+def _drawn(file: PixelFile, index: int, number: int) -> np.ndarray:
+    """Return one frame as labels: `number` where it is drawn, or the numbers that it holds."""
+    shared = file.header.shared
+    if shared.bits_allocated == 1 and file.header.syntax in NATIVE:
+        return _bits(file, index) * np.uint8(number)
+    values = file.frame(index)
+    if not number:
+        if values.max(initial=0) > MAX_LABELS:
+            raise quarantined("SEG")
+        return values.astype(np.uint8)
+    most = int.from_bytes(file.found.values.get(FRACTION, b"\1"), "little" if file.found.little else "big")
+    return (2 * values.astype(np.int64) >= most).astype(np.uint8) * np.uint8(number)
+
+
+def _bits(file: PixelFile, index: int) -> np.ndarray:
+    """Return a frame of single bits, which need not begin with a byte (PS3.5 8.1.1)."""
+    rows, columns = file.header.matrix
+    first, last = index * rows * columns, (index + 1) * rows * columns
+    file.found.stream.seek(file.found.pixel_start + first // 8)
+    content = np.frombuffer(file.found.stream.read((last + 7) // 8 - first // 8), np.uint8)
+    bits = np.unpackbits(content, bitorder="little")[first % 8 :][: rows * columns]
+    return bits.reshape(rows, columns)
+
+
+def _lay(labels: np.ndarray, drawn: np.ndarray, frame: Frame, to_voxels: np.ndarray) -> None:
+    """Write what a frame draws at its place."""
+    rows, columns = np.nonzero(drawn)
+    if not rows.size:
+        return
+    start, down, across = _steps(frame, to_voxels)
+    ends = np.array([[row, column] for row in (0, drawn.shape[0] - 1) for column in (0, drawn.shape[1] - 1)])
+    exact = [start + row * down + column * across for row, column in ends]
+    start, down, across = (np.rint(vector).astype(int) for vector in (start, down, across))
+    whole = [start + row * down + column * across for row, column in ends]
+    index = start + rows[:, None] * down + columns[:, None] * across
+    apart = np.abs(np.array(exact) - whole).max()
+    if apart > GRID_TOLERANCE or (index < 0).any() or (index >= labels.shape).any():
+        raise quarantined("MASK_MISMATCH")
+    labels[tuple(index.T)] = drawn[rows, columns]
+
+
+def _steps(frame: Frame, to_voxels: np.ndarray) -> Iterator[np.ndarray]:
+    """Return, in voxels, a frame's first pixel and the steps to its next row and its next column."""
+    if frame.position is None or frame.orientation is None or frame.spacing is None:
+        raise quarantined("MASK_MISMATCH")
+    column, row = np.array(frame.orientation[3:]), np.array(frame.orientation[:3])
+    linear = to_voxels[:3, :3]
+    yield linear @ frame.position + to_voxels[:3, 3]
+    yield linear @ column * frame.spacing[0]
+    yield linear @ row * frame.spacing[1]

@@ -1,0 +1,49 @@
+"""Colour pictures: palettes and RGB."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from medcl.archive.dicom.header.elements import Elements
+from medcl.archive.flags import quarantined
+
+DESCRIPTORS = (0x00281101, 0x00281102, 0x00281103)
+TABLES = (0x00281201, 0x00281202, 0x00281203)
+SEGMENTED = (0x00281221, 0x00281222, 0x00281223)
+PALETTE_TAGS = frozenset({*DESCRIPTORS, *TABLES, *SEGMENTED})
+
+
+def from_palette(values: np.ndarray, found: Elements) -> np.ndarray:
+    """Return the (row, column, 3) uint8 picture behind palette indices (PS3.3 C.7.9).
+
+    Raises:
+        Rejected: the palette is missing or broken.
+    """
+    from pydicom.dataset import Dataset
+    from pydicom.pixels import apply_color_lut
+
+    palette: Any = Dataset()
+    order: Any = "little" if found.little else "big"
+    try:
+        for tag in DESCRIPTORS:
+            raw = found.values[tag]
+            numbers = [int.from_bytes(raw[at : at + 2], order) for at in (0, 2, 4)]
+            palette.add_new(tag, "US", numbers)
+        for tag in (*TABLES, *SEGMENTED):
+            if tag in found.values:
+                palette.add_new(tag, "OW", _little(found.values[tag], found.little))
+        shown = apply_color_lut(np.ascontiguousarray(values), palette)
+    except Exception:  # a palette that is missing, cut off or contradicts itself
+        raise quarantined("BAD_HEADER") from None
+    return as_bytes(shown[..., :3])
+
+
+def _little(raw: bytes, little: bool) -> bytes:
+    return raw if little else np.frombuffer(raw, ">u2").astype("<u2").tobytes()
+
+
+def as_bytes(shown: np.ndarray) -> np.ndarray:
+    """Return colour as uint8; 16-bit samples lose their low byte."""
+    return shown if shown.dtype == np.uint8 else (shown >> 8).astype(np.uint8)

@@ -1,0 +1,59 @@
+"""The window or table that a projection is meant to be shown with (PS3.3 C.11.2).
+
+Applied to CR, DX and MG for presentation only: their detectors' raw ranges differ by maker. CT, MR and PET
+keep their measured values; windows are for the views.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from medcl.archive.dicom.header.elements import Elements
+from medcl.archive.dicom.header.model import Attributes
+from medcl.archive.dicom.header.values import decimals, text
+from medcl.archive.dicom.pixels.lut import LookupTable
+from medcl.archive.flags import Rejected
+
+CENTER, WIDTH, FUNCTION, TABLES = 0x00281050, 0x00281051, 0x00281056, 0x00283010
+SHOWN = frozenset({"CR", "DX", "MG", "IO", "PX"})
+
+
+def apply_voi(values: np.ndarray, found: Elements, shared: Attributes) -> np.ndarray | None:
+    """Return a projection as it is meant to be shown, in [0, 2^bits - 1] of 16 bits at most, or None.
+
+    None where the modality keeps its values, the picture is for processing, or no usable window is stated
+    (one in which nothing of the picture lies is none).
+    """
+    if shared.modality not in SHOWN or shared.presentation == "FOR PROCESSING":
+        return None
+    top = (1 << min(shared.bits_stored, 16)) - 1
+    try:
+        items = found.items(TABLES)
+        if items:
+            table = LookupTable.of(items[0], shared.signed, found.little)
+            return _spread(np.clip(table(values) / ((1 << table.bits) - 1), 0, 1), top)
+        centers = decimals(found.values.get(CENTER, b""))
+        widths = decimals(found.values.get(WIDTH, b""))
+    except (Rejected, TypeError, ValueError, IndexError, ZeroDivisionError):
+        return None
+    if not centers or not widths:
+        return None
+    function = text(found.values.get(FUNCTION, b"")) or "LINEAR"
+    shown = _window(values.astype(np.float64), centers[0], widths[0], function)
+    return None if shown is None or shown.min() == shown.max() else _spread(shown, top)
+
+
+def _spread(shown: np.ndarray, top: int) -> np.ndarray:
+    """Return values in [0, 1] as whole numbers from 0 to `top`."""
+    return np.round(shown * top).astype(np.uint8 if top <= 255 else np.uint16)
+
+
+def _window(values: np.ndarray, center: float, width: float, function: str) -> np.ndarray | None:
+    """Return values mapped to [0, 1], or None for a width that the function does not allow."""
+    if width <= 0 or (function == "LINEAR" and width <= 1):
+        return None
+    if function == "SIGMOID":
+        return np.asarray(1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -700, 700))))
+    if function == "LINEAR_EXACT":
+        return np.clip((values - center) / width + 0.5, 0, 1)
+    return np.clip((values - (center - 0.5)) / (width - 1) + 0.5, 0, 1)

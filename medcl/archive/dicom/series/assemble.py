@@ -1,0 +1,177 @@
+"""From the files of one scan to its array, affine, mask and flags."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from medcl.archive.arrays import compact, finite, grey_if_equal
+from medcl.archive.dicom.header.model import DicomHeader, Frame
+from medcl.archive.dicom.pixels.frames import Opener, PixelFile, measure, modality_table, rescaled
+from medcl.archive.dicom.pixels.lut import LookupTable
+from medcl.archive.dicom.pixels.palette import as_bytes, from_palette
+from medcl.archive.dicom.pixels.voi import apply_voi
+from medcl.archive.dicom.series.duplicates import PixelSums
+from medcl.archive.dicom.series.projection import is_inverted
+from medcl.archive.dicom.series.split import Slice
+from medcl.archive.dicom.series.stacks import Stack, group
+from medcl.archive.dicom.series.volume import volume
+from medcl.archive.flags import quarantined
+from medcl.archive.scan import Scan
+
+
+def assemble(openers: Sequence[Opener], facts: Mapping[str, Any] | None = None) -> Scan:
+    """Read the files of one scan again and build it.
+
+    Args:
+        openers: open the scan's files, in any order; each is opened twice, one at a time.
+        facts: the catalogue's row; its `part` (JSON with the stack's `key`) says which scan is meant where
+            the files hold several.
+
+    Raises:
+        Rejected: a file is cut off, broken or undecodable, or the files no longer make this scan.
+    """
+    headers: list[tuple[int, DicomHeader]] = []
+    for number, opener in enumerate(openers):
+        with opener() as stream:
+            headers.append((number, PixelFile.open(stream).header))
+    sums = PixelSums(lambda number: openers[number]())
+    stack = _wanted(group(headers, sums)[0], facts)
+    reader = _Reader(openers, stack)
+    try:
+        found = volume(stack, reader.measured) if stack.kind == "volume" else _flat(stack, reader)
+    finally:
+        reader.close()
+    return replace(found, flags=tuple(sorted({*found.flags, *reader.flags})))
+
+
+def _wanted(stacks: Sequence[Stack], facts: Mapping[str, Any] | None) -> Stack:
+    part = (facts or {}).get("part")
+    key = json.loads(part).get("key") if part else None
+    named = [stack for stack in stacks if stack.stack_key == key]
+    chosen = named or stacks
+    if len(chosen) != 1:
+        raise quarantined("MISMATCH")
+    return chosen[0]
+
+
+class _Reader:
+    """Reads slices one by one, keeping open the file that was read last."""
+
+    def __init__(self, openers: Sequence[Opener], stack: Stack) -> None:
+        self.openers = openers
+        self.stack = stack
+        self.flags: set[str] = set()
+        self._open: tuple[int, PixelFile, LookupTable | None] | None = None
+
+    def close(self) -> None:
+        if self._open is not None:
+            self.flags |= self._open[1].flags
+            self._open[1].close()
+            self._open = None
+
+    def file(self, number: int) -> tuple[PixelFile, LookupTable | None]:
+        if self._open is None or self._open[0] != number:
+            self.close()
+            file = PixelFile.open(self.openers[number]())
+            table = modality_table(file) if file.header.modality_lut else None
+            self._open = number, file, table
+        return self._open[1], self._open[2]
+
+    def measured(self, number: int) -> Any:
+        """Return the n-th slice after the modality transform; PET as SUV where its tags allow."""
+        piece = self.stack.slices[number]
+        file, table = self.file(piece.file)
+        frame = piece.frame
+        suv = piece.header.suv
+        if self.stack.unit == "SUV" and suv is not None:
+            frame = replace(frame, slope=(frame.slope or 1.0) * suv, intercept=(frame.intercept or 0.0) * suv)
+        if "PRECISE_SCALE" in self.stack.flags:
+            frame = _precise(frame, piece.header.shared.scale_slope or 1.0)
+        return measure(file, frame, table)
+
+
+def _precise(frame: Frame, scale: float) -> Frame:
+    """Return a frame with the scale of Philips' precise values, (stored x RS + RI) / (RS x SS)."""
+    return replace(
+        frame, slope=1.0 / scale, intercept=(frame.intercept or 0.0) / ((frame.slope or 1.0) * scale)
+    )
+
+
+def _flat(stack: Stack, reader: _Reader) -> Scan:
+    """Return a picture, or the pictures of a cine one after the other."""
+    shown = [_picture(piece, reader) for piece in stack.slices]
+    array = np.stack([picture for picture, *_ in shown]) if stack.kind == "cine" else shown[0][0]
+    masks = [mask for _, mask, _ in shown]
+    valid = None
+    if any(mask is not None for mask in masks):
+        whole = array.shape[1:3] if stack.kind == "cine" else array.shape[:2]
+        every = [np.ones(whole, bool) if mask is None else ~mask for mask in masks]
+        valid = np.stack(every) if stack.kind == "cine" else every[0]
+        reader.flags.add("PAD_MASKED")
+    colour = len(stack.shape) > (3 if stack.kind == "cine" else 2)
+    array, numbers, missing = finite(array)
+    if numbers is not None:
+        reader.flags |= missing
+        valid = numbers if valid is None else valid & numbers
+    return Scan(
+        array=grey_if_equal(array) if colour else compact(array),
+        affine=None,
+        spacing_mm=stack.spacing_mm,
+        unit=stack.unit,
+        modality=stack.modality,
+        valid=valid,
+        flags=stack.flags,
+        unwindowed=shown[0][2] if stack.kind == "picture" else None,
+    )
+
+
+def _picture(piece: Slice, reader: _Reader) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """Return one picture, bright where it should be, the mask of its padding, and what a window hid."""
+    file, table = reader.file(piece.file)
+    header, shared = piece.header, piece.header.shared
+    if shared.samples > 1:
+        return _cropped(as_bytes(file.frame(piece.frame.index)[..., :3]), header), None, None
+    measured = measure(file, replace(piece.frame, slope=None, intercept=None), None)
+    if shared.photometric == "PALETTE COLOR":
+        return _cropped(from_palette(measured.values, file.found), header), None, None
+    transform: Callable[[np.ndarray], np.ndarray] = table or (lambda values: rescaled(values, piece.frame))
+    values = transform(measured.values)
+    plain, shown = values, apply_voi(values, file.found, shared)
+    if is_inverted(header):
+        plain = _inverted(values, transform, header)
+        shown = None if shown is None else (1 << min(shared.bits_stored, 16)) - 1 - shown.astype(np.int32)
+    if shown is not None:
+        reader.flags.add("VOI_APPLIED")
+    values = plain if shown is None else shown
+    mask = measured.padding
+    if mask is not None and not mask.all():
+        values = np.where(mask, values[~mask].min(), values)
+    return (
+        _cropped(values, header),
+        None if mask is None else _cropped(mask, header),
+        None if shown is None else compact(_cropped(plain, header)),
+    )
+
+
+def _inverted(
+    values: np.ndarray, transform: Callable[[np.ndarray], np.ndarray], header: DicomHeader
+) -> np.ndarray:
+    """Turn bright into dark within the range that the values can have."""
+    shared = header.shared
+    half = 1 << (shared.bits_stored - 1)
+    ends = np.array([-half, half - 1] if shared.signed else [0, 2 * half - 1], dtype=np.int64)
+    low, high = transform(ends)
+    wide = np.float32 if values.dtype.kind == "f" else np.int64
+    return np.asarray(low + high - values.astype(wide))
+
+
+def _cropped(array: np.ndarray, header: DicomHeader) -> np.ndarray:
+    if header.box is None:
+        return array
+    top, bottom, left, right = header.box
+    return array[top:bottom, left:right]

@@ -1,0 +1,82 @@
+"""Whether files hold the same pixels: checksums of all of them, taken only of files that may be copies."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import BinaryIO
+
+from medcl.archive.dicom.header.model import DicomHeader
+from medcl.archive.dicom.pixels.frames import PixelFile
+from medcl.archive.flags import Rejected
+
+Numbered = tuple[int, DicomHeader]
+
+
+class PixelSums:
+    """Checksums of the pixels of numbered files; each file is read once at most.
+
+    Args:
+        opened: opens a file by its number.
+    """
+
+    def __init__(self, opened: Callable[[int], BinaryIO]) -> None:
+        self.opened = opened
+        self._known: dict[tuple[int, bool], int | None] = {}
+
+    def stored(self, file: Numbered) -> int | None:
+        """Return the checksum of the pixels' bytes as stored, or None where they cannot be read."""
+        return file[1].crc if file[1].crc is not None else self._sum(file[0], decoded=False)
+
+    def same(self, first: Numbered, second: Numbered) -> bool:
+        """True when two single-frame files have the same pixels.
+
+        Those of one transfer syntax are compared as stored, those of two as decoded.
+        """
+        if first[1].syntax == second[1].syntax:
+            sums = [self.stored(file) for file in (first, second)]
+        else:
+            sums = [self._sum(number, decoded=True) for number, _ in (first, second)]
+        return sums[0] is not None and sums[0] == sums[1]
+
+    def _sum(self, number: int, decoded: bool) -> int | None:
+        if (number, decoded) not in self._known:
+            self._known[number, decoded] = self._read(number, decoded)
+        return self._known[number, decoded]
+
+    def _read(self, number: int, decoded: bool) -> int | None:
+        try:
+            with self.opened(number) as stream:
+                file = PixelFile.open(stream)
+                return zlib.crc32(file.frame(0).tobytes() if decoded else file.value())
+        except (Rejected, OSError):
+            return None
+
+
+def distinct_files(files: Sequence[Numbered], sums: PixelSums | None) -> tuple[list[Numbered], list[int]]:
+    """Keep one of files that are the same object with the same pixels, wherever they lie.
+
+    Files of one UID whose pixels agree in the sample but not as a whole are told apart by the whole's sum.
+
+    Returns:
+        files to go on with, and the numbers of copies.
+    """
+    same: dict[tuple[str, int, int, int], list[Numbered]] = {}
+    for number, header in files:
+        unnamed = 0 if header.sop_uid else number + 1
+        key = (header.sop_uid, header.probe, header.pixel_length, unnamed)
+        same.setdefault(key, []).append((number, header))
+    kept: list[Numbered] = []
+    dropped: list[int] = []
+    for alike in same.values():
+        by_sum: dict[int, list[Numbered]] = {}
+        for file in alike:
+            whole = sums.stored(file) if sums is not None and len(alike) > 1 else 0
+            by_sum.setdefault(-1 - file[0] if whole is None else whole, []).append(file)
+        for whole, copies in by_sum.items():
+            copies.sort(key=lambda file: repr(file[1]))
+            number, header = copies[0]
+            kept.append((number, header if len(by_sum) == 1 else replace(header, probe=whole)))
+            dropped += [number for number, _ in copies[1:]]
+    return kept, dropped

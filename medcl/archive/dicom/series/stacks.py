@@ -1,0 +1,274 @@
+"""From headers to stacks: which files make one scan, in which order, where it stands in space.
+
+Grouping is by series over the whole archive; folders and file names play no part, and the order in which
+headers come changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from medcl.archive.dicom.header.model import DicomHeader
+from medcl.archive.dicom.series.duplicates import Numbered, PixelSums, distinct_files
+from medcl.archive.dicom.series.projection import picture_flags, picture_spacing, picture_unit
+from medcl.archive.dicom.series.slice_grid import Grid, grid
+from medcl.archive.dicom.series.split import (
+    Bundle,
+    Slice,
+    by_place,
+    drop_copies,
+    is_calibrated,
+    split_geometry,
+    split_phases,
+    volume_unit,
+)
+from medcl.archive.flags import State
+from medcl.archive.geometry import canonical_affine, spacing
+from medcl.archive.limits import MAX_SCAN_BYTES
+
+PROJECTIONS = frozenset({"CR", "DX", "IO", "MG", "PX", "RF", "RG", "US", "XA"})
+MIN_SLICES = 4
+COLOURS = ("RGB", "YBR", "PALETTE", "ARGB", "CMYK", "HSV")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One scan: its files, its geometry, and raw identifiers for the archive to turn into pseudonyms.
+
+    Attributes:
+        kind: `volume`, `picture` or `cine`.
+        modality: DICOM code or `unknown`.
+        files: file numbers in slice order; a multi-frame file stands once.
+        frames: the frames of a multi-frame file in slice order; empty for single-frame files.
+        shape: of the array that `assemble` gives.
+        spacing_mm: of its spatial axes, None when unknown.
+        unit: `HU`, `SUV`, `Bq/ml`, `a.u.` or `uint8`.
+        flags: codes of `medcl.archive.flags`, sorted.
+        body_part, manufacturer: words of `dicom_words`, or None.
+        patient_id, study_uid, series_uid, site: as the files say; for memory only.
+        stack_key: what tells this stack from others of its series, made of content alone.
+    """
+
+    kind: str
+    modality: str
+    files: tuple[int, ...]
+    frames: tuple[int, ...]
+    shape: tuple[int, ...]
+    spacing_mm: tuple[float, ...] | None
+    unit: str
+    flags: tuple[str, ...]
+    body_part: str | None
+    manufacturer: str | None
+    patient_id: str = field(repr=False)
+    study_uid: str = field(repr=False)
+    series_uid: str = field(repr=False)
+    site: str = field(repr=False)
+    stack_key: str = field(repr=False)
+    slices: tuple[Slice, ...] = field(repr=False, compare=False)
+    grid: Grid | None = field(repr=False, compare=False, default=None)
+
+    @property
+    def affine(self) -> np.ndarray | None:
+        """(4, 4), index of the array to RAS+ mm; None for a picture."""
+        if self.grid is None:
+            return None
+        return canonical_affine(self.grid.affine, stored_shape(self.slices[0], self.grid))[0]
+
+
+def group(
+    headers: Sequence[Numbered], sums: PixelSums | None = None
+) -> tuple[list[Stack], dict[int, tuple[State, str]]]:
+    """Put files together into scans.
+
+    Args:
+        headers: file number and header, in any order.
+        sums: compares the pixels of files that may be copies; without it, checksums of a sample of the
+            pixels decide.
+
+    Returns:
+        stacks in an order that depends on their content alone, and the files that are not used:
+        file number to (state, code).
+    """
+    kept, copies = distinct_files(headers, sums)
+    verdicts: dict[int, tuple[State, str]] = dict.fromkeys(copies, ("dropped", "DUPLICATE_FILE"))
+    series: dict[tuple[str, ...], list[Slice]] = {}
+    stacks: list[Stack] = []
+    for number, header in kept:
+        slices = [Slice(number, header, frame) for frame in header.frames]
+        if not all(map(_has_place, slices)):
+            stacks.append(_flat(number, header, slices))
+        else:
+            series.setdefault(_series_key(header), []).extend(slices)
+    for key in sorted(series):
+        stacks += _series(series[key], sums, verdicts)
+    used = {number for stack in stacks for number in stack.files}
+    verdicts = {number: verdict for number, verdict in verdicts.items() if number not in used}
+    return sorted(stacks, key=_order), verdicts
+
+
+def _order(stack: Stack) -> tuple[str, str, str, str]:
+    return stack.patient_id, stack.study_uid, stack.series_uid, stack.stack_key
+
+
+def _series_key(header: DicomHeader) -> tuple[str, ...]:
+    """Return what files of one series share.
+
+    A multi-frame file is its own unless it is part of a concatenation; so is a file without a series.
+    """
+    shared = header.shared
+    own = shared.concatenation
+    alone = len(header.functional) > 1 and not header.tiles and not own
+    if alone or not shared.series_uid:
+        own = f"{header.sop_uid}|{header.probe}"
+    return shared.patient_id, shared.study_uid, shared.series_uid, shared.modality, own
+
+
+def _has_place(piece: Slice) -> bool:
+    """True when a picture is a slice of known place."""
+    shared, frame = piece.header.shared, piece.frame
+    if shared.modality in PROJECTIONS and not piece.header.functional:
+        return False
+    known = frame.position is not None and frame.orientation is not None and frame.spacing is not None
+    return known and shared.samples == 1 and not shared.photometric.startswith(COLOURS)
+
+
+def _series(
+    slices: list[Slice], sums: PixelSums | None, verdicts: dict[int, tuple[State, str]]
+) -> list[Stack]:
+    """Return the stacks of one series."""
+    stacks = []
+    for geometry in split_geometry(slices):
+        for copy in drop_copies(geometry, sums):
+            verdicts[copy.file] = ("dropped", "DUPLICATE_SLICE")
+        for bundle in split_phases(geometry):
+            try:
+                stacks.append(_volume(bundle))
+            except _NotAffine as fault:
+                for piece in bundle.slices:
+                    verdicts[piece.file] = ("quarantined", fault.args[0])
+    return stacks
+
+
+class _NotAffine(Exception):
+    """The slices of a bundle form no grid; the argument is the ledger's code."""
+
+
+def _volume(bundle: Bundle) -> Stack:
+    conflict = "DUP_CONFLICT" in bundle.flags
+    slices = [place[0] for place in by_place(bundle.slices)]
+    first = slices[0]
+    orientation, between = first.frame.orientation, first.frame.spacing
+    assert orientation is not None
+    assert between is not None
+    positions = [piece.frame.position for piece in slices if piece.frame.position is not None]
+    if len(slices) == 1 and first.frame.thickness is None:
+        return _flat(first.file, first.header, slices, bundle.flags | {"SINGLE_SLICE"})
+    try:
+        where = grid(positions, orientation, between, first.frame.thickness)
+    except ValueError:
+        raise _NotAffine("BAD_HEADER") from None
+    affine, shape = canonical_affine(where.affine, stored_shape(first, where))
+    if int(np.prod(shape, dtype=object)) * 2 > MAX_SCAN_BYTES:
+        raise _NotAffine("TOO_LARGE")
+    flags = bundle.flags | set(where.flags) | _volume_flags(slices)
+    used = bundle.slices if conflict else slices
+    return _stack("volume", used, shape, spacing(affine), volume_unit(first), flags, where, slices)
+
+
+def stored_shape(first: Slice, where: Grid) -> tuple[int, int, int]:
+    """Return (columns, rows, slices): the axes of `Grid.affine`."""
+    rows, columns = first.header.matrix
+    return columns, rows, where.count
+
+
+def _volume_flags(slices: Sequence[Slice]) -> set[str]:
+    first = slices[0].header
+    flags = {flag for piece in slices for flag in piece.header.flags}
+    if any("LOCALIZER" in piece.header.shared.image_type for piece in slices) or len(slices) < MIN_SLICES:
+        flags.add("SCOUT")
+    if len(slices) == 1:
+        flags.add("SINGLE_SLICE")
+    if first.shared.modality == "CT" and not any(is_calibrated(piece) for piece in slices):
+        flags.add("UNCALIBRATED")
+    if first.shared.modality == "PT" and first.suv is None:
+        flags.add("SUV_UNKNOWN")
+    if first.shared.modality == "PT" and first.suv is not None:
+        flags.add("SUV")
+    if first.modality_lut:
+        flags.add("LUT_APPLIED")
+    if _has_scales(slices):
+        flags.add("PRECISE_SCALE")
+    if first.functional and not first.tiles and len({piece.file for piece in slices}) == 1:
+        order = [piece.frame.index for piece in slices]
+        if order != sorted(order) and order != sorted(order, reverse=True):
+            flags.add("FRAMES_SORTED")
+    return flags
+
+
+def _has_scales(slices: Sequence[Slice]) -> bool:
+    """True when the slices are only comparable by the scale that Philips keeps in an element of its own."""
+    scales = {(piece.header.shared.scale_slope, piece.frame.slope, piece.frame.intercept) for piece in slices}
+    return len(scales) > 1 and all(scale is not None for scale, _, _ in scales)
+
+
+def _flat(number: int, header: DicomHeader, slices: Sequence[Slice], flags: set[str] | None = None) -> Stack:
+    """Return a picture, or a cine of several, without a place in space."""
+    rows, columns = header.matrix
+    if header.box is not None:
+        rows, columns = header.box[1] - header.box[0], header.box[3] - header.box[2]
+    shape: tuple[int, ...] = (rows, columns)
+    if header.shared.photometric.startswith(COLOURS) or header.shared.samples > 1:
+        shape = (*shape, 3)
+    kind = "picture" if len(slices) == 1 else "cine"
+    if kind == "cine":
+        shape = (len(slices), *shape)
+    mm = picture_spacing(header)
+    return _stack(
+        kind,
+        slices,
+        shape,
+        mm,
+        picture_unit(header),
+        (flags or set()) | picture_flags(header) | set(header.flags),
+        None,
+        slices,
+    )
+
+
+def _stack(
+    kind: str,
+    used: Sequence[Slice],
+    shape: tuple[int, ...],
+    mm: tuple[float, ...] | None,
+    unit: str,
+    flags: set[str],
+    where: Grid | None,
+    slices: Sequence[Slice],
+) -> Stack:
+    """Return a stack whose identity is that of its first picture by content."""
+    named = min(slices, key=lambda piece: piece.identity)
+    shared = named.header.shared
+    sop_uid, probe, frame = named.identity
+    several = slices[0].header.functional or shared.n_frames > 1
+    return Stack(
+        kind=kind,
+        modality=shared.modality,
+        files=tuple(dict.fromkeys(piece.file for piece in used)),
+        frames=tuple(piece.frame.index for piece in slices) if several else (),
+        shape=shape,
+        spacing_mm=mm,
+        unit=unit,
+        flags=tuple(sorted(flags)),
+        body_part=shared.body_part,
+        manufacturer=shared.manufacturer,
+        patient_id=shared.patient_id,
+        study_uid=shared.study_uid,
+        series_uid=shared.series_uid,
+        site=shared.site,
+        stack_key=f"{sop_uid}|{probe:08x}|{frame}",
+        slices=tuple(slices),
+        grid=where,
+    )

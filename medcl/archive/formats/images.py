@@ -1,0 +1,145 @@
+"""PNG and JPEG pictures. Their pixels have no physical size, whatever a DPI tag says."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from collections.abc import Callable
+from typing import BinaryIO, TypeVar
+
+import numpy as np
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+
+from medcl.archive.arrays import compact, grey_if_equal
+from medcl.archive.flags import quarantined
+from medcl.archive.formats.scan_info import Found
+from medcl.archive.limits import is_bomb
+from medcl.archive.scan import Scan
+
+FORMATS = ("PNG", "JPEG")
+JPEGS = ("JPEG", "MPO")
+"""As Pillow names them: MPO is a JPEG with further ones behind it, as telephones write it."""
+
+TAIL_BYTES = 4096
+ORIENTATION_TAG = 0x0112
+Result = TypeVar("Result")
+
+
+def inspect(stream: BinaryIO, size: int) -> list[Found]:
+    """Check a picture and return it as one scan; pixels are decoded only where nothing cheaper is certain.
+
+    Raises:
+        Rejected: TRUNCATED, DAMAGED, TOO_LARGE (Pillow's limit) or UNDECODABLE.
+    """
+    with _opened(stream) as picture:
+        _refuse_bomb(picture, size)
+        flags = _flags(picture)
+        width, height = picture.size
+        turned = _orientation(picture) in (5, 6, 7, 8)
+        shape = (width, height) if turned else (height, width)
+        mode, compressed = picture.mode, picture.format
+        if compressed == "PNG":
+            _guarded(picture.verify)
+    if compressed in JPEGS and not _has_end(stream, size):
+        stream.seek(0)
+        with _opened(stream) as picture:
+            _guarded(picture.load)
+    grey = mode in ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
+    return [
+        Found(
+            part="",
+            source="image",
+            kind="picture",
+            shape=shape if grey else (*shape, 3),
+            spacing_mm=None,
+            unit="a.u." if mode.startswith(("I", "F")) else "uint8",
+            flags=flags,
+        )
+    ]
+
+
+def load(stream: BinaryIO) -> Scan:
+    """Return a picture as (row, column) grey, or (row, column, 3) where its channels truly differ.
+
+    Raises:
+        Rejected: as `inspect`.
+    """
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    with _opened(stream) as picture:
+        _refuse_bomb(picture, size)
+        flags = _flags(picture)
+        _guarded(picture.load)
+        array = _pixels(picture if _orientation(picture) == 1 else ImageOps.exif_transpose(picture))
+    return Scan(
+        array=array,
+        affine=None,
+        spacing_mm=None,
+        unit="uint8" if array.dtype == np.uint8 else "a.u.",
+        modality="unknown",
+        flags=flags,
+    )
+
+
+def _pixels(picture: Image.Image) -> np.ndarray:
+    if picture.mode in ("L", "I", "I;16", "I;16B", "I;16L", "F"):
+        return compact(np.asarray(picture))
+    if picture.mode == "1" or picture.mode == "LA":
+        return np.asarray(picture.convert("L"))
+    return grey_if_equal(np.asarray(picture.convert("RGB")))
+
+
+def _flags(picture: ImageFile.ImageFile) -> tuple[str, ...]:
+    flags = {"SPACING_UNKNOWN", "NO_GEOM"}
+    if picture.format in JPEGS:
+        flags.add("LOSSY")
+    if picture.mode in ("LA", "PA", "RGBA", "RGBa", "La"):
+        flags.add("ALPHA_DROPPED")
+    if not picture.mode.startswith("I") and any(str(tile[3]).endswith(";16B") for tile in picture.tile):
+        flags.add("DEPTH_REDUCED")
+    if picture.mode in ("P", "PA"):
+        flags.add("PALETTE")
+    if _orientation(picture) != 1:
+        flags.add("EXIF_ROTATED")
+    return tuple(sorted(flags))
+
+
+def _refuse_bomb(picture: Image.Image, size: int) -> None:
+    width, height = picture.size
+    if is_bomb(width * height * len(picture.getbands()), size):
+        raise quarantined("BOMB")
+
+
+def _orientation(picture: Image.Image) -> int:
+    """Return the EXIF orientation that viewers honour: that of JPEG (1 is upright, 5 to 8 lie on a side)."""
+    value = picture.getexif().get(ORIENTATION_TAG, 1) if picture.format in JPEGS else 1
+    return value if value in range(1, 9) else 1
+
+
+def _opened(stream: BinaryIO) -> ImageFile.ImageFile:
+    def start() -> ImageFile.ImageFile:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            return Image.open(stream, formats=FORMATS)
+
+    return _guarded(start)
+
+
+def _guarded(action: Callable[[], Result]) -> Result:
+    """Run a step of Pillow and turn its exceptions, whose texts quote the file, into verdicts."""
+    try:
+        return action()
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise quarantined("TOO_LARGE") from None
+    except UnidentifiedImageError:
+        raise quarantined("UNDECODABLE") from None
+    except (OSError, SyntaxError, ValueError, struct.error, EOFError) as error:
+        cut = "truncated" in str(error).lower()
+        raise quarantined("TRUNCATED" if cut else "DAMAGED") from None
+
+
+def _has_end(stream: BinaryIO, size: int) -> bool:
+    """True when the JPEG's end marker stands in its last bytes (some writers pad after it)."""
+    stream.seek(max(0, size - TAIL_BYTES))
+    return b"\xff\xd9" in stream.read(TAIL_BYTES)

@@ -1,0 +1,244 @@
+"""NIfTI-1 and NIfTI-2 single files, plain or gzipped, by the rules of the standard and none of its folklore.
+
+The sform counts when its code is set, else the qform; lengths become millimetres; integers stay integers;
+every frame or channel of a file is a scan of its own. Source: https://nifti.nimh.nih.gov/nifti-1.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+from nibabel.nifti1 import header_dtype as HEADER_1
+from nibabel.nifti2 import header_dtype as HEADER_2
+
+from medcl.archive.arrays import compact, finite
+from medcl.archive.flags import dropped, quarantined
+from medcl.archive.formats.nifti_affine import place
+from medcl.archive.formats.scan_info import Found
+from medcl.archive.geometry import canonical_affine, is_sheared, spacing, to_canonical
+from medcl.archive.limits import MAX_SCAN_BYTES, is_bomb
+from medcl.archive.scan import Scan
+from medcl.archive.storage.compression import gunzip, gunzip_head, gzip_length
+
+MAX_DEFLATE_RATIO = 1032
+MAX_AFTER = 1 << 20
+"""Bytes after the last voxel that a gzip may state without being read to its end at once."""
+
+RGB, RGBA = 128, 2304
+DTYPES = {
+    2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8",
+    RGB: "u1", RGBA: "u1",
+}  # fmt: skip
+TIME_UNITS = 0x38
+CIFTI = range(3000, 3100)
+"""Intent codes of matrices over brain surfaces, which are NIfTI in form only."""
+
+
+@dataclass(frozen=True)
+class NiftiHeader:
+    """The header's facts after checking.
+
+    Attributes:
+        dims: (i, j, k), at least 1 each.
+        frames: product of the further dimensions; frames follow each other in the file.
+        frame_name: `frame` for time, `channel` for anything else.
+        dtype: of the stored numbers, with byte order.
+        samples: stored numbers a voxel (3 for RGB, 4 for RGBA).
+        offset: bytes from the file's start to the first voxel.
+        slope, intercept: of the stored numbers; (1, 0) when the header leaves them unset.
+        affine: (4, 4), voxel index to RAS+ mm.
+        flags: codes seen in the header.
+    """
+
+    dims: tuple[int, int, int]
+    frames: int
+    frame_name: str
+    dtype: np.dtype[Any]
+    samples: int
+    offset: int
+    slope: float
+    intercept: float
+    affine: np.ndarray
+    flags: tuple[str, ...]
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one frame."""
+        return int(np.prod(self.dims, dtype=object)) * self.samples * self.dtype.itemsize
+
+    @property
+    def needed(self) -> int:
+        """Bytes from the file's start to the end of the last voxel."""
+        return self.offset + self.frame_bytes * self.frames
+
+
+def inspect(stream: BinaryIO, size: int, zipped: bool) -> list[Found]:
+    """Check a file without decoding its voxels and return its scans.
+
+    Args:
+        stream: at the file's start.
+        size: of the file in bytes.
+        zipped: whether the content is gzipped (by its magic, not by its name).
+
+    Raises:
+        Rejected: a header that contradicts itself, a file that is too short for it, a bomb.
+    """
+    header = parse(gunzip_head(stream, HEADER_2.itemsize) if zipped else stream.read(HEADER_2.itemsize))
+    _check_length(header, stream, size, zipped)
+    affine, dims = canonical_affine(header.affine, header.dims)
+    colour = (3,) if header.samples > 1 else ()
+    return [
+        Found(
+            part=f"{header.frame_name}:{number}" if header.frames > 1 else "",
+            source="nifti",
+            kind="volume",
+            shape=dims + colour,
+            spacing_mm=spacing(affine),
+            unit="a.u.",
+            flags=header.flags,
+            affine=tuple(affine[:3].ravel().tolist()),
+        )
+        for number in range(header.frames)
+    ]
+
+
+def parse(head: bytes) -> NiftiHeader:
+    """Read a header of 348 (version 1) or 540 (version 2) bytes.
+
+    Raises:
+        Rejected: BAD_HEADER, UNSUPPORTED_DTYPE, TOO_LARGE, AFFINE_DEGENERATE, or NOT_AN_IMAGE.
+    """
+    raw = _raw(head)
+    dims, frames, frame_name = _dimensions(raw)
+    if int(raw["intent_code"]) in CIFTI or sum(size > 1 for size in dims) < 2:
+        raise dropped("NOT_AN_IMAGE")
+    code = int(raw["datatype"])
+    if code not in DTYPES:
+        raise quarantined("UNSUPPORTED_DTYPE")
+    offset = float(raw["vox_offset"])
+    smallest = 352 if raw.dtype.itemsize == HEADER_1.itemsize else 544
+    if not (offset == 0 or smallest <= offset < 1 << 40):
+        raise quarantined("BAD_HEADER")
+    samples = {RGB: 3, RGBA: 4}.get(code, 1)
+    # The standard leaves colours unscaled.
+    slope, intercept = (1.0, 0.0) if samples > 1 else (float(raw["scl_slope"]), float(raw["scl_inter"]))
+    affine, flags = place(raw)
+    if frames > 1:
+        flags |= {"FRAME_OF_MANY"}
+    flags |= {"COLOUR_VOLUME"} if samples > 1 else set()
+    flags |= {"SHEARED"} if is_sheared(affine) else set()
+    header = NiftiHeader(
+        dims=dims,
+        frames=frames,
+        frame_name=frame_name,
+        dtype=np.dtype(DTYPES[code]).newbyteorder(raw.dtype["dim"].base.byteorder),
+        samples=samples,
+        offset=int(offset) or smallest,
+        slope=slope if np.isfinite(slope) and slope != 0 else 1.0,
+        intercept=intercept if np.isfinite(intercept) and np.isfinite(slope) and slope != 0 else 0.0,
+        affine=affine,
+        flags=tuple(sorted(flags)),
+    )
+    if header.needed > MAX_SCAN_BYTES:
+        raise quarantined("TOO_LARGE")
+    return header
+
+
+def _raw(head: bytes) -> np.void:
+    """Return the header as a record, in whichever byte order and version it was written."""
+    for dtype, length in ((HEADER_1, 348), (HEADER_2, 540)):
+        for order in "<>":
+            if len(head) >= length and struct.unpack(f"{order}i", head[:4])[0] == length:
+                record: np.void = np.frombuffer(head[:length], dtype.newbyteorder(order))[0]
+                return record
+    raise quarantined("TRUNCATED" if len(head) < HEADER_1.itemsize else "BAD_HEADER")
+
+
+def _dimensions(raw: np.void) -> tuple[tuple[int, int, int], int, str]:
+    rank = int(raw["dim"][0])
+    if not 1 <= rank <= 7:
+        raise quarantined("BAD_HEADER")
+    sizes = [int(size) for size in raw["dim"][1 : rank + 1]]
+    if min(sizes) < 1:
+        raise quarantined("BAD_HEADER")
+    sizes += [1] * (7 - rank)
+    frames = int(np.prod(sizes[3:], dtype=object))
+    if frames > 100_000:
+        raise quarantined("TOO_LARGE")
+    timed = sizes[3] == frames and int(raw["xyzt_units"]) & TIME_UNITS
+    return (sizes[0], sizes[1], sizes[2]), frames, "frame" if timed else "channel"
+
+
+def _check_length(header: NiftiHeader, stream: BinaryIO, size: int, zipped: bool) -> None:
+    if not zipped:
+        if size < header.needed:
+            raise quarantined("TRUNCATED", *header.flags)
+        return
+    if header.needed > MAX_DEFLATE_RATIO * size:
+        raise quarantined("TRUNCATED", *header.flags)
+    if is_bomb(header.needed, size):
+        raise quarantined("BOMB", *header.flags)
+    stream.seek(0)
+    if not header.needed <= gzip_length(stream, size) <= header.needed + MAX_AFTER:
+        # What stands there may be no trailer, or that of the last of several members: count for certain.
+        stream.seek(0)
+        gunzip(stream, header.needed)
+
+
+def load(stream: BinaryIO, size: int, zipped: bool) -> tuple[NiftiHeader, memoryview]:
+    """Read a whole file, checking length and checksum; pass the result to `scan_of` for each frame.
+
+    Raises:
+        Rejected: as `inspect`, and DAMAGED where the gzip checksum fails.
+    """
+    head = gunzip_head(stream, HEADER_2.itemsize) if zipped else stream.read(HEADER_2.itemsize)
+    header = parse(head)
+    if is_bomb(header.needed, size):
+        raise quarantined("BOMB")
+    stream.seek(0)
+    if zipped:
+        content = gunzip(stream, header.needed)
+    elif size < header.needed:
+        raise quarantined("TRUNCATED", *header.flags)
+    else:
+        content = stream.read(header.needed)
+    if len(content) < header.needed:
+        raise quarantined("TRUNCATED", *header.flags)
+    return header, memoryview(content)
+
+
+def scan_of(header: NiftiHeader, content: memoryview, frame: int) -> Scan:
+    """Return one frame as a scan in canonical axis order."""
+    start = header.offset + frame * header.frame_bytes
+    stored = np.frombuffer(content[start : start + header.frame_bytes], dtype=header.dtype)
+    if header.samples > 1:
+        array = stored.reshape(*header.dims[::-1], header.samples).transpose(2, 1, 0, 3)[..., :3]
+    else:
+        array = stored.reshape(header.dims, order="F")
+    values, scaled = _values(array, header.slope, header.intercept)
+    values, valid, missing = finite(values)
+    turned, affine = to_canonical(values, header.affine)
+    flags = {*header.flags, *missing, *(["RESCALED"] if scaled else [])}
+    return Scan(
+        array=turned,
+        affine=affine,
+        spacing_mm=spacing(affine),
+        unit="a.u.",
+        modality="unknown",
+        valid=None if valid is None else to_canonical(valid, header.affine)[0],
+        flags=tuple(sorted(flags)),
+    )
+
+
+def _values(array: np.ndarray, slope: float, intercept: float) -> tuple[np.ndarray, bool]:
+    """Apply slope and intercept; integers stay integers where the result is exact."""
+    if (slope, intercept) == (1.0, 0.0):
+        return compact(array), False
+    small = max(abs(slope), abs(intercept)) < 1 << 20 and array.dtype.itemsize <= 4
+    if array.dtype.kind in "iu" and small and slope.is_integer() and intercept.is_integer():
+        return compact(array.astype(np.int64) * int(slope) + int(intercept)), True
+    with np.errstate(over="ignore", invalid="ignore"):
+        return (array.astype(np.float64) * slope + intercept).astype(np.float32), True

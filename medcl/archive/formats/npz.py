@@ -1,0 +1,160 @@
+"""MedMNIST-style npz files: `train_images`, `train_labels` and the same for `val` and `test`.
+
+Every picture is a scan. Pickled objects are never loaded. Source: https://medmnist.com, version 2.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from medcl.archive.arrays import compact, finite, grey_if_equal
+from medcl.archive.flags import dropped, quarantined
+from medcl.archive.formats.scan_info import Found
+from medcl.archive.limits import MAX_SCAN_BYTES, is_bomb
+from medcl.archive.scan import Scan
+
+SPLITS = ("train", "val", "test")
+MAX_LABEL_BYTES = 256 << 20
+FLAGS = ("NO_GEOM", "PATIENT_UNKNOWN", "SPACING_UNKNOWN")
+
+
+@dataclass(frozen=True)
+class _Array:
+    """The header of one member: its shape and dtype, and where its numbers begin in the stream."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fortran: bool
+    start: int
+
+    @property
+    def row_bytes(self) -> int:
+        return int(np.prod(self.shape[1:], dtype=object)) * self.dtype.itemsize
+
+
+def inspect(stream: BinaryIO) -> list[Found]:
+    """Return every picture of the file as a scan, from the arrays' headers and the labels.
+
+    Raises:
+        Rejected: no image arrays, pickled objects, volumes (an npz says nothing of their geometry), labels
+            that do not match the images, a bomb, or a damaged zip.
+    """
+    with _opened(stream) as archive:
+        present = [split for split in SPLITS if f"{split}_images.npy" in archive.namelist()]
+        if not present:
+            raise dropped("NO_IMAGES")
+        return [found for split in present for found in _split(archive, split)]
+
+
+def load(stream: BinaryIO, split: str) -> np.ndarray:
+    """Return all images of a split, (number, row, column) or (number, row, column, 3).
+
+    Raises:
+        Rejected: as `inspect`; DAMAGED where the member's checksum fails.
+    """
+    with _opened(stream) as archive:
+        header = _header(archive, f"{split}_images.npy")
+        return _numbers(archive, f"{split}_images.npy", header)
+
+
+def scan_of(images: np.ndarray, row: int) -> Scan:
+    """Return one picture of a split."""
+    picture, _, flags = finite(images[row])
+    array = compact(grey_if_equal(picture) if picture.ndim == 3 else picture)
+    return Scan(
+        array=array,
+        affine=None,
+        spacing_mm=None,
+        unit="uint8" if array.dtype == np.uint8 else "a.u.",
+        modality="unknown",
+        flags=tuple(sorted({*FLAGS, *flags})),
+    )
+
+
+def _split(archive: zipfile.ZipFile, split: str) -> list[Found]:
+    header = _header(archive, f"{split}_images.npy")
+    if len(header.shape) not in (3, 4) or (len(header.shape) == 4 and header.shape[3] != 3):
+        raise quarantined("NPZ_SHAPE")
+    labels = _labels(archive, split, header.shape[0])
+    return [
+        Found(
+            part=f"{split}:{row}",
+            source="npz",
+            kind="picture",
+            shape=header.shape[1:],
+            spacing_mm=None,
+            unit="uint8" if header.dtype == np.uint8 else "a.u.",
+            flags=FLAGS,
+            source_split=split,
+            source_label=label,
+        )
+        for row, label in enumerate(labels)
+    ]
+
+
+def _labels(archive: zipfile.ZipFile, split: str, count: int) -> list[str] | list[None]:
+    """Return a label a row as text: `1`, or `0;1;1` where a row has several."""
+    name = f"{split}_labels.npy"
+    if name not in archive.namelist():
+        return [None] * count
+    header = _header(archive, name)
+    if header.shape[:1] != (count,) or count * header.row_bytes > MAX_LABEL_BYTES:
+        raise quarantined("NPZ_LABELS")
+    rows = _numbers(archive, name, header).reshape(count, -1)
+    return [";".join(str(value) for value in row) for row in rows.tolist()]
+
+
+def _header(archive: zipfile.ZipFile, name: str) -> _Array:
+    info = archive.getinfo(name)
+    if info.flag_bits & 0x1:
+        raise quarantined("ENCRYPTED")
+    if info.file_size > MAX_SCAN_BYTES:
+        raise quarantined("TOO_LARGE")
+    if is_bomb(info.file_size, info.compress_size):
+        raise quarantined("BOMB")
+    with archive.open(info) as member:
+        shape, fortran, dtype = _read_header(member)
+        header = _Array(shape, dtype, fortran, member.tell())
+    if dtype.hasobject:
+        raise quarantined("PICKLE")
+    if dtype.kind not in "biuf" or not shape or min(shape) < 0:
+        raise quarantined("UNSUPPORTED_DTYPE")
+    if header.start + shape[0] * header.row_bytes > info.file_size:
+        raise quarantined("TRUNCATED")
+    return header
+
+
+def _read_header(member: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    try:
+        version = np.lib.format.read_magic(member)
+        if version == (1, 0):
+            return np.lib.format.read_array_header_1_0(member)
+        return np.lib.format.read_array_header_2_0(member)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        raise quarantined("BAD_HEADER") from None
+
+
+def _numbers(archive: zipfile.ZipFile, name: str, header: _Array) -> np.ndarray:
+    with archive.open(name) as member:
+        member.read(header.start)
+        content = member.read()  # to the end: zipfile checks the CRC there
+    count = header.shape[0] * header.row_bytes
+    flat = np.frombuffer(content[:count], header.dtype)
+    return flat.reshape(header.shape, order="F" if header.fortran else "C")
+
+
+@contextlib.contextmanager
+def _opened(stream: BinaryIO) -> Iterator[zipfile.ZipFile]:
+    """Open a zip file whose own exceptions become verdicts."""
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            yield archive
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError):
+        raise quarantined("DAMAGED") from None

@@ -1,0 +1,191 @@
+"""The rows that a scan of an archive produces: catalogue and ledger (public), locator (private).
+
+Rows are kept in columns as they come, a few hundred bytes each, so that a million of them fit in memory.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from medcl.archive.ledger.examine import Outcome
+from medcl.archive.privacy import pseudonym
+
+BLOCK_ROWS = 20_000
+
+_text, _number = pa.string(), pa.int64()
+CATALOG = pa.schema(
+    [
+        *[(name, _text) for name in ("scan", "patient")],
+        ("patient_known", pa.bool_()),
+        *[(name, _text) for name in ("study", "series", "site", "modality", "kind")],
+        *[(name, _text) for name in ("body_part", "manufacturer", "shape")],
+        ("spacing_mm", pa.list_(pa.float64())),
+        *[(name, _text) for name in ("unit", "source", "source_split", "source_label")],
+        ("n_files", _number),
+        ("flags", _text),
+    ]
+)
+LEDGER = pa.schema(
+    [*[(name, _text) for name in ("file", "state", "reason", "flags", "scan")], ("bytes", _number)]
+)
+MASKS = pa.schema([(name, _text) for name in ("mask", "scan", "kind")])
+LOCATOR = pa.schema(
+    [
+        *[(name, _text) for name in ("scan", "file")],
+        *[(name, pa.binary()) for name in ("path", "member")],
+        ("part", _text),
+        *[(name, _number) for name in ("order", "size", "mtime_ns")],
+        ("head", _text),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRow:
+    """One row of `catalog.parquet`; the columns are described in `Catalog`."""
+
+    scan: str
+    patient: str
+    patient_known: bool
+    kind: str
+    shape: tuple[int, ...]
+    spacing_mm: tuple[float, ...] | None
+    unit: str
+    source: str
+    flags: tuple[str, ...]
+    n_files: int = 1
+    modality: str = "unknown"
+    study: str | None = None
+    series: str | None = None
+    site: str | None = None
+    body_part: str | None = None
+    manufacturer: str | None = None
+    source_split: str | None = None
+    source_label: str | None = None
+
+    def values(self) -> list[Any]:
+        """Return the row's values in the order of the columns."""
+        row: list[Any] = [getattr(self, name) for name in CATALOG.names]
+        row[CATALOG.names.index("shape")] = "x".join(map(str, self.shape))
+        row[CATALOG.names.index("flags")] = ";".join(self.flags)
+        return row
+
+
+class Columns:
+    """A table that grows by rows: complete blocks are packed, the last one waits."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._waiting: list[Sequence[Any]] = []
+        self._blocks: list[pa.RecordBatch] = []
+
+    def __len__(self) -> int:
+        return sum(block.num_rows for block in self._blocks) + len(self._waiting)
+
+    def add(self, row: Sequence[Any]) -> None:
+        """Append a row, values in the order of the schema."""
+        self._waiting.append(row)
+        if len(self._waiting) >= BLOCK_ROWS:
+            self._pack()
+
+    def table(self, *order: str) -> pa.Table:
+        """Return all rows, sorted by the columns `order`."""
+        self._pack()
+        table = pa.Table.from_batches(self._blocks, self._schema)
+        return table.sort_by([(name, "ascending") for name in order])
+
+    def clear(self) -> None:
+        """Forget all rows."""
+        self._waiting, self._blocks = [], []
+
+    def _pack(self) -> None:
+        if self._waiting:
+            columns = [list(column) for column in zip(*self._waiting, strict=True)]
+            arrays = [pa.array(c, f.type) for c, f in zip(columns, self._schema, strict=True)]
+            self._blocks.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
+            self._waiting = []
+
+
+class Tables:
+    """Rows as they are found; the tables are sorted, so that no order of finding shows in them."""
+
+    def __init__(self) -> None:
+        self._scans = Columns(CATALOG)
+        self._files = Columns(LEDGER)
+        self._places = Columns(LOCATOR)
+        self._masks = Columns(MASKS)
+        self.scan_count = 0
+        self.decoders: dict[str, dict[str, Any]] = {}
+
+    def add_scan(self, row: ScanRow, parts: Sequence[tuple[Outcome, str, int]]) -> None:
+        """Add a scan and where its pixels stand: (file, part of it, order among the scan's files)."""
+        self.scan_count += 1
+        self._scans.add(row.values())
+        self._add_places(row.scan, parts)
+
+    def add_mask(self, mask: str, scans: Sequence[str], kind: str, outcome: Outcome | None = None) -> None:
+        """Add a mask with the scans that it may belong to, and its `outcome` if it is no scan itself."""
+        for scan in scans:
+            self._masks.add([mask, scan, kind])
+        if outcome is not None:
+            self._add_places(mask, [(outcome, kind, 0)])
+
+    def _add_places(self, scan: str, parts: Sequence[tuple[Outcome, str, int]]) -> None:
+        for outcome, part, order in parts:
+            self._places.add(
+                [
+                    scan,
+                    pseudonym("file", outcome.key),
+                    os.fsencode(outcome.entry.path),
+                    os.fsencode(outcome.member),
+                    part,
+                    order,
+                    outcome.size,
+                    outcome.entry.mtime_ns,
+                    outcome.head,
+                ]
+            )
+
+    def add_file(self, outcome: Outcome, scan: str | None) -> None:
+        """Add a file's ledger row; `scan` is the one that it belongs to, if it is one."""
+        flags = ";".join(sorted(outcome.flags))
+        file = pseudonym("file", outcome.key)
+        self._files.add([file, outcome.state, outcome.code, flags, scan, outcome.size])
+
+    def clear(self) -> None:
+        """Forget all rows, and give their memory back."""
+        for columns in (self._scans, self._files, self._places, self._masks):
+            columns.clear()
+
+    def catalog(self) -> pa.Table:
+        """Return the catalogue, a row a scan."""
+        return self._scans.table("scan")
+
+    def ledger(self) -> pa.Table:
+        """Return the ledger, a row a file."""
+        return self._files.table("file", "state")
+
+    def missing_decoders(self, missing: Mapping[str, tuple[int, str]]) -> None:
+        """Add transfer syntaxes that cannot be decoded here: files that need them, and what to install."""
+        for syntax, (files, command) in missing.items():
+            known = self.decoders.setdefault(syntax, {"files": 0, "install": command})
+            known["files"] += files
+
+    def volumes_by_series(self) -> dict[str, list[str]]:
+        """Return the DICOM volumes of each series."""
+        scans = self.catalog().select(["scan", "series", "source", "kind"]).to_pandas()
+        volumes = scans[(scans["source"] == "dicom") & (scans["kind"] == "volume")].dropna(subset=["series"])
+        return {str(key): list(group) for key, group in volumes.groupby("series")["scan"]}
+
+    def masks(self) -> pa.Table:
+        """Return which masks belong to which scans."""
+        return self._masks.table("scan", "mask")
+
+    def locator(self) -> pa.Table:
+        """Return the private table of places."""
+        return self._places.table("scan", "order")

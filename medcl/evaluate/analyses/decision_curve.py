@@ -1,0 +1,44 @@
+"""Net benefit: what a decision at a threshold is worth against treating all or none (Vickers 2006)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from medcl.evaluate.analyses.resampling import Resampled
+
+THRESHOLDS = np.arange(1, 20) / 20
+
+
+def net_benefit(truth: np.ndarray, probability: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return net benefit (thresholds, draws): TP/n - FP/n * t/(1 - t), a scan treated at `t` or above."""
+    called = probability >= THRESHOLDS[:, None]
+    odds = (THRESHOLDS / (1 - THRESHOLDS))[:, None]
+    worth = np.where(truth, called, -odds * called)
+    return worth @ weights / weights.sum(axis=0)
+
+
+def decision_curves(found: Resampled, arms: Iterable[str], budgets: Iterable[str]) -> pd.DataFrame:
+    """Return arm, budget, threshold, net_benefit (mean over seeds), low, high, treat_all (none is 0)."""
+    board = found.panel
+    prevalence = board.truth.mean()
+    treat_all = prevalence - (1 - prevalence) * THRESHOLDS / (1 - THRESHOLDS)
+
+    def statistic(row: int, weights: np.ndarray) -> np.ndarray:
+        return net_benefit(board.truth, board.probability[row], weights)
+
+    parts = []
+    for budget in budgets:
+        for arm in arms:
+            samples = found.samples(list(board.rows(arm, budget).values()), statistic)
+            ends = np.array([sample.interval() for sample in samples])
+            columns = {"arm": arm, "budget": budget, "threshold": THRESHOLDS.round(2)}
+            columns |= {
+                "net_benefit": [sample.value for sample in samples],
+                "low": ends[:, 0],
+                "high": ends[:, 1],
+            }
+            parts.append(pd.DataFrame(columns | {"treat_all": treat_all}))
+    return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,61 @@
+"""The report of a study: tables, figures, cards, checklists and one self-contained page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medcl.errors import UsageError
+from medcl.evaluate.arms import BASELINE
+from medcl.evaluate.evaluation import Evaluation, evaluate
+from medcl.evaluate.predictions import read_predictions, read_table
+from medcl.evaluate.report.cards import data_card, model_card
+from medcl.evaluate.report.checklists import CHECKLISTS, fill
+from medcl.evaluate.report.export import write_csv
+from medcl.evaluate.report.figures import draw_all
+from medcl.evaluate.report.page import render
+from medcl.evaluate.report.style import save
+from medcl.evaluate.study_record import read_facts
+from medcl.files import write_text
+
+
+def write_report(study: Path, draws: int = 2000, seed: int = 0) -> Evaluation:
+    """Evaluate `study`/predictions.parquet and write tables/, figures/, cards and report.html beside it.
+
+    Reads study.json (see `Facts`) and, where they are, costs.parquet (arm, budget, seed, seconds, and where
+    recorded trials, peak_mib, energy_wh, parameters) and groups.parquet (scan and a column a variable, such
+    as sex, age, scanner).
+
+    Raises:
+        UsageError: a file is missing or faulty; then nothing is written.
+    """
+    if not study.is_dir():
+        raise UsageError(f"{study}: no such folder; name a study folder that `medcl study` wrote")
+    facts = read_facts(study / "study.json")
+    predictions = read_predictions(study / "predictions.parquet")
+    costs, groups = (
+        read_table(study / name) if (study / name).is_file() else None
+        for name in ("costs.parquet", "groups.parquet")
+    )
+    primary = facts.protocol.as_primary() if facts.protocol else None
+    result = evaluate(
+        predictions,
+        baseline=primary.baseline if primary else BASELINE,
+        primary=primary,
+        draws=draws,
+        seed=seed,
+        labels=facts.labels,
+        groups=groups,
+        prevalence=facts.prevalence,
+    )
+    drawn = {name: save(figure, study / "figures", name) for name, figure in draw_all(result).items()}
+    checklists = {name: fill(name, facts, result) for name in CHECKLISTS}
+    main = {name: getattr(result, name) for name in ("cells", "operating", "arms", "differences")}
+    for name, table in {**main, **result.further}.items():
+        if len(table):
+            write_csv(table, study / "tables" / f"{name}.csv")
+    for name, table in checklists.items():
+        write_csv(table, study / "tables" / Path(CHECKLISTS[name]).with_suffix(".csv").name)
+    write_text(model_card(facts, result), study / "model_card.md")
+    write_text(data_card(facts, result), study / "data_card.md")
+    write_text(render(result, facts, predictions, costs, drawn, checklists), study / "report.html")
+    return result

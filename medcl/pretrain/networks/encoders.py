@@ -1,0 +1,134 @@
+"""Encoders: networks that turn a batch of views into feature vectors, and their files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field, PositiveInt, model_validator
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from medcl.config import Config, validate
+from medcl.errors import UsageError
+from medcl.files import atomic
+from medcl.pretrain.networks.backbones import SHIPPED, SliceSequence, imported, shipped
+
+
+class EncoderConfig(Config):
+    """Which network, and for which images.
+
+    The first layer: `small` keeps the resolution (3 px kernel, stride 1, no pooling), as usual for images up
+    to 64 px (CIFAR form of He et al. 2015, section 4.2); `compact` halves it (stride 2) for a quarter of the
+    cost; `standard` quarters it (7 px kernel, stride 2, pooling). `width` and `stem` are for ResNets.
+    """
+
+    name: str = "resnet18"
+    """`resnet10`, `resnet18`, `resnet34`, `resnet50`, `densenet121`, `efficientnet-b0` to `-b7` (MONAI's), or
+    a class of yours as `package.module:Class`: an `nn.Module` that maps (N, C, *spatial) to
+    (N, feature_size), made with `options`."""
+    width: Annotated[int, Field(ge=8, multiple_of=8)] = 64
+    """Channels of a ResNet's first stage; each later stage has twice as many. In eights: with 4, the
+    channels-last convolutions of torch 2.13 write out of bounds on AVX2 processors."""
+    stem: Literal["small", "compact", "standard"] = "standard"
+    spatial_dims: Literal[2, 3] = 2
+    in_channels: PositiveInt = 1
+    """1 for grey, 3 for colour. An odd number on grey volumes: each slice with its neighbours (2.5-D)."""
+    sequence: Literal["gru", "lstm"] | None = None
+    """Read volumes (`spatial_dims: 3`) slice by slice with a 2-D network, then its features in order."""
+    feature_size: PositiveInt | None = None
+    """Only for a class of yours: the length of its feature vectors."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Only for a class of yours: the keyword arguments that it is made with."""
+
+    @model_validator(mode="after")
+    def _known(self) -> EncoderConfig:
+        own = ":" in self.name
+        if not own and self.name not in SHIPPED:
+            raise ValueError(
+                f"no network '{self.name}'; there are {', '.join(SHIPPED)}, or package.module:Class"
+            )
+        if own != (self.feature_size is not None) or (self.options and not own):
+            raise ValueError(
+                "feature_size (always) and options belong to a network given as package.module:Class"
+            )
+        if self.sequence and self.spatial_dims != 3:
+            raise ValueError("sequence reads volumes: set spatial_dims to 3")
+        return self
+
+
+class Encoder(nn.Module):
+    """A network without its classifier.
+
+    Attributes:
+        config: what it was built from.
+        feature_size: length F of a feature vector.
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.network, self.feature_size = _network(config)
+
+    def forward(self, views: Tensor) -> Tensor:
+        """Map views (N, C, *spatial) to features (N, F).
+
+        Raises:
+            UsageError: a network by import path gives something else.
+        """
+        features: Tensor = self.network(views)
+        if features.shape != (len(views), self.feature_size):
+            told = f"encoder '{self.config.name}' gives {tuple(features.shape)} for {len(views)} views"
+            raise UsageError(f"{told}, not feature_size={self.feature_size} numbers each")
+        return features
+
+
+def _network(config: EncoderConfig) -> tuple[nn.Module, int]:
+    dims = 2 if config.sequence else config.spatial_dims
+    if config.feature_size is not None:
+        network, size = imported(config.name, config.options), config.feature_size
+    else:
+        network, size = shipped(config.name, dims, config.in_channels, config.width, config.stem)
+    if config.sequence:
+        network = SliceSequence(network, size, config.sequence)
+    return network, size
+
+
+def build_encoder(config: EncoderConfig, seed: int | None = None) -> Encoder:
+    """Build an encoder; with `seed` its weights are the same every time and no global state moves."""
+    if seed is None:
+        return Encoder(config)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Encoder(config)
+
+
+def save_encoder(encoder: Encoder, path: Path) -> None:
+    """Write the weights as safetensors, with the configuration in the file's metadata."""
+    tensors = {name: value.detach().cpu().contiguous() for name, value in encoder.state_dict().items()}
+    with atomic(path) as temporary:
+        save_file(tensors, temporary, metadata={"encoder": encoder.config.model_dump_json()})
+
+
+def load_encoder(path: Path) -> Encoder:
+    """Load an encoder from `encoder.safetensors` or from the run folder that holds it, in evaluation mode.
+
+    Raises:
+        UsageError: no such file, or a file that medcl did not write.
+    """
+    file = path / "encoder.safetensors" if path.is_dir() else path
+    if not file.is_file():
+        raise UsageError(f"{file}: no encoder there; has the run finished?")
+    try:
+        with safe_open(file, framework="pt") as opened:
+            metadata = opened.metadata() or {}
+        document = json.loads(metadata["encoder"])
+        weights = load_file(file)
+    except Exception as error:  # safetensors raises its own type, which it does not document
+        raise UsageError(f"{file}: not an encoder that medcl wrote ({type(error).__name__})") from None
+    encoder = Encoder(validate(document, EncoderConfig, str(file)))
+    encoder.load_state_dict(weights)
+    return encoder.eval()

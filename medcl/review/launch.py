@@ -1,0 +1,51 @@
+"""How the review app is started: on this machine only, with nothing sent anywhere."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from medcl.errors import UsageError
+
+SETTINGS = (
+    "--server.address=127.0.0.1",
+    "--server.enableXsrfProtection=true",
+    "--server.enableCORS=true",
+    "--server.fileWatcherType=none",
+    "--server.showEmailPrompt=false",
+    "--browser.gatherUsageStats=false",
+    "--client.showErrorDetails=none",
+    "--client.toolbarMode=minimal",
+    "--theme.base=light",
+    "--theme.primaryColor=#0072B2",
+    "--theme.textColor=#1f2933",
+    "--theme.baseRadius=small",
+)
+
+
+def command(study: Path, store: Path | None, port: int | None) -> list[str]:
+    """Return the command that serves the review app of `study`, with pictures from `store` if given.
+
+    Raises:
+        UsageError: the study or the store is missing, or the app's packages are not installed.
+    """
+    if find_spec("streamlit") is None or find_spec("plotly") is None:
+        raise UsageError("the review app needs streamlit and plotly; install medcl[app]")
+    if not (study / "study.json").is_file():
+        raise UsageError(f"{study}: no study; name a folder that 'medcl study' wrote")
+    if store is not None and not store.is_dir():
+        raise UsageError(f"{store}: no such store; name a folder that 'medcl prepare' wrote")
+    told = [*SETTINGS, *([f"--server.port={port}"] if port is not None else [])]
+    pictures = ["--store", str(store.resolve())] if store is not None else []
+    return [
+        *(sys.executable, "-m", "streamlit", "run", str(app_file()), *told),
+        *("--", "--study", str(study.resolve()), *pictures),
+    ]
+
+
+def app_file() -> Path:
+    """Return the path of the app's entry, in an installed wheel or in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "shipped" / "apps"
+    return (installed if installed.is_dir() else package.parent / "apps") / "review" / "app.py"

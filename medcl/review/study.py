@@ -1,0 +1,151 @@
+"""What the pages read: a study's tables and the store's pictures, loaded once and shared by all sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from medcl.errors import MedclError, UsageError
+from medcl.evaluate import check_predictions, evaluate, read_predictions
+from medcl.evaluate.analyses.controls import control_warnings
+from medcl.evaluate.answer import answer
+from medcl.evaluate.arms import BASELINE, on_clean_images
+from medcl.evaluate.comparison import Primary, choose_primary
+from medcl.evaluate.predictions import Panel, panel
+from medcl.evaluate.study_record import Facts, read_facts
+from medcl.store import Store
+
+TABLES = ("arms", "cells", "differences")
+Fingerprint = tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True)
+class Study:
+    """One study as the pages show it.
+
+    Attributes:
+        facts: what the study says of itself.
+        primary: the comparison that the answer speaks of.
+        answer: the first sentence.
+        warnings: what a control revealed.
+        caveats: what must be known beside the figures.
+        arms, cells, differences: the tables of `medcl.evaluate.Evaluation`.
+        board: test probabilities, cells x scans.
+    """
+
+    facts: Facts
+    primary: Primary
+    answer: str
+    warnings: list[str]
+    caveats: list[str]
+    arms: pd.DataFrame
+    cells: pd.DataFrame
+    differences: pd.DataFrame
+    board: Panel
+    patients: pd.Series
+
+    @property
+    def arm_names(self) -> list[str]:
+        """Arms in the order of the tables."""
+        return list(dict.fromkeys(self.arms["arm"]))
+
+    @property
+    def budgets(self) -> list[str]:
+        """Budgets from fewest labels to most."""
+        return list(dict.fromkeys(self.arms["budget"]))
+
+    def seeds(self, arm: str, budget: str) -> list[int]:
+        """Return the seeds that `arm` was run with at `budget`."""
+        return sorted(self.board.rows(arm, budget))
+
+    def probability(self, arm: str, budget: str, seed: int) -> np.ndarray:
+        """Return the cell's probabilities, in the order of `board.scan`."""
+        return self.board.probability[self.board.rows(arm, budget)[seed]]
+
+    def threshold(self, arm: str, budget: str, seed: int) -> float:
+        """Return the threshold that the cell's validation scans chose."""
+        return self._thresholds[arm, budget, seed]
+
+    @cached_property
+    def _thresholds(self) -> dict[tuple[str, str, int], float]:
+        columns = (self.cells[name] for name in ("arm", "budget", "seed", "threshold"))
+        return {(arm, budget, int(seed)): float(t) for arm, budget, seed, t in zip(*columns, strict=True)}
+
+
+def load_study(folder: Path) -> Study:
+    """Return the study in `folder`, from memory while its files stay as they are.
+
+    Raises:
+        UsageError: a file is missing or faulty.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder; name a study folder that 'medcl study' wrote")
+    return _load_study(folder, _fingerprint(folder))
+
+
+def load_store(folder: Path | None) -> tuple[Store | None, str]:
+    """Return the store and why there is none."""
+    if folder is None:
+        return None, "The app was started without a store, so there are no pictures. Start it with --store."
+    try:
+        return _load_store(folder), ""
+    except MedclError as error:
+        return None, str(error)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the study")
+def _load_study(folder: Path, fingerprint: Fingerprint) -> Study:
+    facts = read_facts(folder / "study.json")
+    table = read_predictions(folder / "predictions.parquet")
+    caveats = check_predictions(table)
+    clean = on_clean_images(table)
+    stated = facts.protocol is not None
+    baseline = facts.protocol.baseline if facts.protocol else BASELINE
+    primary = choose_primary(clean, baseline, facts.protocol.as_primary() if facts.protocol else None)
+    tables = _stored_tables(folder, clean)
+    if tables is None:
+        result = evaluate(table, baseline, primary if stated else None, labels=facts.labels)
+        tables = {name: getattr(result, name) for name in TABLES}
+    board = panel(clean)
+    return Study(
+        facts=facts,
+        primary=primary,
+        answer=answer(primary, stated, tables["differences"]),
+        warnings=control_warnings(tables["arms"]),
+        caveats=caveats,
+        board=board,
+        patients=clean.drop_duplicates("scan").set_index("scan")["patient"].loc[board.scan],
+        **tables,
+    )
+
+
+def _stored_tables(folder: Path, predictions: pd.DataFrame) -> dict[str, pd.DataFrame] | None:
+    """Return the tables that the study computed from these predictions; None when they are not there."""
+    paths = {name: folder / "tables" / f"{name}.csv" for name in TABLES}
+    written = (folder / "predictions.parquet").stat().st_mtime_ns
+    if not all(path.is_file() and path.stat().st_mtime_ns >= written for path in paths.values()):
+        return None
+    try:
+        tables = {name: pd.read_csv(path, dtype={"arm": str, "budget": str}) for name, path in paths.items()}
+        cells = set(tables["cells"][["arm", "budget", "seed"]].itertuples(index=False, name=None))
+    except (ValueError, KeyError):
+        return None
+    told = predictions[["arm", "budget", "seed"]].drop_duplicates().itertuples(index=False, name=None)
+    return tables if cells == set(told) else None
+
+
+@st.cache_resource(max_entries=2, show_spinner="Opening the store")
+def _load_store(folder: Path) -> Store:
+    return Store.open(folder)
+
+
+def _fingerprint(folder: Path) -> Fingerprint:
+    """Return name, size and time of every file that the pages depend on."""
+    names = ["study.json", "predictions.parquet", *(f"tables/{name}.csv" for name in TABLES)]
+    found = [(name, (folder / name).stat()) for name in names if (folder / name).is_file()]
+    return tuple((name, state.st_size, state.st_mtime_ns) for name, state in found)

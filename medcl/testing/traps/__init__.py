@@ -1,0 +1,17 @@
+"""Files with known faults and the right answer for each."""
+
+from __future__ import annotations
+
+from medcl.testing.traps import copies, files, geometry, makers, mixtures, nifti, pictures, pixels
+from medcl.testing.traps.base import Trap
+
+
+def nifti_traps() -> list[Trap]:
+    """Return every trap of NIfTI."""
+    return list(nifti.CATALOGUE.traps)
+
+
+def dicom_traps() -> list[Trap]:
+    """Return every trap of DICOM."""
+    parts = (geometry, copies, pixels, makers, mixtures, pictures, files)
+    return [trap for part in parts for trap in part.CATALOGUE.traps]

@@ -1,0 +1,206 @@
+"""Traps of series in which slices of two kinds stand together: two scales, two phases, two parts."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence as Items
+
+from medcl.testing.phantom import (
+    AXIAL,
+    OBLIQUE,
+    encoded,
+    enhanced,
+    files,
+    put,
+    series,
+    tissue,
+)
+from medcl.testing.traps.base import Catalogue, Files
+from medcl.testing.traps.geometry import multiframe
+from medcl.testing.traps.pixels import BECQUERELS, activity, pet_with_dose, raw, stored
+
+CATALOGUE = Catalogue()
+trap = CATALOGUE.trap
+FRAME_BYTES = AXIAL.rows * AXIAL.columns * 2
+
+
+def becquerels(points: np.ndarray) -> np.ndarray:
+    """Return Bq/ml of a PET with a dose."""
+    return activity(points) * BECQUERELS
+
+
+@trap("30", "2 of 24 slices of a CT lack the rescale values", flags="GAP UNCALIBRATED")
+def slope_absent_in_some() -> Files:
+    slices = series()
+    for number in (7, 15):
+        put(slices[number], RescaleSlope=None, RescaleIntercept=None)
+    return files(slices)
+
+
+@trap("+", "half of an MR's slices state a slope", raw, unit="a.u.", flags="IRREGULAR_MATRIX")
+def mr_slope_in_some() -> Files:
+    slices = series(Modality="MR", RescaleSlope=None, RescaleIntercept=None)
+    for ds in slices[12:]:
+        put(ds, RescaleSlope=3, RescaleIntercept=500)
+    return files(slices)
+
+
+@trap("11", "one slice of a PET lacks the weight that SUV needs", activity, unit="SUV", tolerance=0.01,
+      flags="SUV GAP SUV_UNKNOWN")  # fmt: skip
+def suv_in_some() -> Files:
+    slices = pet_with_dose()
+    put(slices[9], PatientWeight=None)
+    return files(slices)
+
+
+@trap("11", "a PET series that was computed after its own pictures: when its decay began is not known",
+      becquerels, unit="Bq/ml", tolerance=16.0, flags="SUV_UNKNOWN")  # fmt: skip
+def suv_of_later_series() -> Files:
+    return files(pet_with_dose(AcquisitionTime="093000"))
+
+
+@trap("11", "a PET in SUV by lean body mass", becquerels, unit="a.u.", tolerance=16.0,
+      flags="SUV_UNKNOWN")  # fmt: skip
+def suv_by_lean_mass() -> Files:
+    return files(pet_with_dose(Units="GML", SUVType="LBM"))
+
+
+@trap("11", "a PET whose dose is written in MBq", becquerels, unit="Bq/ml",
+      tolerance=16.0, flags="SUV_UNKNOWN")  # fmt: skip
+def dose_in_megabecquerels() -> Files:
+    slices = pet_with_dose()
+    for ds in slices:
+        ds.RadiopharmaceuticalInformationSequence[0].RadionuclideTotalDose = 400
+    return files(slices)
+
+
+def _phases(second: dict[str, Any], shift: float = 0.0, **tags: Any) -> list[Dataset]:
+    """Return two phases of one series, alternately, the second moved along the normal."""
+    x, y, z = AXIAL.centre
+    one = series(**tags)
+    moved = replace(AXIAL, centre=(x, y, z + shift))
+    two = series(moved, enhanced, name="b", SeriesInstanceUID=one[0].SeriesInstanceUID, **{**tags, **second})
+    return [ds for pair in zip(one, two, strict=True) for ds in pair]
+
+
+@trap("10", "two phases between which the table moved by 1.5 mm", tissue, enhanced, flags="SPLIT")
+def phases_apart() -> Files:
+    return files(_phases({"AcquisitionNumber": 2}, shift=1.5))
+
+
+@trap("10", "two phases whose trigger times tremble from slice to slice", tissue, enhanced, flags="SPLIT")
+def phases_by_trembling_time() -> Files:
+    slices = _phases({})
+    for number, ds in enumerate(slices):
+        put(ds, InstanceNumber=number + 1, TriggerTime=number % 2 * 400 + number // 2 % 7)
+    return files(slices)
+
+
+@trap("10", "two phases that nothing tells apart", flags="DUP_CONFLICT", outcome="held", tolerance=142)
+def phases_nameless() -> Files:
+    return files(_phases({}, InstanceNumber=None))
+
+
+@trap("10", "two phases that are numbered alike", flags="DUP_CONFLICT", outcome="held", tolerance=142)
+def phases_numbered_alike() -> Files:
+    return files(_phases({}))
+
+
+@trap("16", "an enhanced CT of two shuffled phases that only its dimension index tells apart", tissue,
+      enhanced, flags="SPLIT")  # fmt: skip
+def enhanced_phases() -> Files:
+    ds = multiframe(np.arange(24))
+    places = list(ds.PerFrameFunctionalGroupsSequence)
+    pixels = [[ds.PixelData[n * FRAME_BYTES :][:FRAME_BYTES] for n in range(24)]]
+    pixels.append([other.PixelData for other in series(truth=enhanced)])
+    groups, content = [], b""
+    for number in np.random.default_rng(5).permutation(48).tolist():
+        phase, place = divmod(number, 24)
+        groups.append(copy.deepcopy(places[place]))
+        groups[-1].FrameContentSequence[0].DimensionIndexValues = [1, place + 1, phase + 1]
+        content += pixels[phase][place]
+    put(ds, NumberOfFrames=48, PixelData=content, PerFrameFunctionalGroupsSequence=Items(groups))
+    return {"one": encoded(ds)}
+
+
+@trap("16", "an enhanced CT whose values are of another kind than HU", unit="a.u.")
+def enhanced_spectral() -> Files:
+    ds = multiframe(np.arange(24))
+    ds.SharedFunctionalGroupsSequence[0].PixelValueTransformationSequence[0].RescaleType = "HU_MOD"
+    return {"one": encoded(ds)}
+
+
+def _parts(size: int, **tags: Any) -> Files:
+    """Return an enhanced CT in files of `size` frames each."""
+    whole = multiframe(np.arange(24))
+    made = []
+    for number, start in enumerate(range(0, 24, size)):
+        ds = copy.deepcopy(whole)
+        uid = f"{whole.SOPInstanceUID[:50]}.{number + 1}"
+        put(ds, SOPInstanceUID=uid, NumberOfFrames=size, InConcatenationNumber=number + 1, **tags)
+        ds.file_meta.MediaStorageSOPInstanceUID = uid
+        ds.PixelData = whole.PixelData[start * FRAME_BYTES :][: size * FRAME_BYTES]
+        ds.PerFrameFunctionalGroupsSequence = whole.PerFrameFunctionalGroupsSequence[start : start + size]
+        made.append(ds)
+    return files(made)
+
+
+@trap("16", "an enhanced CT as a concatenation of two files")
+def concatenation() -> Files:
+    return _parts(12, ConcatenationUID="1.2.3.4")
+
+
+@trap("16", "an enhanced CT of one frame a file")
+def enhanced_singles() -> Files:
+    return _parts(1)
+
+
+@trap("15", "directions of length 1.008")
+def directions_long() -> Files:
+    slices = series(OBLIQUE)
+    for ds in slices:
+        ds.ImageOrientationPatient = [round(float(value) * 1.008, 9) for value in ds.ImageOrientationPatient]
+    return files(slices)
+
+
+@trap("13", "slice distances drift by less than 1 % each, half a slice in all", flags="VARSPACING",
+      tolerance=2.0)  # fmt: skip
+def spacing_drifts() -> Files:
+    slim = replace(AXIAL, rows=20, columns=20, spacing=(7.0, 7.0), step=0.9, count=120)
+    distances = [0.9 * 1.009] * 60 + [0.9 * 0.991] * 59
+    return files(series(slim, offsets=np.concatenate([[0.0], np.cumsum(distances)])))
+
+
+@trap("+", "slices moved sideways by 2.5 mm on the way", outcome="refused", reasons="BAD_HEADER", unused=24)
+def shifted_sideways() -> Files:
+    slices = series()
+    for number, ds in enumerate(slices):
+        x, y, z = map(float, ds.ImagePositionPatient)
+        put(ds, ImagePositionPatient=[x + (2.5 if 8 <= number < 16 else 0.0), y, z])
+    return files(slices)
+
+
+@trap("+", "32-bit floats as the standard has them, without BitsStored, and with padding", flags="PAD_MASKED")
+def float_padding() -> Files:
+    slices = series()
+    for ds in slices:
+        values = stored(ds).astype(np.float32)
+        values[0, :5] = -9999
+        put(ds, PixelData=None, BitsAllocated=32, BitsStored=None, HighBit=None, PixelRepresentation=None,
+            RescaleIntercept=0, FloatPixelPaddingValue=-9999.0)  # fmt: skip
+        ds.FloatPixelData = values.tobytes()
+    return files(slices)
+
+
+@trap("+", "float pixels that claim 16 bits", outcome="refused", reasons="BAD_HEADER", unused=24)
+def float_of_16_bits() -> Files:
+    slices = series()
+    for ds in slices:
+        ds.FloatPixelData = stored(ds).astype(np.float32).tobytes()
+        put(ds, PixelData=None)
+    return files(slices)

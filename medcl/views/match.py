@@ -1,0 +1,60 @@
+"""Which policy is true of which scans, and what about them is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from medcl.views.policy import Policy, load_policy, shipped
+from medcl.views.resolution import plan
+from medcl.views.sampling.scan_geometry import Frames, ScanSource, read_frames
+
+UNKNOWN = "unknown"
+
+MEANINGS = {
+    "COARSE": "pixels are too coarse for the smallest structure to protect: use more pixels, or tiles",
+    "LATERALITY_UNKNOWN": "the axes of some scans are not certain: those are not mirrored",
+    "MODALITY_OTHER": "some scans are of a modality that the policy is not written for",
+    "MODALITY_UNKNOWN": "some scans do not say what they are: the policy is believed",
+    "SPACING_UNKNOWN": "some scans have no millimetres: no blur, no shift, and sampling cannot be judged",
+    "TILED": "smaller fields of view are shown, at the coarsest pixel that the policy allows",
+    "UNCALIBRATED": "some scans are not in HU (SUV): the limits in HU (SUV) are not applied to them",
+}
+"""Every flag of views, in words."""
+
+
+def policy_for(scans: pd.DataFrame, variant: str | None = None) -> Policy:
+    """Return the shipped policy for the scans' one modality; the strictest, `unknown`, where it is not known,
+    where there are several, or where none is written for it.
+
+    Raises:
+        UsageError: the policy has no such variant.
+    """
+    found = set(scans["modality"].fillna(UNKNOWN)) if "modality" in scans else {UNKNOWN}
+    for path in sorted(shipped("views").glob("*.yaml")):
+        policy = load_policy(path.stem)
+        if found <= set(policy.modalities) and UNKNOWN not in found:
+            return load_policy(path.stem, variant)
+    return load_policy(UNKNOWN, variant)
+
+
+def doubts(policy: Policy, frames: Frames, scans: pd.DataFrame) -> tuple[str, ...]:
+    """Return the flags of what a policy takes for granted but the scans do not say; see `MEANINGS`."""
+    modality = scans["modality"].fillna(UNKNOWN) if "modality" in scans else pd.Series(UNKNOWN, scans.index)
+    unknown = (modality == UNKNOWN).to_numpy()
+    doubtful = {
+        "MODALITY_UNKNOWN": unknown,
+        "MODALITY_OTHER": ~unknown & ~modality.isin(policy.modalities).to_numpy() & (policy.name != UNKNOWN),
+        "LATERALITY_UNKNOWN": ~frames.sided & bool(policy.motion.flips),
+        "UNCALIBRATED": np.zeros(len(frames), bool) if policy.unit == "a.u." else frames.unit != policy.unit,
+    }
+    return tuple(sorted(flag for flag, where in doubtful.items() if where.any()))
+
+
+def flags(policy: Policy, store: ScanSource, rows: Sequence[int] | np.ndarray, size: int) -> dict[str, str]:
+    """Return the flags of 2-D views of `size` pixels, each with its meaning."""
+    plans = plan(policy, read_frames(store, rows), size)
+    found = (*plans.flags, *doubts(policy, plans.frames, store.scans.iloc[np.asarray(rows)]))
+    return {flag: MEANINGS[flag] for flag in found}

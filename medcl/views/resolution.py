@@ -1,0 +1,62 @@
+"""Whether views at a size can still show the smallest structure that their policy protects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from medcl.errors import UsageError
+from medcl.views.policy import Policy
+from medcl.views.sampling.scan_geometry import Frames
+
+Sampling = Literal["flag", "tile", "refuse"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How views of scans will be sampled.
+
+    Attributes:
+        frames: the scans, with smaller fields of view where they are tiled.
+        pixel_mm: (n,) coarsest pixel of a view; NaN where the spacing is unknown.
+        flags: `SPACING_UNKNOWN`, `COARSE`, `TILED`, for any of the scans.
+    """
+
+    frames: Frames
+    pixel_mm: np.ndarray
+    flags: tuple[str, ...]
+
+
+def plan(policy: Policy, frames: Frames, size: int, sampling: Sampling = "flag") -> Plan:
+    """Compare a view's pixels with the policy's `max_px_mm`.
+
+    Args:
+        policy: the limits.
+        frames: facts of the scans.
+        size: edge of a view in pixels.
+        sampling: where pixels would be too coarse, `flag` says so and goes on, `tile` shows smaller fields of
+            view at the largest allowed pixel, `refuse` ends.
+
+    Raises:
+        UsageError: `refuse`, and a scan whose field of view needs more pixels; or an unknown word.
+    """
+    if sampling not in ("flag", "tile", "refuse"):
+        raise UsageError(f"sampling='{sampling}' is not known; it is 'flag', 'tile' or 'refuse'")
+    pixel = np.where(frames.spaced, frames.fov / size, np.nan)
+    coarse = frames.spaced & (frames.fov / size > policy.max_px_mm * (1 + 1e-6))
+    flags = [] if frames.spaced.all() else ["SPACING_UNKNOWN"]
+    if coarse.any() and sampling == "refuse":
+        needed = int(np.ceil(frames.fov[coarse].max() / policy.max_px_mm))
+        raise UsageError(
+            f"views of {size} px are {np.nanmax(pixel):.2g} mm a pixel and would erase structures of "
+            f"{policy.d_min_mm:g} mm; use at least {needed} px, or sampling='tile'"
+        )
+    if coarse.any():
+        flags.append("TILED" if sampling == "tile" else "COARSE")
+    if coarse.any() and sampling == "tile":
+        largest = size * policy.max_px_mm / policy.motion.scale[1]
+        frames = replace(frames, fov=np.where(coarse, largest, frames.fov))
+        pixel = np.where(coarse, policy.max_px_mm, pixel)
+    return Plan(frames, pixel, tuple(sorted(flags)))

@@ -1,0 +1,191 @@
+"""The contact sheet: what a model is shown, beside where it was taken from."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Polygon
+
+from medcl.files import atomic
+from medcl.views.backends.choose import choose_backend
+from medcl.views.backends.pipeline import MIDDLE, SPREAD
+from medcl.views.backends.source import read_source
+from medcl.views.masks import pixel_positions, sample_nearest, view_plane
+from medcl.views.policy import Policy
+from medcl.views.sampling.crop_geometry import anchor_voxels, rotation_matrices
+from medcl.views.sampling.draw import draw_views
+from medcl.views.sampling.params import ViewParams
+from medcl.views.sampling.scan_geometry import Frames, ScanSource, read_frames
+from medcl.views.show.describe import describe
+
+COLOURS = ("#4fc3f7", "#ffb74d")
+"""Of the first and the second view, on black; apart for colour-blind readers too."""
+MASK = "#e57373"
+ANCHOR = "#aeea00"
+"""Not white, in which scanners write callipers and text."""
+_ENDS = {0: "RL", 1: "AP", 2: "SI"}
+"""Where each axis of a RAS+ volume begins and ends as it is displayed."""
+_INK, _PAPER = "#e8e8e8", "#101214"
+
+
+def contact_sheet(
+    store: ScanSource,
+    rows: Sequence[int],
+    policy: Policy,
+    size: int,
+    seed: int,
+    out: Path,
+    stack: int = 1,
+) -> Path:
+    """Write a PNG with a line a scan: the source with anchor and fields of view, then the pair of views.
+
+    Args:
+        store: the scans.
+        rows: which of them.
+        policy: the limits.
+        size: edge of a view in pixels.
+        seed: of the views; they are those of epoch 0 of a loader with this seed.
+        out: the file to write.
+        stack: neighbouring slices a view; the middle one is shown.
+
+    Returns:
+        `out`.
+    """
+    frames = read_frames(store, rows)
+    params = draw_views(policy, frames, size, seed, stack=stack)
+    anchors = anchor_voxels(frames, params.anchor)
+    views = choose_backend("auto")(store, params).numpy() * SPREAD + MIDDLE
+    figure = Figure(figsize=(12.6, 4.7 * len(frames) + 0.3), facecolor=_PAPER, dpi=110)
+    top = 1 - 0.85 / figure.get_figheight()
+    grid = figure.add_gridspec(
+        len(frames), 3, left=0.015, right=0.985, top=top, bottom=0.015, hspace=0.14, wspace=0.05
+    )
+    figure.text(
+        0.015, 1 - 0.12 / figure.get_figheight(), _title(policy, size, seed), color=_INK, va="top", size=12
+    )
+    for scan in range(len(frames)):
+        _draw_source(figure.add_subplot(grid[scan, 0]), store, policy, frames, params, scan)
+        for view in range(2):
+            axes = figure.add_subplot(grid[scan, 1 + view])
+            _draw_view(axes, views[scan, view], anchors[scan], store, frames, params, scan, view)
+            words = textwrap.fill(describe(policy, frames, params, scan, view).replace("\n", "; "), 62)
+            axes.set_title(words, color=COLOURS[view], size=8.5, loc="left", pad=5)
+    with atomic(out) as temporary:
+        figure.savefig(temporary, format="png", facecolor=_PAPER)
+    return out
+
+
+def _title(policy: Policy, size: int, seed: int) -> str:
+    variant = f", variant {policy.variant}" if policy.variant else ""
+    return f"View pairs under policy '{policy.name}'{variant} at {size} × {size} pixels, seed {seed}"
+
+
+def _draw_source(
+    axes: Axes, store: ScanSource, policy: Policy, frames: Frames, params: ViewParams, scan: int
+) -> None:
+    """Draw the slice of the first view, the anchor with its ball, and both fields of view."""
+    height, width = frames.length[scan]
+    picture = displayed(read_source(store, params.take(np.array([scan])), 0, 0), frames, scan)
+    low, high = params.low[scan, 0], params.low[scan, 0] + params.width[scan, 0]
+    grey = ((picture - low) / (high - low)).clip(0, 1)
+    axes.imshow(grey, cmap="gray", vmin=0, vmax=1, extent=(0, width, height, 0))
+    mask = store.mask(int(frames.rows[scan]))
+    if mask is not None and (plane := view_plane(mask, params, scan, 0)).any():
+        outline = displayed(plane[None], frames, scan)
+        axes.contour(outline > 0, [0.5], colors=MASK, linewidths=1, extent=(0, width, 0, height))
+    turned = rotation_matrices(params.rotation[scan])
+    square = np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]]) / 2
+    for view in range(2):
+        corners = params.centre[scan, view] + params.edge[scan, view] * square @ turned[view].T
+        axes.add_patch(Polygon(corners[:, ::-1], fill=False, edgecolor=COLOURS[view], linewidth=1.6))
+    row, column = params.anchor[scan]
+    radius = policy.crop.anchor * frames.fov[scan]
+    turn = np.linspace(0, 2 * np.pi, 90)
+    axes.plot(column + radius * np.cos(turn), row + radius * np.sin(turn), ":", color=ANCHOR, linewidth=1.2)
+    axes.plot(column, row, "+", color=ANCHOR, markersize=10, markeredgewidth=1.5)
+    axes.set(xlim=(0, width), ylim=(height, 0))
+    _sides(axes, frames, scan, np.ones(2))
+    axes.set_title(_source_title(frames, params, scan), color=_INK, size=8.5, loc="left", pad=5)
+    _frame(axes)
+    _scale_bar(axes, frames, scan)
+
+
+def _source_title(frames: Frames, params: ViewParams, scan: int) -> str:
+    names = {0: "sagittal", 1: "coronal", 2: "axial"}
+    axis = int(params.slice_axis[scan])
+    what = f"{names[axis]} slice {params.slices[scan, 0]}" if axis >= 0 else "picture"
+    extent = "×".join(f"{n:.4g}" for n in frames.length[scan])
+    unit = "mm" if frames.spaced[scan] else "px, spacing unknown"
+    on = " on labelled tissue" if params.marked[scan] else ""
+    return (
+        f"row {frames.rows[scan]}: {what}, {extent} {unit}\n"
+        f"+ shared anchor{on}; boxes: the two views, overlap {params.overlap[scan]:.0%}"
+    )
+
+
+def displayed(source: np.ndarray, frames: Frames, scan: int) -> np.ndarray:
+    """Return (C, *plane) as (rows, columns) or (rows, columns, 3) in the axes in which views are shown."""
+    plane = source[len(source) // 2] if len(source) != 3 or frames.slice_axis[scan] >= 0 else source
+    if plane.ndim == 3:
+        return np.moveaxis(plane, 0, -1)
+    if frames.axes[scan, 0] > frames.axes[scan, 1]:
+        plane = plane.T
+    return plane[:: frames.sign[scan, 0], :: frames.sign[scan, 1]]
+
+
+def _draw_view(
+    axes: Axes,
+    view: np.ndarray,
+    anchor: np.ndarray,
+    store: ScanSource,
+    frames: Frames,
+    params: ViewParams,
+    scan: int,
+    number: int,
+) -> None:
+    picture = np.moveaxis(view, 0, -1) if params.channels == 3 else view[len(view) // 2]
+    axes.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    mask = store.mask(int(params.rows[scan]))
+    if mask is not None:
+        seen = sample_nearest(view_plane(mask, params, scan, number), params, scan, number)
+        if seen.any():
+            axes.contour(seen > 0, [0.5], colors=MASK, linewidths=1)
+    at = np.linalg.norm(pixel_positions(params, scan, number) - anchor, axis=-1)
+    row, column = np.unravel_index(at.argmin(), at.shape)
+    axes.plot(column, row, "+", color=ANCHOR, markersize=10, markeredgewidth=1.5)
+    _sides(axes, frames, scan, params.mirror[scan, number])
+    _frame(axes, COLOURS[number])
+
+
+def _sides(axes: Axes, frames: Frames, scan: int, mirror: np.ndarray) -> None:
+    """Write at its four edges which side of the patient a slice of a volume shows there."""
+    if frames.slice_axis[scan] < 0:
+        return
+    down, across = (
+        _ENDS[int(axis)][:: int(sign)] for axis, sign in zip(frames.axes[scan], mirror, strict=True)
+    )
+    places = zip(across + down, ((0.02, 0.5), (0.98, 0.5), (0.5, 0.97), (0.5, 0.03)), strict=True)
+    for letter, (x, y) in places:
+        axes.text(x, y, letter, color="w", size=9, ha="center", va="center", transform=axes.transAxes)
+
+
+def _scale_bar(axes: Axes, frames: Frames, scan: int) -> None:
+    if not frames.spaced[scan]:
+        return
+    height, width = frames.length[scan]
+    bar = max(n for n in (1, 2, 5, 10, 20, 50, 100) if n <= width / 4 or n == 1)
+    axes.plot([0.04 * width, 0.04 * width + bar], [0.96 * height] * 2, color="w", linewidth=2.5)
+    axes.text(0.04 * width, 0.94 * height, f"{bar} mm", color="w", size=8)
+
+
+def _frame(axes: Axes, colour: str = "#555555") -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for side in axes.spines.values():
+        side.set_color(colour)
+        side.set_linewidth(1.6 if colour in COLOURS else 0.8)

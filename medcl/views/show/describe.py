@@ -1,0 +1,53 @@
+"""Parameters of a view in words, for people."""
+
+from __future__ import annotations
+
+from medcl.views.policy import Policy
+from medcl.views.sampling.params import ViewParams
+from medcl.views.sampling.scan_geometry import Frames
+
+
+def describe(policy: Policy, frames: Frames, params: ViewParams, scan: int, view: int) -> str:
+    """Return what was done to one view, in lines: where it lies, then what it looks like."""
+    return f"{_place(frames, params, scan, view)}\n{_look(policy, frames, params, scan, view)}"
+
+
+def _place(frames: Frames, params: ViewParams, scan: int, view: int) -> str:
+    edge, turn = params.edge[scan, view], params.rotation[scan, view]
+    unit = "mm" if frames.spaced[scan] else "px"
+    share = (edge / frames.fov[scan]) ** params.dims
+    size = " × ".join([f"{edge:.3g}"] * params.dims)
+    words = [f"{size} {unit} ({share:.0%} of the tissue's field)"]
+    words.append("turned " + "/".join(f"{angle:+.1f}" for angle in turn) + "°")
+    if params.slice_axis[scan] >= 0:
+        words.append(f"slice {params.slices[scan, view]}")
+    if (params.mirror[scan, view] < 0).any():
+        words.append("mirrored")
+    return ", ".join(words)
+
+
+def _look(policy: Policy, frames: Frames, params: ViewParams, scan: int, view: int) -> str:
+    def at(name: str) -> float:
+        return float(getattr(params, name)[scan, view])
+
+    words = []
+    preset = int(params.preset[scan])
+    if preset >= 0:
+        level = at("low") + at("width") / 2
+        words.append(f"{policy.window.presets[preset].name} window {level:.0f}/{at('width'):.0f}")
+    for name, still, text in (
+        ("gain", 1, "gain {:.2f}"),
+        ("offset", 0, f"{{:+.1f}} {frames.unit[scan]}"),
+        ("gamma", 1, "gamma {:.2f}"),
+        ("contrast", 1, "contrast {:.2f}"),
+        ("brightness", 0, "brightness {:+.2f}"),
+    ):
+        if at(name) != still:
+            words.append(text.format(at(name)))
+    if abs(params.field[scan, view].ravel()[1:]).sum():
+        words.append(f"shading ≤ {abs(params.field[scan, view].ravel()[1:]).sum():.0%}")
+    if at("blur_px"):
+        words.append(f"blur {at('blur_px') * at('edge') / params.size:.2f} mm")
+    if at("noise"):
+        words.append(f"{params.kind} noise {at('noise'):.1%}")
+    return ", ".join(words) or "unchanged"
