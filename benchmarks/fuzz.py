@@ -36,9 +36,9 @@ from PIL import Image
 from medcl.archive import ArchiveError, Catalog, read
 from medcl.archive.convert import nifti_image
 from medcl.archive.dicom.pixels import gdcm_process as dicom_apart
-from medcl.archive.ledger.catalogue_rows import gather
+from medcl.archive.ledger.catalog_rows import gather
 from medcl.archive.ledger.examine import examine
-from medcl.archive.privacy import hushed
+from medcl.archive.privacy import silenced_loggers
 from medcl.archive.storage.walk import check_roots, walk
 
 SECONDS_A_FILE = 5.0
@@ -164,7 +164,7 @@ def run_batch(files: int, seed: int) -> dict[str, Any]:
         archive.mkdir()
         for number in range(files):
             (archive / str(number)).write_bytes(mutate(draw.choice(pool), draw))
-        with hushed():
+        with silenced_loggers():
             outcomes = [
                 outcome
                 for entry in walk(check_roots([archive]))

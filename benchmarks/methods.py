@@ -25,7 +25,7 @@ from medcl.evaluate.analyses.resampling import Resampled, resample
 from medcl.evaluate.predictions import panel
 from medcl.files import write_table, write_text
 from medcl.finetune import Budget, Images, make_task
-from medcl.finetune.arms.base import Bench
+from medcl.finetune.arms.base import ArmContext
 from medcl.finetune.cells import Cell, plan_cells, run_cells
 from medcl.pretrain import PretrainConfig, load_encoder, pretrain
 from medcl.store import Store
@@ -102,14 +102,14 @@ def run(
             if name in ("none", study.pretrain.method.name) and (folder / "cells" / file).is_file():
                 shutil.copyfile(folder / "cells" / file, own / file)
     views = study.views
-    bench = Bench(
+    context = ArmContext(
         task=make_task(Store.open(folder / "store"), study.negative, study.positive),
         images=Images(load_policy(views.policy, views.variant), views.size_px, views.slices),
         training=study.training,
         pretrained=load_encoder(encoder or folder / "pretrain"),
         network=study.pretrain.encoder,
     )
-    return run_cells(bench, cells, own, name)[0]
+    return run_cells(context, cells, own, name)[0]
 
 
 def compare(predictions: pd.DataFrame) -> pd.DataFrame:

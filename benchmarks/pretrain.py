@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def make_pictures(folder: Path, count: int) -> Path:
-    """Write smooth random grey pictures for the peer, and a store of the same for medcl."""
+    """Write smooth random gray pictures for the peer, and a store of the same for medcl."""
     coarse = np.random.default_rng(0).integers(0, 255, (count, SOURCE // 8, SOURCE // 8), np.uint8)
     pictures = np.kron(coarse, np.ones((1, 8, 8), np.uint8))
     np.save(folder / "pictures.npy", pictures)
@@ -96,9 +96,9 @@ class Ours:
         begun = time.perf_counter()
         if what == "network":
             for _ in range(len(self.training.loader)):
-                self.training.optimiser.zero_grad()
+                self.training.optimizer.zero_grad()
                 self.training._backward(self.fixed, self.epoch)
-                self.training.optimiser.step()
+                self.training.optimizer.step()
         else:
             self.epoch += 1
             self.training.loader.set_epoch(self.epoch)

@@ -5,7 +5,7 @@
 STORE is what `medcl prepare` wrote of the study's archive. Each set of views is a policy, POLICY:VARIANT,
 or `simclr`: SimCLR's own augmentation as for small images (Chen et al. 2020, appendix B.9), that is
 RandomResizedCrop(0.08, 1) with aspect ratios of 3/4 to 4/3 (antialiased), mirrored columns in half of the
-views, brightness and contrast factors of 1 +- 0.4 in 80 %, no blur. Network, optimiser, batch, seed and, if
+views, brightness and contrast factors of 1 +- 0.4 in 80 %, no blur. Network, optimizer, batch, seed and, if
 none are given, epochs are the study's. The encoder sees whole, unaugmented scans for the probe, the same in
 all rows; label draws are those of the study's seeds.
 """
@@ -57,11 +57,11 @@ def mirrored_and_jittered(data: Tensor, params: ViewParams) -> Tensor:
     drawn = np.random.default_rng([SALT, *params.noise_start.ravel()]).random((4, *params.shape))
     share = torch.from_numpy(drawn.astype(np.float32)).reshape(4, *params.shape, 1, 1, 1)
     data = torch.where(share[0] < 0.5, data.flip(-1), data)
-    grey = data / 4 + 0.5
-    bright = (grey * (1 + JITTER * (2 * share[1] - 1))).clamp(0, 1)
+    gray = data / 4 + 0.5
+    bright = (gray * (1 + JITTER * (2 * share[1] - 1))).clamp(0, 1)
     middle = bright.mean(dim=(-3, -2, -1), keepdim=True)
     jittered = (middle + (bright - middle) * (1 + JITTER * (2 * share[2] - 1))).clamp(0, 1)
-    return (torch.where(share[3] < SHARE, jittered, grey) - 0.5) * 4
+    return (torch.where(share[3] < SHARE, jittered, gray) - 0.5) * 4
 
 
 def run(study: StudyConfig, store: Path, views: str, out: Path) -> dict[str, float]:

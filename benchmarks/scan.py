@@ -4,7 +4,7 @@
 
 First, copies of the DICOM files of the development data under new UIDs are read in one process: by medcl's
 header stage and by `pydicom.dcmread(stop_before_pixels=True)` with the same fields taken, in turns, and then
-scanned twice. Second, as many series of one file as `--rows` go through index, grouping and catalogue in a
+scanned twice. Second, as many series of one file as `--rows` go through index, grouping and catalog in a
 process of their own. Exit code 1 when a target is missed: 6x pydicom, a rescan under a tenth, 1.5 GiB.
 """
 
@@ -28,8 +28,8 @@ from typing import Any
 import pydicom
 
 from medcl.archive import Catalog, scan_archive
-from medcl.archive.ledger.catalogue_rows import gather
-from medcl.archive.ledger.examine import Outcome, examine_all
+from medcl.archive.ledger.catalog_rows import gather
+from medcl.archive.ledger.examine import FileOutcome, examine_all
 from medcl.archive.ledger.index import Index
 from medcl.archive.storage.listing import Listing
 from medcl.archive.storage.walk import Entry, Root, check_roots, walk
@@ -111,7 +111,7 @@ def rescan(archive: Path, folder: Path) -> dict[str, float]:
 
 
 def simulate(data: Path, rows: int) -> dict[str, float]:
-    """Take `rows` series of one file each through index, grouping and catalogue; return time and memory."""
+    """Take `rows` series of one file each through index, grouping and catalog; return time and memory."""
     real = next(iter(sorted((data / FOLDERS[2]).rglob("*.dcm"))))
     root = Root("/simulated", "simulated")
     (example,) = examine_all([Entry(root, str(real), real.stat().st_size, 0)])[0]
@@ -131,7 +131,7 @@ def simulate(data: Path, rows: int) -> dict[str, float]:
     }
 
 
-def _simulated(example: Outcome, root: Root, rows: int) -> Iterator[Outcome]:
+def _simulated(example: FileOutcome, root: Root, rows: int) -> Iterator[FileOutcome]:
     assert example.header is not None
     for number in range(rows):
         shared = replace(

@@ -1,10 +1,10 @@
-"""3-D pretraining on brain patches: does a probe tell tumour from healthy tissue of patients it never saw?
+"""3-D pretraining on brain patches: does a probe tell tumor from healthy tissue of patients it never saw?
 
     python benchmarks/volumes.py STORE -o OUT       # STORE as in configs/studies/brats6_tissue.yaml; an hour
 
 Three times two of six patients are left out, each patient once: SimCLR pretrains a 3-D ResNet-10 on cubes of
-the other four without masks, a linear probe learns from a few or all of the labelled cubes of three of them
-(half with tumour), its strength chosen on the fourth, and the cubes of the two are told apart; so they are
+the other four without masks, a linear probe learns from a few or all of the labeled cubes of three of them
+(half with tumor), its strength chosen on the fourth, and the cubes of the two are told apart; so they are
 with random weights in the same network. Patients of a fold share their encoders, so no p-value is given.
 """
 
@@ -26,15 +26,15 @@ from medcl.pretrain import EncoderConfig, PretrainConfig, build_encoder, load_en
 from medcl.store import Store
 from medcl.tissue import PatchConfig
 from medcl.tissue.folds import Fold, fold_store
-from medcl.tissue.patch_sampling import CLASSES, labelled_patches, masked_rows, unlabelled_patches
+from medcl.tissue.patch_sampling import CLASSES, labeled_patches, masked_rows, unlabeled_patches
 from medcl.views import load_policy
 
 SIZE = 24
-PATCHES = PatchConfig(edge_mm=32, abnormal=0.05, each=60, unlabelled=320, stride_mm=8)
+PATCHES = PatchConfig(edge_mm=32, abnormal=0.05, each=60, unlabeled=320, stride_mm=8)
 NETWORK = EncoderConfig(name="resnet10", width=16, stem="compact", spatial_dims=3)
 SEEDS, RANDOM_SEEDS = (0, 1), (0, 1, 2)
 BUDGETS, DRAWS = ("5", "20", "all"), 10
-"""Labelled cubes a class; a few are drawn several times, and their AUROCs averaged."""
+"""Labeled cubes a class; a few are drawn several times, and their AUROCs averaged."""
 STRENGTHS = np.geomspace(STRONGEST, WEAKEST, 9)
 
 
@@ -47,21 +47,21 @@ def main() -> None:
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
     store = Store.open(told.store)
     rows = masked_rows(store)
-    labelled = labelled_patches(store, rows, PATCHES, 3, 0).write(told.out / "labelled")
-    unlabelled = unlabelled_patches(store, rows, PATCHES, 3, 0).write(told.out / "unlabelled")
+    labeled = labeled_patches(store, rows, PATCHES, 3, 0).write(told.out / "labeled")
+    unlabeled = unlabeled_patches(store, rows, PATCHES, 3, 0).write(told.out / "unlabeled")
     patients = list(dict.fromkeys(store.scans["patient"].iloc[rows]))
     found: list[dict[str, object]] = []
     for first, second in zip(patients[::2], patients[1::2], strict=True):
         fold = Fold(first, second, tuple(p for p in patients if p not in (first, second)))
-        found += run(labelled, unlabelled, fold, told)
+        found += run(labeled, unlabeled, fold, told)
     table = pd.DataFrame(found)
     write_table(table, told.out / "volumes.parquet")
     print(compare(table).to_string())
 
 
-def run(labelled: Store, unlabelled: Store, fold: Fold, told: argparse.Namespace) -> list[dict[str, object]]:
+def run(labeled: Store, unlabeled: Store, fold: Fold, told: argparse.Namespace) -> list[dict[str, object]]:
     """Pretrain without the two patients of a fold, and probe there."""
-    own = fold_store(unlabelled, unlabelled.scans["owner"], fold, told.out / f"fold-{fold.test}")
+    own = fold_store(unlabeled, unlabeled.scans["owner"], fold, told.out / f"fold-{fold.test}")
     encoders = [("random", seed, build_encoder(NETWORK, seed)) for seed in RANDOM_SEEDS]
     for seed in SEEDS:
         target = told.out / f"run-{fold.test}-{seed}"
@@ -71,7 +71,7 @@ def run(labelled: Store, unlabelled: Store, fold: Fold, told: argparse.Namespace
     return [
         {"encoder": name, "seed": seed, "fold": fold.test, **row}
         for name, seed, encoder in encoders
-        for row in probe(labelled, extract_features(encoder, labelled, images), fold)
+        for row in probe(labeled, extract_features(encoder, labeled, images), fold)
     ]
 
 
@@ -81,7 +81,7 @@ def pretrained(store: Path, target: Path, seed: int, epochs: int) -> None:
         store=store,
         views={"policy": "mr", "variant": "permissive", "size_px": SIZE},
         encoder=NETWORK,
-        optimiser={"name": "adamw", "lr_per_256": 2e-3, "warmup_epochs": 2},
+        optimizer={"name": "adamw", "lr_per_256": 2e-3, "warmup_epochs": 2},
         epochs=epochs,
         batch_size=64,
         seed=seed,

@@ -35,13 +35,13 @@ CASES = {
 
 
 class Trainer:
-    """A SimCLR model and one optimiser step on a batch."""
+    """A SimCLR model and one optimizer step on a batch."""
 
     def __init__(self, network: tuple[str, int], dims: int, device: str) -> None:
         encoder = build_encoder(EncoderConfig(name=network[0], width=network[1], spatial_dims=dims), 0)
         layout = torch.channels_last if dims == 2 else torch.channels_last_3d
         self.method = build_method(SimCLRConfig(), encoder).to(device, memory_format=layout)
-        self.optimiser = torch.optim.SGD(self.method.parameters(), lr=0.01, momentum=0.9)
+        self.optimizer = torch.optim.SGD(self.method.parameters(), lr=0.01, momentum=0.9)
         self.device = device
 
     def step(self, batch: ViewBatch) -> None:
@@ -49,9 +49,9 @@ class Trainer:
         views = batch.data.to(self.device, non_blocking=True)
         with torch.autocast(self.device, torch.bfloat16, enabled=self.device == "cuda"):
             loss = self.method.loss(views, Batch(torch.arange(len(views), device=self.device)))["loss"]
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         loss.backward()
-        self.optimiser.step()
+        self.optimizer.step()
         float(loss.detach())
 
 

@@ -61,7 +61,7 @@ def scan(
     archives: Annotated[
         list[str], typer.Argument(help="Folders, files, zips or s3:// addresses with scans.")
     ],
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="New folder for the catalogue.")] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="New folder for the catalog.")] = None,
     policy: Annotated[
         str, typer.Option(help="strict, default or lenient: what flags are let through.")
     ] = "default",
@@ -69,7 +69,7 @@ def scan(
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to scan on.")] = None,
     explain: Annotated[
         str | None,
-        typer.Option(metavar="SCAN", help="Of a catalogue: say what was found and repaired in a scan."),
+        typer.Option(metavar="SCAN", help="Of a catalog: say what was found and repaired in a scan."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -78,11 +78,11 @@ def scan(
 
     if explain is not None:
         if len(archives) > 1:
-            raise UsageError("--explain reads one catalogue; leave the other names out")
+            raise UsageError("--explain reads one catalog; leave the other names out")
         print(explain_scan(Catalog.open(Path(archives[0])), explain))
         return
     if out is None:
-        raise UsageError("name a new folder for the catalogue with -o")
+        raise UsageError("name a new folder for the catalog with -o")
     summary = scan_archive(archives, out, policy=policy, workers=workers, scheduler=scheduler).summary()
     _tell(summary, _summary_lines(summary, out), as_json)
 

@@ -47,7 +47,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def load(path: Path, model: type[Model], overrides: Iterable[str] = ()) -> Model:
-    """Read `path` into `model`, with `overrides` such as `optimiser.lr=0.1` applied on top.
+    """Read `path` into `model`, with `overrides` such as `optimizer.lr=0.1` applied on top.
 
     Raises:
         UsageError: a missing file, a key that the model does not know, or a value of the wrong type.

@@ -34,7 +34,7 @@ pretrain:
   epochs: 2
   batch_size: 32
   threads: 1
-training: {{steps: 8, batch_size: 16, learning_rates: [1.0e-3], trials: 4}}
+training: {{steps: 8, batch_size: 16, learning_rates: [1.0e-3], candidates: 4}}
 arms: [simclr-probe, simclr-finetune, supervised, random-probe]
 budgets: [5/class, all]
 seeds: [0, 1]
@@ -155,20 +155,20 @@ def test_another_configuration_does_not_touch_a_study(
 
 def test_outside_weights_are_arms_that_the_report_tells_of(study: Path, config: Path, tmp_path: Path) -> None:
     weights, out = study / "pretrain" / "encoder.safetensors", tmp_path / "s"
-    few = ["budgets=[5/class]", "seeds=[0]", f"outside_weights={weights}"]
-    done = medcl("study", config, "-o", out, *few, "arms=[simclr-probe, supervised, outside-probe]")
+    few = ["budgets=[5/class]", "seeds=[0]", f"external_weights={weights}"]
+    done = medcl("study", config, "-o", out, *few, "arms=[simclr-probe, supervised, external-probe]")
     assert done.returncode == 0, done.stderr
     told = pd.read_parquet(out / "predictions.parquet").groupby("arm")["probability"].apply(list)
-    assert told["outside-probe"] == told["simclr-probe"]  # the pretraining of both had one seed
+    assert told["external-probe"] == told["simclr-probe"]  # the pretraining of both had one seed
     assert "not in it" in (out / "report.html").read_text()
-    assert not json.loads((out / "outside_weights.json").read_text())["missing"]
+    assert not json.loads((out / "external_weights.json").read_text())["missing"]
 
 
 def test_other_outside_weights_under_the_same_name_are_refused(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights, out = tmp_path / "w.pth", tmp_path / "s"
-    command = ["study", config, "-o", out, f"outside_weights={weights}"]
+    command = ["study", config, "-o", out, f"external_weights={weights}"]
     torch.save({"conv1.weight": torch.zeros(3, 3)}, weights)
     assert "no weight in it fits" in refused(capsys, monkeypatch, *command)
     assert not (out / "pretrain").exists()
@@ -238,8 +238,8 @@ def test_the_saved_model_predicts_new_scans(study: Path, tmp_path: Path) -> None
         ("views.size=16", "did you mean 'size_px'"),
         ("seeds=five", "seeds"),
         ("primary.budgets=[20/class]", "not among the study's budgets"),
-        ("arms=[simclr-probe, supervised, outside-probe]", "set 'outside_weights'"),
-        ("outside_weights=nowhere.pth", "nowhere.pth: no such file of weights"),
+        ("arms=[simclr-probe, supervised, external-probe]", "set 'external_weights'"),
+        ("external_weights=nowhere.pth", "nowhere.pth: no such file of weights"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_exit_code_2(

@@ -9,7 +9,7 @@ import streamlit as st
 from apps.review.choices import chosen, pick, pick_cell, threshold_of
 from medcl.evaluate.arms import is_control
 from medcl.review import pictures, worklist
-from medcl.review.html import colours, safe, show, table
+from medcl.review.html import colors, safe, show, table
 from medcl.review.study import Study
 from medcl.review.worklist import ORDERS, OUTCOMES
 from medcl.store import Store
@@ -83,7 +83,7 @@ def _said(study: Study, case: pd.Series, budget: str, seed: int) -> None:
         f'<p class="quiet">Patient {safe(case["patient"])}</p>'
     )
     at = int(np.flatnonzero(study.board.scan == case["case"])[0])
-    found = colours(study.arm_names, study.primary.baseline, [a for a in study.arm_names if is_control(a)])
+    found = colors(study.arm_names, study.primary.baseline, [a for a in study.arm_names if is_control(a)])
     rows = []
     for arm in study.arm_names:
         if seed in study.seeds(arm, budget):
@@ -95,9 +95,9 @@ def _said(study: Study, case: pd.Series, budget: str, seed: int) -> None:
     show('<p class="quiet">The dark line in a bar is the arm\'s threshold, at the same labels and seed.</p>')
 
 
-def _bar(value: float, limit: float, colour: str) -> str:
+def _bar(value: float, limit: float, color: str) -> str:
     return (
-        f'<div class="bar"><i style="width:{100 * value:.1f}%;background:{colour}"></i>'
+        f'<div class="bar"><i style="width:{100 * value:.1f}%;background:{color}"></i>'
         f'<b style="left:{100 * min(limit, 1):.1f}%"></b></div>'
     )
 
@@ -141,28 +141,28 @@ def _viewer(store: Store, row: int, flags: set[str]) -> None:
         caption = f"{about['modality']}, slice {index + 1} of {count}"
         caption += ", left and right not known" if letters is None else ""
     drawn = mask > 0 if mask is not None and st.toggle("Outline the mask", key=f"mask {row}") else None
-    grey = pictures.to_grey(array, low, high)
-    zoom = pictures.zooms(grey.shape, pixel_mm)
-    show(pictures.figure(grey, zoom, letters, pixel_mm, caption, drawn))
+    gray = pictures.to_gray(array, low, high)
+    zoom = pictures.zooms(gray.shape, pixel_mm)
+    show(pictures.figure(gray, zoom, letters, pixel_mm, caption, drawn))
 
 
 def _window(about: pd.Series, array: np.ndarray) -> tuple[float, float]:
-    """Let the reader choose the grey window; a CT in HU has presets, other scans their own range."""
+    """Let the reader choose the gray window; a CT in HU has presets, other scans their own range."""
     if array.ndim == 3 and array.dtype == np.uint8 and array.shape[-1] == 3:
         return 0.0, 255.0
     if about["unit"] != "HU":
         low, high = float(about["lo"]), float(about["hi"])
         if not high > low:
             return low, low + 1
-        return st.slider("Grey window", low, high, (low, high), key=f"range {about['scan']}")
+        return st.slider("Gray window", low, high, (low, high), key=f"range {about['scan']}")
     left, middle, right = st.columns([1.4, 1, 1])
     with left:
         name = pick("Window", [*pictures.WINDOWS_HU, OWN], "window")
-    centre, width = pictures.WINDOWS_HU.get(name, chosen().get("own window", (40.0, 400.0)))
+    center, width = pictures.WINDOWS_HU.get(name, chosen().get("own window", (40.0, 400.0)))
     with middle:
-        centre = float(st.number_input("Level (HU)", -1100.0, 3100.0, centre, 10.0, disabled=name != OWN))
+        center = float(st.number_input("Level (HU)", -1100.0, 3100.0, center, 10.0, disabled=name != OWN))
     with right:
         width = float(st.number_input("Width (HU)", 1.0, 4200.0, width, 10.0, disabled=name != OWN))
     if name == OWN:
-        chosen()["own window"] = (centre, width)
-    return centre - width / 2, centre + width / 2
+        chosen()["own window"] = (center, width)
+    return center - width / 2, center + width / 2

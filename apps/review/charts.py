@@ -15,7 +15,7 @@ FONT = {"size": 13, "color": "#1f2933"}
 
 
 def label_efficiency(
-    arms: pd.DataFrame, cells: pd.DataFrame, metric: str, name: str, colours: dict[str, str], baseline: str
+    arms: pd.DataFrame, cells: pd.DataFrame, metric: str, name: str, colors: dict[str, str], baseline: str
 ) -> go.Figure:
     """Draw `metric` against label budget: mean line, 95 % band, seeds as points; of controls the line."""
     means = arms[arms["metric"] == metric]
@@ -34,7 +34,7 @@ def label_efficiency(
                 y=np.r_[rows["high"], rows["low"][::-1]],
                 mode="lines",
                 fill="toself",
-                fillcolor=_clear(colours[arm], 0.12),
+                fillcolor=_clear(colors[arm], 0.12),
                 line={"width": 0},
                 hoverinfo="skip",
                 showlegend=False,
@@ -44,7 +44,7 @@ def label_efficiency(
                 x=np.array([place[budget] for budget in seeds["budget"]]) + shift,
                 y=seeds[metric],
                 mode="markers",
-                marker={"size": 5, "color": _clear(colours[arm], 0.6), "symbol": SYMBOLS[i % len(SYMBOLS)]},
+                marker={"size": 5, "color": _clear(colors[arm], 0.6), "symbol": SYMBOLS[i % len(SYMBOLS)]},
                 hovertemplate="%{y:.3f}<extra>one seed</extra>",
                 showlegend=False,
                 legendgroup=str(i),
@@ -54,13 +54,13 @@ def label_efficiency(
             y=rows["value"],
             mode="lines+markers",
             name=html.escape(arm),
-            line={"color": colours[arm], "width": 1.4 if is_control(arm) else 2.2, "dash": dash},
+            line={"color": colors[arm], "width": 1.4 if is_control(arm) else 2.2, "dash": dash},
             marker={"size": 8, "symbol": SYMBOLS[i % len(SYMBOLS)]},
             hovertemplate="%{y:.3f}<extra>" + html.escape(arm) + "</extra>",
             legendgroup=str(i),
         )
     names = [html.escape(budget.removesuffix("/class")) for budget in budgets]
-    chart.update_xaxes(tickvals=list(range(len(budgets))), ticktext=names, title="Labelled scans a class")
+    chart.update_xaxes(tickvals=list(range(len(budgets))), ticktext=names, title="Labeled scans a class")
     chart.update_yaxes(title=f"Test {name}")
     return _plain(chart, 380)
 
@@ -71,14 +71,14 @@ def histogram(
     """Draw how probabilities spread in both classes, with the threshold."""
     chart = go.Figure()
     edges = np.linspace(0, 1, 26)
-    for name, chosen, colour in ((names[0], ~truth, "#0072B2"), (names[1], truth, "#D55E00")):
+    for name, chosen, color in ((names[0], ~truth, "#0072B2"), (names[1], truth, "#D55E00")):
         count, _ = np.histogram(probability[chosen], edges)
         chart.add_bar(
             x=(edges[1:] + edges[:-1]) / 2,
             y=count,
             width=0.036,
             name=html.escape(name),
-            marker={"color": _clear(colour, 0.55)},
+            marker={"color": _clear(color, 0.55)},
             hovertemplate="%{y} scans<extra>" + html.escape(name) + "</extra>",
         )
     chart.add_vline(threshold, line={"color": "#1f2933", "width": 2})
@@ -102,6 +102,6 @@ def _plain(chart: go.Figure, height: int) -> go.Figure:
     return chart
 
 
-def _clear(colour: str, share: float) -> str:
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+def _clear(color: str, share: float) -> str:
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{share})"

@@ -12,7 +12,7 @@ from apps.review.choices import chosen, first_budget, in_words, pick, pick_cell,
 from medcl.evaluate.arms import describe, is_control
 from medcl.evaluate.formatting import p_value
 from medcl.review import worklist
-from medcl.review.html import colours, safe, show, table
+from medcl.review.html import colors, safe, show, table
 from medcl.review.study import Study
 from medcl.statistics.metrics import NAMES
 
@@ -50,7 +50,7 @@ def _against_baseline(study: Study) -> None:
         )
     values = study.arms[study.arms["budget"] == budget]
     gaps = study.differences[study.differences["budget"] == budget]
-    found = colours(study.arm_names, study.primary.baseline, [a for a in study.arm_names if is_control(a)])
+    found = colors(study.arm_names, study.primary.baseline, [a for a in study.arm_names if is_control(a)])
     rows = [
         [_arm(study, arm, found[arm]), _value(values, arm, "auroc"), _gap(gaps, arm, study)]
         + [_value(values, arm, metric) for metric in COLUMNS[1:]]
@@ -60,9 +60,9 @@ def _against_baseline(study: Study) -> None:
     table(["Arm", names[0], "Difference in AUROC", *names[1:]], rows)
 
 
-def _arm(study: Study, arm: str, colour: str) -> str:
+def _arm(study: Study, arm: str, color: str) -> str:
     what = describe(arm, study.facts.arms)
-    dot = f'<span style="color:{colour}">&#9679;</span> {safe(arm)}'
+    dot = f'<span style="color:{color}">&#9679;</span> {safe(arm)}'
     return dot + (f'<br><span class="quiet">{safe(what)}</span>' if what else "")
 
 
@@ -81,7 +81,7 @@ def _gap(gaps: pd.DataFrame, arm: str, study: Study) -> str:
     if row.empty:
         return "not computed"
     value, low, high = (float(row.iloc[0][name]) for name in ("value", "low", "high"))
-    p = row.iloc[0]["p_holm"]
+    p = row.iloc[0]["p_adjusted"]
     corrected = f"<br>{p_value(p)}" if p == p else ""
     return f'{value:+.3f}<br><span class="interval">{low:+.3f} to {high:+.3f}{corrected}</span>'
 
@@ -93,7 +93,7 @@ def _efficiency(study: Study) -> None:
         show("<h2>How many labels it takes</h2>")
     with right:
         metric = pick("Metric", list(NAMES), "metric", lambda name: NAMES[name], study.primary.metric)
-    found = colours(study.arm_names, study.primary.baseline, [a for a in study.arm_names if is_control(a)])
+    found = colors(study.arm_names, study.primary.baseline, [a for a in study.arm_names if is_control(a)])
     chart = charts.label_efficiency(
         study.arms, study.cells, metric, NAMES[metric], found, study.primary.baseline
     )

@@ -1,4 +1,4 @@
-"""From any folder of scans to a catalogue, a ledger of every file, and scans with their geometry."""
+"""From any folder of scans to a catalog, a ledger of every file, and scans with their geometry."""
 
 from medcl.archive.catalog import ArchiveError, Catalog
 from medcl.archive.convert import convert

@@ -25,8 +25,8 @@ def compact(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float32)
 
 
-def grey_if_equal(array: np.ndarray) -> np.ndarray:
-    """Return an array without its colour axis (the last) where its three channels are the same."""
+def gray_if_equal(array: np.ndarray) -> np.ndarray:
+    """Return an array without its color axis (the last) where its three channels are the same."""
     if (array[..., 0] == array[..., 1]).all() and (array[..., 0] == array[..., 2]).all():
         return np.ascontiguousarray(array[..., 0])
     return array

@@ -1,4 +1,4 @@
-"""The catalogue of an archive: a row a scan, a ledger row a file, and the private way back to the files."""
+"""The catalog of an archive: a row a scan, a ledger row a file, and the private way back to the files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STATES = ("used", "dropped", "quarantined")
 
 
 class ArchiveError(UsageError):
-    """A scan that cannot be read as catalogued; `scan` and `code` say which and why."""
+    """A scan that cannot be read as catalogd; `scan` and `code` say which and why."""
 
     def __init__(self, scan: str, code: str) -> None:
         super().__init__(f"{scan}: {explain(code)} ({code})")
@@ -44,11 +44,11 @@ class Catalog:
         folder: where `catalog.parquet`, `ledger.parquet` and `summary.json` stand.
         scans: a row a scan, sorted by `scan`: scan, patient, study, series and site (pseudonyms),
             patient_known, modality, kind (`volume`, `picture`, `cine`), body_part, manufacturer, shape
-            (`320x320x24`; a colour picture whose channels prove equal loses its last axis on reading),
+            (`320x320x24`; a color picture whose channels prove equal loses its last axis on reading),
             spacing_mm, unit, source (`dicom`, `nifti`, `image`, `npz`), source_split and
             source_label (npz), n_files, flags (codes joined by `;`).
         policy: under which it was made.
-        identity: pseudonym of the catalogue, which names its private locator.
+        identity: pseudonym of the catalog, which names its private locator.
     """
 
     folder: Path
@@ -58,7 +58,7 @@ class Catalog:
 
     @classmethod
     def write(cls, folder: Path, tables: Tables, policy: str) -> Catalog:
-        """Write the tables of a finished scan, which this empties, as a new catalogue, the locator first."""
+        """Write the tables of a finished scan, which this empties, as a new catalog, the locator first."""
         locator = tables.locator()
         identity = pseudonym("catalog", _content_hash(locator))
         with atomic(_locator_path(identity)) as temporary:
@@ -82,20 +82,20 @@ class Catalog:
 
     @classmethod
     def open(cls, folder: Path) -> Catalog:
-        """Open a catalogue.
+        """Open a catalog.
 
         Raises:
             UsageError: `folder` holds none, a damaged one, or one of a later version.
         """
         if not (folder / "summary.json").is_file():
-            raise UsageError(f"{folder}: no catalogue; make one with medcl scan ARCHIVE -o {folder}")
+            raise UsageError(f"{folder}: no catalog; make one with medcl scan ARCHIVE -o {folder}")
         try:
             facts = read_json(folder / "summary.json")
             for name in ("ledger", "masks"):
                 pq.read_schema(folder / f"{name}.parquet")
             scans = pd.read_parquet(folder / "catalog.parquet")
         except (ValueError, FileNotFoundError):
-            raise UsageError(f"{folder}: a damaged catalogue; scan the archive again") from None
+            raise UsageError(f"{folder}: a damaged catalog; scan the archive again") from None
         if facts["version"] > VERSION:
             raise UsageError(f"{folder}: written by a later medcl; update medcl, or scan again")
         return cls(folder, scans, facts["policy"], facts["catalog"])
@@ -158,7 +158,7 @@ class Catalog:
         return table
 
     def part(self, scans: Iterable[str]) -> Catalog:
-        """Return the catalogue of some scans (and masks) alone, for a process that has no private locator."""
+        """Return the catalog of some scans (and masks) alone, for a process that has no private locator."""
         wanted = set(scans)
         where = self._locations
         files = set(where.loc[where["scan"].isin(wanted), "file"])
@@ -177,11 +177,11 @@ class Catalog:
 
     @cached_property
     def rows(self) -> dict[str, dict[str, Any]]:
-        """The catalogue's rows by scan."""
+        """The catalog's rows by scan."""
         return {str(row["scan"]): _plain(row) for row in self.scans.to_dict("records")}
 
     def row(self, scan: str) -> dict[str, Any]:
-        """Return the catalogue's row of a scan.
+        """Return the catalog's row of a scan.
 
         Raises:
             UsageError: there is no such scan.
@@ -191,7 +191,7 @@ class Catalog:
         return self.rows[scan]
 
     def record_fault(self, scan: str, code: str) -> None:
-        """Note in the ledger that a catalogued scan or mask turned out to be unreadable.
+        """Note in the ledger that a catalogd scan or mask turned out to be unreadable.
 
         Its files become quarantined for `code`, but for files that hold other scans too, whose flags name
         the code. Several processes may do so at once.

@@ -19,7 +19,7 @@ from medcl.files import atomic, new_folder, read_json, write_json
 from medcl.progress import track
 
 NIFTI_TYPES = ("uint8", "int16", "uint16", "int32", "int64", "float32")
-COLOUR = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
+COLOR = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
 
 
 def convert(catalog: Catalog, out: Path) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def nifti_image(scan: Scan) -> nibabel.Nifti1Image:
     if not scan.is_volume:
         array = _as_slices(array)
     elif array.ndim == 4:
-        array = np.ascontiguousarray(array).view(COLOUR)[..., 0] if array.dtype == np.uint8 else array
+        array = np.ascontiguousarray(array).view(COLOR)[..., 0] if array.dtype == np.uint8 else array
     known = scan.affine is not None
     affine = scan.affine if scan.affine is not None else np.diag([*_picture_mm(scan), 1.0, 1.0])
     image = nibabel.Nifti1Image(array, affine, dtype=array.dtype)
@@ -81,10 +81,10 @@ def nifti_image(scan: Scan) -> nibabel.Nifti1Image:
 
 
 def _as_slices(array: np.ndarray) -> np.ndarray:
-    """Turn (row, column), colour or (frame, row, column) into (column, row, frame), as NIfTI stores them."""
-    colour = array.ndim > 2 and array.shape[-1] == 3 and array.dtype == np.uint8
-    if colour:
-        array = np.ascontiguousarray(array).view(COLOUR)[..., 0]
+    """Turn (row, column), color or (frame, row, column) into (column, row, frame), as NIfTI stores them."""
+    color = array.ndim > 2 and array.shape[-1] == 3 and array.dtype == np.uint8
+    if color:
+        array = np.ascontiguousarray(array).view(COLOR)[..., 0]
     return array.T[..., np.newaxis] if array.ndim == 2 else array.T
 
 

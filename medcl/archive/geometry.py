@@ -13,7 +13,7 @@ GRID_TOLERANCE = 0.05
 
 
 def spacing(affine: np.ndarray) -> tuple[float, ...]:
-    """Return millimetres between neighbours along each array axis: the lengths of the affine's columns."""
+    """Return millimeters between neighbors along each array axis: the lengths of the affine's columns."""
     return tuple(float(x) for x in np.linalg.norm(affine[:3, :3], axis=0))
 
 

@@ -1,7 +1,7 @@
 """Pseudonyms, and the only place where real names and paths are kept: the owner's private folder.
 
 Every identifier that leaves the archive is HMAC-SHA256 under a key that never stands beside the data. With
-the key the same patient gets the same pseudonym in every catalogue; without it nothing can be looked up.
+the key the same patient gets the same pseudonym in every catalog; without it nothing can be looked up.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _make_key(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def hushed() -> Iterator[None]:
+def silenced_loggers() -> Iterator[None]:
     """Silence warnings and loggers of the libraries that read files: their messages quote what they read.
 
     Each library's whole tree of loggers goes silent, those that it makes only later included: their records
@@ -119,7 +119,7 @@ def hushed() -> Iterator[None]:
                 _HUSH.quiet.close()
 
 
-class _Hush:
+class _SilencedLoggers:
     """How many threads want silence, and what ends it."""
 
     def __init__(self) -> None:
@@ -128,7 +128,7 @@ class _Hush:
         self.quiet = contextlib.ExitStack()
 
 
-_HUSH = _Hush()
+_HUSH = _SilencedLoggers()
 
 
 @contextlib.contextmanager

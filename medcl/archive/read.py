@@ -1,4 +1,4 @@
-"""From a catalogue's row to pixels: opens the files again, checks that they are the same, builds the scan."""
+"""From a catalog's row to pixels: opens the files again, checks that they are the same, builds the scan."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from medcl.archive.dicom.labels.seg import segments
 from medcl.archive.flags import Rejected, held_back, quarantined
 from medcl.archive.formats import images, nifti, npz
 from medcl.archive.masks import is_label_map, onto_grid
-from medcl.archive.privacy import hushed
+from medcl.archive.privacy import silenced_loggers
 from medcl.archive.scan import Scan
 from medcl.archive.storage.open_file import member_bytes, open_part
 from medcl.archive.storage.remote import open_file, status
@@ -36,7 +36,7 @@ def read(catalog: Catalog, scan: str) -> Scan:
     """
     row = catalog.row(scan)
     try:
-        with hushed():
+        with silenced_loggers():
             found = _load(row, catalog.places[scan])
         code = held_back(found.flags, catalog.policy)
         if code is not None:
@@ -49,7 +49,7 @@ def read(catalog: Catalog, scan: str) -> Scan:
 
 
 def read_all(catalog: Catalog) -> Iterator[tuple[str, Scan | ArchiveError]]:
-    """Yield every scan of a catalogue in its order, or the error that reading it gave."""
+    """Yield every scan of a catalog in its order, or the error that reading it gave."""
     for scan in catalog.scans["scan"]:
         try:
             yield scan, read(catalog, scan)
@@ -69,7 +69,7 @@ def read_mask(catalog: Catalog, mask: str, scan: str) -> np.ndarray:
     target = read(catalog, scan)
     place = catalog.places[mask][0]
     try:
-        with hushed():
+        with silenced_loggers():
             return _aligned(place, target)
     except Rejected as verdict:
         several = (catalog.masks["mask"] == mask).sum() > 1

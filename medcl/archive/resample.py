@@ -82,21 +82,21 @@ class _Field:
 
     def moved(self, volume: np.ndarray, fill: float, shift: Shift) -> np.ndarray:
         """Return a volume with each slice shifted by its own fraction of pixels on the larger field."""
-        colour = tuple(range(3, volume.ndim))
-        array = volume.transpose(*self.axes, *colour)
+        color = tuple(range(3, volume.ndim))
+        array = volume.transpose(*self.axes, *color)
         rows, columns = array.shape[:2]
         out = np.full((rows + self.room[0], columns + self.room[1], *array.shape[2:]), fill, array.dtype)
         for number, pixels in enumerate(self.shifts):
             out[:rows, :columns, number] = array[:, :, number]
             out[:, :, number] = shift(out[:, :, number], pixels, fill)
-        return np.ascontiguousarray(out.transpose(*np.argsort(self.axes), *colour))
+        return np.ascontiguousarray(out.transpose(*np.argsort(self.axes), *color))
 
 
 Shift = Callable[[np.ndarray, np.ndarray, float], np.ndarray]
 
 
 def _between(picture: np.ndarray, pixels: np.ndarray, fill: float) -> np.ndarray:
-    still = [0.0] * (picture.ndim - 2)  # along colour
+    still = [0.0] * (picture.ndim - 2)  # along color
     moved = ndimage.shift(picture.astype(np.float32), [*pixels, *still], order=1, mode="constant", cval=fill)
     return np.asarray(np.rint(moved) if picture.dtype.kind in "iu" else moved)
 

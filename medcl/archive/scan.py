@@ -13,10 +13,10 @@ class Scan:
 
     Attributes:
         array: a volume is (i, j, k) in the axis order closest to right, anterior, superior; a picture
-            (projection or ultrasound) is (row, column), colour last; a cine is (frame, row, column).
-        affine: (4, 4), voxel index to RAS+ millimetres; `None` for a picture.
-        spacing_mm: millimetres between samples along each spatial axis of `array`; `None` when unknown.
-        unit: `HU`, `SUV`, `Bq/ml`, `a.u.` or `uint8`.
+            (projection or ultrasound) is (row, column), color last; a cine is (frame, row, column).
+        affine: (4, 4), voxel index to RAS+ millimeters; `None` for a picture.
+        spacing_mm: millimeters between samples along each spatial axis of `array`; `None` when unknown.
+        unit: `HU`, `SUV`, `Bq/ml`, `a.u.` or `display`.
         modality: DICOM modality code (`CT`, `MR`, `DX`, `US`, ...) or `unknown`.
         valid: boolean mask of voxels that were measured (padding and filled gaps are False), shaped like the
             spatial axes; `None` when every voxel was.

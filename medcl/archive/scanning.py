@@ -1,4 +1,4 @@
-"""`medcl scan`: walk, read headers, put series together, write the catalogue and the ledger."""
+"""`medcl scan`: walk, read headers, put series together, write the catalog and the ledger."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 from medcl.archive import dicom
 from medcl.archive.catalog import Catalog
 from medcl.archive.flags import check_policy
-from medcl.archive.ledger.catalogue_rows import gather, reasons
+from medcl.archive.ledger.catalog_rows import gather, reasons
 from medcl.archive.ledger.dask_workers import examined_on_cluster
-from medcl.archive.ledger.examine import Outcome, examine_all, veiled
+from medcl.archive.ledger.examine import FileOutcome, examine_all, veiled
 from medcl.archive.ledger.index import Index
 from medcl.archive.ledger.workers import examined_in_processes
-from medcl.archive.privacy import hushed
+from medcl.archive.privacy import silenced_loggers
 from medcl.archive.storage.listing import Listing
 from medcl.archive.storage.walk import Entry, check_roots, walk
 from medcl.errors import UsageError
@@ -53,7 +53,7 @@ def scan_archive(
     """
     check_policy(policy)
     roots = check_roots(archives)
-    new_folder(out, "catalogue")
+    new_folder(out, "catalog")
     if any(out.resolve().is_relative_to(root.path) for root in roots):
         raise UsageError(f"{out}: inside the archive, whose next scan would read it; name a folder outside")
     listing = Listing(walk(roots))
@@ -65,7 +65,7 @@ def scan_archive(
     if (earlier := _earlier(index, fingerprint, out)) is not None:
         return earlier
     _examine_new(index, listing, workers, scheduler)
-    with hushed():  # where files may be copies, their pixels are compared
+    with silenced_loggers():  # where files may be copies, their pixels are compared
         tables = gather(index.groups(listing), policy)
     if not tables.scan_count:
         raise UsageError(f"{named}: no readable image in {len(listing)} files ({reasons(tables)})")
@@ -76,14 +76,14 @@ def scan_archive(
 
 
 def _fingerprint(listing: Listing, policy: str) -> str:
-    """Return a hash of all files, the policy and the decoders: when it is the same, so is the catalogue."""
+    """Return a hash of all files, the policy and the decoders: when it is the same, so is the catalog."""
     whole = hashlib.blake2b(f"{policy}\0{dicom.installed()}".encode(), digest_size=16)
     whole.update(listing.stamps.buffers()[1])
     return whole.hexdigest()
 
 
 def _earlier(index: Index, fingerprint: str, out: Path) -> Catalog | None:
-    """Return a copy at `out` of the catalogue that an earlier scan made of exactly these files, if any."""
+    """Return a copy at `out` of the catalog that an earlier scan made of exactly these files, if any."""
     kept = index.result(fingerprint)
     if kept is None or not Catalog.open(kept).is_located():
         return None
@@ -104,7 +104,7 @@ def _examine_new(index: Index, listing: Listing, workers: int, scheduler: str | 
         )
 
 
-def _examined(batches: Iterator[list[Entry]], workers: int, files: int) -> Iterator[list[Outcome]]:
+def _examined(batches: Iterator[list[Entry]], workers: int, files: int) -> Iterator[list[FileOutcome]]:
     """Yield the outcomes of each entry, in their order whatever the number of workers."""
     if workers > 1 and files > BATCH:
         yield from examined_in_processes(batches, workers)

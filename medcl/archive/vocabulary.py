@@ -1,4 +1,4 @@
-"""Closed vocabularies: the only words that free text of a DICOM header may become in a catalogue."""
+"""Closed vocabularies: the only words that free text of a DICOM header may become in a catalog."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The insides of a fictitious patient: organs as smooth shapes in world millimetres, so that all is exact.
+"""The insides of a fictitious patient: organs as smooth shapes in world millimeters, so that all is exact.
 
-World axes are RAS+ millimetres: the patient's right is positive x, the front positive y, the head positive
+World axes are RAS+ millimeters: the patient's right is positive x, the front positive y, the head positive
 z. A body is a list of shapes painted in order; each shape knows its own edge, so a sample at any point of
 any grid is a physical truth and not an interpolation.
 """
@@ -21,14 +21,14 @@ class Shape:
     """A wobbly ellipsoid of one density.
 
     Attributes:
-        centre: (3,) millimetres.
-        radii: (3,) millimetres along the shape's own axes.
+        center: (3,) millimeters.
+        radii: (3,) millimeters along the shape's own axes.
         hu: density in its inside.
         turn_deg: rotation about the head-foot axis.
         wobble: (waves, amplitude, phase) of smooth bulges around that axis, amplitudes as radius shares.
     """
 
-    centre: tuple[float, float, float]
+    center: tuple[float, float, float]
     radii: tuple[float, float, float]
     hu: float
     turn_deg: float = 0.0
@@ -36,7 +36,7 @@ class Shape:
 
     def depth_mm(self, points: np.ndarray) -> np.ndarray:
         """Return how deep each of `points` (3, ...) lies inside the shape; negative outside."""
-        local = points - np.asarray(self.centre, points.dtype).reshape(3, *[1] * (points.ndim - 1))
+        local = points - np.asarray(self.center, points.dtype).reshape(3, *[1] * (points.ndim - 1))
         angle = np.deg2rad(self.turn_deg)
         across = np.cos(angle) * local[0] + np.sin(angle) * local[1]
         along = np.cos(angle) * local[1] - np.sin(angle) * local[0]
@@ -66,7 +66,7 @@ class Inset:
 
 @dataclass(frozen=True)
 class Tube:
-    """A vessel: a straight piece of constant radius from `start` to `end`, all in millimetres."""
+    """A vessel: a straight piece of constant radius from `start` to `end`, all in millimeters."""
 
     start: tuple[float, float, float]
     end: tuple[float, float, float]
@@ -74,7 +74,7 @@ class Tube:
     hu: float
 
     @property
-    def centre(self) -> tuple[float, ...]:
+    def center(self) -> tuple[float, ...]:
         return tuple((np.asarray(self.start) + np.asarray(self.end)) / 2)
 
     @property
@@ -93,9 +93,9 @@ class Tube:
 
 @dataclass(frozen=True)
 class Lesion:
-    """A spheroid that does not belong: place and diameter in millimetres, density against its organ in HU."""
+    """A spheroid that does not belong: place and diameter in millimeters, density against its organ in HU."""
 
-    centre: tuple[float, float, float]
+    center: tuple[float, float, float]
     diameter_mm: float
     flattening: float
     contrast_hu: float
@@ -103,7 +103,7 @@ class Lesion:
     def shape(self, hu: float) -> Shape:
         """Return the lesion as a shape of density `hu`."""
         radius = self.diameter_mm / 2
-        return Shape(self.centre, (radius, radius, radius * self.flattening), hu)
+        return Shape(self.center, (radius, radius, radius * self.flattening), hu)
 
 
 @dataclass(frozen=True)
@@ -188,9 +188,9 @@ def _wall(
 def _chest(rng: np.random.Generator, size: float) -> list[Shape | Tube]:
     domes: list[Shape | Tube] = []
     for x, height in ((62, rng.uniform(56, 74)), (-60, rng.uniform(54, 70))):
-        centre = _near(rng, x * size, -6, height, 4)
+        center = _near(rng, x * size, -6, height, 4)
         domes.append(
-            Shape(centre, (44 * size, 58 * size, 42), rng.uniform(-880, -820), wobble=_wobble(rng, 0.04))
+            Shape(center, (44 * size, 58 * size, 42), rng.uniform(-880, -820), wobble=_wobble(rng, 0.04))
         )
     return domes
 
@@ -214,12 +214,12 @@ def _liver(rng: np.random.Generator, size: float, hu: float) -> tuple[Shape, ...
 
 
 def _gut(rng: np.random.Generator, size: float) -> list[Shape]:
-    centre = _near(rng, -52 * size, 24 * size, 6, 6)
+    center = _near(rng, -52 * size, 24 * size, 6, 6)
     radii = (30 * size * rng.normal(1, 0.12), 27 * size * rng.normal(1, 0.12), 34.0)
-    wall = Shape(centre, radii, 50, wobble=_wobble(rng, 0.08))
+    wall = Shape(center, radii, 50, wobble=_wobble(rng, 0.08))
     filling = rng.choice([12.0, 35.0, 160.0])
-    inside = Shape(centre, (radii[0] - 4, radii[1] - 4, radii[2] - 4), filling, wobble=wall.wobble)
-    front = (centre[0], centre[1] + radii[1] * rng.uniform(0.45, 0.7), centre[2])
+    inside = Shape(center, (radii[0] - 4, radii[1] - 4, radii[2] - 4), filling, wobble=wall.wobble)
+    front = (center[0], center[1] + radii[1] * rng.uniform(0.45, 0.7), center[2])
     gas = Shape(front, (radii[0] * 0.6, radii[1] * 0.3, radii[2] * 0.6), -930)
     loops = []
     for _ in range(8):
@@ -243,11 +243,11 @@ def _kidneys_and_spleen(rng: np.random.Generator, size: float, blood: float) -> 
         )
     ]
     for x in (-46, 46):
-        centre = _near(rng, x * size, -38 * size, -36, 5)
+        center = _near(rng, x * size, -38 * size, -36, 5)
         parts.append(
-            Shape(centre, (22, 24, 36), 40 + 0.9 * (blood - 45), -np.sign(x) * 30, _wobble(rng, 0.06))
+            Shape(center, (22, 24, 36), 40 + 0.9 * (blood - 45), -np.sign(x) * 30, _wobble(rng, 0.06))
         )
-        parts.append(Shape((centre[0] - np.sign(x) * 6, centre[1] + 3, centre[2]), (10, 8, 20), -40))
+        parts.append(Shape((center[0] - np.sign(x) * 6, center[1] + 3, center[2]), (10, 8, 20), -40))
     return parts
 
 
@@ -267,7 +267,7 @@ def _spine(rng: np.random.Generator, size: float, blood: float) -> tuple[Shape |
 
 
 def _vessels(rng: np.random.Generator, right: Shape, hu: float, blood: float) -> list[Tube]:
-    hilum = np.array([18.0, 0.0, right.centre[2] - 8]) + rng.normal(0, 3, 3)
+    hilum = np.array([18.0, 0.0, right.center[2] - 8]) + rng.normal(0, 3, 3)
     trunk = (0.0, -5.0, -45.0)
     tubes = [Tube(trunk, _point(hilum), 6.5, blood)]
     for _ in range(7):
@@ -288,7 +288,7 @@ def _innocent_marks(rng: np.random.Generator, liver: tuple[Shape, ...], cavity: 
     gall = Shape(
         _near(rng, 38, 30, -30, 4), (rng.uniform(9, 14), rng.uniform(14, 22), 17), 10, rng.uniform(-40, 0)
     )
-    top = (left.centre[0] + 20, left.centre[1] + 12, 30.0)
+    top = (left.center[0] + 20, left.center[1] + 12, 30.0)
     fissure = Tube(top, (top[0] - 6, top[1] - 20, -30.0), rng.uniform(1.8, 3.2), -20)
     specks = [
         Shape(place, (2, 2, 2.5), 500) for place in _places(rng, (right, cavity), int(rng.integers(0, 3)), 8)
@@ -322,7 +322,7 @@ def _places(
     for _ in range(400):
         if len(places) == count:
             break
-        place = np.asarray(within[0].centre) + rng.uniform(-1, 1, 3) * within[0].radii
+        place = np.asarray(within[0].center) + rng.uniform(-1, 1, 3) * within[0].radii
         inside = all(shape.depth_mm(place) > margin for shape in within)
         clear = all(shape.depth_mm(place) < -margin for shape in off)
         if inside and clear and abs(place[2]) < HALF_HEIGHT_MM - 12:

@@ -27,7 +27,7 @@ def write_cohort(folder: Path, patients: int = 120, seed: int = 0) -> Path:
     """Write a cohort of `patients` synthetic patients and return `folder`.
 
     The folder holds `archive/` (DICOM series, NIfTI volumes, and files with defects), `labels.csv` (patient,
-    label, sex, age, site) and `truth/` (`lesions.csv` in RAS+ millimetres, and a mask a patient with
+    label, sex, age, site) and `truth/` (`lesions.csv` in RAS+ millimeters, and a mask a patient with
     lesions). The same count and seed give the same bytes.
 
     Raises:
@@ -160,7 +160,7 @@ def _lesion_rows(who: Patient, body: Body) -> list[dict[str, object]]:
         {
             "patient": who.name,
             "lesion": number,
-            **dict(zip(("x_mm", "y_mm", "z_mm"), np.round(lesion.centre, 3), strict=True)),
+            **dict(zip(("x_mm", "y_mm", "z_mm"), np.round(lesion.center, 3), strict=True)),
             "diameter_mm": round(lesion.diameter_mm, 2),
             "contrast_hu": round(lesion.contrast_hu, 1),
         }

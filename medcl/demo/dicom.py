@@ -52,7 +52,7 @@ def series(patient: Patient, scanner: Scanner, grid: Grid, hu: np.ndarray) -> It
 
 
 def scout(patient: Patient, scanner: Scanner, hu: np.ndarray) -> Dataset:
-    """Return the localiser: the volume seen from the front."""
+    """Return the localizer: the volume seen from the front."""
     data = _header(patient, scanner, "scout")
     data.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
     data.SOPInstanceUID, data.InstanceNumber = uid(patient.seed, patient.name, "scout", 1), 1
@@ -68,18 +68,18 @@ def scout(patient: Patient, scanner: Scanner, hu: np.ndarray) -> Dataset:
 
 
 def screenshot(patient: Patient, scanner: Scanner, hu: np.ndarray) -> Dataset:
-    """Return a secondary capture: a windowed slice in colour, as a workstation saves it."""
+    """Return a secondary capture: a windowed slice in color, as a workstation saves it."""
     data = _header(patient, scanner, "screenshot")
     data.SOPClassUID, data.Modality = SecondaryCaptureImageStorage, "OT"
     data.ImageType, data.ConversionType, data.BurnedInAnnotation = ["DERIVED", "SECONDARY"], "WSD", "YES"
     data.SOPInstanceUID, data.InstanceNumber = uid(patient.seed, patient.name, "screenshot", 1), 1
-    grey = np.clip((hu[:, :, hu.shape[2] // 2].T + 120) / 360 * 255, 0, 255).astype(np.uint8)
-    grey[2:8, 2:40:3] = 255
-    data.Rows, data.Columns = grey.shape
+    gray = np.clip((hu[:, :, hu.shape[2] // 2].T + 120) / 360 * 255, 0, 255).astype(np.uint8)
+    gray[2:8, 2:40:3] = 255
+    data.Rows, data.Columns = gray.shape
     data.SamplesPerPixel, data.PhotometricInterpretation, data.PlanarConfiguration = 3, "RGB", 0
     data.BitsAllocated = data.BitsStored = 8
     data.HighBit, data.PixelRepresentation = 7, 0
-    data.PixelData = np.repeat(grey[..., None], 3, axis=2).tobytes()
+    data.PixelData = np.repeat(gray[..., None], 3, axis=2).tobytes()
     return data
 
 

@@ -25,7 +25,7 @@ class Scanner:
         kernel: name of the reconstruction kernel.
         matrix: rows and columns.
         field_mm: width of the reconstructed square.
-        slice_mm: distance of slice centres.
+        slice_mm: distance of slice centers.
         psf_mm: standard deviation of the in-plane blur.
         noise_hu: standard deviation of the noise in tissue.
         grain_mm: standard deviation of the kernel that correlates the noise.
@@ -72,7 +72,7 @@ class Grid:
     """Where a series samples the patient.
 
     Attributes:
-        affine: (4, 4) index (column, row, slice) to RAS+ millimetres.
+        affine: (4, 4) index (column, row, slice) to RAS+ millimeters.
         shape: (columns, rows, slices).
     """
 
@@ -80,7 +80,7 @@ class Grid:
     shape: tuple[int, int, int]
 
     def points(self) -> np.ndarray:
-        """Return (3, columns, rows, slices) float32, the sampled places in millimetres."""
+        """Return (3, columns, rows, slices) float32, the sampled places in millimeters."""
         index = np.indices(self.shape, dtype=np.float32)
         turned = np.tensordot(self.affine[:3, :3].astype(np.float32), index, axes=1)
         return turned + self.affine[:3, 3].astype(np.float32).reshape(3, 1, 1, 1)
@@ -88,16 +88,16 @@ class Grid:
     def box(self, shape: Shape | Tube, margin_mm: float) -> tuple[slice, slice, slice]:
         """Return the smallest index box that holds `shape` and a margin around it."""
         inverse = np.linalg.inv(self.affine)
-        centre = inverse[:3, :3] @ np.asarray(shape.centre) + inverse[:3, 3]
+        center = inverse[:3, :3] @ np.asarray(shape.center) + inverse[:3, 3]
         widest = np.array([max(shape.radii[:2]), max(shape.radii[:2]), shape.radii[2]]) * 1.25 + margin_mm
         reach = np.abs(inverse[:3, :3]) @ widest
-        low = np.clip(np.floor(centre - reach), 0, self.shape).astype(int)
-        high = np.clip(np.ceil(centre + reach) + 1, 0, self.shape).astype(int)
+        low = np.clip(np.floor(center - reach), 0, self.shape).astype(int)
+        high = np.clip(np.ceil(center + reach) + 1, 0, self.shape).astype(int)
         return slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2])
 
 
 def draw_grid(rng: np.random.Generator, scanner: Scanner) -> Grid:
-    """Draw a patient position: off-centre, a third of them tilted, slices upward or downward.
+    """Draw a patient position: off-center, a third of them tilted, slices upward or downward.
 
     Columns run to the patient's left and rows to the back, as radiologists see an axial slice.
     """

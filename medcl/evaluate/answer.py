@@ -21,7 +21,7 @@ def verdicts(primary: Primary, differences: pd.DataFrame) -> pd.DataFrame:
     if primary.budgets:
         chosen &= differences["budget"].isin(primary.budgets)
     rows = differences[chosen].copy()
-    sure = rows["p_holm"] < ALPHA
+    sure = rows["p_adjusted"] < ALPHA
     above, below = sure & (rows["low"] > primary.margin), sure & (rows["high"] < min(primary.margin, 0.0))
     if primary.metric in LESS_IS_BETTER:
         above, below = (
@@ -61,7 +61,7 @@ def _list(rows: pd.DataFrame) -> str:
     parts = [
         f"{in_words(budget)} ({signed(value)}, 95 % CI {signed(low)} to {signed(high)}, {p_value(p)})"
         for budget, value, low, high, p in zip(
-            *(rows[name] for name in ("budget", "value", "low", "high", "p_holm")), strict=True
+            *(rows[name] for name in ("budget", "value", "low", "high", "p_adjusted")), strict=True
         )
     ]
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]

@@ -21,7 +21,7 @@ CONTROLS: Mapping[str, str] = {
 DESCRIPTIONS: Mapping[str, str] = {
     "simclr-probe": "linear probe on the frozen encoder pretrained with SimCLR",
     "simclr-finetune": "all layers fine-tuned from the encoder pretrained with SimCLR",
-    "supervised": "same network from random initialisation, labels only",
+    "supervised": "same network from random initialization, labels only",
     **CONTROLS,
 }
 
@@ -48,7 +48,7 @@ def on_clean_images(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def labels_in(budget: str, told: Mapping[str, int]) -> float | None:
-    """Return how many labelled training scans `budget` stands for (two classes), or None when unknown.
+    """Return how many labeled training scans `budget` stands for (two classes), or None when unknown.
 
     "5/class" says so itself; "1%" is taken of "all"; `told` (from the study's facts) goes before both.
     """

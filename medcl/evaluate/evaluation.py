@@ -34,7 +34,7 @@ class Evaluation:
         cells: one row a cell (arm, budget, seed): threshold, test confusion counts, every metric.
         operating: one row a cell and operating point, with Wilson intervals where each patient has one scan.
         arms: arm, budget, labels, metric, value (mean over seeds), low, high, seeds.
-        differences: arm, baseline, budget, metric, value, low, high, p, p_holm (over budgets), seeds.
+        differences: arm, baseline, budget, metric, value, low, high, p, p_adjusted (over budgets), seeds.
         further: more tables by name (`further_tables`).
         resampled: the draws behind the intervals.
     """
@@ -75,7 +75,7 @@ def evaluate(
         primary: the comparison stated before the run; without it the answer is called exploratory.
         draws: bootstrap draws of test patients, the same for all cells.
         seed: of the bootstrap.
-        labels: labelled training scans of each budget, where its name does not say.
+        labels: labeled training scans of each budget, where its name does not say.
         groups: column scan and one a variable (sex, age, scanner, ...), for the subgroup table.
         prevalence: share of positives (0..1) at which precision and NPV are wanted too.
 
@@ -107,7 +107,7 @@ def evaluate(
 
 
 def _labels(table: pd.DataFrame, told: Mapping[str, int]) -> dict[str, int]:
-    """Return the labelled training scans of each budget: what is told, else the cells' training rows."""
+    """Return the labeled training scans of each budget: what is told, else the cells' training rows."""
     train = table[table["split"] == "train"]
     seen = train.groupby(["budget", "arm", "seed"]).size().groupby("budget").max()
     return {str(budget): int(size) for budget, size in seen.items()} | dict(told)
@@ -183,9 +183,9 @@ def _differences(found: Resampled, arms: pd.DataFrame, primary: Primary) -> pd.D
     columns = ["arm", "baseline", "budget", "metric", "value", "low", "high", "p", "seeds"]
     table = pd.DataFrame(rows, columns=columns)
     family = table["budget"].isin(primary.budgets or tuple(table["budget"]))
-    table["p_holm"] = np.nan
+    table["p_adjusted"] = np.nan
     for _, part in table[family].groupby(["arm", "metric"]):
-        table.loc[part.index, "p_holm"] = holm(part["p"].to_numpy())
+        table.loc[part.index, "p_adjusted"] = holm(part["p"].to_numpy())
     return table
 
 

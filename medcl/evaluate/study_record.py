@@ -37,7 +37,7 @@ class Facts(BaseModel):
     """The facts of a study; what is absent is reported as not recorded. Unknown keys are left alone.
 
     Attributes:
-        labels: budget -> labelled training scans of both classes.
+        labels: budget -> labeled training scans of both classes.
         counts: split ("train", "val", "test") -> its size.
         arms: arm -> what it is, in a few words.
         warnings: what puts the results in doubt; shown with the answer.
@@ -45,7 +45,7 @@ class Facts(BaseModel):
         done, not_done: lines for the report's lists.
         prevalence: share of positives (0..1) where the model would be used.
         kept: departures from the protocol; empty when it was kept, None when that is not known.
-        provenance: name -> value, such as hashes of configuration and catalogue.
+        provenance: name -> value, such as hashes of configuration and catalog.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)

@@ -50,15 +50,15 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Labelled:
+class Labeled:
     """Rows whose labels an arm may use: to train on, and to choose and set thresholds by."""
 
     train: np.ndarray
     val: np.ndarray
 
 
-def draw_labels(task: Task, budget: Budget, seed: int) -> Labelled:
-    """Draw the labelled scans of one seed, the same for every arm.
+def draw_labels(task: Task, budget: Budget, seed: int) -> Labeled:
+    """Draw the labeled scans of one seed, the same for every arm.
 
     Patients are shuffled and their scans taken in that order, class by class; a smaller budget of the same
     seed is a subset of a larger one. Validation is no larger than the budget.
@@ -67,7 +67,7 @@ def draw_labels(task: Task, budget: Budget, seed: int) -> Labelled:
         UsageError: a class of the training set is smaller than the budget.
     """
     train = _draw(task, task.train, budget, seed, strict=True)
-    return Labelled(train, _draw(task, task.val, budget, seed, strict=False))
+    return Labeled(train, _draw(task, task.val, budget, seed, strict=False))
 
 
 def _draw(task: Task, rows: np.ndarray, budget: Budget, seed: int, strict: bool) -> np.ndarray:

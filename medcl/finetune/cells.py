@@ -14,9 +14,9 @@ import torch
 
 from medcl.errors import UsageError, WorkFailed
 from medcl.files import read_json, write_json, write_table
-from medcl.finetune.arms.base import Bench, Outcome
+from medcl.finetune.arms.base import ArmContext, ArmResult
 from medcl.finetune.arms.registry import arm_names
-from medcl.finetune.budgets import Budget, Labelled, draw_labels
+from medcl.finetune.budgets import Budget, Labeled, draw_labels
 from medcl.finetune.resources import Meter
 from medcl.finetune.task import Task
 from medcl.finetune.training import Classifier
@@ -55,13 +55,13 @@ def plan_cells(
 
 
 def run_cells(
-    bench: Bench, cells: Sequence[Cell], folder: Path, method: str, workers: int = 1
+    context: ArmContext, cells: Sequence[Cell], folder: Path, method: str, workers: int = 1
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Compute the cells that are not in `folder` yet, in as many processes as asked.
 
     Returns:
         The predictions of all cells (see the house's predictions table) and their costs: `arm, budget,
-        seed, seconds, processor_seconds, peak_mib, parameters, trials, train_labels, val_labels` and what was
+        seed, seconds, processor_seconds, peak_mib, parameters, candidates, train_labels, val_labels` and what was
         `chosen` on validation.
 
     Raises:
@@ -69,12 +69,12 @@ def run_cells(
         WorkFailed: a worker process was killed.
     """
     for cell in cells:
-        draw_labels(bench.task, cell.budget, cell.seed)
+        draw_labels(context.task, cell.budget, cell.seed)
     missing = [cell for cell in cells if not (folder / f"{cell.name}.parquet").is_file()]
     done = (
-        map(partial(_compute, bench, method, folder), missing)
+        map(partial(_compute, context, method, folder), missing)
         if workers == 1
-        else _in_processes(bench, missing, folder, method, workers)
+        else _in_processes(context, missing, folder, method, workers)
     )
     for _ in track(done, "study", total=len(missing), unit="cell"):
         pass
@@ -90,12 +90,12 @@ def _read(cells: Sequence[Cell], folder: Path) -> Iterator[tuple[pd.DataFrame, d
 
 
 def _in_processes(
-    bench: Bench, cells: Sequence[Cell], folder: Path, method: str, workers: int
+    context: ArmContext, cells: Sequence[Cell], folder: Path, method: str, workers: int
 ) -> Iterator[None]:
     """Compute cells side by side; those that are finished stay, whatever becomes of the others."""
     threads = max(1, torch.get_num_threads() // workers)
     try:
-        with worker_pool(workers, _enter, (bench, method, folder, threads)) as pool:
+        with worker_pool(workers, _enter, (context, method, folder, threads)) as pool:
             for future in as_completed([pool.submit(_compute_here, cell) for cell in cells]):
                 yield future.result()
     except BrokenProcessPool:
@@ -105,9 +105,9 @@ def _in_processes(
         ) from None
 
 
-def _enter(bench: Bench, method: str, folder: Path, threads: int) -> None:
+def _enter(context: ArmContext, method: str, folder: Path, threads: int) -> None:
     torch.set_num_threads(threads)
-    _HERE["compute"] = partial(_compute, bench, method, folder)
+    _HERE["compute"] = partial(_compute, context, method, folder)
 
 
 def _compute_here(cell: Cell) -> None:
@@ -118,17 +118,17 @@ _HERE: dict[str, Callable[[Cell], None]] = {}
 """What a worker process was started with."""
 
 
-def _compute(bench: Bench, method: str, folder: Path, cell: Cell) -> None:
-    task, arm = bench.task, arm_names(method)[cell.arm]
-    labelled = draw_labels(task, cell.budget, cell.seed)
-    rows = np.concatenate([labelled.val, task.test])
+def _compute(context: ArmContext, method: str, folder: Path, cell: Cell) -> None:
+    task, arm = context.task, arm_names(method)[cell.arm]
+    labeled = draw_labels(task, cell.budget, cell.seed)
+    rows = np.concatenate([labeled.val, task.test])
     with Meter() as meter:
-        outcome = arm(bench, labelled, cell.seed, rows)
-    write_json(_cost(cell, outcome, labelled, meter), folder / f"{cell.name}.json")
-    write_table(_predictions(task, cell, rows, len(labelled.val), outcome), folder / f"{cell.name}.parquet")
+        outcome = arm(context, labeled, cell.seed, rows)
+    write_json(_cost(cell, outcome, labeled, meter), folder / f"{cell.name}.json")
+    write_table(_predictions(task, cell, rows, len(labeled.val), outcome), folder / f"{cell.name}.parquet")
 
 
-def _cost(cell: Cell, outcome: Outcome, labelled: Labelled, meter: Meter) -> dict[str, object]:
+def _cost(cell: Cell, outcome: ArmResult, labeled: Labeled, meter: Meter) -> dict[str, object]:
     return {
         "arm": cell.arm,
         "budget": cell.budget.text,
@@ -137,9 +137,9 @@ def _cost(cell: Cell, outcome: Outcome, labelled: Labelled, meter: Meter) -> dic
         "processor_seconds": round(meter.processor_seconds, 3),
         "peak_mib": meter.peak_mib,
         "parameters": outcome.parameters or _parameters(outcome.classifier),
-        "trials": outcome.trials,
-        "train_labels": labelled.train.size,
-        "val_labels": labelled.val.size,
+        "candidates": outcome.candidates,
+        "train_labels": labeled.train.size,
+        "val_labels": labeled.val.size,
         "chosen": ", ".join(f"{name}={value:.6g}" for name, value in outcome.chosen.items()),
     }
 
@@ -148,7 +148,9 @@ def _parameters(classifier: Classifier | None) -> int:
     return 0 if classifier is None else sum(p.numel() for p in classifier.parameters())
 
 
-def _predictions(task: Task, cell: Cell, rows: np.ndarray, validation: int, outcome: Outcome) -> pd.DataFrame:
+def _predictions(
+    task: Task, cell: Cell, rows: np.ndarray, validation: int, outcome: ArmResult
+) -> pd.DataFrame:
     scans = task.store.scans.iloc[rows]
     return pd.DataFrame(
         {

@@ -28,7 +28,7 @@ class Images:
         size: edge of a view in pixels.
         slices: that stand for a volume, where views are slices.
         dims: 2 for pictures and slices, 3 for volumes as they are.
-        channels: of a view, if not the policy's: an odd number of neighbouring slices (2.5-D).
+        channels: of a view, if not the policy's: an odd number of neighboring slices (2.5-D).
     """
 
     policy: Policy

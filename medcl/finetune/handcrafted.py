@@ -1,6 +1,6 @@
 """What can be said of a scan without a network: columns of numbers for the classical arm and the controls.
 
-Each function returns (scans of the store, columns), every column standardised over the training scans, whose
+Each function returns (scans of the store, columns), every column standardized over the training scans, whose
 labels it does not need.
 """
 
@@ -35,7 +35,7 @@ def texture(store: Store, images: Images) -> np.ndarray:
 def background(store: Store, images: Images) -> np.ndarray:
     """The rim of the image alone, an eighth of its edge on each side, averaged on a coarse grid.
 
-    It is standardised within itself, for the window of a view follows the whole image: a bright lesion would
+    It is standardized within itself, for the window of a view follows the whole image: a bright lesion would
     otherwise be told by a dark rim.
     """
     return _over_slices(store, images, _rim)
@@ -47,13 +47,13 @@ def metadata(store: Store, images: Images) -> np.ndarray:
     words = [name for name in METADATA if name in scans]
     columns = [pd.get_dummies(scans[words].astype("string").fillna("none")).to_numpy(float)]
     columns += [_numbers(scans[name]) for name in ("shape", "spacing_mm")]
-    return _standardise(np.concatenate(columns, axis=1), store)
+    return _standardize(np.concatenate(columns, axis=1), store)
 
 
 def size_and_mean(store: Store, images: Images) -> np.ndarray:
     """The scan's size in pixels and its mean value."""
     mean = np.array([[float(np.mean(store.array(row)))] for row in range(len(store))])
-    return _standardise(np.concatenate([_numbers(store.scans["shape"]), mean], axis=1), store)
+    return _standardize(np.concatenate([_numbers(store.scans["shape"]), mean], axis=1), store)
 
 
 def _over_slices(store: Store, images: Images, describe: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -62,7 +62,7 @@ def _over_slices(store: Store, images: Images, describe: Callable[[np.ndarray], 
         for scan in batch.data.mean(dim=2).numpy():
             each = np.stack([describe(view) for view in scan])
             rows.append(np.concatenate([each.mean(axis=0), each.max(axis=0)]))
-    return _standardise(np.stack(rows), store)
+    return _standardize(np.stack(rows), store)
 
 
 def _texture(view: np.ndarray) -> np.ndarray:
@@ -89,7 +89,7 @@ def _numbers(lists: pd.Series) -> np.ndarray:
     return np.array([[*row, 0, 0, 0][:3] for row in rows], float)
 
 
-def _standardise(columns: np.ndarray, store: Store) -> np.ndarray:
+def _standardize(columns: np.ndarray, store: Store) -> np.ndarray:
     pool = columns[store.rows("train")]
     deviation = pool.std(axis=0)
     varying = deviation > 1e-9

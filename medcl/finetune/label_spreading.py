@@ -1,4 +1,4 @@
-"""Labels that spread from the labelled scans to those like them, over the whole unlabelled pool."""
+"""Labels that spread from the labeled scans to those like them, over the whole unlabeled pool."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from scipy.sparse.linalg import cg
 from scipy.special import logit
 from sklearn.neighbors import NearestNeighbors
 
-from medcl.finetune.budgets import Labelled
+from medcl.finetune.budgets import Labeled
 from medcl.finetune.probe import auroc, auroc_error
 from medcl.finetune.task import Task
 
-NEIGHBOURS, POWER = 50, 3
+NEIGHBORS, POWER = 50, 3
 """Of the graph, as Iscen et al. 2019 chose them."""
 FARTHEST, NEAREST = 0.99, 0.1
 """Values of alpha between which a search tries, those that carry labels farthest first."""
@@ -21,10 +21,10 @@ SUREST = 1e-6
 
 
 class ScanGraph:
-    """Label spreading (Zhou et al. 2004) over the nearest neighbours of the training scans, labelled or not.
+    """Label spreading (Zhou et al. 2004) over the nearest neighbors of the training scans, labeled or not.
 
     Scans of the pool are joined to those nearest by the third power of their cosine, and joined twice where
-    both are nearest to each other (Iscen et al. 2019). Any scan takes the weighted mean of its neighbours in
+    both are nearest to each other (Iscen et al. 2019). Any scan takes the weighted mean of its neighbors in
     the pool. The search takes a cosine for each scan of the store and of the pool.
 
     Args:
@@ -34,7 +34,7 @@ class ScanGraph:
 
     def __init__(self, features: np.ndarray, pool: np.ndarray) -> None:
         self.pool = pool
-        search = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(pool) - 1), metric="cosine")
+        search = NearestNeighbors(n_neighbors=min(NEIGHBORS, len(pool) - 1), metric="cosine")
         search.fit(features[pool])
         nearest = _affinity(search, None)
         joined = nearest + nearest.T
@@ -52,7 +52,7 @@ class ScanGraph:
         Args:
             truth: (scans of the store,) 0 or 1, and -1 where no label may be used; other scans than the
                 pool's are not looked at. Both classes must be there.
-            alpha: share that a scan takes from its neighbours in each round, against its own label.
+            alpha: share that a scan takes from its neighbors in each round, against its own label.
         """
         system = identity(len(self.pool)) - alpha * self.steps
         mass = np.stack([self._solve(system, truth[self.pool] == side) for side in (0, 1)])
@@ -77,7 +77,7 @@ def _affinity(search: NearestNeighbors, features: np.ndarray | None) -> csr_matr
 
 
 def spread_labels(
-    graph: ScanGraph, task: Task, labelled: Labelled, trials: int = 5
+    graph: ScanGraph, task: Task, labeled: Labeled, candidates: int = 5
 ) -> tuple[np.ndarray, float]:
     """Spread the labels that may be used, alpha chosen by AUROC on the validation scans.
 
@@ -87,16 +87,16 @@ def spread_labels(
     Args:
         graph: of the store's scans, its training scans as the pool.
         task: whose truth is spread.
-        labelled: the rows whose labels may be used.
-        trials: values of alpha that are compared on the validation scans.
+        labeled: the rows whose labels may be used.
+        candidates: values of alpha that are compared on the validation scans.
 
     Returns:
         The log odds (scans of the store,) of the positive class, and alpha.
     """
-    val = labelled.val
+    val = labeled.val
     truth = np.full(len(task.truth), -1)
-    truth[labelled.train] = task.truth[labelled.train]
-    alphas = 1 - np.geomspace(1 - FARTHEST, 1 - NEAREST, trials)
+    truth[labeled.train] = task.truth[labeled.train]
+    alphas = 1 - np.geomspace(1 - FARTHEST, 1 - NEAREST, candidates)
     spread = [graph.spread(truth, alpha) for alpha in alphas]
     scores = [auroc(task.truth[val], odds[val]) for odds in spread]
     enough = max(scores) - auroc_error(max(scores), task.truth[val])

@@ -39,8 +39,8 @@ def near_duplicates(store: Store, images: Images, features: np.ndarray) -> pd.Da
         scan (of the test set), other, other_split, cosine, bits_apart (share); nearest pairs first.
     """
     test, seen = store.rows("test"), np.concatenate([store.rows("train"), store.rows("val")])
-    centred = features - features[store.rows("train")].mean(axis=0)
-    unit = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
+    centered = features - features[store.rows("train")].mean(axis=0)
+    unit = centered / np.maximum(np.linalg.norm(centered, axis=1, keepdims=True), 1e-12)
     hashes = perceptual_hashes(store, images.plain())
     parts = []
     for start in range(0, len(test), BLOCK):

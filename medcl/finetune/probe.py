@@ -7,18 +7,18 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from medcl.finetune.budgets import Labelled
+from medcl.finetune.budgets import Labeled
 from medcl.finetune.task import Task
 
 STRONGEST, WEAKEST = 1e-4, 1.0
-"""Values of C between which a search tries, most regularised first."""
+"""Values of C between which a search tries, most regularized first."""
 
 
 class LinearProbe(ClassifierMixin, BaseEstimator):
-    """Logistic regression on features centred and scaled by one number, both taken from unlabelled scans.
+    """Logistic regression on features centered and scaled by one number, both taken from unlabeled scans.
 
-    With a handful of labels their own means and deviations are too noisy to standardise with; those of the
-    unlabelled pool cost no label. A single scale keeps the encoder's own weighting of its dimensions.
+    With a handful of labels their own means and deviations are too noisy to standardize with; those of the
+    unlabeled pool cost no label. A single scale keeps the encoder's own weighting of its dimensions.
 
     Attributes:
         C: inverse strength of the L2 penalty.
@@ -28,14 +28,14 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         self.C = C
 
     def fit_pool(self, features: np.ndarray) -> LinearProbe:
-        """Learn centre and scale from unlabelled features (n, F)."""
-        self.centre_ = features.mean(axis=0)
+        """Learn center and scale from unlabeled features (n, F)."""
+        self.center_ = features.mean(axis=0)
         self.scale_ = float(features.std(axis=0).mean()) or 1.0
         return self
 
     def fit(self, features: np.ndarray, truth: np.ndarray) -> LinearProbe:
-        """Fit on labelled features (n, F) and 0/1 truth; classes count the same whatever their size."""
-        if not hasattr(self, "centre_"):
+        """Fit on labeled features (n, F) and 0/1 truth; classes count the same whatever their size."""
+        if not hasattr(self, "center_"):
             self.fit_pool(features)
         self.model_ = LogisticRegression(C=self.C, class_weight="balanced", max_iter=1000)
         self.model_.fit(self._scaled(features), truth)
@@ -65,26 +65,26 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
     def as_linear(self) -> tuple[np.ndarray, float]:
         """Return weight (F,) and bias of the same decision on features as the encoder gives them."""
         weight = self.model_.coef_[0] / self.scale_
-        return weight, float(self.model_.intercept_[0] - weight @ self.centre_)
+        return weight, float(self.model_.intercept_[0] - weight @ self.center_)
 
     def _scaled(self, features: np.ndarray) -> np.ndarray:
-        return (features - self.centre_) / self.scale_
+        return (features - self.center_) / self.scale_
 
 
-def fit_probe(features: np.ndarray, task: Task, labelled: Labelled, trials: int = 5) -> LinearProbe:
+def fit_probe(features: np.ndarray, task: Task, labeled: Labeled, candidates: int = 5) -> LinearProbe:
     """Fit a probe, its strength chosen by AUROC on the validation scans.
 
-    A handful of validation scans cannot tell strengths apart: the most regularised one within a standard
+    A handful of validation scans cannot tell strengths apart: the most regularized one within a standard
     error of the best is taken (Breiman et al. 1984, section 3.4.3).
 
     Args:
         features: (scans of the store, F).
-        task: whose truth is learned; its store's training scans are the unlabelled pool.
-        labelled: the rows whose labels may be used.
-        trials: strengths that are compared on the validation scans.
+        task: whose truth is learned; its store's training scans are the unlabeled pool.
+        labeled: the rows whose labels may be used.
+        candidates: strengths that are compared on the validation scans.
     """
-    pool, train, val = features[task.store.rows("train")], labelled.train, labelled.val
-    strengths = np.geomspace(STRONGEST, WEAKEST, trials) if trials > 1 else (LinearProbe().C,)
+    pool, train, val = features[task.store.rows("train")], labeled.train, labeled.val
+    strengths = np.geomspace(STRONGEST, WEAKEST, candidates) if candidates > 1 else (LinearProbe().C,)
     probes = [
         LinearProbe(strength).fit_pool(pool).fit(features[train], task.truth[train]) for strength in strengths
     ]

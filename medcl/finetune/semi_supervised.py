@@ -1,6 +1,6 @@
-"""Semi-supervised training: the labelled scans, and what the unlabelled ones can add.
+"""Semi-supervised training: the labeled scans, and what the unlabeled ones can add.
 
-The unlabelled pool is the store's training split. A scan's plain view (whole, not augmented) says what the
+The unlabeled pool is the store's training split. A scan's plain view (whole, not augmented) says what the
 teacher thinks of it; its augmented view, under the study's policy, is where the student must agree.
 """
 
@@ -15,24 +15,24 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from medcl.finetune.classifier import Classifier, predict
-from medcl.finetune.training import Lesson, Objective, endless
+from medcl.finetune.training import Objective, TrainingInputs, endless
 from medcl.views import ViewBatch
 
-UNLABELLED = 2
-"""Unlabelled scans for each labelled one in a full batch; FixMatch uses 7, at 3.5 times the cost."""
+UNLABELED = 2
+"""Unlabeled scans for each labeled one in a full batch; FixMatch uses 7, at 3.5 times the cost."""
 
 
 class _WithPool(Objective):
-    """An objective that also draws from the unlabelled pool.
+    """An objective that also draws from the unlabeled pool.
 
     The pool steadies training where a handful of validation scans could not choose between its states.
     """
 
     keeps_last = True
 
-    def __init__(self, classifier: Classifier, lesson: Lesson) -> None:
+    def __init__(self, classifier: Classifier, lesson: TrainingInputs) -> None:
         super().__init__(classifier, lesson)
-        store, size = lesson.task.store, UNLABELLED * lesson.config.batch_size
+        store, size = lesson.task.store, UNLABELED * lesson.config.batch_size
         draw = partial(endless, store, store.rows("train"), lesson.images, size, lesson.seed)
         self.plain, self.varied = draw(draw="whole"), draw(draw="bag")
         self.steps, self.step = lesson.config.steps, 0
@@ -41,7 +41,7 @@ class _WithPool(Objective):
         self.step += 1
 
     def ramp(self) -> float:
-        """Weight of the unlabelled term: from 0 to 1 over the first third of the steps."""
+        """Weight of the unlabeled term: from 0 to 1 over the first third of the steps."""
         return min(1.0, 3 * self.step / self.steps)
 
 
@@ -66,7 +66,7 @@ class MeanTeacher(_WithPool):
 
     DECAY = 0.99
 
-    def __init__(self, classifier: Classifier, lesson: Lesson) -> None:
+    def __init__(self, classifier: Classifier, lesson: TrainingInputs) -> None:
         super().__init__(classifier, lesson)
         self.teacher = copy.deepcopy(classifier).requires_grad_(False)
 
@@ -95,7 +95,7 @@ class MeanTeacher(_WithPool):
 class Distillation(_WithPool):
     """A fixed teacher's probabilities for every training scan (Chen et al. 2020b, SimCLRv2, eq. 2 and 3).
 
-    A probe that was regularised hard hardly dares to leave one half. The teacher's logits are therefore
+    A probe that was regularized hard hardly dares to leave one half. The teacher's logits are therefore
     divided by a temperature that gives them a standard deviation of 2 over the pool, which keeps their order.
 
     Args:
@@ -104,7 +104,7 @@ class Distillation(_WithPool):
 
     SPREAD = 2.0
 
-    def __init__(self, classifier: Classifier, lesson: Lesson, teacher: Classifier) -> None:
+    def __init__(self, classifier: Classifier, lesson: TrainingInputs, teacher: Classifier) -> None:
         super().__init__(classifier, lesson)
         store = lesson.task.store
         pool = store.rows("train")

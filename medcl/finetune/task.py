@@ -28,7 +28,7 @@ class Task:
         names: of the negative and the positive class.
         truth: a value a row of the store: 0, 1, or -1 where the scan has no label or another one.
         patients: a patient number a row of the store.
-        train, val, test: labelled rows of each split.
+        train, val, test: labeled rows of each split.
     """
 
     store: Store

@@ -1,4 +1,4 @@
-"""Training a whole network on the labelled scans: fine-tuning, and the supervised baseline."""
+"""Training a whole network on the labeled scans: fine-tuning, and the supervised baseline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medcl.config import Config
-from medcl.finetune.budgets import Labelled
+from medcl.finetune.budgets import Labeled
 from medcl.finetune.classifier import Classifier, predict
 from medcl.finetune.features import Images
 from medcl.finetune.pooling import Pooling
@@ -32,13 +32,13 @@ class TrainingConfig(Config):
     """Given alike to every arm that trains a network.
 
     Attributes:
-        steps: optimiser steps at each learning rate.
-        batch_size: labelled scans a step, at most as many as there are.
+        steps: optimizer steps at each learning rate.
+        batch_size: labeled scans a step, at most as many as there are.
         learning_rates: the search space of networks.
         weight_decay: AdamW's.
-        trials: candidates that an arm may compare on its validation scans, the same for every arm: states of
+        candidates: candidates that an arm may compare on its validation scans, the same for every arm: states of
             a network, equally many at each learning rate; strengths of a logistic regression; numbers of
-            neighbours; reaches of a spreading label. Arms that fine-tune spend half of them on the probe that
+            neighbors; reaches of a spreading label. Arms that fine-tune spend half of them on the probe that
             they start from.
         pooling: of the slices of a volume: their maximum, gated attention, or a recurrent network that reads
             them in order. Probes that are not trained further take the maximum.
@@ -50,7 +50,7 @@ class TrainingConfig(Config):
     batch_size: PositiveInt = 32
     learning_rates: tuple[float, ...] = (1e-3, 3e-4)
     weight_decay: float = 1e-2
-    trials: PositiveInt = 20
+    candidates: PositiveInt = 20
     pooling: Pooling = "max"
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 0.8
 
@@ -61,27 +61,27 @@ class TrainingConfig(Config):
         if isinstance(told, dict) and isinstance(told.get("evaluations"), int):
             told = dict(told)
             rates = told.get("learning_rates", cls.model_fields["learning_rates"].default)
-            told.setdefault("trials", 2 * len(rates) * told.pop("evaluations"))
+            told.setdefault("candidates", 2 * len(rates) * told.pop("evaluations"))
         return told
 
     @model_validator(mode="after")
     def _enough(self) -> TrainingConfig:
-        if self.trials < 2 * len(self.learning_rates):
-            raise ValueError("trials: at least two for each learning rate")
+        if self.candidates < 2 * len(self.learning_rates):
+            raise ValueError("candidates: at least two for each learning rate")
         return self
 
     @property
-    def probe_trials(self) -> int:
+    def probe_candidates(self) -> int:
         """Trials that arms which fine-tune spend on their probe."""
-        return self.trials // 2
+        return self.candidates // 2
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingInputs:
     """What a network is taught with: see `train_classifier` for each part."""
 
     task: Task
-    labelled: Labelled
+    labeled: Labeled
     images: Images
     config: TrainingConfig
     seed: int
@@ -90,7 +90,7 @@ class Lesson:
 
 
 class Objective:
-    """What a training step minimises: cross-entropy of the labelled scans, both classes counting the same.
+    """What a training step minimizes: cross-entropy of the labeled scans, both classes counting the same.
 
     Semi-supervised training adds terms of its own (`medcl.finetune.semi_supervised`).
 
@@ -102,21 +102,21 @@ class Objective:
     keeps_last = False
     """Keep the last state at each learning rate, not the best on validation."""
 
-    def __init__(self, classifier: Classifier, lesson: Lesson) -> None:
+    def __init__(self, classifier: Classifier, lesson: TrainingInputs) -> None:
         self.classifier = classifier
         self.truth = torch.tensor(lesson.task.truth, dtype=torch.float32)
-        share = float(self.truth[lesson.labelled.train].mean())
+        share = float(self.truth[lesson.labeled.train].mean())
         self.weight = torch.tensor([0.5 / (1 - share), 0.5 / share])
 
     def loss(self, batch: ViewBatch) -> Tensor:
-        """Return the loss of a batch of labelled scans."""
+        """Return the loss of a batch of labeled scans."""
         truth = self.truth[batch.rows]
         return F.binary_cross_entropy_with_logits(
             self.classifier(batch.data), truth, self.weight[truth.long()]
         )
 
     def stepped(self) -> None:
-        """Hear that the optimiser has moved the classifier."""
+        """Hear that the optimizer has moved the classifier."""
 
     @property
     def kept(self) -> Classifier:
@@ -127,36 +127,36 @@ class Objective:
 def train_classifier(
     start: Encoder | Classifier,
     task: Task,
-    labelled: Labelled,
+    labeled: Labeled,
     images: Images,
     config: TrainingConfig,
     seed: int,
     objective: Callable[..., Objective] = Objective,
-    trials: int | None = None,
+    candidates: int | None = None,
 ) -> tuple[Classifier, dict[str, float]]:
-    """Train a classifier, chosen on the labelled validation scans.
+    """Train a classifier, chosen on the labeled validation scans.
 
     Args:
         start: an encoder, which gets new pooling and a new head and learns at one rate; or a classifier
             whose head fits its encoder already, such as a linear probe (Kumar et al. 2022): it learns with
             `layer_decay`, and is kept as it was unless training `raises_auroc` on the validation scans.
         task: scans and truth.
-        labelled: the rows whose labels may be used.
+        labeled: the rows whose labels may be used.
         images: how scans are shown.
         config: steps, rates, choices.
         seed: of the views and their order.
-        objective: what is minimised.
-        trials: states to compare on the validation scans; all of the configuration's when not given.
+        objective: what is minimized.
+        candidates: states to compare on the validation scans; all of the configuration's when not given.
 
     Returns:
         The best classifier in evaluation mode, and what was chosen: `lr`, `step`, `val_auroc`, and between
-        how many states, `trials`.
+        how many states, `candidates`.
     """
     fresh = isinstance(start, Encoder)
     first = Classifier(start, config.pooling, seed) if isinstance(start, Encoder) else start
     decay = 1.0 if fresh else config.layer_decay
-    evaluations = max(1, (trials or config.trials) // len(config.learning_rates))
-    lesson, states, compared = Lesson(task, labelled, images, config, seed, evaluations), [], 0
+    evaluations = max(1, (candidates or config.candidates) // len(config.learning_rates))
+    lesson, states, compared = TrainingInputs(task, labeled, images, config, seed, evaluations), [], 0
     for lr in config.learning_rates:
         classifier = copy.deepcopy(first).requires_grad_(True)
         told = objective(classifier, lesson)
@@ -166,14 +166,14 @@ def train_classifier(
     best = max(states, key=lambda state: state.score)
     if not fresh and not told.keeps_last:
         before = _state(first, lesson, 0.0, 0)
-        best = best if raises_auroc(task.truth[labelled.val], before.said, best.said) else before
+        best = best if raises_auroc(task.truth[labeled.val], before.said, best.said) else before
     chosen = copy.deepcopy(first)
     chosen.load_state_dict(best.weights)
     return chosen.eval(), {
         "lr": best.lr,
         "step": best.step,
         "val_auroc": best.score[0],
-        "trials": compared,
+        "candidates": compared,
     }
 
 
@@ -204,33 +204,33 @@ class _State:
     weights: dict[str, Tensor]
 
 
-def _state(classifier: Classifier, lesson: Lesson, lr: float, step: int) -> _State:
+def _state(classifier: Classifier, lesson: TrainingInputs, lr: float, step: int) -> _State:
     weights = {name: value.clone() for name, value in classifier.state_dict().items()}
-    truth = lesson.task.truth[lesson.labelled.val]
-    said = predict(classifier, lesson.task.store, lesson.labelled.val, lesson.images)
+    truth = lesson.task.truth[lesson.labeled.val]
+    said = predict(classifier, lesson.task.store, lesson.labeled.val, lesson.images)
     score = auroc(truth, said), -float(log_loss(truth, said, labels=[0, 1]))
     return _State(said, score, lr, step, weights)
 
 
-def _train(objective: Objective, groups: list[dict[str, Any]], lesson: Lesson) -> Iterator[_State]:
+def _train(objective: Objective, groups: list[dict[str, Any]], lesson: TrainingInputs) -> Iterator[_State]:
     """Train once, yielding the states that are held against the validation scans."""
     peak, steps = max(group["lr"] for group in groups), lesson.config.steps
     held = _held(objective, lesson)
-    labelled = endless(
-        lesson.task.store, lesson.labelled.train, lesson.images, lesson.config.batch_size, lesson.seed
+    labeled = endless(
+        lesson.task.store, lesson.labeled.train, lesson.images, lesson.config.batch_size, lesson.seed
     )
 
     def loss(batch: ViewBatch) -> Tensor:
         objective.classifier.train()
         return objective.loss(batch)
 
-    for step in descend(groups, labelled, steps, loss):
+    for step in descend(groups, labeled, steps, loss):
         objective.stepped()
         if step in held:
             yield _state(objective.kept, lesson, peak, step)
 
 
-def _held(objective: Objective, lesson: Lesson) -> set[int]:
+def _held(objective: Objective, lesson: TrainingInputs) -> set[int]:
     return spread_steps(lesson.config.steps, 1 if objective.keeps_last else lesson.evaluations)
 
 
@@ -249,22 +249,22 @@ def descend(
 
     The rate of each group rises to its `lr` over a tenth of the steps and falls along a cosine.
     """
-    optimiser = torch.optim.AdamW(groups)
+    optimizer = torch.optim.AdamW(groups)
     peaks = [group["lr"] for group in groups]
     for step, batch in zip(range(steps), batches, strict=False):
-        for group, peak in zip(optimiser.param_groups, peaks, strict=True):
+        for group, peak in zip(optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * cosine_rate(step, steps, 0.1 * steps)
         value = loss(batch)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         value.backward()
-        optimiser.step()
+        optimizer.step()
         yield step + 1
 
 
 def layer_groups(
     on_top: nn.Module, encoder: Encoder, weight_decay: float, lr: float, decay: float
 ) -> list[dict[str, Any]]:
-    """Return one group of weights and one of biases and normalisation, which are not decayed, for what stands
+    """Return one group of weights and one of biases and normalization, which are not decayed, for what stands
     on top of an encoder and for each of its stages; each learns slower than the one above by `decay`."""
     stages = [stage for stage in encoder.network.children() if any(True for _ in stage.parameters())]
     groups = []

@@ -10,7 +10,7 @@ from pydantic import PositiveFloat, PositiveInt
 from medcl.config import Config
 from medcl.pretrain.methods import MethodConfig, SimCLRConfig
 from medcl.pretrain.networks.encoders import EncoderConfig
-from medcl.pretrain.optimizers import OptimiserConfig
+from medcl.pretrain.optimizers import OptimizerConfig
 
 
 class ViewsConfig(Config):
@@ -47,14 +47,14 @@ class MonitorConfig(Config):
     Attributes:
         scans: how many are measured, two views each.
         every_epochs: how often; the last epoch always is.
-        labelled: measure on labelled validation scans instead of training ones, and a nearest-neighbour vote
+        labeled: measure on labeled validation scans instead of training ones, and a nearest-neighbor vote
             and a linear probe with them. Those scans must not be among `splits`.
         stop: end a run that has collapsed, once its warm-up is over.
     """
 
     scans: PositiveInt = 128
     every_epochs: PositiveInt = 5
-    labelled: bool = False
+    labeled: bool = False
     stop: bool = False
 
 
@@ -81,7 +81,7 @@ class PretrainSettings(Config):
     encoder: EncoderConfig = EncoderConfig()
     initial_weights: Path | None = None
     method: MethodConfig = SimCLRConfig()
-    optimiser: OptimiserConfig = OptimiserConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
     splits: tuple[Literal["train", "val"], ...] = ("train",)
     pairs: Literal["scan", "patient"] = "scan"
     small_views: SmallViews | None = None

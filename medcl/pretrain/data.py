@@ -54,7 +54,7 @@ class Scans:
 
     @cached_property
     def _stack(self) -> int:
-        """Neighbouring slices that a view shows as channels (2.5-D)."""
+        """Neighboring slices that a view shows as channels (2.5-D)."""
         encoder, kinds = self.config.encoder, self.store.scans["kind"].iloc[self.rows]
         return stacked(encoder.in_channels, encoder.spatial_dims, self.policy, kinds)
 
@@ -76,16 +76,16 @@ class Scans:
         monitor = self.config.monitor
         if monitor is None:
             return None
-        rows = self._labelled() if monitor.labelled else self.rows
+        rows = self._labeled() if monitor.labeled else self.rows
         return self._loader(rows[: monitor.scans], batch_size=32, draw="pair", shuffle=False, drop_last=False)
 
-    def _labelled(self) -> np.ndarray:
+    def _labeled(self) -> np.ndarray:
         rows = np.setdiff1d(self.store.rows("val"), self.rows)
         labels = self.store.scans["label"].iloc[rows]
         rows = rows[labels.notna().to_numpy()]
         if labels.value_counts().ge(2).sum() < 2:
             raise UsageError(
-                "monitor.labelled: needs validation scans of two classes that are not among splits"
+                "monitor.labeled: needs validation scans of two classes that are not among splits"
             )
         return rows
 
@@ -117,7 +117,7 @@ class Scans:
 
 
 def stacked(channels: int, dims: int, policy: Policy, kinds: pd.Series) -> int:
-    """Return how many neighbouring slices a view must show (2.5-D) to have an encoder's channels.
+    """Return how many neighboring slices a view must show (2.5-D) to have an encoder's channels.
 
     Args:
         channels, dims: of the encoder.
@@ -133,5 +133,5 @@ def stacked(channels: int, dims: int, policy: Policy, kinds: pd.Series) -> int:
         return channels
     raise UsageError(
         f"encoder.in_channels={channels}: views of policy '{policy.name}' have {policy.channels}; only "
-        "slices of grey volumes can show an odd number of neighbours as channels"
+        "slices of gray volumes can show an odd number of neighbors as channels"
     )

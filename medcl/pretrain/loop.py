@@ -21,7 +21,7 @@ from medcl.files import atomic, write_json
 from medcl.pretrain.compiling import compile_if_faster
 from medcl.pretrain.config import PretrainConfig
 from medcl.pretrain.data import Scans
-from medcl.pretrain.distributed.batchnorm import synchronise
+from medcl.pretrain.distributed.batchnorm import synchronize
 from medcl.pretrain.distributed.collectives import average, gather
 from medcl.pretrain.distributed.launch import channels_last, launch, restarted
 from medcl.pretrain.gradient_cache import cached_backward
@@ -32,7 +32,7 @@ from medcl.pretrain.monitor.measures import verdict
 from medcl.pretrain.monitor.monitor_set import Watch
 from medcl.pretrain.networks.encoders import build_encoder, save_encoder
 from medcl.pretrain.networks.foreign_weights import load_outside
-from medcl.pretrain.optimizers import build_optimiser, cosine_rate
+from medcl.pretrain.optimizers import build_optimizer, cosine_rate
 from medcl.runs.folder import describe_run, exclusive, hash_file
 from medcl.runs.signals import StopRequest, stop_requests
 from medcl.views.loader import ViewBatch
@@ -78,7 +78,7 @@ def _check_folder(config: PretrainConfig, run: Path, resume: bool) -> None:
 
 
 class Pretraining:
-    """State of one run: method, optimiser, data, and how far it is."""
+    """State of one run: method, optimizer, data, and how far it is."""
 
     def __init__(self, fabric: Fabric, config: PretrainConfig, run: Path) -> None:
         self.fabric, self.config, self.run = fabric, config, run
@@ -91,12 +91,12 @@ class Pretraining:
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
             method = build_method(self._method_config(), self.encoder)
-        synchronise(method, fabric.device.type)
+        synchronize(method, fabric.device.type)
         channels_last(method)
-        optimiser = build_optimiser(method, config.optimiser, config.batch_size)
-        self.peak_rates = [group["lr"] for group in optimiser.param_groups]
+        optimizer = build_optimizer(method, config.optimizer, config.batch_size)
+        self.peak_rates = [group["lr"] for group in optimizer.param_groups]
         self.method = method
-        self.wrapped, self.optimiser = fabric.setup(method, optimiser)
+        self.wrapped, self.optimizer = fabric.setup(method, optimizer)
         self.steps = config.epochs * len(self.loader)
         self.step, self.seconds = 0, 0.0
         self.compiled: bool | None = None
@@ -111,7 +111,7 @@ class Pretraining:
         loader, monitor = self.scans.monitored(), self.config.monitor
         if loader is None or monitor is None:
             return None
-        labels = self.scans.labels(loader.rows) if monitor.labelled else None
+        labels = self.scans.labels(loader.rows) if monitor.labeled else None
         return Watch(loader, labels, self.fabric.to_device)
 
     def train(self, stop: StopRequest) -> dict[str, Any]:
@@ -142,21 +142,21 @@ class Pretraining:
     def _train_step(self, batch: ViewBatch, epoch: int, asked: dict[str, bool]) -> dict[str, bool]:
         """Take one step; return what any of the processes asks for."""
         begun = time.monotonic()
-        rate = cosine_rate(self.step, self.steps, self.config.optimiser.warmup_epochs * len(self.loader))
-        for group, peak in zip(self.optimiser.param_groups, self.peak_rates, strict=True):
+        rate = cosine_rate(self.step, self.steps, self.config.optimizer.warmup_epochs * len(self.loader))
+        for group, peak in zip(self.optimizer.param_groups, self.peak_rates, strict=True):
             group["lr"] = peak * rate
         # What is random in a step, such as dropout, depends on nothing before it, so that it can be repeated.
         torch.manual_seed((self.config.seed * 1_000_003 + self.step) * 1_009 + self.fabric.global_rank)
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         parts = {name: float(part.detach()) for name, part in self._backward(batch, epoch).items()}
         told = average(parts | {name: float(flag) for name, flag in asked.items()}, self.fabric.device)
         norm = self._clip()
         self._guard(told["loss"], norm, batch.rows)
-        self.optimiser.step()
+        self.optimizer.step()
         self.step += 1
         self.method.after_step(self.step / self.steps)
         self.seconds += time.monotonic() - begun + batch.wait_s
-        row = {"step": self.step, "epoch": epoch, "lr": self.optimiser.param_groups[0]["lr"]}
+        row = {"step": self.step, "epoch": epoch, "lr": self.optimizer.param_groups[0]["lr"]}
         row |= {name: told[name] for name in parts} | {"gradient_norm": norm}
         self.log.add(row | {"wait_s": batch.wait_s, "seconds": self.seconds})
         return {name: told[name] > 0 for name in asked}
@@ -189,7 +189,7 @@ class Pretraining:
         scans = self.scans.names(gather(self.fabric.to_device(rows)))
         self._fail(
             f"the loss is {loss} and its gradient's length {norm} at step {self.step}; lower "
-            f"optimiser.lr_per_256 (the batch's scans are in {self.run / 'failure.json'})",
+            f"optimizer.lr_per_256 (the batch's scans are in {self.run / 'failure.json'})",
             {"loss": str(loss), "scans": scans},
         )
 
@@ -209,7 +209,7 @@ class Pretraining:
             self.log.add_measures(measures, picture)
             told = verdict(self.log.rows[-1])
         told = self.fabric.broadcast(told)
-        if told is None or done <= self.config.optimiser.warmup_epochs:
+        if told is None or done <= self.config.optimizer.warmup_epochs:
             return
         self.log.say(f"epoch {done}: {told}")
         if monitor.stop:
@@ -233,7 +233,7 @@ class Pretraining:
     def _save(self) -> None:
         state = {
             "method": self.method.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
             "compiled": self.compiled,
@@ -249,7 +249,7 @@ class Pretraining:
         if checkpoint.is_file():
             state = torch.load(checkpoint, map_location=self.fabric.device, weights_only=True)
             self.method.load_state_dict(state["method"])
-            self.optimiser.load_state_dict(state["optimiser"])
+            self.optimizer.load_state_dict(state["optimizer"])
             self.step, self.seconds, self.compiled = state["step"], state["seconds"], state.get("compiled")
             logged = pd.read_parquet(self.run / "metrics.parquet")
             self.rows = logged[logged["step"] <= self.step].to_dict("records")

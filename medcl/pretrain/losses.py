@@ -155,14 +155,14 @@ def negative_cosine(predictions: Tensor, targets: Tensor) -> Tensor:
 def cross_correlation(first: Tensor, second: Tensor) -> Tensor:
     """Return the (D, D) correlation of embeddings (B, D) of two views over the batch of all processes.
 
-    Each dimension is standardised by the mean and biased variance of that batch (as batch norm does, with
+    Each dimension is standardized by the mean and biased variance of that batch (as batch norm does, with
     its 1e-5), so that the diagonal of equal views is 1. The D * D sums travel, not the embeddings, and only
     on the way forward: use what every process computes alike from the result.
     """
     count = len(first) * world_size()
     standard = [
-        centred / (_total(centred.square()) / count + 1e-5).sqrt()
-        for centred in map(_centre, (first, second))
+        centered / (_total(centered.square()) / count + 1e-5).sqrt()
+        for centered in map(_center, (first, second))
     ]
     return sum_with_grad(standard[0].T @ standard[1], same_loss=True) / count
 
@@ -170,8 +170,8 @@ def cross_correlation(first: Tensor, second: Tensor) -> Tensor:
 @full_precision
 def covariance(embeddings: Tensor) -> Tensor:
     """Return the unbiased (D, D) covariance of embeddings (B, D) over the batch of all processes."""
-    centred = _centre(embeddings)
-    return sum_with_grad(centred.T @ centred, same_loss=True) / (len(embeddings) * world_size() - 1)
+    centered = _center(embeddings)
+    return sum_with_grad(centered.T @ centered, same_loss=True) / (len(embeddings) * world_size() - 1)
 
 
 def _total(values: Tensor) -> Tensor:
@@ -179,7 +179,7 @@ def _total(values: Tensor) -> Tensor:
     return sum_with_grad(values.sum(0))
 
 
-def _centre(embeddings: Tensor) -> Tensor:
+def _center(embeddings: Tensor) -> Tensor:
     return embeddings - _total(embeddings) / (len(embeddings) * world_size())
 
 

@@ -1,4 +1,4 @@
-"""Optimisers and the learning-rate schedule of the contrastive papers."""
+"""Optimizers and the learning-rate schedule of the contrastive papers."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from torch.optim import SGD, AdamW, Optimizer
 from medcl.config import Config
 
 
-class OptimiserConfig(Config):
-    """Optimiser and schedule; the learning rate is given a batch of 256 and scaled to the global batch."""
+class OptimizerConfig(Config):
+    """Optimizer and schedule; the learning rate is given a batch of 256 and scaled to the global batch."""
 
     name: Literal["sgd", "lars", "adamw"] = "sgd"
     lr_per_256: float = 0.24
@@ -27,7 +27,7 @@ class LARS(Optimizer):
     """Layer-wise adaptive rate scaling with momentum (You et al. 2017, arXiv 1708.03888).
 
     Each parameter's step is its gradient (with weight decay) rescaled by `trust * |w| / |g + wd w|`, in
-    groups with `adapt=True`; in the others (biases and normalisation) it is plain SGD with momentum. The
+    groups with `adapt=True`; in the others (biases and normalization) it is plain SGD with momentum. The
     adaptation does not depend on weight decay being non-zero.
     """
 
@@ -62,8 +62,8 @@ class LARS(Optimizer):
         parameter.add_(buffer, alpha=-group["lr"])
 
 
-def build_optimiser(module: nn.Module, config: OptimiserConfig, batch_size: int) -> Optimizer:
-    """Build the optimiser over two groups: weights, and biases with normalisation layers.
+def build_optimizer(module: nn.Module, config: OptimizerConfig, batch_size: int) -> Optimizer:
+    """Build the optimizer over two groups: weights, and biases with normalization layers.
 
     The second group has no weight decay and no LARS adaptation. `batch_size` is the global batch.
     """

@@ -6,8 +6,8 @@ import html
 
 import streamlit as st
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Okabe and Ito's palette, as in the report: told apart with every common colour blindness."""
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Okabe and Ito's palette, as in the report: told apart with every common color blindness."""
 BASELINE, CONTROL = "#1f2933", "#8a8a8a"
 RESEARCH = "Research use only. Not a medical device; not for diagnosis or treatment."
 SYNTHETIC = "Synthetic data: the patients on these pages were computed and do not exist."
@@ -68,8 +68,8 @@ def table(header: list[str], rows: list[list[str]]) -> None:
     show(f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
 
 
-def colours(arms: list[str], baseline: str, controls: list[str]) -> dict[str, str]:
-    """Return a colour an arm: methods from the palette, the baseline black, controls grey."""
+def colors(arms: list[str], baseline: str, controls: list[str]) -> dict[str, str]:
+    """Return a color an arm: methods from the palette, the baseline black, controls gray."""
     methods = [arm for arm in arms if arm != baseline and arm not in controls]
-    found = {arm: COLOURS[i % len(COLOURS)] for i, arm in enumerate(methods)}
+    found = {arm: COLORS[i % len(COLORS)] for i, arm in enumerate(methods)}
     return found | dict.fromkeys(controls, CONTROL) | {baseline: BASELINE}

@@ -17,7 +17,7 @@ WINDOWS_HU: dict[str, tuple[float, float]] = {
     "Bone": (400.0, 1800.0),
     "Brain": (40.0, 80.0),
 }
-"""Name: centre and width in HU."""
+"""Name: center and width in HU."""
 
 TARGET_PX = 480
 LARGEST_ZOOM = 10
@@ -60,13 +60,13 @@ def plane_of(affine: np.ndarray) -> Plane:
 
 
 def cut(volume: np.ndarray, plane: Plane, index: int) -> np.ndarray:
-    """Return slice `index` of `volume` as (row, column), or (row, column, 3) in colour."""
+    """Return slice `index` of `volume` as (row, column), or (row, column, 3) in color."""
     order = (plane.axis, plane.down, plane.across, *range(3, volume.ndim))
     return volume.transpose(order)[index][::-1, ::-1]
 
 
-def to_grey(pixels: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Map `low`..`high` to 0..255; true colour of 8 bits stays as it is."""
+def to_gray(pixels: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Map `low`..`high` to 0..255; true color of 8 bits stays as it is."""
     if pixels.ndim == 3 and pixels.dtype == np.uint8:
         return pixels
     share = (pixels.astype(np.float32) - low) / max(high - low, 1e-6)
@@ -93,7 +93,7 @@ def outline(mask: np.ndarray) -> np.ndarray:
 
 
 def figure(
-    grey: np.ndarray,
+    gray: np.ndarray,
     zoom: tuple[int, int],
     letters: tuple[str, str, str, str] | None,
     pixel_mm: tuple[float, float] | None,
@@ -101,7 +101,7 @@ def figure(
     mask: np.ndarray | None = None,
 ) -> str:
     """Return the picture as HTML: pixels repeated, not interpolated, with letters, scale bar and caption."""
-    large = np.repeat(np.repeat(grey, zoom[0], axis=0), zoom[1], axis=1)
+    large = np.repeat(np.repeat(gray, zoom[0], axis=0), zoom[1], axis=1)
     if mask is not None and mask.any():
         large = large if large.ndim == 3 else np.repeat(large[..., None], 3, axis=2)
         edge = outline(np.repeat(np.repeat(mask, zoom[0], axis=0), zoom[1], axis=1))

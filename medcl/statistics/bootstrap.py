@@ -153,7 +153,7 @@ class Sample:
 
 
 def over_seeds(values: np.ndarray, draws: np.ndarray, left_out: np.ndarray, resampler: Resampler) -> Sample:
-    """Summarise a metric over seeds so that the interval covers both the draw of labels and of patients.
+    """Summarize a metric over seeds so that the interval covers both the draw of labels and of patients.
 
     Each draw takes patients, then seeds. A seed's deviation from the mean holds chance of the test patients
     too, which the draw of patients already counts: deviations are shrunk by its share before seeds are drawn

@@ -63,9 +63,9 @@ def wilson(successes: int, total: int) -> tuple[float, float]:
     if not total:
         return 0.0, 1.0
     z = 1.959963984540054
-    centre = (successes + z**2 / 2) / (total + z**2)
+    center = (successes + z**2 / 2) / (total + z**2)
     half = z / (total + z**2) * float(np.sqrt(successes * (total - successes) / total + z**2 / 4))
-    return max(centre - half, 0.0), min(centre + half, 1.0)
+    return max(center - half, 0.0), min(center + half, 1.0)
 
 
 def predictive_values(

@@ -20,7 +20,7 @@ class OperatingPoint:
 def operating_points(truth: np.ndarray, probability: np.ndarray) -> list[OperatingPoint]:
     """Choose the operating points on validation scans; the first is the main one, at most F1.
 
-    Candidates lie half-way between neighbouring validation probabilities, below them all and above them all.
+    Candidates lie half-way between neighboring validation probabilities, below them all and above them all.
     Several thresholds with the most F1: the highest is taken (fewest positive calls). Fixed recall takes the
     highest threshold that reaches it, fixed specificity the lowest. Without both classes: 0.5, and no other.
 

@@ -1,8 +1,8 @@
 """Masks from boxes: what a label table marks in numbers where nobody drew voxels.
 
-A box of a volume is `x0 y0 z0 x1 y1 z1` in RAS+ millimetres, lower corner first; a box of a picture is
+A box of a volume is `x0 y0 z0 x1 y1 z1` in RAS+ millimeters, lower corner first; a box of a picture is
 `left top right bottom` in pixels, counted from the picture's upper left corner (the first pixel reaches from
-0 to 1). A voxel is marked when its centre lies in a box, or on its edge. A box that ends before it begins,
+0 to 1). A voxel is marked when its center lies in a box, or on its edge. A box that ends before it begins,
 reaches further than its scan along any of these axes or holds no voxel is refused: it was meant otherwise.
 """
 
@@ -20,13 +20,13 @@ from medcl.errors import UsageError
 from medcl.progress import track
 
 OF_A_PICTURE = np.array([[0.0, 1.0, 0.5], [1.0, 0.0, 0.5]])
-"""From (row, column) to the place of a pixel's centre, across and down."""
+"""From (row, column) to the place of a pixel's center, across and down."""
 
 SLACK = 1e-3
-"""Millimetres or pixels by which written numbers may miss the edge that they were rounded from."""
+"""Millimeters or pixels by which written numbers may miss the edge that they were rounded from."""
 
 FORM = (
-    "have a 'box' that is not 'x0 y0 z0 x1 y1 z1' in RAS+ millimetres for a volume, or 'left top right "
+    "have a 'box' that is not 'x0 y0 z0 x1 y1 z1' in RAS+ millimeters for a volume, or 'left top right "
     "bottom' in pixels for a picture; write one box a row"
 )
 INVERTED = "have a 'box' that does not end above its beginning along every axis"
@@ -142,7 +142,7 @@ def draw_boxes(boxes: Iterable[Box], affine: np.ndarray | None, shape: tuple[int
 
 
 def _matrix(affine: np.ndarray | None) -> np.ndarray:
-    """Return (D, D + 1) from a voxel to its centre, in the axes that boxes are written in."""
+    """Return (D, D + 1) from a voxel to its center, in the axes that boxes are written in."""
     return OF_A_PICTURE if affine is None else affine[:3]
 
 

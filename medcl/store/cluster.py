@@ -1,4 +1,4 @@
-"""Shards of a store on a Dask cluster whose workers see archive, catalogue and store under the same paths."""
+"""Shards of a store on a Dask cluster whose workers see archive, catalog and store under the same paths."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Measures:
             Haar band (Donoho & Johnstone 1994).
         box: start and stop of the tissue along each spatial axis, `(start0, stop0, start1, stop1, ...)`.
         anchors: up to `ANCHORS` tissue positions, flattened to `(n * spatial axes,)`.
-        marked: the same on labelled tissue; empty without a mask.
+        marked: the same on labeled tissue; empty without a mask.
     """
 
     fingerprint: int
@@ -48,7 +48,7 @@ def measure(
     valid: np.ndarray | None = None,
     mask: np.ndarray | None = None,
 ) -> Measures:
-    """Measure one scan whose first `spatial` axes are space (a trailing axis is colour).
+    """Measure one scan whose first `spatial` axes are space (a trailing axis is color).
 
     Args:
         array: its pixels.
@@ -58,18 +58,18 @@ def measure(
         mask: labels, 0 is background.
     """
     fingerprint = pixel_fingerprint(array)
-    grey = array if array.ndim == spatial else array.mean(axis=-1)
-    tissue = _measured_tissue(grey, unit, valid)
-    values = grey[tissue]
+    gray = array if array.ndim == spatial else array.mean(axis=-1)
+    tissue = _measured_tissue(gray, unit, valid)
+    values = gray[tissue]
     if values.size > 200_000:
         values = values[:: values.size // 200_000]
     lo, hi = np.percentile(values, [0.5, 99.5])
-    body = _body(grey, tissue, unit, lo, hi)
+    body = _body(gray, tissue, unit, lo, hi)
     return Measures(
         fingerprint=fingerprint,
         lo=float(lo),
         hi=float(hi),
-        noise=noise_sigma(grey, tissue),
+        noise=noise_sigma(gray, tissue),
         box=_box(body),
         anchors=_anchors(body, fingerprint),
         marked=() if mask is None or not mask.any() else _anchors(mask > 0, fingerprint),
@@ -83,26 +83,26 @@ def pixel_fingerprint(array: np.ndarray) -> int:
     return int.from_bytes(digest.digest(), "big")
 
 
-def foreground(grey: np.ndarray, unit: str) -> np.ndarray:
+def foreground(gray: np.ndarray, unit: str) -> np.ndarray:
     """Return a boolean mask of tissue.
 
     CT: above `AIR_HU`. Elsewhere: where one value fills the border (a masked or padded background), all
     that differs from it; else all above a tenth of the robust range.
     """
     if unit == "HU":
-        return grey > AIR_HU
-    border = _border(grey)
+        return gray > AIR_HU
+    border = _border(gray)
     values, counts = np.unique(border, return_counts=True)
     if counts.max() > 0.5 * border.size:
-        return grey != values[counts.argmax()]
-    lo, hi = np.percentile(grey[tuple(slice(None, None, max(1, n // 128)) for n in grey.shape)], [0.5, 99.5])
-    return grey > lo + 0.1 * (hi - lo)
+        return gray != values[counts.argmax()]
+    lo, hi = np.percentile(gray[tuple(slice(None, None, max(1, n // 128)) for n in gray.shape)], [0.5, 99.5])
+    return gray > lo + 0.1 * (hi - lo)
 
 
 def body_of(
     array: np.ndarray, unit: str, lo: float, hi: float, valid: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return the boolean mask of a grey scan on which its box and anchors lie: tissue without noise of air.
+    """Return the boolean mask of a gray scan on which its box and anchors lie: tissue without noise of air.
 
     Args:
         array: its pixels.
@@ -112,53 +112,53 @@ def body_of(
     return _body(array, _measured_tissue(array, unit, valid), unit, lo, hi)
 
 
-def _measured_tissue(grey: np.ndarray, unit: str, valid: np.ndarray | None) -> np.ndarray:
-    tissue = foreground(grey, unit)
+def _measured_tissue(gray: np.ndarray, unit: str, valid: np.ndarray | None) -> np.ndarray:
+    tissue = foreground(gray, unit)
     if valid is not None:
         tissue &= valid
-    return tissue if tissue.any() else np.ones(grey.shape, bool)
+    return tissue if tissue.any() else np.ones(gray.shape, bool)
 
 
-def _body(grey: np.ndarray, tissue: np.ndarray, unit: str, lo: float, hi: float) -> np.ndarray:
-    if grey.ndim == 2 or unit == "HU":
+def _body(gray: np.ndarray, tissue: np.ndarray, unit: str, lo: float, hi: float) -> np.ndarray:
+    if gray.ndim == 2 or unit == "HU":
         return tissue
-    return _without_air(grey, tissue, lo + AIR_SHARE * (hi - lo))
+    return _without_air(gray, tissue, lo + AIR_SHARE * (hi - lo))
 
 
-def _without_air(grey: np.ndarray, tissue: np.ndarray, least: float) -> np.ndarray:
+def _without_air(gray: np.ndarray, tissue: np.ndarray, least: float) -> np.ndarray:
     """Return `tissue` of a volume without the noise of air round the body, where that differs from zero.
 
     Means over a sixteenth of each axis tell the air from what is dark inside the body. Where the background
-    is as bright as tissue (standardised scans), or nothing would be left, `tissue` stays as it is.
+    is as bright as tissue (standardized scans), or nothing would be left, `tissue` stays as it is.
     """
-    if np.median(_border(grey)) > least:
+    if np.median(_border(gray)) > least:
         return tissue
-    step = tuple(max(1, n // 64) for n in grey.shape)
-    coarse = grey[tuple(slice(None, None, n) for n in step)].astype(np.float32)
+    step = tuple(max(1, n // 64) for n in gray.shape)
+    coarse = gray[tuple(slice(None, None, n) for n in step)].astype(np.float32)
     dense = uniform_filter(coarse, [max(1, n // 16) for n in coarse.shape]) > least
-    for axis, (factor, n) in enumerate(zip(step, grey.shape, strict=True)):
+    for axis, (factor, n) in enumerate(zip(step, gray.shape, strict=True)):
         dense = np.repeat(dense, factor, axis=axis)[(slice(None),) * axis + (slice(0, n),)]
     body: np.ndarray = tissue & dense
     return body if body.any() else tissue
 
 
-def noise_sigma(grey: np.ndarray, tissue: np.ndarray) -> float:
-    """Return the noise's standard deviation over `tissue`, in the unit of `grey`; 0 for too small a scan."""
-    if grey.ndim == 3:
+def noise_sigma(gray: np.ndarray, tissue: np.ndarray) -> float:
+    """Return the noise's standard deviation over `tissue`, in the unit of `gray`; 0 for too small a scan."""
+    if gray.ndim == 3:
         middle = int(np.argmax(tissue.sum(axis=(0, 1))))
-        grey, tissue = grey[..., middle], tissue[..., middle]
-    rows, columns = (n // 2 * 2 for n in grey.shape)
+        gray, tissue = gray[..., middle], tissue[..., middle]
+    rows, columns = (n // 2 * 2 for n in gray.shape)
     if not rows or not columns:
         return 0.0
-    quads = grey[:rows, :columns].astype(np.float64).reshape(rows // 2, 2, columns // 2, 2)
+    quads = gray[:rows, :columns].astype(np.float64).reshape(rows // 2, 2, columns // 2, 2)
     diagonal = (quads[:, 0, :, 0] - quads[:, 0, :, 1] - quads[:, 1, :, 0] + quads[:, 1, :, 1]) / 2
     inside = tissue[:rows, :columns].reshape(rows // 2, 2, columns // 2, 2).all(axis=(1, 3))
     return float(np.median(np.abs(diagonal[inside])) / 0.6745) if inside.any() else 0.0
 
 
-def _border(grey: np.ndarray) -> np.ndarray:
+def _border(gray: np.ndarray) -> np.ndarray:
     """Return the outermost samples of the first two axes."""
-    return np.concatenate([np.ravel(edge) for edge in (grey[0], grey[-1], grey[:, 0], grey[:, -1])])
+    return np.concatenate([np.ravel(edge) for edge in (gray[0], gray[-1], gray[:, 0], gray[:, -1])])
 
 
 def _box(tissue: np.ndarray) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""From a catalogue to a store: read every scan once, measure it, and split by patient."""
+"""From a catalog to a store: read every scan once, measure it, and split by patient."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def prepare(
         labels: what `medcl.store.labels.read_labels` gives, or is given.
         seed: of the split by patient.
         scheduler: address of a Dask scheduler whose workers read the scans instead of this process; they
-            must see archive, catalogue and store under the same paths.
+            must see archive, catalog and store under the same paths.
 
     Raises:
-        UsageError: labels that do not fit the catalogue, a finished or foreign folder at `out`, or not one
+        UsageError: labels that do not fit the catalog, a finished or foreign folder at `out`, or not one
             scan that can be read.
     """
     found = labels if isinstance(labels, Labels) else read_labels(catalog, labels)
@@ -78,7 +78,7 @@ def _begin(out: Path, scans: pd.DataFrame, labels: Labels, seed: int) -> list[li
         raise UsageError(f"{out} already exists; name a new folder for the store")
     if begun.is_file() and read_json(begun) != ticket:
         raise UsageError(
-            f"{out} was begun from another catalogue, labels or seed; name a new folder for the store"
+            f"{out} was begun from another catalog, labels or seed; name a new folder for the store"
         )
     (out / "arrays").mkdir(parents=True, exist_ok=True)
     write_json(ticket, begun)
@@ -107,7 +107,7 @@ def _finish(
 
 
 def _describe(stored: pd.DataFrame, chosen: pd.DataFrame, labels: Labels) -> pd.DataFrame:
-    """Join what was measured with the catalogue and the labels, in fingerprint order."""
+    """Join what was measured with the catalog and the labels, in fingerprint order."""
     known = chosen[["scan", "patient", "site", "body_part", "manufacturer", "source_split"]]
     scans = stored.merge(known, on="scan", validate="1:1")
     scans["label"] = scans["scan"].map(labels.label)

@@ -131,7 +131,7 @@ def _stated(scan: Scan, modality: str | None) -> Scan:
 
 
 def _upright(scan: Scan) -> Scan:
-    """Resample a sheared volume: views turn and cut in millimetres, which needs axes at right angles."""
+    """Resample a sheared volume: views turn and cut in millimeters, which needs axes at right angles."""
     return orthogonal(scan) if set(scan.flags) & {"TILT", "SHEARED"} else scan
 
 
@@ -148,7 +148,7 @@ def stored_type(array: np.ndarray) -> np.ndarray:
 
 
 def shard_plan(scans: pd.DataFrame, most_scans: int = 1024, most_voxels: int = 2**27) -> list[list[str]]:
-    """Cut the catalogue's rows, in order, into shards of bounded count and size."""
+    """Cut the catalog's rows, in order, into shards of bounded count and size."""
     shards: list[list[str]] = []
     voxels = most_voxels
     for scan, shape in zip(scans["scan"], scans["shape"], strict=True):

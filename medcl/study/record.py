@@ -75,15 +75,15 @@ def _describe_arms(config: StudyConfig) -> dict[str, str]:
     method, network = config.pretrain.method.name, config.pretrain.encoder.name
     known = {
         f"{method}-probe": f"logistic regression on frozen features of the pretrained {network}",
-        f"{method}-knn": f"vote of the nearest labelled scans by features of the pretrained {network}",
+        f"{method}-knn": f"vote of the nearest labeled scans by features of the pretrained {network}",
         f"{method}-spread": f"labels spread over all training scans by features of the pretrained {network}",
         f"{method}-finetune": f"the pretrained {network} with its probe as head, all trained on the labels",
-        f"{method}-fixmatch": f"the pretrained {network}, fine-tuned with pseudo-labels of unlabelled scans",
+        f"{method}-fixmatch": f"the pretrained {network}, fine-tuned with pseudo-labels of unlabeled scans",
         f"{method}-mean-teacher": f"the pretrained {network}, fine-tuned to agree with its own running mean "
-        "on unlabelled scans",
-        f"{method}-distil": "a student of the fine-tuned network on labelled and unlabelled training scans",
-        "outside-probe": f"logistic regression on features of a {network} with weights made elsewhere",
-        "outside-finetune": f"a {network} with weights made elsewhere and its probe as head, all trained",
+        "on unlabeled scans",
+        f"{method}-distil": "a student of the fine-tuned network on labeled and unlabeled training scans",
+        "external-probe": f"logistic regression on features of a {network} with weights made elsewhere",
+        "external-finetune": f"a {network} with weights made elsewhere and its probe as head, all trained",
         "supervised": f"the same {network} from random weights, trained on the labels (the baseline)",
         "random-probe": f"logistic regression on features of a {network} with random weights (control)",
         "classical": "logistic regression on intensity and texture",
@@ -160,19 +160,19 @@ def _done(config: StudyConfig, out: Path, summary: dict[str, Any]) -> list[str]:
         f"labels, {pre.epochs} epochs, seed {pre.seed}; {seen}.",
         *_initial_weights(config),
         *_outside_weights(config, out),
-        f"{len(config.seeds)} seeds, each with its own draw of labelled scans, initial weights and order; "
+        f"{len(config.seeds)} seeds, each with its own draw of labeled scans, initial weights and order; "
         "all arms share the draws. Where a budget takes all labels only weights and order differ, and a "
         "probe of the one pretrained encoder not at all.",
         "Validation scans are drawn as the training labels are and are no more than them; thresholds and all "
         "choices were made on them alone.",
-        f"Search budget: every arm compared at most {config.training.trials} candidates on its validation "
-        "scans: strengths of a logistic regression, numbers of neighbours, reaches of a spreading label, or "
+        f"Search budget: every arm compared at most {config.training.candidates} candidates on its validation "
+        "scans: strengths of a logistic regression, numbers of neighbors, reaches of a spreading label, or "
         "states of a network in training. Arms that fine-tune spent half of them on their first probe.",
         f"Arms that train a network: {config.training.steps} steps at each of {rates} learning rates, the "
         "same views for all. Fine-tuning starts from the probe and is kept "
         "only where it raises the validation AUROC by a standard error of the paired difference (DeLong).",
         *_pooling(config),
-        "Probabilities (but the votes of neighbours) were calibrated by one temperature, fitted on the "
+        "Probabilities (but the votes of neighbors) were calibrated by one temperature, fitted on the "
         "validation scans (Guo et al. 2017), which leaves their order as it is.",
         f"Energy is an estimate: processor seconds of an arm's cells at {config.watts_per_core:g} W a core, "
         "without memory, cooling and pretraining. Peak memory is of the process, mapped scans included.",
@@ -201,9 +201,9 @@ def _initial_weights(config: StudyConfig) -> list[str]:
 
 def _unfilled(config: StudyConfig, out: Path) -> list[str]:
     """Warn of outside weights that hardly fill the network: an arm of that name is then a random one."""
-    if config.outside_weights is None:
+    if config.external_weights is None:
         return []
-    told = read_json(out / "outside_weights.json")
+    told = read_json(out / "external_weights.json")
     unfilled, filled = len(told["missing"]) + len(told["shape_differs"]), len(told["loaded"])
     if unfilled <= filled:
         return []
@@ -212,11 +212,11 @@ def _unfilled(config: StudyConfig, out: Path) -> list[str]:
 
 def _outside_weights(config: StudyConfig, out: Path) -> list[str]:
     """Say what the arms of outside weights began with."""
-    if config.outside_weights is None:
+    if config.external_weights is None:
         return []
-    told = read_json(out / "outside_weights.json")
+    told = read_json(out / "external_weights.json")
     return [
-        f"Outside weights (SHA-256 {hash_file(expand(config.outside_weights))[:16]}): {len(told['loaded'])} "
+        f"Outside weights (SHA-256 {hash_file(expand(config.external_weights))[:16]}): {len(told['loaded'])} "
         f"tensors of the encoder were filled from the file, {len(told['missing'])} are not in it and "
         f"{len(told['shape_differs'])} have another shape there; those kept random values. medcl cannot tell "
         "which scans these weights have seen."

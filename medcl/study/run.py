@@ -15,7 +15,7 @@ from medcl.errors import UsageError
 from medcl.evaluate import Evaluation, write_report
 from medcl.files import read_json, write_json, write_table, write_text
 from medcl.finetune import Budget, Images, draw_labels, make_task
-from medcl.finetune.arms.base import Bench
+from medcl.finetune.arms.base import ArmContext
 from medcl.finetune.arms.registry import arm_names
 from medcl.finetune.cells import Cell, plan_cells, run_cells
 from medcl.finetune.model import Model, ModelConfig
@@ -46,7 +46,7 @@ def run_study(config: StudyConfig, out: Path, workers: int = 1) -> Evaluation:
         write_text(dump(config), out / "study.yaml")
         outside = _outside(config, out)
         summary = _pretrain(config, out)
-        bench = Bench(
+        context = ArmContext(
             task=task,
             images=Images.of(config.views, config.pretrain.encoder),
             training=config.training,
@@ -56,10 +56,10 @@ def run_study(config: StudyConfig, out: Path, workers: int = 1) -> Evaluation:
         )
         method = config.pretrain.method.name
         cells = plan_cells(config.arms, budgets, config.seeds, method)
-        copies = _near_duplicates(bench, out / "near_duplicates.parquet")
-        predictions, costs = run_cells(bench, cells, out / "cells", method, workers)
+        copies = _near_duplicates(context, out / "near_duplicates.parquet")
+        predictions, costs = run_cells(context, cells, out / "cells", method, workers)
         if not (out / "model").is_dir():
-            _save_model(config, bench, budgets, out / "model")
+            _save_model(config, context, budgets, out / "model")
         write_table(predictions, out / "predictions.parquet")
         write_table(_with_energy(costs, config.watts_per_core), out / "costs.parquet")
         write_table(_groups(store), out / "groups.parquet")
@@ -82,11 +82,11 @@ def _check(config: StudyConfig, out: Path) -> list[Budget]:
     for path in map(expand, config.archive):
         if "://" not in str(path) and not path.exists():
             raise UsageError(f"{path}: no such archive; set 'archive', or $MEDCL_DATA if it names that")
-    outside = config.outside_weights
+    outside = config.external_weights
     if outside is None and any(arm.startswith("outside-") for arm in config.arms):
-        raise UsageError("arms of outside weights need a file of them: set 'outside_weights'")
+        raise UsageError("arms of outside weights need a file of them: set 'external_weights'")
     if outside is not None and not expand(outside).is_file():
-        raise UsageError(f"{expand(outside)}: no such file of weights; set 'outside_weights'")
+        raise UsageError(f"{expand(outside)}: no such file of weights; set 'external_weights'")
     if config.labels not in (None, "folders") and not expand(config.labels).is_file():
         raise UsageError(f"{expand(config.labels)}: no such label table; set 'labels'")
     kept = out / "study.yaml"
@@ -113,11 +113,11 @@ def _store(config: StudyConfig, out: Path) -> Store:
     inputs = {
         "archive": [str(path) for path in archives],
         "labels": hash_file(labels) if isinstance(labels, Path) else labels,
-        "outside_weights": hash_file(expand(config.outside_weights)) if config.outside_weights else None,
+        "external_weights": hash_file(expand(config.external_weights)) if config.external_weights else None,
         "split_seed": config.split_seed,
     }
     kept = out / "inputs.json"
-    if kept.is_file() and {"outside_weights": None, **read_json(kept)} != inputs:
+    if kept.is_file() and {"external_weights": None, **read_json(kept)} != inputs:
         if (out / "study.yaml").is_file():
             raise UsageError(
                 f"{out}: its labels, its outside weights or the place of its archive have changed; "
@@ -144,40 +144,40 @@ def _pretrain(config: StudyConfig, out: Path) -> dict[str, Any]:
 
 def _outside(config: StudyConfig, out: Path) -> Encoder | None:
     """Return the study's network with the weights of another library, and keep a report of what fitted."""
-    if config.outside_weights is None:
+    if config.external_weights is None:
         return None
     encoder = build_encoder(config.pretrain.encoder, 0)
-    matched = load_outside(encoder, expand(config.outside_weights))
-    write_json(matched.facts(), out / "outside_weights.json")
+    matched = load_outside(encoder, expand(config.external_weights))
+    write_json(matched.facts(), out / "external_weights.json")
     return encoder.eval()
 
 
-def _near_duplicates(bench: Bench, path: Path) -> pd.DataFrame:
+def _near_duplicates(context: ArmContext, path: Path) -> pd.DataFrame:
     """Search once; the table stays beside the predictions."""
     if not path.is_file():
-        write_table(near_duplicates(bench.task.store, bench.images, bench.features()), path)
+        write_table(near_duplicates(context.task.store, context.images, context.features()), path)
     return pd.read_parquet(path)
 
 
-def _save_model(config: StudyConfig, bench: Bench, budgets: Sequence[Budget], folder: Path) -> None:
+def _save_model(config: StudyConfig, context: ArmContext, budgets: Sequence[Budget], folder: Path) -> None:
     """Fit the primary arm, if it is a network, once more at the largest budget: for `medcl predict`."""
     seed = config.seeds[0]
-    largest = max(budgets, key=lambda budget: len(draw_labels(bench.task, budget, seed).train))
+    largest = max(budgets, key=lambda budget: len(draw_labels(context.task, budget, seed).train))
     cell = Cell(config.primary.arm, largest, seed)
-    labelled = draw_labels(bench.task, cell.budget, cell.seed)
+    labeled = draw_labels(context.task, cell.budget, cell.seed)
     arm = arm_names(config.pretrain.method.name)[cell.arm]
-    outcome = arm(bench, labelled, cell.seed, labelled.val)
+    outcome = arm(context, labeled, cell.seed, labeled.val)
     if outcome.classifier is None:
         return
-    points = operating_points(bench.task.truth[labelled.val], outcome.probability)
+    points = operating_points(context.task.truth[labeled.val], outcome.probability)
     used = ModelConfig(
         encoder=outcome.classifier.encoder.config,
         pooling=outcome.classifier.pooling,
         views=config.views,
-        names=bench.task.names,
+        names=context.task.names,
         threshold=points[0].threshold,
-        units=tuple(sorted(set(bench.task.store.scans["unit"]))),
-        modalities=tuple(sorted(set(bench.task.store.scans["modality"]))),
+        units=tuple(sorted(set(context.task.store.scans["unit"]))),
+        modalities=tuple(sorted(set(context.task.store.scans["modality"]))),
         arm=cell.arm,
         budget=cell.budget.text,
         seed=cell.seed,

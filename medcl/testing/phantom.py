@@ -1,4 +1,4 @@
-"""An analytic phantom in world millimetres, and DICOM series cut from it.
+"""An analytic phantom in world millimeters, and DICOM series cut from it.
 
 The phantom is a function of place, so a reader needs no reference file to be scored: what it returns at
 voxel (i, j, k) is compared with the phantom at affine x (i, j, k). It is smooth (nothing is thinner than
@@ -52,7 +52,7 @@ class Geometry:
         rows, columns: of a slice.
         spacing: mm between rows, between columns.
         row, column: directions, LPS: along a row, down a column.
-        centre: of the middle slice, LPS mm.
+        center: of the middle slice, LPS mm.
         step: mm between slices along the normal.
         count: slices.
         tilt: degrees by which the slices are turned against the table's way (a gantry tilt).
@@ -63,7 +63,7 @@ class Geometry:
     spacing: tuple[float, float] = (3.5, 3.0)
     row: tuple[float, float, float] = (1.0, 0.0, 0.0)
     column: tuple[float, float, float] = (0.0, 1.0, 0.0)
-    centre: tuple[float, float, float] = (4.0, -7.0, 3.0)
+    center: tuple[float, float, float] = (4.0, -7.0, 3.0)
     step: float = 3.6
     count: int = 24
     tilt: float = 0.0
@@ -81,7 +81,7 @@ class Geometry:
         """
         middle = (self.count - 1) * self.step / 2
         along = [number * self.step for number in range(self.count)] if offsets is None else list(offsets)
-        corner = np.array(self.centre, dtype=float)
+        corner = np.array(self.center, dtype=float)
         corner -= np.array(self.row) * self.spacing[1] * (self.columns - 1) / 2
         corner -= np.array(self.column) * self.spacing[0] * (self.rows - 1) / 2
         way = self.normal + np.tan(np.radians(self.tilt)) * np.array(self.column)
@@ -173,7 +173,7 @@ def image(stored: np.ndarray, name: str = "a", number: int = 0, modality: str = 
 
 
 def set_pixels(ds: Dataset, stored: np.ndarray, bits: int | None = None) -> None:
-    """Store grey values, (row, column) or (frame, row, column), uint8, uint16 or int16."""
+    """Store gray values, (row, column) or (frame, row, column), uint8, uint16 or int16."""
     width = stored.dtype.itemsize * 8
     ds.Rows, ds.Columns = stored.shape[-2:]
     ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"

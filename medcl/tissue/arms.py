@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from medcl.finetune import Images
-from medcl.finetune.arms.base import Bench
+from medcl.finetune.arms.base import ArmContext
 from medcl.finetune.arms.registry import arm_names
 from medcl.pretrain import load_encoder
 from medcl.pretrain.networks.encoders import Encoder, build_encoder
@@ -28,22 +28,22 @@ Learned = tuple[Callable[[int], np.ndarray], dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Workplace:
+class TissueStudy:
     """What all cells share.
 
     Attributes:
         store: the scans.
         rows: of the scans that have a mask.
-        labelled: patches of both classes.
-        unlabelled: patches for pretraining.
+        labeled: patches of both classes.
+        unlabeled: patches for pretraining.
         out: folder of the study.
     """
 
     config: TissueConfig
     store: Store
     rows: np.ndarray
-    labelled: Store
-    unlabelled: Store
+    labeled: Store
+    unlabeled: Store
     out: Path
 
     @property
@@ -75,14 +75,14 @@ class Workplace:
         return self.out / "folds" / fold.test
 
 
-class Course:
+class FoldTrainer:
     """What the arms of one fold learn from and are tried on.
 
     Attributes:
         rows: of the store that are mapped, with the split of each: `val` or `test`.
     """
 
-    def __init__(self, place: Workplace, fold: Fold) -> None:
+    def __init__(self, place: TissueStudy, fold: Fold) -> None:
         self.place, self.fold = place, fold
         sides = (("val", fold.val), ("test", fold.test))
         self.rows = {row: split for split, patient in sides for row in place.rows_of(patient)}
@@ -95,9 +95,11 @@ class Course:
     def _classifier(self, arm: str, budget: int) -> Learned:
         """Learn from patches, by an arm of `medcl.finetune`."""
         config = self.place.config
-        task, labelled = task_of(self.place.labelled, self.fold, budget)
-        bench = Bench(task, self.place.images, config.training, self._pretrained, config.pretrain.encoder)
-        outcome = arm_names(config.pretrain.method.name)[arm](bench, labelled, config.seed, labelled.val)
+        task, labeled = task_of(self.place.labeled, self.fold, budget)
+        context = ArmContext(
+            task, self.place.images, config.training, self._pretrained, config.pretrain.encoder
+        )
+        outcome = arm_names(config.pretrain.method.name)[arm](context, labeled, config.seed, labeled.val)
         classifier = outcome.classifier
         assert classifier is not None, "see TissueConfig"
         return lambda row: self._views[row].map(classifier), outcome.chosen
@@ -105,14 +107,14 @@ class Course:
     def _segmenter(self, arm: str, budget: int) -> Learned:
         """Learn from windows round the same patches, on the pretrained encoder or on a random one."""
         config, network = self.place.config, self.place.config.pretrain.encoder
-        task, labelled = task_of(self.place.labelled, self.fold, budget)
+        task, labeled = task_of(self.place.labeled, self.fold, budget)
         images = self.place.windows
         windows = windows_at(self.place.store, task.store.scans, config.patches, self.place.images, images)
         fresh = arm == "supervised" + SEGMENT
         encoder = build_encoder(network, config.seed) if fresh else self._pretrained
         decay = 1.0 if fresh else config.training.layer_decay
         segmenter, chosen = train_segmenter(
-            Segmenter(encoder, config.seed), windows, labelled, images, config.training, config.seed, decay
+            Segmenter(encoder, config.seed), windows, labeled, images, config.training, config.seed, decay
         )
         return lambda row: self._canvases[row].map(segmenter, images.size), chosen
 

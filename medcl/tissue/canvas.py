@@ -14,7 +14,7 @@ from medcl.finetune import Images
 from medcl.finetune.features import whole_views
 from medcl.store import Store
 from medcl.tissue.patch_sampling import foreground
-from medcl.views import read_frames
+from medcl.views import read_geometry
 from medcl.views.backends.pipeline import MIDDLE, SPREAD
 
 BLACK = -MIDDLE / SPREAD
@@ -38,7 +38,7 @@ class Canvas:
     @classmethod
     def of(cls, store: Store, row: int, pixel_mm: float, images: Images) -> Canvas:
         """Show a scan of the store; `images` says how, but for its size and slices."""
-        frames = read_frames(store, [row], images.dims)
+        frames = read_geometry(store, [row], images.dims)
         first, last = frames.slice_box[0]
         size = max(1, round(float(frames.whole[0]) / pixel_mm))
         shown = replace(images, size=size, slices=int(last - first) + 1)

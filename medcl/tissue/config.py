@@ -34,8 +34,8 @@ class PatchConfig(Config):
     Attributes:
         abnormal: share of a patch that a mask must cover for it to be abnormal.
         healthy: share that it may cover at most in a healthy one; patches in between are left out.
-        each: labelled patches of each class, a scan.
-        unlabelled: patches a scan for pretraining.
+        each: labeled patches of each class, a scan.
+        unlabeled: patches a scan for pretraining.
         stride_mm: between the patches of a map.
     """
 
@@ -43,7 +43,7 @@ class PatchConfig(Config):
     abnormal: Annotated[float, Field(gt=0, le=1)] = 0.5
     healthy: Annotated[float, Field(ge=0, lt=1)] = 0.0
     each: PositiveInt = 150
-    unlabelled: PositiveInt = 400
+    unlabeled: PositiveInt = 400
     stride_mm: PositiveFloat
 
     @model_validator(mode="after")
@@ -95,7 +95,7 @@ class TissueConfig(Config):
     @model_validator(mode="after")
     def _known(self) -> TissueConfig:
         if self.pretrain.encoder.in_channels != 1:
-            raise ValueError("pretrain.encoder.in_channels must be 1: patches are grey")
+            raise ValueError("pretrain.encoder.in_channels must be 1: patches are gray")
         known, encoder = tissue_arms(self.pretrain.method.name), self.pretrain.encoder
         for arm in self.arms:
             if arm not in known:

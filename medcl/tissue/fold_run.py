@@ -9,12 +9,12 @@ from typing import Any
 
 from medcl.files import atomic, read_json, write_json
 from medcl.pretrain import PretrainConfig, pretrain
-from medcl.tissue.arms import Course, Workplace
+from medcl.tissue.arms import FoldTrainer, TissueStudy
 from medcl.tissue.folds import Fold, fold_store
 from medcl.tissue.map_files import save_map
 
 
-def run_fold(place: Workplace, fold: Fold) -> Iterator[dict[str, Any]]:
+def run_fold(place: TissueStudy, fold: Fold) -> Iterator[dict[str, Any]]:
     """Pretrain without the test patient, then compute the cells that are not there yet.
 
     Yields:
@@ -25,25 +25,23 @@ def run_fold(place: Workplace, fold: Fold) -> Iterator[dict[str, Any]]:
     missing = [cell for cell in cells if not cell[2].is_dir()]
     if missing:
         _pretrained(place, fold)
-    course = Course(place, fold)
+    course = FoldTrainer(place, fold)
     for arm, budget, target in cells:
         if not target.is_dir():
             _compute(course, arm, budget, target)
         yield read_json(target / "cell.json")
 
 
-def _pretrained(place: Workplace, fold: Fold) -> None:
+def _pretrained(place: TissueStudy, fold: Fold) -> None:
     run, config = place.folder(fold) / "pretrain", place.config
     if (run / "summary.json").is_file():
         return
-    store = fold_store(
-        place.unlabelled, place.unlabelled.scans["owner"], fold, place.folder(fold) / "patches"
-    )
+    store = fold_store(place.unlabeled, place.unlabeled.scans["owner"], fold, place.folder(fold) / "patches")
     told = PretrainConfig(store=store, views=config.views, **config.pretrain.model_dump())
     pretrain(told, run, resume=(run / "config.yaml").is_file())
 
 
-def _compute(course: Course, arm: str, budget: int, target: Path) -> None:
+def _compute(course: FoldTrainer, arm: str, budget: int, target: Path) -> None:
     """Train one arm and write its maps of the validation and the test scans."""
     store, begun = course.place.store, time.monotonic()
     mapped, chosen = course.learned(arm, budget)

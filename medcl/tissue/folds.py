@@ -12,7 +12,7 @@ import pandas as pd
 from medcl.errors import UsageError
 from medcl.files import write_table
 from medcl.finetune import Task
-from medcl.finetune.budgets import Labelled
+from medcl.finetune.budgets import Labeled
 from medcl.store import Store
 from medcl.tissue.patch_sampling import CLASSES
 
@@ -68,18 +68,18 @@ def fold_store(store: Store, patients: pd.Series, fold: Fold, folder: Path) -> P
     return folder
 
 
-def task_of(store: Store, fold: Fold, budget: int) -> tuple[Task, Labelled]:
+def task_of(store: Store, fold: Fold, budget: int) -> tuple[Task, Labeled]:
     """Return the task of telling abnormal patches from healthy ones, and the patches with known labels:
     those of the first `budget` patients to train on, and of the validation patient.
 
     Args:
-        store: labelled patches.
+        store: labeled patches.
         fold: whose patches are which.
         budget: patients with a mask.
     """
     split = fold.part(store.scans["patient"], budget)
     own = Store(store.folder, store.scans.assign(split=split), store.facts)
-    known = Labelled(own.rows("train"), own.rows("val"))
+    known = Labeled(own.rows("train"), own.rows("val"))
     task = Task(
         store=own,
         names=CLASSES,

@@ -1,6 +1,6 @@
 """Dense maps: a classifier of patches moved over a scan, and put back into the scan's own voxels.
 
-Patches lie on an even grid in millimetres. Between their centres the probability is interpolated linearly;
+Patches lie on an even grid in millimeters. Between their centers the probability is interpolated linearly;
 off the tissue it is 0. Only grid points that some voxel of tissue asks for are computed.
 """
 
@@ -32,13 +32,13 @@ class DenseGrid:
         tissue: (I, J, K) boolean, the voxels that are mapped.
         weights: of each axis, (voxels, grid points): how a voxel is interpolated; rows sum to 1.
         needed: (a, b, c) boolean, the grid points that a voxel of tissue depends on.
-        centres: (N, 3) their voxels, in the order of `np.argwhere(needed)`.
+        centers: (N, 3) their voxels, in the order of `np.argwhere(needed)`.
     """
 
     tissue: np.ndarray
     weights: tuple[np.ndarray, ...]
     needed: np.ndarray
-    centres: np.ndarray
+    centers: np.ndarray
 
     @classmethod
     def over(cls, tissue: np.ndarray, spacing: np.ndarray, stride_mm: float) -> DenseGrid:
@@ -58,11 +58,11 @@ class DenseGrid:
             weights.append(_linear(places, tissue.shape[axis]))
         needed = _through(tissue.astype(np.float32), [w.T for w in weights]) > 0
         at = np.argwhere(needed)
-        centres = np.stack([places[n] for places, n in zip(axes, at.T, strict=True)], axis=1)
-        return cls(tissue, tuple(weights), needed, centres)
+        centers = np.stack([places[n] for places, n in zip(axes, at.T, strict=True)], axis=1)
+        return cls(tissue, tuple(weights), needed, centers)
 
     def spread(self, values: np.ndarray) -> np.ndarray:
-        """Return the map (I, J, K), float32, of values (N,) at the centres; 0 off the tissue."""
+        """Return the map (I, J, K), float32, of values (N,) at the centers; 0 off the tissue."""
         grid = np.zeros(self.needed.shape, np.float32)
         grid[self.needed] = values
         return np.where(self.tissue, _through(grid, self.weights), np.float32(0))
@@ -98,7 +98,7 @@ class DenseViews:
         assert affine is not None, "only volumes are mapped"
         spacing = np.linalg.norm(affine[:3, :3], axis=0)
         grid = DenseGrid.over(foreground(store, row), spacing, config.stride_mm)
-        patches = patches_at(store, row, grid.centres, config.edge_mm, images.dims)
+        patches = patches_at(store, row, grid.centers, config.edge_mm, images.dims)
         loader = whole_views(patches, range(len(patches)), images, BATCH)
         return cls(grid, torch.cat([batch.data for batch in loader]))
 

@@ -12,18 +12,18 @@ from medcl.tissue.patches import Patches, joined, patch_shape, patches_at, start
 from medcl.views.sampling.keyed_random import combine
 
 CLASSES = ("healthy", "abnormal")
-_LABELLED, _UNLABELLED = 1, 2
+_LABELED, _UNLABELED = 1, 2
 
 
 def masked_rows(store: Store) -> np.ndarray:
-    """Return the rows of the scans that can be mapped: grey volumes with a mask, no copies of others.
+    """Return the rows of the scans that can be mapped: gray volumes with a mask, no copies of others.
 
     Raises:
         UsageError: there are none.
     """
     scans = store.scans
-    grey = scans["shape"].map(len) == 3
-    fit = (scans["mask_offset"] >= 0) & (scans["kind"] == "volume") & grey & (scans["duplicate"] == "")
+    gray = scans["shape"].map(len) == 3
+    fit = (scans["mask_offset"] >= 0) & (scans["kind"] == "volume") & gray & (scans["duplicate"] == "")
     if not fit.any():
         raise UsageError(
             f"{store.folder}: no volume with a mask; name them in the column 'mask' of the label table that "
@@ -64,28 +64,28 @@ def coverage(mask: np.ndarray, start: np.ndarray, shape: np.ndarray) -> np.ndarr
     return share
 
 
-def labelled_patches(store: Store, rows: np.ndarray, config: PatchConfig, dims: int, seed: int) -> Patches:
+def labeled_patches(store: Store, rows: np.ndarray, config: PatchConfig, dims: int, seed: int) -> Patches:
     """Draw as many healthy as abnormal patches of every scan, keyed by `seed` and the scan.
 
     Raises:
         UsageError: a scan has no patch of one class.
     """
-    return joined([_labelled(store, int(row), config, dims, seed) for row in rows])
+    return joined([_labeled(store, int(row), config, dims, seed) for row in rows])
 
 
-def _labelled(store: Store, row: int, config: PatchConfig, dims: int, seed: int) -> Patches:
-    centres = np.argwhere(foreground(store, row))
+def _labeled(store: Store, row: int, config: PatchConfig, dims: int, seed: int) -> Patches:
+    centers = np.argwhere(foreground(store, row))
     shape = patch_shape(store, row, config.edge_mm, dims)
     mask = abnormal(store, row)
-    share = coverage(mask, starts(centres, shape, mask.shape), shape)
+    share = coverage(mask, starts(centers, shape, mask.shape), shape)
     sides = np.flatnonzero(share <= config.healthy), np.flatnonzero(share >= config.abnormal)
     for name, found in zip(CLASSES, sides, strict=True):
         if not found.size:
             raise UsageError(_without(store, row, name, share, config))
     count = min(config.each, *map(len, sides))
-    generator = _generator(store, row, seed, _LABELLED)
+    generator = _generator(store, row, seed, _LABELED)
     chosen = np.concatenate([generator.choice(found, count, replace=False) for found in sides])
-    return patches_at(store, row, centres[chosen], config.edge_mm, dims, np.repeat(CLASSES, count))
+    return patches_at(store, row, centers[chosen], config.edge_mm, dims, np.repeat(CLASSES, count))
 
 
 def _without(store: Store, row: int, name: str, share: np.ndarray, config: PatchConfig) -> str:
@@ -101,17 +101,17 @@ def _without(store: Store, row: int, name: str, share: np.ndarray, config: Patch
     )
 
 
-def unlabelled_patches(store: Store, rows: np.ndarray, config: PatchConfig, dims: int, seed: int) -> Patches:
+def unlabeled_patches(store: Store, rows: np.ndarray, config: PatchConfig, dims: int, seed: int) -> Patches:
     """Draw patches anywhere on tissue, keyed by `seed` and the scan; masks are not looked at.
 
     Each counts as a patient of its own: two places of one brain are negatives of each other.
     """
     parts = []
     for row in map(int, rows):
-        centres = np.argwhere(foreground(store, row))
-        count = min(config.unlabelled, len(centres))
-        chosen = _generator(store, row, seed, _UNLABELLED).choice(len(centres), count, replace=False)
-        parts.append(patches_at(store, row, centres[np.sort(chosen)], config.edge_mm, dims))
+        centers = np.argwhere(foreground(store, row))
+        count = min(config.unlabeled, len(centers))
+        chosen = _generator(store, row, seed, _UNLABELED).choice(len(centers), count, replace=False)
+        parts.append(patches_at(store, row, centers[np.sort(chosen)], config.edge_mm, dims))
     found = joined(parts)
     return Patches(store, found.scans.assign(patient=found.scans["scan"], owner=found.scans["patient"]))
 

@@ -57,7 +57,7 @@ class Patches:
         return None if mask is None else mask[self._voxels(row)]
 
     def affine(self, row: int) -> np.ndarray:
-        """Return the affine (4, 4) from voxels of the patch to RAS+ millimetres."""
+        """Return the affine (4, 4) from voxels of the patch to RAS+ millimeters."""
         moved = _affine(self.store, self._row[row]).copy()
         moved[:, 3] = moved @ np.append(self._ends[row, 0], 1.0)
         return moved
@@ -124,26 +124,26 @@ def patch_shape(store: Store, row: int, edge_mm: float, dims: int) -> np.ndarray
     return np.minimum(shape, store.array(row).shape)
 
 
-def starts(centres: np.ndarray, shape: np.ndarray, scan: tuple[int, ...]) -> np.ndarray:
-    """Return the first voxels (N, 3) of patches of `shape` round `centres` (N, 3), moved into the scan."""
-    found: np.ndarray = np.clip(centres - shape // 2, 0, np.array(scan) - shape)
+def starts(centers: np.ndarray, shape: np.ndarray, scan: tuple[int, ...]) -> np.ndarray:
+    """Return the first voxels (N, 3) of patches of `shape` round `centers` (N, 3), moved into the scan."""
+    found: np.ndarray = np.clip(centers - shape // 2, 0, np.array(scan) - shape)
     return found
 
 
 def patches_at(
-    store: Store, row: int, centres: np.ndarray, edge_mm: float, dims: int, label: np.ndarray | None = None
+    store: Store, row: int, centers: np.ndarray, edge_mm: float, dims: int, label: np.ndarray | None = None
 ) -> Patches:
-    """Return the patches of a scan round `centres` (N, 3) in voxels.
+    """Return the patches of a scan round `centers` (N, 3) in voxels.
 
     Args:
         store, row: the scan, a volume.
-        centres: voxels; a patch that would stick out of the scan is moved into it.
+        centers: voxels; a patch that would stick out of the scan is moved into it.
         edge_mm, dims: see `patch_shape`.
         label: (N,) class names.
     """
     scan, size = store.scans.iloc[row], np.array(store.array(row).shape)
     shape = patch_shape(store, row, edge_mm, dims)
-    start = starts(np.asarray(centres), shape, tuple(size))
+    start = starts(np.asarray(centers), shape, tuple(size))
     margin = np.where(shape > 1, np.ceil(MARGIN * shape), 0).astype(int)
     first, last = np.maximum(start - margin, 0), np.minimum(start + shape + margin, size)
     box = np.stack([start - first, start - first + shape], axis=-1).reshape(-1, 6)

@@ -12,12 +12,12 @@ from scipy import ndimage
 
 from medcl.evaluate.tissue.evaluate import TissueEvaluation
 from medcl.files import atomic
-from medcl.tissue.arms import Workplace
+from medcl.tissue.arms import TissueStudy
 from medcl.tissue.fold_run import map_path
 from medcl.tissue.folds import Fold
 from medcl.tissue.map_files import read_map
 from medcl.tissue.patch_sampling import abnormal, foreground
-from medcl.views import read_frames
+from medcl.views import read_geometry
 
 LETTERS = {0: ("A", "P", "S", "I"), 1: ("R", "L", "S", "I"), 2: ("R", "L", "A", "P")}
 """Of each slice axis: the patient's side at the left, right, upper and lower edge."""
@@ -25,7 +25,7 @@ LETTERS = {0: ("A", "P", "S", "I"), 1: ("R", "L", "S", "I"), 2: ("R", "L", "A", 
 MASK, CALLED = "#00e676", "#29b6f6"
 
 
-def draw_patient(place: Workplace, result: TissueEvaluation, fold: Fold) -> Path | None:
+def draw_patient(place: TissueStudy, result: TissueEvaluation, fold: Fold) -> Path | None:
     """Write a picture of every arm's and budget's map of the test patient, on the slice with most mask.
 
     Returns:
@@ -52,8 +52,8 @@ def draw_patient(place: Workplace, result: TissueEvaluation, fold: Fold) -> Path
 class _Plane:
     """One slice of a scan as radiologists see it, cut to the tissue."""
 
-    def __init__(self, place: Workplace, row: int, number: int) -> None:
-        frames = read_frames(place.store, [row])
+    def __init__(self, place: TissueStudy, row: int, number: int) -> None:
+        frames = read_geometry(place.store, [row])
         self.number, self.axis = number, int(frames.slice_axis[0])
         self.axes, self.sign = frames.axes[0], frames.sign[0]
         self.letters = LETTERS[self.axis] if frames.sided[0] else ("",) * 4
@@ -62,12 +62,12 @@ class _Plane:
         tissue = self._shown(foreground(place.store, row))
         self.box = ndimage.find_objects(tissue.astype(np.uint8))[0] if tissue.any() else (slice(None),) * 2
         scan = place.store.scans.iloc[row]
-        self.grey = np.clip((self.of(place.store.array(row)) - scan["lo"]) / (scan["hi"] - scan["lo"]), 0, 1)
+        self.gray = np.clip((self.of(place.store.array(row)) - scan["lo"]) / (scan["hi"] - scan["lo"]), 0, 1)
         self.mask = self.of(abnormal(place.store, row))
 
     @classmethod
-    def most_masked(cls, place: Workplace, row: int) -> _Plane:
-        axis = int(read_frames(place.store, [row]).slice_axis[0])
+    def most_masked(cls, place: TissueStudy, row: int) -> _Plane:
+        axis = int(read_geometry(place.store, [row]).slice_axis[0])
         others = tuple(n for n in range(3) if n != axis)
         return cls(place, row, int(abnormal(place.store, row).sum(axis=others).argmax()))
 
@@ -93,7 +93,7 @@ def _draw_scan(column: np.ndarray, plane: _Plane) -> None:
 def _draw_map(
     axes: Axes,
     plane: _Plane,
-    place: Workplace,
+    place: TissueStudy,
     result: TissueEvaluation,
     cell: tuple[str, int, str],
     row: int,
@@ -108,13 +108,13 @@ def _draw_map(
     axes.imshow(
         probability, cmap="hot", vmin=0, vmax=1, alpha=0.75 * np.sqrt(probability), aspect=plane.aspect
     )
-    for values, level, colour in ((plane.mask, 0.5, MASK), (probability, told["threshold"], CALLED)):
+    for values, level, color in ((plane.mask, 0.5, MASK), (probability, told["threshold"], CALLED)):
         if values.min() < level < values.max():
-            axes.contour(values, levels=[level], colors=[colour], linewidths=0.9)
+            axes.contour(values, levels=[level], colors=[color], linewidths=0.9)
 
 
 def _backdrop(axes: Axes, plane: _Plane, title: str) -> None:
-    axes.imshow(plane.grey, cmap="gray", vmin=0, vmax=1, aspect=plane.aspect)
+    axes.imshow(plane.gray, cmap="gray", vmin=0, vmax=1, aspect=plane.aspect)
     axes.set_title(title, fontsize=7)
     axes.axis("off")
     places = ((0.02, 0.5), (0.98, 0.5), (0.5, 0.98), (0.5, 0.02))

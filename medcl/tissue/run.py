@@ -19,7 +19,7 @@ from medcl.files import write_json, write_table, write_text
 from medcl.progress import track
 from medcl.runs.folder import exclusive
 from medcl.store import Store
-from medcl.tissue.arms import Workplace
+from medcl.tissue.arms import TissueStudy
 from medcl.tissue.config import TissueConfig
 from medcl.tissue.dicom_out import check_dicom_out, write_segmentation
 from medcl.tissue.fold_run import map_files, map_path, run_fold
@@ -28,9 +28,9 @@ from medcl.tissue.map_files import read_map, save_volume
 from medcl.tissue.patch_sampling import (
     abnormal,
     foreground,
-    labelled_patches,
+    labeled_patches,
     masked_rows,
-    unlabelled_patches,
+    unlabeled_patches,
 )
 from medcl.tissue.pictures import draw_patient
 from medcl.tissue.study_record import tissue_facts
@@ -48,17 +48,17 @@ def run_tissue(config: TissueConfig, out: Path) -> TissueEvaluation:
     rows = masked_rows(store)
     folds = plan_folds(store, rows, max(config.budgets), config.seed)
     dims = config.pretrain.encoder.spatial_dims
-    labelled = labelled_patches(store, rows, config.patches, dims, config.seed)
+    labeled = labeled_patches(store, rows, config.patches, dims, config.seed)
     with exclusive(out):
         write_text(dump(config), out / "study.yaml")
-        unlabelled = unlabelled_patches(store, rows, config.patches, dims, config.seed)
+        unlabeled = unlabeled_patches(store, rows, config.patches, dims, config.seed)
         patches = out / "patches"
-        place = Workplace(
+        place = TissueStudy(
             config=config,
             store=store,
             rows=rows,
-            labelled=labelled.write(patches / "labelled"),
-            unlabelled=unlabelled.write(patches / "unlabelled"),
+            labeled=labeled.write(patches / "labeled"),
+            unlabeled=unlabeled.write(patches / "unlabeled"),
             out=out,
         )
         place.check()
@@ -89,7 +89,7 @@ def _check(config: TissueConfig, out: Path) -> None:
         raise UsageError(f"{out} holds something else than a study of tissue; name a new folder")
 
 
-def _write_truth(place: Workplace) -> None:
+def _write_truth(place: TissueStudy) -> None:
     """Write what each scan is evaluated on: its tissue, and all that its mask says is abnormal."""
     for row in map(int, place.rows):
         path = place.out / "truth" / f"{place.store.scans['scan'].iat[row]}.nii.gz"
@@ -101,7 +101,7 @@ def _write_truth(place: Workplace) -> None:
             save_volume(truth, affine, path)
 
 
-def _write_segmentations(place: Workplace, catalog: Catalog, result: TissueEvaluation) -> None:
+def _write_segmentations(place: TissueStudy, catalog: Catalog, result: TissueEvaluation) -> None:
     """Write what the stated arm calls abnormal in every DICOM scan; say where that cannot be written."""
     primary = place.config.primary
     cells = result.patients[

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from medcl.errors import UsageError, WorkFailed
 from medcl.finetune import Images, TrainingConfig
-from medcl.finetune.budgets import Labelled
+from medcl.finetune.budgets import Labeled
 from medcl.finetune.features import whole_views
 from medcl.finetune.training import descend, layer_groups, spread_steps
 from medcl.pretrain.networks.encoders import EncoderConfig
@@ -70,7 +70,7 @@ def check_windows(store: Store, rows: Iterable[int], config: PatchConfig, patch:
 def windows_at(
     store: Store, patches: pd.DataFrame, config: PatchConfig, patch: Images, window: Images
 ) -> Patches:
-    """Return a window round each labelled patch, in their order.
+    """Return a window round each labeled patch, in their order.
 
     Args:
         store: the scans.
@@ -82,15 +82,15 @@ def windows_at(
     parts = []
     for row, group in patches.groupby("row", sort=False):
         first, end = (np.stack(group[name].to_list()) for name in ("start", "stop"))
-        centres, labels = (first + end) // 2, group["label"].to_numpy()
-        parts.append(patches_at(store, int(row), centres, edge_mm, window.dims, labels))
+        centers, labels = (first + end) // 2, group["label"].to_numpy()
+        parts.append(patches_at(store, int(row), centers, edge_mm, window.dims, labels))
     return joined(parts)
 
 
 def train_segmenter(
     start: Segmenter,
     windows: Patches,
-    known: Labelled,
+    known: Labeled,
     images: Images,
     config: TrainingConfig,
     seed: int,
@@ -103,19 +103,19 @@ def train_segmenter(
         windows: of all patients.
         known: those to train and to validate on.
         images: how windows are shown.
-        config: steps, rates, trials.
+        config: steps, rates, candidates.
         seed: of the views and their order.
         decay: by which stages learn slower, from the way up down (`TrainingConfig.layer_decay`).
 
     Returns:
         The network in evaluation mode, and what was chosen: `lr`, `step`, `val_loss`, and out of how many
-        `trials`.
+        `candidates`.
 
     Raises:
         WorkFailed: no loss is a number.
     """
     task, best = _Task(windows, known, images), None
-    times = max(1, config.trials // len(config.learning_rates))
+    times = max(1, config.candidates // len(config.learning_rates))
     for lr in config.learning_rates:
         for state in _states(start, task, config, lr, times, seed, decay):
             if state.loss < (best.loss if best else np.inf):
@@ -124,8 +124,8 @@ def train_segmenter(
         raise WorkFailed("segmentation: the loss is never finite; lower training.learning_rates")
     network = copy.deepcopy(start)
     network.load_state_dict(best.weights)
-    trials = len(spread_steps(config.steps, times)) * len(config.learning_rates)
-    return network.eval(), {"lr": best.lr, "step": best.step, "val_loss": best.loss, "trials": trials}
+    candidates = len(spread_steps(config.steps, times)) * len(config.learning_rates)
+    return network.eval(), {"lr": best.lr, "step": best.step, "val_loss": best.loss, "candidates": candidates}
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def _states(
 class _Task:
     """Windows with their masks, and how far a network is from them."""
 
-    def __init__(self, windows: Patches, known: Labelled, images: Images) -> None:
+    def __init__(self, windows: Patches, known: Labeled, images: Images) -> None:
         self.windows, self.known, self.images = windows, known, images
         self.criterion = DiceCELoss(sigmoid=True, batch=True)
 

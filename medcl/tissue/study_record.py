@@ -6,12 +6,12 @@ from typing import Any
 
 from medcl.files import read_json
 from medcl.runs.folder import environment, hash_file
-from medcl.tissue.arms import Workplace
+from medcl.tissue.arms import TissueStudy
 from medcl.tissue.config import SEGMENT, TissueConfig
 from medcl.tissue.folds import Fold
 
 
-def tissue_facts(place: Workplace, folds: list[Fold]) -> dict[str, Any]:
+def tissue_facts(place: TissueStudy, folds: list[Fold]) -> dict[str, Any]:
     """Collect what the report must say of the study."""
     config, scans = place.config, place.store.scans.iloc[place.rows]
     pre, patches = config.pretrain, config.patches
@@ -34,7 +34,7 @@ def tissue_facts(place: Workplace, folds: list[Fold]) -> dict[str, Any]:
             f"and {' or '.join(map(str, config.budgets))} had a mask to learn from. There is one seed "
             f"({config.seed}): the spread over label draws and initial weights is not known.",
             f"Not transductive: {pre.method.name} pretraining (anew in each fold, {pre.epochs} epochs on "
-            f"about {patches.unlabelled} patches a scan of its {' and '.join(pre.splits)} patients, without "
+            f"about {patches.unlabeled} patches a scan of its {' and '.join(pre.splits)} patients, without "
             "their masks) never saw the test patient.",
             f"A patch is a {shape} of {patches.edge_mm:g} mm, abnormal from {patches.abnormal:.0%} of mask, "
             f"healthy up to {patches.healthy:.0%}, the others left out; up to {patches.each} of each class a "
@@ -60,7 +60,7 @@ def _pairs(config: TissueConfig) -> list[tuple[str, str]]:
     return [pair] if set(pair) <= set(config.arms) and pair[1] != config.primary.baseline else []
 
 
-def _segmenting(place: Workplace) -> list[str]:
+def _segmenting(place: TissueStudy) -> list[str]:
     config = place.config
     arms = [arm for arm in config.arms if arm.endswith(SEGMENT)]
     if not arms:

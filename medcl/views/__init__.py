@@ -5,11 +5,11 @@ from medcl.views.match import flags, policy_for
 from medcl.views.policy import Policy, load_policy, shipped
 from medcl.views.sampling.draw import draw_views
 from medcl.views.sampling.params import ViewParams
-from medcl.views.sampling.scan_geometry import Frames, read_frames
+from medcl.views.sampling.scan_geometry import ScanGeometry, read_geometry
 
 __all__ = [
-    "Frames",
     "Policy",
+    "ScanGeometry",
     "ViewBatch",
     "ViewLoader",
     "ViewParams",
@@ -17,6 +17,6 @@ __all__ = [
     "flags",
     "load_policy",
     "policy_for",
-    "read_frames",
+    "read_geometry",
     "shipped",
 ]

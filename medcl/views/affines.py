@@ -1,4 +1,4 @@
-"""From pixels of views to voxels and to RAS+ millimetres."""
+"""From pixels of views to voxels and to RAS+ millimeters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from medcl.views.sampling.scan_geometry import ScanSource
 
 
 def view_affines(store: ScanSource, params: ViewParams) -> Tensor | None:
-    """Return the affines (B, V, 4, 4) of views from pixel to RAS+ millimetres; None without volumes.
+    """Return the affines (B, V, 4, 4) of views from pixel to RAS+ millimeters; None without volumes.
 
     The third column of a 2-D view is one step to the next slice.
     """

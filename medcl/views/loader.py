@@ -26,7 +26,7 @@ from medcl.views.resolution import Sampling, plan
 from medcl.views.sampling.draw import Kind, draw_views
 from medcl.views.sampling.keyed_random import combine, scan_keys, uniform
 from medcl.views.sampling.params import ViewParams
-from medcl.views.sampling.scan_geometry import Frames, ScanSource, read_frames
+from medcl.views.sampling.scan_geometry import ScanGeometry, ScanSource, read_geometry
 
 AHEAD = 2
 """Batches that are made before they are asked for."""
@@ -37,10 +37,10 @@ class ViewBatch:
     """Views of B scans.
 
     Attributes:
-        data: (B, V, C, H, W), 3-D views (B, V, C, D, H, W), float32, normalised as in
+        data: (B, V, C, H, W), 3-D views (B, V, C, D, H, W), float32, normalized as in
             `medcl.views.backends.pipeline`.
         rows: (B,) int64, row numbers of the store.
-        affines: (B, V, 4, 4) float64 from view pixel to RAS+ millimetres; None without volumes.
+        affines: (B, V, 4, 4) float64 from view pixel to RAS+ millimeters; None without volumes.
         params: what was drawn.
         wait_s: seconds that the consumer waited for this batch.
         small: (B, small_count, C, h, w), further views of smaller fields (SwAV); None without.
@@ -76,7 +76,7 @@ class ViewLoader:
         drop_last: leave out the last batch when it is not full.
         rank, world_size: which share of every global batch is made here.
         dims: 2 for pictures and slices, 3 for volumes.
-        stack: neighbouring slices (odd) that a 2-D view of a volume shows as channels.
+        stack: neighboring slices (odd) that a 2-D view of a volume shows as channels.
         small_count, small_size: further views of smaller fields round the same place, for multi-crop methods.
         sampling: what to do where pixels would be too coarse for the smallest structure to protect; see
             `medcl.views.resolution.plan`.
@@ -120,7 +120,7 @@ class ViewLoader:
         self.draw, self.stack = draw, stack
         self.shuffle, self.drop_last = shuffle, drop_last
         self.rank, self.world_size = rank, world_size
-        plans = plan(policy, read_frames(store, self.rows, dims), size, sampling)
+        plans = plan(policy, read_geometry(store, self.rows, dims), size, sampling)
         self.frames = plans.frames
         self.flags = plans.flags + doubts(policy, plans.frames, store.scans.iloc[self.rows])
         pictures = dims == 2 and bool((self.frames.slice_axis < 0).all())
@@ -209,13 +209,13 @@ class ViewLoader:
     def _rendered(self, params: ViewParams) -> Tensor:
         return self.render(self.store, params, out=self._buffers.take(view_shape(params)))
 
-    def _draw(self, frames: Frames, epoch: int) -> ViewParams:
+    def _draw(self, frames: ScanGeometry, epoch: int) -> ViewParams:
         draw = cast(Kind, self.draw)
         return draw_views(
             self.policy, frames, self.size, self.seed, epoch, draw, self.count, stack=self.stack
         )
 
-    def _small(self, frames: Frames, epoch: int) -> Tensor:
+    def _small(self, frames: ScanGeometry, epoch: int) -> Tensor:
         """Views of smaller fields, keyed after those of the pair."""
         params = draw_views(
             self.policy.small(),

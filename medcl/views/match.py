@@ -9,7 +9,7 @@ import pandas as pd
 
 from medcl.views.policy import Policy, load_policy, shipped
 from medcl.views.resolution import plan
-from medcl.views.sampling.scan_geometry import Frames, ScanSource, read_frames
+from medcl.views.sampling.scan_geometry import ScanGeometry, ScanSource, read_geometry
 
 UNKNOWN = "unknown"
 
@@ -18,7 +18,7 @@ MEANINGS = {
     "LATERALITY_UNKNOWN": "the axes of some scans are not certain: those are not mirrored",
     "MODALITY_OTHER": "some scans are of a modality that the policy is not written for",
     "MODALITY_UNKNOWN": "some scans do not say what they are: the policy is believed",
-    "SPACING_UNKNOWN": "some scans have no millimetres: no blur, no shift, and sampling cannot be judged",
+    "SPACING_UNKNOWN": "some scans have no millimeters: no blur, no shift, and sampling cannot be judged",
     "TILED": "smaller fields of view are shown, at the coarsest pixel that the policy allows",
     "UNCALIBRATED": "some scans are not in HU (SUV): the limits in HU (SUV) are not applied to them",
 }
@@ -40,7 +40,7 @@ def policy_for(scans: pd.DataFrame, variant: str | None = None) -> Policy:
     return load_policy(UNKNOWN, variant)
 
 
-def doubts(policy: Policy, frames: Frames, scans: pd.DataFrame) -> tuple[str, ...]:
+def doubts(policy: Policy, frames: ScanGeometry, scans: pd.DataFrame) -> tuple[str, ...]:
     """Return the flags of what a policy takes for granted but the scans do not say; see `MEANINGS`."""
     modality = scans["modality"].fillna(UNKNOWN) if "modality" in scans else pd.Series(UNKNOWN, scans.index)
     unknown = (modality == UNKNOWN).to_numpy()
@@ -55,6 +55,6 @@ def doubts(policy: Policy, frames: Frames, scans: pd.DataFrame) -> tuple[str, ..
 
 def flags(policy: Policy, store: ScanSource, rows: Sequence[int] | np.ndarray, size: int) -> dict[str, str]:
     """Return the flags of 2-D views of `size` pixels, each with its meaning."""
-    plans = plan(policy, read_frames(store, rows), size)
+    plans = plan(policy, read_geometry(store, rows), size)
     found = (*plans.flags, *doubts(policy, plans.frames, store.scans.iloc[np.asarray(rows)]))
     return {flag: MEANINGS[flag] for flag in found}

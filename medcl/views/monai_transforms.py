@@ -15,7 +15,7 @@ from medcl.views.affines import view_affines
 from medcl.views.backends.reference import render
 from medcl.views.policy import Policy
 from medcl.views.sampling.draw import draw_views
-from medcl.views.sampling.scan_geometry import Frames, read_frames
+from medcl.views.sampling.scan_geometry import ScanGeometry, read_geometry
 from medcl.views.single import SingleScan
 
 _PLACE = (
@@ -38,7 +38,7 @@ class RandSafeViews(RandomizableTransform):
 
     Volumes are (1, i, j, k) in RAS orientation (`Orientation("RAS")`) with their affine; pictures (1, row,
     column) or (3, row, column). Each view is a MetaTensor (C, size, size), or with `dims=3` (1, size, size,
-    size), whose affine leads to RAS+ millimetres and whose `meta["params"]` repeats it.
+    size), whose affine leads to RAS+ millimeters and whose `meta["params"]` repeats it.
 
     Args:
         policy: the limits.
@@ -74,13 +74,13 @@ class RandSafeViews(RandomizableTransform):
         """Return the views of `image`."""
         self.randomize()
         scan = self.scan(image)
-        return self.show(scan, read_frames(scan, [0], self.dims))
+        return self.show(scan, read_geometry(scan, [0], self.dims))
 
     def scan(self, image: Tensor) -> SingleScan:
         """Return `image` with what is measured of it."""
         return SingleScan.of(image, self.unit, self.spacing_mm)
 
-    def show(self, scan: SingleScan, frames: Frames) -> list[MetaTensor]:
+    def show(self, scan: SingleScan, frames: ScanGeometry) -> list[MetaTensor]:
         """Return the views that the last `randomize` drew, of a scan with these facts."""
         params = draw_views(self.policy, frames, self.size, self._seed, count=self.count)
         affines = view_affines(scan, params)
@@ -118,10 +118,10 @@ class RandSafeViewsd(MapTransform, RandomizableTransform):
         """Return `data` with the views added."""
         made = dict(data)
         self.views.randomize()
-        first: Frames | None = None
+        first: ScanGeometry | None = None
         for key in self.key_iterator(made):
             scan = self.views.scan(made[key])
-            frames = read_frames(scan, [0], self.views.dims)
+            frames = read_geometry(scan, [0], self.views.dims)
             first = first or frames
             place = {name: getattr(first, name) for name in _PLACE}
             for number, view in enumerate(self.views.show(scan, replace(frames, **place))):

@@ -1,4 +1,4 @@
-"""What a view may change: one modality's limits in millimetres, degrees, HU and fractions."""
+"""What a view may change: one modality's limits in millimeters, degrees, HU and fractions."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Crop(Config):
             of view's edge.
         disagree: largest share of pairs of which one view shows a small lesion that the other has lost (twice
             that in 3-D, of those that the first shows); 0.1 is safe, variants that accept more say so.
-        marked: share of pairs whose anchor lies on labelled tissue, in scans that have a mask.
+        marked: share of pairs whose anchor lies on labeled tissue, in scans that have a mask.
     """
 
     area: Fractions = (0.6, 1.0)
@@ -84,7 +84,7 @@ class Crop(Config):
 
 
 class Motion(Config):
-    """Rigid motion in millimetres, and scale; `out_of_plane_deg` is for 3-D views.
+    """Rigid motion in millimeters, and scale; `out_of_plane_deg` is for 3-D views.
 
     `flips` names the axes that may be mirrored, each with probability one half: anatomical axes for
     volumes, `rows` and `columns` for pictures without anatomical sides.
@@ -114,10 +114,10 @@ class Intensity(Config):
     brightness: Range = (0.0, 0.0)
 
 
-class Colour(Config):
-    """Colour changes for modalities whose colour is diagnostic; elsewhere views are luminance.
+class Color(Config):
+    """Color changes for modalities whose color is diagnostic; elsewhere views are luminance.
 
-    `saturation` is a factor range about grey, `hue` the largest turn (1 is the full circle), `stain_gain`
+    `saturation` is a factor range about gray, `hue` the largest turn (1 is the full circle), `stain_gain`
     and `stain_offset` the largest change of each haematoxylin, eosin and residual optical density.
     """
 
@@ -128,7 +128,7 @@ class Colour(Config):
 
     @property
     def stained(self) -> bool:
-        """True where colour changes are those of stains."""
+        """True where color changes are those of stains."""
         return self.stain_gain > 0 or self.stain_offset > 0
 
 
@@ -162,7 +162,7 @@ class Policy(Config):
         d_min_mm: diameter of the smallest structure that every view must still show.
         max_px_mm: largest pixel of a view that shows it.
         outside: what lies beyond the scan: a value in `unit`, or the `low` or `high` end of its range.
-        colour: None where views are luminance.
+        color: None where views are luminance.
     """
 
     name: str
@@ -178,7 +178,7 @@ class Policy(Config):
     intensity: Intensity = Intensity()
     blur: Blur = Blur()
     noise: Noise = Noise()
-    colour: Colour | None = None
+    color: Color | None = None
 
     @model_validator(mode="after")
     def _reachable(self) -> Policy:
@@ -188,8 +188,8 @@ class Policy(Config):
 
     @property
     def channels(self) -> int:
-        """1, or 3 where colour is kept."""
-        return 1 if self.colour is None else 3
+        """1, or 3 where color is kept."""
+        return 1 if self.color is None else 3
 
     def digest(self) -> str:
         """Return 16 hex digits that change with any limit."""
@@ -205,7 +205,7 @@ class Policy(Config):
                 "intensity": Intensity(),
                 "blur": Blur(),
                 "noise": Noise(kind=self.noise.kind),
-                "colour": self.colour and Colour(),
+                "color": self.color and Color(),
             }
         )
 

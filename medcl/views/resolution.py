@@ -9,7 +9,7 @@ import numpy as np
 
 from medcl.errors import UsageError
 from medcl.views.policy import Policy
-from medcl.views.sampling.scan_geometry import Frames
+from medcl.views.sampling.scan_geometry import ScanGeometry
 
 Sampling = Literal["flag", "tile", "refuse"]
 
@@ -24,12 +24,12 @@ class Plan:
         flags: `SPACING_UNKNOWN`, `COARSE`, `TILED`, for any of the scans.
     """
 
-    frames: Frames
+    frames: ScanGeometry
     pixel_mm: np.ndarray
     flags: tuple[str, ...]
 
 
-def plan(policy: Policy, frames: Frames, size: int, sampling: Sampling = "flag") -> Plan:
+def plan(policy: Policy, frames: ScanGeometry, size: int, sampling: Sampling = "flag") -> Plan:
     """Compare a view's pixels with the policy's `max_px_mm`.
 
     Args:

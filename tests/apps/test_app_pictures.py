@@ -59,16 +59,16 @@ def test_zooms_are_whole_and_keep_proportion(rows: int, columns: int, down: floa
 
 
 def test_pixels_are_repeated_and_never_mixed() -> None:
-    grey = np.array([[0, 255], [128, 7]], np.uint8)
-    shown = _decode(pictures.figure(grey, (3, 3), None, None, "x"))
+    gray = np.array([[0, 255], [128, 7]], np.uint8)
+    shown = _decode(pictures.figure(gray, (3, 3), None, None, "x"))
     assert shown.shape == (6, 6)
-    assert np.array_equal(shown[::3, ::3], grey)
+    assert np.array_equal(shown[::3, ::3], gray)
     assert set(np.unique(shown)) == {0, 7, 128, 255}
 
 
 def test_window_maps_hounsfield_units() -> None:
     hu = np.array([[-160.0, 40.0, 240.0, -1000.0, np.nan]])
-    assert pictures.to_grey(hu, -160, 240).tolist() == [[0, 128, 255, 0, 0]]
+    assert pictures.to_gray(hu, -160, 240).tolist() == [[0, 128, 255, 0, 0]]
 
 
 def test_scale_bar_has_the_stated_length() -> None:

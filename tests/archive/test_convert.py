@@ -77,12 +77,12 @@ def test_a_sheared_affine_survives_and_a_quaternion_does_not_pretend() -> None:
     assert int(image.header["qform_code"]) == 0
 
 
-def test_colour_pictures_and_cine_keep_their_axes() -> None:
-    colour = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
-    image = nifti_image(Scan(colour, None, (0.5, 0.25), "uint8", "US"))
+def test_color_pictures_and_cine_keep_their_axes() -> None:
+    color = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+    image = nifti_image(Scan(color, None, (0.5, 0.25), "display", "US"))
     stored = np.asanyarray(image.dataobj)
     assert stored.shape == (5, 4, 1)
-    assert tuple(stored[1, 2, 0]) == tuple(colour[2, 1])
+    assert tuple(stored[1, 2, 0]) == tuple(color[2, 1])
     assert image.header.get_zooms()[:2] == (0.25, 0.5)
     cine = np.arange(2 * 4 * 5, dtype=np.uint8).reshape(2, 4, 5)
-    assert nifti_image(Scan(cine, None, None, "uint8", "US")).shape == (5, 4, 2)
+    assert nifti_image(Scan(cine, None, None, "display", "US")).shape == (5, 4, 2)

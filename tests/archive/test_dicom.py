@@ -21,7 +21,7 @@ from medcl.archive.dicom.pixels.frames import PixelFile, stored_values
 from medcl.archive.dicom.series.stacks import Stack
 from medcl.archive.flags import Rejected
 from medcl.archive.geometry import to_canonical
-from medcl.archive.privacy import hushed
+from medcl.archive.privacy import silenced_loggers
 from medcl.archive.scan import Scan
 
 WHEEL = Path(pydicom.__file__).parent / "data"
@@ -36,7 +36,7 @@ class Folder:
         headers = []
         for number, path in enumerate(self.paths):
             try:
-                with open(path, "rb") as stream, hushed():
+                with open(path, "rb") as stream, silenced_loggers():
                     header = dicom.read_header(stream, path.stat().st_size)
             except Rejected as verdict:
                 self.reasons[path] = verdict.code
@@ -50,7 +50,7 @@ class Folder:
 
     def scan(self, stack: Stack) -> Scan:
         openers = [partial(open, self.paths[number], "rb") for number in stack.files]
-        with hushed():
+        with silenced_loggers():
             return dicom.assemble(openers, {"part": json.dumps({"key": stack.stack_key})})
 
     def series_number(self, stack: Stack) -> int:
@@ -161,8 +161,8 @@ def test_every_scan_of_pydicoms_files_is_read_or_refused_with_a_reason(wheel: Fo
         except Rejected as verdict:
             refused[wheel.paths[stack.files[0]].name] = verdict.code
             continue
-        grey = scan.array.shape == stack.shape[:-1] and stack.shape[-1] == 3
-        assert scan.array.shape == stack.shape or grey
+        gray = scan.array.shape == stack.shape[:-1] and stack.shape[-1] == 3
+        assert scan.array.shape == stack.shape or gray
         assert (scan.affine is not None) == (stack.kind == "volume")
     assert refused == UNREADABLE
 
@@ -173,7 +173,7 @@ def test_stored_pixels_are_those_of_pydicom(wheel: Folder) -> None:
         path = wheel.paths[number]
         if path.name in UNREADABLE:
             continue
-        with open(path, "rb") as stream, hushed():
+        with open(path, "rb") as stream, silenced_loggers():
             file = PixelFile.open(stream)
             shared = file.header.shared
             frame = file.frame(shared.n_frames - 1)

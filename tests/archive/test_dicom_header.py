@@ -24,7 +24,7 @@ from medcl.archive.dicom.header.elements import PIXEL_TAGS
 from medcl.archive.dicom.header.parser import elements
 from medcl.archive.dicom.header.read import ELEMENTS, SEQUENCES, open_elements
 from medcl.archive.flags import Rejected
-from medcl.archive.privacy import hushed
+from medcl.archive.privacy import silenced_loggers
 from medcl.testing import phantom
 from medcl.testing.traps import dicom_traps
 
@@ -33,7 +33,7 @@ DATA_SETS = ("dicom_mr_nih", "dicom_ct_philips", "dicom_mr_tcia")
 
 
 def _pydicom(path: Path) -> Any:
-    with hushed():
+    with silenced_loggers():
         return pydicom.dcmread(path, stop_before_pixels=True, force=True)
 
 

@@ -131,7 +131,7 @@ def test_negative_pixdim_keeps_its_size() -> None:
 
 
 @pytest.mark.parametrize(("unit", "scale"), [("meter", 1e-3), ("micron", 1e3)])
-def test_lengths_become_millimetres(unit: str, scale: float) -> None:
+def test_lengths_become_millimeters(unit: str, scale: float) -> None:
     image = nib.Nifti1Image(sampled(AFFINE), np.diag([scale, scale, scale, 1]) @ AFFINE)
     image.header.set_xyzt_units(unit)
     scan = load(image.to_bytes())
@@ -232,12 +232,12 @@ def test_headers_that_lie_are_refused(edit: dict[int, bytes], code: str) -> None
     assert refusal(written(nib.Nifti1Image(sampled(AFFINE), AFFINE), edit)) == code
 
 
-def test_colour_stands_in_the_last_axis() -> None:
-    colour = np.arange(7 * 9 * 5 * 3, dtype=np.uint8).reshape(7, 9, 5, 3)
+def test_color_stands_in_the_last_axis() -> None:
+    color = np.arange(7 * 9 * 5 * 3, dtype=np.uint8).reshape(7, 9, 5, 3)
     kind = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
-    scan = load(nib.Nifti1Image(colour.copy().view(kind)[..., 0], np.eye(4)).to_bytes())
-    assert "COLOUR_VOLUME" in scan.flags
-    np.testing.assert_array_equal(scan.array, colour)
+    scan = load(nib.Nifti1Image(color.copy().view(kind)[..., 0], np.eye(4)).to_bytes())
+    assert "COLOR_VOLUME" in scan.flags
+    np.testing.assert_array_equal(scan.array, color)
 
 
 @pytest.mark.parametrize(

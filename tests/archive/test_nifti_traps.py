@@ -17,7 +17,7 @@ TRAPS = {trap.name: trap for trap in nifti_traps()}
 
 
 def scanned(trap: Trap, folder: Path, policy: str) -> tuple[Catalog, list[Scan], list[ArchiveError]]:
-    """Scan a trap's files beside a picture, so that there is a catalogue when they are all refused."""
+    """Scan a trap's files beside a picture, so that there is a catalog when they are all refused."""
     archive = folder / "archive"
     if not archive.exists():
         archive.mkdir()

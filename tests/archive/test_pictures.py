@@ -32,35 +32,35 @@ def refusal(content: bytes) -> str:
     return verdict.value.code
 
 
-GREY = np.arange(12 * 9, dtype=np.uint8).reshape(12, 9)
+GRAY = np.arange(12 * 9, dtype=np.uint8).reshape(12, 9)
 
 
-def test_grey_and_colour_keep_their_values() -> None:
-    assert (images.load(io.BytesIO(saved(Image.fromarray(GREY)))).array == GREY).all()
-    colour = np.stack([GREY, GREY + 1, GREY], axis=-1)
-    scan = images.load(io.BytesIO(saved(Image.fromarray(colour))))
-    np.testing.assert_array_equal(scan.array, colour)
-    equal = images.load(io.BytesIO(saved(Image.fromarray(np.stack([GREY] * 3, axis=-1)))))
-    np.testing.assert_array_equal(equal.array, GREY)
+def test_gray_and_color_keep_their_values() -> None:
+    assert (images.load(io.BytesIO(saved(Image.fromarray(GRAY)))).array == GRAY).all()
+    color = np.stack([GRAY, GRAY + 1, GRAY], axis=-1)
+    scan = images.load(io.BytesIO(saved(Image.fromarray(color))))
+    np.testing.assert_array_equal(scan.array, color)
+    equal = images.load(io.BytesIO(saved(Image.fromarray(np.stack([GRAY] * 3, axis=-1)))))
+    np.testing.assert_array_equal(equal.array, GRAY)
     assert equal.spacing_mm is None
     assert equal.affine is None
 
 
 def test_sixteen_bits_alpha_and_palette() -> None:
-    deep = GREY.astype(np.uint16) * 500
+    deep = GRAY.astype(np.uint16) * 500
     scan = images.load(io.BytesIO(saved(Image.fromarray(deep))))
     assert scan.array.dtype == np.uint16
     assert scan.unit == "a.u."
     np.testing.assert_array_equal(scan.array, deep)
-    clear = Image.fromarray(np.dstack([GREY, GREY, GREY, GREY]))
+    clear = Image.fromarray(np.dstack([GRAY, GRAY, GRAY, GRAY]))
     scan = images.load(io.BytesIO(saved(clear)))
     assert "ALPHA_DROPPED" in scan.flags
-    np.testing.assert_array_equal(scan.array, GREY)
-    assert "PALETTE" in images.load(io.BytesIO(saved(Image.fromarray(GREY).convert("P")))).flags
+    np.testing.assert_array_equal(scan.array, GRAY)
+    assert "PALETTE" in images.load(io.BytesIO(saved(Image.fromarray(GRAY).convert("P")))).flags
 
 
 @pytest.mark.parametrize(("kind", "channels", "flagged"), [(0, 1, False), (2, 3, True), (4, 2, True)])
-def test_colour_of_sixteen_bits_is_read_with_eight_and_says_so(
+def test_color_of_sixteen_bits_is_read_with_eight_and_says_so(
     kind: int, channels: int, flagged: bool
 ) -> None:
     deep = np.arange(6 * 5 * channels, dtype=">u2").reshape(6, -1) * 700
@@ -79,7 +79,7 @@ def test_colour_of_sixteen_bits_is_read_with_eight_and_says_so(
 def test_exif_orientation_is_applied_to_shape_and_pixels() -> None:
     exif = Image.Exif()
     exif[images.ORIENTATION_TAG] = 6
-    content = saved(Image.fromarray(np.repeat(GREY, 4, axis=1)), "JPEG", exif=exif, quality=95)
+    content = saved(Image.fromarray(np.repeat(GRAY, 4, axis=1)), "JPEG", exif=exif, quality=95)
     scan = images.load(io.BytesIO(content))
     assert inspected(content) == scan.array.shape == (36, 12)
     assert "EXIF_ROTATED" in scan.flags
@@ -161,7 +161,7 @@ def test_npz_that_is_cut_damaged_or_a_bomb_is_refused() -> None:
 
 
 def test_a_telephones_picture_is_a_jpeg() -> None:
-    picture = Image.fromarray(np.stack([GREY, 255 - GREY, GREY], axis=-1))
+    picture = Image.fromarray(np.stack([GRAY, 255 - GRAY, GRAY], axis=-1))
     exif = picture.getexif()
     exif[images.ORIENTATION_TAG] = 6
     content = saved(picture, "MPO", save_all=True, append_images=[picture], exif=exif)

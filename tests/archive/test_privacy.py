@@ -24,8 +24,8 @@ from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless, generate_uid
 
 from medcl.archive import ArchiveError, Catalog, convert, explain_scan, read_all, scan_archive
-from medcl.archive.ledger.examine import Outcome
-from medcl.archive.privacy import hushed, pseudonym
+from medcl.archive.ledger.examine import FileOutcome
+from medcl.archive.privacy import pseudonym, silenced_loggers
 from medcl.archive.storage.walk import Entry, Root
 from medcl.errors import UsageError
 from medcl.store import prepare
@@ -218,7 +218,7 @@ def test_libraries_are_silent_with_all_their_loggers(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     names = ("pydicom", "pydicom.pixels.utils", "pydicom.made.later", "PIL.PngImagePlugin", "nibabel.global")
-    with hushed():
+    with silenced_loggers():
         for name in names:
             logging.getLogger(name).warning(CANARY)
     assert_clean(caplog.text.encode() + "".join(capfd.readouterr()).encode(), "a log")
@@ -230,14 +230,14 @@ def test_silence_lasts_until_the_last_thread_leaves(caplog: pytest.LogCaptureFix
     inside, leave = threading.Event(), threading.Event()
 
     def other() -> None:
-        with hushed():
+        with silenced_loggers():
             inside.set()
             leave.wait(10)
 
     thread = threading.Thread(target=other)
     thread.start()
     inside.wait(10)
-    with hushed():
+    with silenced_loggers():
         pass
     logging.getLogger("pydicom").warning(CANARY)
     leave.set()
@@ -249,7 +249,7 @@ def test_silence_lasts_until_the_last_thread_leaves(caplog: pytest.LogCaptureFix
 
 def test_a_path_is_in_no_repr() -> None:
     entry = Entry(Root(f"/{CANARY}", CANARY), f"/{CANARY}/x", 3, 4)
-    assert_clean(repr(Outcome(entry, f"0:{CANARY}", 3, "used")).encode(), "a repr")
+    assert_clean(repr(FileOutcome(entry, f"0:{CANARY}", 3, "used")).encode(), "a repr")
 
 
 def test_a_patient_has_one_pseudonym_whatever_the_spaces(tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ def test_a_broken_key_is_refused_and_many_processes_agree_on_one(tmp_path: Path)
     assert b"not a pseudonym key" in broken.stderr
 
 
-def test_a_catalogue_without_its_locator_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_catalog_without_its_locator_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(tmp_path / "archive")
     folder = scan_archive([tmp_path / "archive"], tmp_path / "catalog").folder
     monkeypatch.setenv("MEDCL_HOME", str(tmp_path / "elsewhere"))

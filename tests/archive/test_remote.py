@@ -109,7 +109,7 @@ def test_a_cluster_that_loses_a_worker_changes_no_byte(
     killed: list[int] = []
     add = Index.add
 
-    def add_and_kill(self: Index, findings: dict[bytes, list[scan.Outcome]]) -> None:
+    def add_and_kill(self: Index, findings: dict[bytes, list[scan.FileOutcome]]) -> None:
         if not killed:
             worker = next(iter(cluster.workers.values()))  # type: ignore[attr-defined]
             killed.append(worker.pid)

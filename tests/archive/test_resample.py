@@ -63,12 +63,12 @@ def test_labels_go_where_their_voxels_go() -> None:
     assert orthogonal_labels(labels, np.eye(4)) is labels
 
 
-def test_a_sheared_volume_of_colour_moves_with_its_channels() -> None:
+def test_a_sheared_volume_of_color_moves_with_its_channels() -> None:
     tilted = read(phantom.TILTED)
-    grey = np.clip(tilted.array // 8 + 128, 0, 255).astype(np.uint8)
-    colour = replace(tilted, array=np.stack([grey, grey, 255 - grey], axis=-1), unit="uint8", valid=None)
-    moved = orthogonal(colour)
-    alone = orthogonal(replace(colour, array=grey))
+    gray = np.clip(tilted.array // 8 + 128, 0, 255).astype(np.uint8)
+    color = replace(tilted, array=np.stack([gray, gray, 255 - gray], axis=-1), unit="display", valid=None)
+    moved = orthogonal(color)
+    alone = orthogonal(replace(color, array=gray))
     assert moved.array.shape == (*alone.array.shape, 3)
     np.testing.assert_array_equal(moved.array[..., 0], alone.array)
 
@@ -76,5 +76,5 @@ def test_a_sheared_volume_of_colour_moves_with_its_channels() -> None:
 def test_an_orthogonal_volume_comes_back_as_it_is() -> None:
     straight = read(phantom.OBLIQUE)
     assert orthogonal(straight) is straight
-    picture = Scan(np.zeros((2, 2)), None, None, "uint8", "CR")
+    picture = Scan(np.zeros((2, 2)), None, None, "display", "CR")
     assert orthogonal(picture) is picture

@@ -33,7 +33,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     plain = examine.examine
 
-    def recorded(entry: examine.Entry) -> list[examine.Outcome]:
+    def recorded(entry: examine.Entry) -> list[examine.FileOutcome]:
         names.append(Path(entry.path).name)
         return plain(entry)
 
@@ -82,7 +82,7 @@ def test_an_interrupted_scan_goes_on(
     monkeypatch.setattr(scan, "BATCH", 1)
     whole = scan.examine_all
 
-    def interrupted(entries: list[scan.Entry]) -> list[list[scan.Outcome]]:
+    def interrupted(entries: list[scan.Entry]) -> list[list[scan.FileOutcome]]:
         if len(opened) == 9:
             raise KeyboardInterrupt
         return whole(entries)

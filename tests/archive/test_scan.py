@@ -32,7 +32,7 @@ def test_every_file_ends_in_one_state(tmp_path: Path) -> None:
     assert json.loads((catalog.folder / "summary.json").read_text())["files"] == summary["files"]
 
 
-def test_catalogue_says_what_reading_gives(tmp_path: Path) -> None:
+def test_catalog_says_what_reading_gives(tmp_path: Path) -> None:
     mixed_archive(tmp_path / "archive")
     catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
     for scan, found in read_all(Catalog.open(catalog.folder)):
@@ -170,7 +170,7 @@ def test_a_used_output_folder_and_an_unknown_policy_are_refused(tmp_path: Path) 
         scan_archive([tmp_path / "archive"], tmp_path / "other", policy="lax")
 
 
-def test_a_catalogue_inside_its_archive_is_refused(tmp_path: Path) -> None:
+def test_a_catalog_inside_its_archive_is_refused(tmp_path: Path) -> None:
     mixed_archive(tmp_path / "archive")
     (tmp_path / "link").symlink_to(tmp_path / "archive" / "pictures")
     for out in (tmp_path / "archive" / "catalog", tmp_path / "link" / "catalog"):
@@ -180,11 +180,11 @@ def test_a_catalogue_inside_its_archive_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["summary.json", "catalog.parquet", "ledger.parquet", "masks.parquet"])
-def test_a_damaged_catalogue_is_one_line(tmp_path: Path, name: str) -> None:
+def test_a_damaged_catalog_is_one_line(tmp_path: Path, name: str) -> None:
     mixed_archive(tmp_path / "archive")
     folder = scan_archive([tmp_path / "archive"], tmp_path / "catalog").folder
     (folder / name).write_text("{")
-    with pytest.raises(UsageError, match="damaged catalogue"):
+    with pytest.raises(UsageError, match="damaged catalog"):
         Catalog.open(folder)
 
 

@@ -101,7 +101,7 @@ def test_trap(name: str) -> None:
         right = [scan for scan, error in zip(read.scans, errors, strict=True) if error <= 1]
         assert any(scan.unit == trap.unit for scan in right), errors
     for scan, stack in zip(read.scans, read.stacks, strict=True):
-        assert scan.array.shape == stack.shape or name == "grey-as-rgb"
+        assert scan.array.shape == stack.shape or name == "gray-as-rgb"
         assert scan.unit == stack.unit
         assert scan.spacing_mm == pytest.approx(stack.spacing_mm)
 

@@ -147,8 +147,8 @@ def test_masks_agree_with_the_table(cohort: Path) -> None:
         for row in rows.itertuples():
             voxels = np.argwhere(values == row.lesion)
             if row.diameter_mm > 10:
-                centre = nib.affines.apply_affine(mask.affine, voxels).mean(axis=0)
-                assert np.abs(centre - (row.x_mm, row.y_mm, row.z_mm)).max() < 3
+                center = nib.affines.apply_affine(mask.affine, voxels).mean(axis=0)
+                assert np.abs(center - (row.x_mm, row.y_mm, row.z_mm)).max() < 3
                 volume = len(voxels) * abs(np.linalg.det(mask.affine[:3, :3]))
                 assert 0.4 < volume / (np.pi / 6 * row.diameter_mm**3) < 1.7
 

@@ -1,4 +1,4 @@
-"""Every metric against scikit-learn, weighted and with ties; known values; vectorised equals one by one."""
+"""Every metric against scikit-learn, weighted and with ties; known values; vectorized equals one by one."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def test_table_of_tests_needs_one_scan_a_patient() -> None:
         found = resample(table, panel(table), 50, 0)
         tests = paired_tests(found, "a", "supervised", ["5/class", "all"])
         assert len(tests) == rows
-        assert (tests["delong_p_holm"] >= tests["delong_p"]).all()
+        assert (tests["delong_p_adjusted"] >= tests["delong_p"]).all()
     few = paired_tests(
         resample(t := study(arms, seeds=3, patients=150), panel(t), 50, 0), "a", "supervised", ["5/class"]
     )

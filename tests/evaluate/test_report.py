@@ -108,7 +108,7 @@ def test_writing_twice_gives_the_same_page(written: Path) -> None:
 
 
 def test_costs_are_told_where_every_cell_recorded_them() -> None:
-    costs = pd.DataFrame({"arm": ["a", "a", "b"], "seconds": [60.0, 120.0, 6.0], "trials": [10, 12, 1]})
+    costs = pd.DataFrame({"arm": ["a", "a", "b"], "seconds": [60.0, 120.0, 6.0], "candidates": [10, 12, 1]})
     costs = costs.assign(peak_mib=[1500.4, 900.0, None], energy_wh=[0.5, 0.25, 0.01])
     first, second = _costs(costs)
     assert list(first.values()) == ["a", "2", "12", "90.0", "3.0", "1,500", "0.75", "not recorded"]

@@ -35,11 +35,11 @@ def test_impossible_budgets_are_refused(text: str) -> None:
 
 
 def test_as_many_of_each_class_as_asked_and_from_training_only(task: Task) -> None:
-    labelled = draw_labels(task, Budget.parse("7/class"), seed=3)
-    assert np.bincount(task.truth[labelled.train]).tolist() == [7, 7]
-    assert np.bincount(task.truth[labelled.val]).tolist() == [7, 7]
-    assert set(labelled.train) <= set(task.train)
-    assert set(labelled.val) <= set(task.val)
+    labeled = draw_labels(task, Budget.parse("7/class"), seed=3)
+    assert np.bincount(task.truth[labeled.train]).tolist() == [7, 7]
+    assert np.bincount(task.truth[labeled.val]).tolist() == [7, 7]
+    assert set(labeled.train) <= set(task.train)
+    assert set(labeled.val) <= set(task.val)
 
 
 def test_a_smaller_budget_is_part_of_a_larger_one(task: Task) -> None:

@@ -14,7 +14,7 @@ from scipy.special import expit
 from sklearn.metrics import log_loss
 
 from medcl.finetune import Budget, Images, Task, TrainingConfig, draw_labels, fit_probe, make_task, predict
-from medcl.finetune.arms.base import Bench
+from medcl.finetune.arms.base import ArmContext
 from medcl.finetune.arms.registry import ARMS
 from medcl.finetune.calibration import SUREST, fit_temperature
 from medcl.finetune.model import Model
@@ -22,7 +22,7 @@ from medcl.finetune.probe import auroc
 from medcl.pretrain import EncoderConfig, build_encoder
 from medcl.store import Store
 from medcl.views import load_policy
-from tests.finetune.volume_samples import PLAIN, bench_of, config_of
+from tests.finetune.volume_samples import PLAIN, config_of, context_of
 
 NETWORK = EncoderConfig(name="resnet10", width=8, stem="compact")
 
@@ -66,33 +66,35 @@ def test_whatever_the_logits_the_temperature_is_bounded_and_scales_with_them(
 
 
 @pytest.fixture(scope="module")
-def bench(store: Store) -> Bench:
+def context(store: Store) -> ArmContext:
     torch.set_num_threads(1)
-    settings = TrainingConfig(steps=8, batch_size=16, learning_rates=(3e-3,), trials=2)
+    settings = TrainingConfig(steps=8, batch_size=16, learning_rates=(3e-3,), candidates=2)
     task = make_task(store, "0", "1")
-    return Bench(task, Images(load_policy("cxr"), 32, 1), settings, build_encoder(NETWORK, 0).eval(), NETWORK)
+    return ArmContext(
+        task, Images(load_policy("cxr"), 32, 1), settings, build_encoder(NETWORK, 0).eval(), NETWORK
+    )
 
 
-def test_a_probe_s_probabilities_change_and_its_ranks_do_not(bench: Bench) -> None:
-    task: Task = bench.task
-    labelled, test = draw_labels(task, Budget.parse("all"), 0), task.truth[task.test]
-    plain = fit_probe(bench.features(), task, labelled).logits(bench.features()[task.test])
-    outcome = ARMS["probe"](bench, labelled, 0, task.test)
+def test_a_probe_s_probabilities_change_and_its_ranks_do_not(context: ArmContext) -> None:
+    task: Task = context.task
+    labeled, test = draw_labels(task, Budget.parse("all"), 0), task.truth[task.test]
+    plain = fit_probe(context.features(), task, labeled).logits(context.features()[task.test])
+    outcome = ARMS["probe"](context, labeled, 0, task.test)
     assert np.abs(outcome.probability - expit(plain)).max() > 0.01
     assert auroc(test, outcome.probability) == auroc(test, plain)
     assert outcome.classifier is not None
-    told = predict(outcome.classifier, task.store, task.test, bench.images)
+    told = predict(outcome.classifier, task.store, task.test, context.images)
     np.testing.assert_allclose(told, outcome.probability, atol=1e-5)
 
 
 def test_every_fitted_arm_is_calibrated_and_a_model_keeps_it(volumes: Task, tmp_path: Path) -> None:
-    bench = bench_of(volumes, PLAIN)
-    labelled = draw_labels(volumes, Budget.parse("all"), 0)
+    context = context_of(volumes, PLAIN)
+    labeled = draw_labels(volumes, Budget.parse("all"), 0)
     for arm in ("finetune", "supervised", "random-probe", "classical", "shuffled-labels"):
-        assert ARMS[arm](bench, labelled, 0, volumes.val).chosen["temperature"] > 0
-    network = ARMS["supervised"](bench, labelled, 0, volumes.test)
+        assert ARMS[arm](context, labeled, 0, volumes.val).chosen["temperature"] > 0
+    network = ARMS["supervised"](context, labeled, 0, volumes.test)
     assert network.classifier is not None
-    Model(network.classifier, config_of(bench, "supervised")).save(tmp_path / "model")
+    Model(network.classifier, config_of(context, "supervised")).save(tmp_path / "model")
     loaded = Model.load(tmp_path / "model")
     told = predict(loaded.classifier, volumes.store, volumes.test, loaded.images)
     np.testing.assert_allclose(told, network.probability, atol=1e-6)

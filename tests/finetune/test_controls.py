@@ -14,7 +14,7 @@ from medcl.archive import scan_archive
 from medcl.evaluate import evaluate
 from medcl.evaluate.analyses.controls import control_warnings
 from medcl.finetune import Budget, Images, Task, TrainingConfig, draw_labels, make_task
-from medcl.finetune.arms.base import Bench
+from medcl.finetune.arms.base import ArmContext
 from medcl.finetune.arms.registry import ARMS
 from medcl.finetune.cells import plan_cells, run_cells
 from medcl.pretrain import EncoderConfig, build_encoder
@@ -25,20 +25,20 @@ NETWORK = EncoderConfig(name="resnet10", width=8, stem="compact")
 CONTROLS = ("shuffled-labels", "metadata-only", "background-only", "size-and-mean")
 
 
-def bench_of(store: Store) -> Bench:
+def context_of(store: Store) -> ArmContext:
     torch.set_num_threads(1)
     task = make_task(store, "0", "1")
     images = Images(load_policy("cxr"), 32, 1)
-    return Bench(task, images, TrainingConfig(), build_encoder(NETWORK, 0).eval(), NETWORK)
+    return ArmContext(task, images, TrainingConfig(), build_encoder(NETWORK, 0).eval(), NETWORK)
 
 
 @pytest.fixture(scope="module")
-def bench(store: Store) -> Bench:
-    return bench_of(store)
+def context(store: Store) -> ArmContext:
+    return context_of(store)
 
 
 @pytest.fixture(scope="module")
-def confounded(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def confounded(tmp_path_factory: pytest.TempPathFactory) -> ArmContext:
     """Noise without any disease, but positives carry a bright strip at the edge, as from another scanner."""
     folder = tmp_path_factory.mktemp("confounded")
     generator = np.random.default_rng(1)
@@ -49,42 +49,44 @@ def confounded(tmp_path_factory: pytest.TempPathFactory) -> Bench:
         images[truth == 1, :2, 4:12] += 60
         arrays |= {f"{split}_images": images.clip(0, 255).astype(np.uint8), f"{split}_labels": truth[:, None]}
     np.savez(folder / "set.npz", **arrays)
-    return bench_of(prepare(scan_archive([folder / "set.npz"], folder / "catalog"), folder / "store"))
+    return context_of(prepare(scan_archive([folder / "set.npz"], folder / "catalog"), folder / "store"))
 
 
-def score(bench: Bench, arm: str, seed: int = 0) -> float:
-    task: Task = bench.task
-    outcome = ARMS[arm](bench, draw_labels(task, Budget.parse("all"), seed), seed, task.test)
+def score(context: ArmContext, arm: str, seed: int = 0) -> float:
+    task: Task = context.task
+    outcome = ARMS[arm](context, draw_labels(task, Budget.parse("all"), seed), seed, task.test)
     return float(roc_auc_score(task.truth[task.test], outcome.probability))
 
 
-def test_texture_sees_the_disease_and_the_rim_does_not(bench: Bench) -> None:
-    assert score(bench, "classical") > 0.9
-    assert score(bench, "background-only") < 0.7
+def test_texture_sees_the_disease_and_the_rim_does_not(context: ArmContext) -> None:
+    assert score(context, "classical") > 0.9
+    assert score(context, "background-only") < 0.7
 
 
-def test_a_border_artefact_is_caught_by_the_rim(confounded: Bench) -> None:
+def test_a_border_artifact_is_caught_by_the_rim(confounded: ArmContext) -> None:
     assert score(confounded, "background-only") > 0.95
 
 
-def test_shuffled_labels_are_chance(bench: Bench) -> None:
-    assert np.mean([score(bench, "shuffled-labels", seed) for seed in range(12)]) == pytest.approx(
+def test_shuffled_labels_are_chance(context: ArmContext) -> None:
+    assert np.mean([score(context, "shuffled-labels", seed) for seed in range(12)]) == pytest.approx(
         0.5, abs=0.12
     )
 
 
-def test_metadata_of_equal_scans_says_nothing(bench: Bench) -> None:
-    assert score(bench, "metadata-only") == pytest.approx(0.5)
+def test_metadata_of_equal_scans_says_nothing(context: ArmContext) -> None:
+    assert score(context, "metadata-only") == pytest.approx(0.5)
 
 
-def test_metadata_tell_a_label_that_hangs_on_the_site(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    sites = bench.task.store.scans.assign(site=[f"site-{max(t, 0)}" for t in bench.task.truth])
-    own = bench_of(bench.task.store)
+def test_metadata_tell_a_label_that_hangs_on_the_site(
+    context: ArmContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sites = context.task.store.scans.assign(site=[f"site-{max(t, 0)}" for t in context.task.truth])
+    own = context_of(context.task.store)
     monkeypatch.setattr(type(own.task.store), "scans", property(lambda _: sites), raising=False)
     assert score(own, "metadata-only") == 1.0
 
 
-def test_the_report_warns_of_a_confounded_set(confounded: Bench, tmp_path: Path) -> None:
+def test_the_report_warns_of_a_confounded_set(confounded: ArmContext, tmp_path: Path) -> None:
     cells = plan_cells([*CONTROLS, "classical", "simclr-probe"], [Budget.parse("all")], [0, 1], "simclr")
     predictions, costs = run_cells(confounded, cells, tmp_path, "simclr")
     result = evaluate(predictions, baseline="classical", draws=200)

@@ -18,7 +18,7 @@ from medcl.pretrain import EncoderConfig, build_encoder
 from medcl.store import Store, prepare
 from medcl.study.record import _leaks, _pairs, _searched
 from medcl.views import load_policy
-from tests.finetune.volume_samples import PLAIN, bench_of
+from tests.finetune.volume_samples import PLAIN, context_of
 
 NETWORK = EncoderConfig(name="resnet10", width=8, stem="compact")
 IMAGES = Images(load_policy("cxr"), 32, 1)
@@ -81,9 +81,9 @@ def test_hashes_follow_the_picture_and_not_its_brightness(planted: Store) -> Non
 
 
 def test_volumes_are_hashed_slice_by_slice(volumes: Task) -> None:
-    bench = bench_of(volumes, PLAIN.model_copy(update={"spatial_dims": 3}))
-    assert perceptual_hashes(volumes.store, bench.images.plain()).shape == (80, 4 * 63)
-    assert near_duplicates(volumes.store, bench.images, bench.features()).shape[1] == 5
+    context = context_of(volumes, PLAIN.model_copy(update={"spatial_dims": 3}))
+    assert perceptual_hashes(volumes.store, context.images.plain()).shape == (80, 4 * 63)
+    assert near_duplicates(volumes.store, context.images, context.features()).shape[1] == 5
 
 
 def test_the_report_counts_names_and_warns(planted: Store) -> None:

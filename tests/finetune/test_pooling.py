@@ -20,7 +20,7 @@ from medcl.finetune.training import layer_groups
 from medcl.pretrain import build_encoder
 from medcl.study import StudyConfig
 from medcl.views import shipped
-from tests.finetune.volume_samples import PLAIN, bench_of, config_of
+from tests.finetune.volume_samples import PLAIN, config_of, context_of
 
 KINDS = ("attention", "gru")
 
@@ -33,12 +33,12 @@ def test_attention_starts_as_the_mean_and_learns_which_slice_matters() -> None:
     features[truth == 1, 3, 0] += 6
     pool, head = GatedAttention(16), torch.nn.Linear(16, 1)
     torch.testing.assert_close(pool(features), features.mean(dim=1))
-    optimiser = torch.optim.Adam([*pool.parameters(), *head.parameters()], 1e-2)
+    optimizer = torch.optim.Adam([*pool.parameters(), *head.parameters()], 1e-2)
     for _ in range(80):
         loss = F.binary_cross_entropy_with_logits(head(pool(features)).squeeze(1), truth.float())
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     weights = pool.weights(features).squeeze(2)
     torch.testing.assert_close(weights.sum(dim=1), torch.ones(256))
     assert (weights[truth == 1].argmax(dim=1) == 3).float().mean() > 0.9
@@ -66,26 +66,26 @@ def test_weights_follow_the_seed_and_no_global_state_moves() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_fine_tuning_starts_from_a_probe_of_features_pooled_alike(volumes: Task, kind: str) -> None:
-    bench = bench_of(volumes, PLAIN, pooling=kind)
-    labelled = draw_labels(bench.task, Budget.parse("all"), 0)
-    start, task = _probed(bench, labelled), bench.task
-    features = extract_features(bench.encoder(), task.store, bench.images, task.test, kind)
+    context = context_of(volumes, PLAIN, pooling=kind)
+    labeled = draw_labels(context.task, Budget.parse("all"), 0)
+    start, task = _probed(context, labeled), context.task
+    features = extract_features(context.encoder(), task.store, context.images, task.test, kind)
     with torch.no_grad():
         logits = start.head(torch.as_tensor(features)).squeeze(1).double().sigmoid()
-    np.testing.assert_allclose(predict(start, task.store, task.test, bench.images), logits, atol=1e-5)
+    np.testing.assert_allclose(predict(start, task.store, task.test, context.images), logits, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_pooling_is_trained_and_a_model_on_disk_keeps_it(volumes: Task, tmp_path: Path, kind: str) -> None:
-    bench = bench_of(volumes, PLAIN, pooling=kind)
-    task = bench.task
-    outcome = ARMS["supervised"](bench, draw_labels(task, Budget.parse("all"), 0), 3, task.test)
+    context = context_of(volumes, PLAIN, pooling=kind)
+    task = context.task
+    outcome = ARMS["supervised"](context, draw_labels(task, Budget.parse("all"), 0), 3, task.test)
     network = outcome.classifier
     assert network is not None
     assert network.pooling == kind
     before = Classifier(build_encoder(PLAIN, 3), kind, 3).pool.state_dict()
     assert any(not torch.equal(before[name], value) for name, value in network.pool.state_dict().items())
-    Model(network, config_of(bench, "supervised")).save(tmp_path / "m")
+    Model(network, config_of(context, "supervised")).save(tmp_path / "m")
     loaded = Model.load(tmp_path / "m")
     told = predict(loaded.classifier, task.store, task.test, loaded.images)
     np.testing.assert_allclose(told, outcome.probability, atol=1e-6)

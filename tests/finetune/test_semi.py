@@ -10,57 +10,60 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from medcl.finetune import Budget, Images, Task, TrainingConfig, draw_labels, fit_probe, predict
-from medcl.finetune.arms.base import Bench
+from medcl.finetune.arms.base import ArmContext
 from medcl.finetune.arms.registry import ARMS
 from medcl.finetune.semi_supervised import Distillation, FixMatch, MeanTeacher
-from medcl.finetune.training import Classifier, Lesson, endless, layer_groups, train_classifier
+from medcl.finetune.training import Classifier, TrainingInputs, endless, layer_groups, train_classifier
 from medcl.pretrain import EncoderConfig, build_encoder
 from medcl.views import load_policy
 
 NETWORK = EncoderConfig(name="resnet10", width=8, stem="compact")
-SETTINGS = TrainingConfig(steps=40, batch_size=16, learning_rates=(3e-3,), trials=8)
+SETTINGS = TrainingConfig(steps=40, batch_size=16, learning_rates=(3e-3,), candidates=8)
 
 
 @pytest.fixture(scope="module")
-def bench(task: Task) -> Bench:
-    return Bench(task, Images(load_policy("cxr"), 32, 1), SETTINGS, build_encoder(NETWORK, 0).eval(), NETWORK)
+def context(task: Task) -> ArmContext:
+    return ArmContext(
+        task, Images(load_policy("cxr"), 32, 1), SETTINGS, build_encoder(NETWORK, 0).eval(), NETWORK
+    )
 
 
 @pytest.fixture(scope="module")
-def classifier(task: Task, bench: Bench) -> Classifier:
-    labelled = draw_labels(task, Budget.parse("20/class"), 0)
-    return Classifier.from_probe(bench.encoder(), fit_probe(bench.features(), task, labelled))
+def classifier(task: Task, context: ArmContext) -> Classifier:
+    labeled = draw_labels(task, Budget.parse("20/class"), 0)
+    return Classifier.from_probe(context.encoder(), fit_probe(context.features(), task, labeled))
 
 
 @pytest.mark.parametrize("arm", ["fixmatch", "mean-teacher", "distil"])
-def test_semi_supervised_arms_learn_the_task(task: Task, bench: Bench, arm: str) -> None:
-    labelled = draw_labels(task, Budget.parse("20/class"), 0)
-    outcome = ARMS[arm](bench, labelled, 0, task.test)
+def test_semi_supervised_arms_learn_the_task(task: Task, context: ArmContext, arm: str) -> None:
+    labeled = draw_labels(task, Budget.parse("20/class"), 0)
+    outcome = ARMS[arm](context, labeled, 0, task.test)
     assert roc_auc_score(task.truth[task.test], outcome.probability) > 0.8
     assert outcome.classifier is not None
-    told = predict(outcome.classifier, task.store, task.test, bench.images)
+    told = predict(outcome.classifier, task.store, task.test, context.images)
     np.testing.assert_array_equal(told, outcome.probability)
 
 
-def test_no_label_outside_the_budget_is_used(task: Task, bench: Bench) -> None:
+def test_no_label_outside_the_budget_is_used(task: Task, context: ArmContext) -> None:
     """Flipping every other training label changes nothing."""
-    labelled = draw_labels(task, Budget.parse("5/class"), 0)
-    others = np.setdiff1d(task.train, labelled.train)
+    labeled = draw_labels(task, Budget.parse("5/class"), 0)
+    others = np.setdiff1d(task.train, labeled.train)
     truth = task.truth.copy()
     truth[others] = 1 - truth[others]
     truth[task.test] = 1 - truth[task.test]
-    few = TrainingConfig(steps=4, batch_size=8, learning_rates=(1e-3,), trials=2)
+    few = TrainingConfig(steps=4, batch_size=8, learning_rates=(1e-3,), candidates=2)
     for arm in ("fixmatch", "mean-teacher", "distil", "spread", "probe", "supervised", "classical"):
         said = []
         for told in (task, replace(task, truth=truth)):
-            own = Bench(told, bench.images, few, bench.pretrained, NETWORK)
-            said.append(ARMS[arm](own, labelled, 0, task.test).probability)
+            own = ArmContext(told, context.images, few, context.pretrained, NETWORK)
+            said.append(ARMS[arm](own, labeled, 0, task.test).probability)
         assert np.array_equal(said[0], said[1]), arm
 
 
-def test_plain_and_varied_views_come_in_the_same_order(task: Task, bench: Bench) -> None:
+def test_plain_and_varied_views_come_in_the_same_order(task: Task, context: ArmContext) -> None:
     plain, varied = (
-        endless(task.store, task.store.rows("train"), bench.images, 32, 7, draw) for draw in ("whole", "bag")
+        endless(task.store, task.store.rows("train"), context.images, 32, 7, draw)
+        for draw in ("whole", "bag")
     )
     for _ in range(6):
         one, other = next(plain), next(varied)
@@ -69,11 +72,11 @@ def test_plain_and_varied_views_come_in_the_same_order(task: Task, bench: Bench)
 
 
 def test_fixmatch_leaves_out_what_it_is_not_sure_of(
-    task: Task, bench: Bench, classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+    task: Task, context: ArmContext, classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    labelled = draw_labels(task, Budget.parse("20/class"), 0)
-    batch = next(endless(task.store, labelled.train, bench.images, 16, 0))
-    arguments = (classifier, Lesson(task, labelled, bench.images, SETTINGS, 0))
+    labeled = draw_labels(task, Budget.parse("20/class"), 0)
+    batch = next(endless(task.store, labeled.train, context.images, 16, 0))
+    arguments = (classifier, TrainingInputs(task, labeled, context.images, SETTINGS, 0))
     with torch.no_grad():
         classifier.train()
         monkeypatch.setattr(FixMatch, "CONFIDENCE", 1.1)
@@ -83,9 +86,11 @@ def test_fixmatch_leaves_out_what_it_is_not_sure_of(
     assert all_of_them > none
 
 
-def test_a_mean_teacher_is_the_running_average(task: Task, bench: Bench, classifier: Classifier) -> None:
-    labelled = draw_labels(task, Budget.parse("20/class"), 0)
-    told = MeanTeacher(classifier, Lesson(task, labelled, bench.images, SETTINGS, 0))
+def test_a_mean_teacher_is_the_running_average(
+    task: Task, context: ArmContext, classifier: Classifier
+) -> None:
+    labeled = draw_labels(task, Budget.parse("20/class"), 0)
+    told = MeanTeacher(classifier, TrainingInputs(task, labeled, context.images, SETTINGS, 0))
     old = told.kept.head.weight.clone()
     assert told.ramp() == 0
     told.step = 99
@@ -98,12 +103,14 @@ def test_a_mean_teacher_is_the_running_average(task: Task, bench: Bench, classif
 
 
 def test_a_teacher_s_order_of_scans_is_kept_and_its_spread_is_not(
-    task: Task, bench: Bench, classifier: Classifier
+    task: Task, context: ArmContext, classifier: Classifier
 ) -> None:
-    labelled = draw_labels(task, Budget.parse("20/class"), 0)
-    told = Distillation(classifier, Lesson(task, labelled, bench.images, SETTINGS, 0), teacher=classifier)
+    labeled = draw_labels(task, Budget.parse("20/class"), 0)
+    told = Distillation(
+        classifier, TrainingInputs(task, labeled, context.images, SETTINGS, 0), teacher=classifier
+    )
     pool = task.store.rows("train")
-    said = predict(classifier, task.store, pool, bench.images)
+    said = predict(classifier, task.store, pool, context.images)
     soft = told.soft[pool].double().numpy()
     assert (
         np.argsort(soft, kind="stable") == np.argsort(said.astype(np.float32), kind="stable")
@@ -123,16 +130,16 @@ def test_rates_fall_from_the_head_down_and_every_weight_learns(classifier: Class
 
 
 def test_a_probe_is_kept_unless_training_shows_a_gain(
-    task: Task, bench: Bench, classifier: Classifier
+    task: Task, context: ArmContext, classifier: Classifier
 ) -> None:
-    labelled = draw_labels(task, Budget.parse("20/class"), 0)
-    wild = TrainingConfig(steps=4, batch_size=8, learning_rates=(10.0,), trials=2)
-    trained, chosen = train_classifier(classifier, task, labelled, bench.images, wild, 0)
+    labeled = draw_labels(task, Budget.parse("20/class"), 0)
+    wild = TrainingConfig(steps=4, batch_size=8, learning_rates=(10.0,), candidates=2)
+    trained, chosen = train_classifier(classifier, task, labeled, context.images, wild, 0)
     assert chosen["step"] == 0
     assert torch.equal(trained.head.weight, classifier.head.weight)
-    untaught = Classifier(bench.encoder())
+    untaught = Classifier(context.encoder())
     _, chosen = train_classifier(
-        untaught, task, draw_labels(task, Budget.parse("all"), 0), bench.images, SETTINGS, 0
+        untaught, task, draw_labels(task, Budget.parse("all"), 0), context.images, SETTINGS, 0
     )
     assert chosen["step"] > 0
     assert chosen["val_auroc"] > 0.8

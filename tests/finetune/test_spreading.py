@@ -1,4 +1,4 @@
-"""Labels that spread over the unlabelled pool."""
+"""Labels that spread over the unlabeled pool."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 from medcl.finetune import Budget, Images, LinearProbe, Task, TrainingConfig, draw_labels
-from medcl.finetune.arms.base import Bench
+from medcl.finetune.arms.base import ArmContext
 from medcl.finetune.arms.registry import ARMS, arm_names
 from medcl.finetune.label_spreading import ScanGraph, spread_labels
 from medcl.pretrain import EncoderConfig, build_encoder
@@ -23,10 +23,10 @@ NETWORK = EncoderConfig(name="resnet10", width=8, stem="compact")
 
 
 @pytest.fixture(scope="module")
-def bench(task: Task) -> Bench:
+def context(task: Task) -> ArmContext:
     torch.set_num_threads(1)
     images, encoder = Images(load_policy("cxr"), 32, 1), build_encoder(NETWORK, 0).eval()
-    return Bench(task, images, TrainingConfig(), encoder, NETWORK)
+    return ArmContext(task, images, TrainingConfig(), encoder, NETWORK)
 
 
 def arcs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -39,7 +39,7 @@ def arcs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def dense(pool: np.ndarray, truth: np.ndarray, alpha: float) -> np.ndarray:
-    """Return the share of class 1 in the pool (n,) by matrices in full: 50 neighbours, cosines cubed."""
+    """Return the share of class 1 in the pool (n,) by matrices in full: 50 neighbors, cosines cubed."""
     unit = pool / np.linalg.norm(pool, axis=1, keepdims=True)
     cosine = unit @ unit.T
     np.fill_diagonal(cosine, -np.inf)
@@ -101,7 +101,7 @@ def test_classes_of_unequal_labels_start_with_equal_mass() -> None:
 
 
 @pytest.mark.parametrize("size", [2, 3, 50, 51])
-def test_pools_smaller_than_the_neighbourhood_spread_too(size: int) -> None:
+def test_pools_smaller_than_the_neighborhood_spread_too(size: int) -> None:
     features = np.random.default_rng(0).normal(size=(size, 4))
     features[-1] = 0
     truth = np.full(size, -1)
@@ -109,25 +109,25 @@ def test_pools_smaller_than_the_neighbourhood_spread_too(size: int) -> None:
     assert np.isfinite(ScanGraph(features, np.arange(size)).spread(truth, 0.5)).all()
 
 
-def test_the_pool_is_every_training_scan_and_no_other(task: Task, bench: Bench) -> None:
-    np.testing.assert_array_equal(bench.graph.pool, task.store.rows("train"))
-    labelled, features = draw_labels(task, Budget.parse("5/class"), 0), bench.features().copy()
-    before = spread_labels(bench.graph, task, labelled)[0][task.test[0]]
+def test_the_pool_is_every_training_scan_and_no_other(task: Task, context: ArmContext) -> None:
+    np.testing.assert_array_equal(context.graph.pool, task.store.rows("train"))
+    labeled, features = draw_labels(task, Budget.parse("5/class"), 0), context.features().copy()
+    before = spread_labels(context.graph, task, labeled)[0][task.test[0]]
     features[task.test[1:]] = np.random.default_rng(0).normal(size=features[task.test[1:]].shape)
-    changed = ScanGraph(features - features[bench.graph.pool].mean(axis=0), bench.graph.pool)
-    assert spread_labels(changed, task, labelled)[0][task.test[0]] == pytest.approx(before, abs=1e-6)
-    fewer = ScanGraph(features - features[bench.graph.pool].mean(axis=0), labelled.train)
-    assert spread_labels(fewer, task, labelled)[0][task.test[0]] != pytest.approx(before, abs=1e-3)
+    changed = ScanGraph(features - features[context.graph.pool].mean(axis=0), context.graph.pool)
+    assert spread_labels(changed, task, labeled)[0][task.test[0]] == pytest.approx(before, abs=1e-6)
+    fewer = ScanGraph(features - features[context.graph.pool].mean(axis=0), labeled.train)
+    assert spread_labels(fewer, task, labeled)[0][task.test[0]] != pytest.approx(before, abs=1e-3)
 
 
-def test_alpha_is_chosen_on_the_labelled_validation_scans_alone(task: Task, bench: Bench) -> None:
+def test_alpha_is_chosen_on_the_labeled_validation_scans_alone(task: Task, context: ArmContext) -> None:
     """Labels that may not be used, in validation as in test, change nothing; those which may, do."""
-    labelled = draw_labels(task, Budget.parse("20/class"), 0)
-    hidden = np.concatenate([np.setdiff1d(task.val, labelled.val), task.test])
+    labeled = draw_labels(task, Budget.parse("20/class"), 0)
+    hidden = np.concatenate([np.setdiff1d(task.val, labeled.val), task.test])
     truth = task.truth.copy()
     truth[hidden] = 1 - truth[hidden]
-    told = spread_labels(bench.graph, task, labelled, 20)
-    blind = spread_labels(bench.graph, replace(task, truth=truth), labelled, 20)
+    told = spread_labels(context.graph, task, labeled, 20)
+    blind = spread_labels(context.graph, replace(task, truth=truth), labeled, 20)
     np.testing.assert_array_equal(told[0], blind[0])
     assert told[1] == blind[1]
 
@@ -147,8 +147,8 @@ def test_the_farthest_reach_within_a_standard_error_is_taken(task: Task) -> None
             odds: np.ndarray = np.where(task.truth == 1, 1, -1) + noise + alpha
             return odds
 
-    told, labelled = Told(), draw_labels(task, Budget.parse("all"), 0)
-    odds, alpha = spread_labels(told, task, labelled, 5)
+    told, labeled = Told(), draw_labels(task, Budget.parse("all"), 0)
+    odds, alpha = spread_labels(told, task, labeled, 5)
     scores = []
     for n in range(5):
         again = Told()
@@ -164,15 +164,17 @@ def test_the_farthest_reach_within_a_standard_error_is_taken(task: Task) -> None
 
 
 @pytest.mark.parametrize("budget", ["20/class", "all"])
-def test_the_arm_is_calibrated_and_says_what_it_compared(task: Task, bench: Bench, budget: str) -> None:
-    labelled = draw_labels(task, Budget.parse(budget), 0)
-    outcome = ARMS["spread"](bench, labelled, 0, task.test)
+def test_the_arm_is_calibrated_and_says_what_it_compared(
+    task: Task, context: ArmContext, budget: str
+) -> None:
+    labeled = draw_labels(task, Budget.parse(budget), 0)
+    outcome = ARMS["spread"](context, labeled, 0, task.test)
     truth = task.truth[task.test]
     assert roc_auc_score(truth, outcome.probability) > 0.8
     assert np.mean((outcome.probability - truth) ** 2) < 0.2
     assert ((outcome.probability > 0.5) == truth).mean() > 0.7
-    assert outcome.trials == TrainingConfig().trials
-    logits, alpha = spread_labels(bench.graph, task, labelled, outcome.trials)
+    assert outcome.candidates == TrainingConfig().candidates
+    logits, alpha = spread_labels(context.graph, task, labeled, outcome.candidates)
     assert outcome.chosen["alpha"] == alpha
     np.testing.assert_allclose(
         outcome.probability, expit(logits[task.test] / outcome.chosen["temperature"]), atol=1e-9

@@ -1,4 +1,4 @@
-"""Small volumes whose class is a bright box, and a bench on them, which the tests of this folder share."""
+"""Small volumes whose class is a bright box, and a context on them, which the tests of this folder share."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import torch
 
 from medcl.archive import scan_archive
 from medcl.finetune import Images, Task, TrainingConfig, make_task
-from medcl.finetune.arms.base import Bench
+from medcl.finetune.arms.base import ArmContext
 from medcl.finetune.model import ModelConfig
 from medcl.pretrain import EncoderConfig, ViewsConfig, build_encoder
 from medcl.store import prepare
 
 VIEWS = ViewsConfig(policy="unknown", size_px=16, slices=4)
 PLAIN = EncoderConfig(name="resnet10", width=8, stem="compact")
-SETTINGS = TrainingConfig(steps=4, batch_size=16, learning_rates=(3e-3,), trials=2)
+SETTINGS = TrainingConfig(steps=4, batch_size=16, learning_rates=(3e-3,), candidates=2)
 
 
 def volume(generator: np.random.Generator, positive: bool) -> nib.Nifti1Image:
@@ -41,17 +41,17 @@ def task_of_volumes(folder: Path, count: int = 80) -> Task:
     return make_task(prepare(catalog, folder / "store", folder / "labels.csv"), "0", "1")
 
 
-def bench_of(task: Task, encoder: EncoderConfig, **changes: object) -> Bench:
+def context_of(task: Task, encoder: EncoderConfig, **changes: object) -> ArmContext:
     settings = SETTINGS.model_copy(update=changes)
-    return Bench(task, Images.of(VIEWS, encoder), settings, build_encoder(encoder, 0).eval(), encoder)
+    return ArmContext(task, Images.of(VIEWS, encoder), settings, build_encoder(encoder, 0).eval(), encoder)
 
 
-def config_of(bench: Bench, arm: str) -> ModelConfig:
+def config_of(context: ArmContext, arm: str) -> ModelConfig:
     return ModelConfig(
-        encoder=bench.network,
-        pooling=bench.training.pooling,
+        encoder=context.network,
+        pooling=context.training.pooling,
         views=VIEWS,
-        names=bench.task.names,
+        names=context.task.names,
         threshold=0.5,
         units=("a.u.",),
         modalities=("unknown",),

@@ -11,7 +11,7 @@ from PIL import Image
 
 from medcl.archive import scan_archive
 from medcl.pretrain import EncoderConfig, PretrainConfig, ViewsConfig
-from medcl.pretrain.optimizers import OptimiserConfig
+from medcl.pretrain.optimizers import OptimizerConfig
 from medcl.store import prepare
 
 ENCODER = EncoderConfig(name="resnet10", width=8, stem="compact")
@@ -66,7 +66,7 @@ def settings(store: Path, **changes: object) -> PretrainConfig:
             "store": store,
             "views": ViewsConfig(policy="unknown", size_px=16),
             "encoder": ENCODER,
-            "optimiser": OptimiserConfig(warmup_epochs=0.5),
+            "optimizer": OptimizerConfig(warmup_epochs=0.5),
             "epochs": 2,
             "batch_size": 32,
             "threads": 1,

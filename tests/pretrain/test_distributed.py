@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from medcl.pretrain.cost.plan import Rates, plan
 from medcl.pretrain.distributed import collectives as gather
-from medcl.pretrain.distributed.batchnorm import SumBatchNorm, synchronise
+from medcl.pretrain.distributed.batchnorm import SumBatchNorm, synchronize
 from medcl.pretrain.gradient_cache import cached_backward
 from medcl.pretrain.methods import Batch, Method
 from tests.pretrain.small_methods import CONFIGS, make, make_views, without_batch_norm
@@ -28,20 +28,20 @@ WORLD, STEPS, SCANS = 2, 4, 8
 def run_method(name: str, rank: int, world: int) -> dict[str, Any]:
     """Train a few steps on this rank's share of the same batches; return what must not depend on `world`."""
     method = make(name, norm=True)
-    synchronise(method, "cpu")
+    synchronize(method, "cpu")
     wrapped = DistributedDataParallel(method, broadcast_buffers=False) if world > 1 else method
-    optimiser = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], lr=0.05, momentum=0.9)
+    optimizer = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], lr=0.05, momentum=0.9)
     own = slice(rank * SCANS // world, (rank + 1) * SCANS // world)
     losses, gradients = [], {}
     for step in range(STEPS):
         scan = torch.arange(SCANS) + SCANS * (step % 2)
         batch = Batch(scan[own], scan[own] // 3, step=step, epoch=step // 2)
         loss = wrapped(make_views(step % 2)[own], batch)["loss"]
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
         if step == STEPS - 1:
             gradients = {n: p.grad.clone() for n, p in method.named_parameters() if p.grad is not None}
-        optimiser.step()
+        optimizer.step()
         method.after_step((step + 1) / STEPS)
         losses.append(mean_over_processes(loss.detach()).item())
     return {"losses": losses, "gradients": gradients, "state": method.state_dict()}
@@ -57,7 +57,7 @@ def run_norm(rank: int, world: int) -> dict[str, Tensor]:
     norm = nn.BatchNorm2d(3)
     nn.init.normal_(norm.weight)
     images = (torch.randn(8, 3, 4, 5) * 3 + 5)[rank * 8 // world : (rank + 1) * 8 // world].requires_grad_()
-    layer = synchronise(norm, "cpu")
+    layer = synchronize(norm, "cpu")
     outputs = layer(images)
     outputs.pow(3).sum().backward()
     gather.average_gradients(layer)
@@ -192,15 +192,15 @@ def test_the_planner_knows_what_a_method_sends(ranks: list[dict[str, Any]], name
         assert planned <= found <= planned + 2 * 8 * 6 * 4
 
 
-def test_synchronising_keeps_names_weights_and_a_lone_process_as_it_is(
+def test_synchronizing_keeps_names_weights_and_a_lone_process_as_it_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     method: Method = make("byol", norm=True)
     before = method.state_dict()
-    assert synchronise(method, "cpu") is method
+    assert synchronize(method, "cpu") is method
     assert not any(isinstance(module, SumBatchNorm) for module in method.modules())
     monkeypatch.setattr("medcl.pretrain.distributed.batchnorm.world_size", lambda: 2)
-    synchronise(method, "cpu")
+    synchronize(method, "cpu")
     norms = [module for module in method.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     assert len(norms) > 3
     assert all(isinstance(module, SumBatchNorm) for module in norms)

@@ -84,7 +84,7 @@ def test_gradients_are_those_of_the_loss(name: str, monkeypatch: pytest.MonkeyPa
     if name.startswith("swav"):
         codes = torch.softmax(torch.randn(SCANS, 4, generator=generator, dtype=torch.float64), dim=1)
         monkeypatch.setattr(method, "_codes", lambda *told: codes)
-        monkeypatch.setattr(method.prototypes, "normalise", lambda: None)
+        monkeypatch.setattr(method.prototypes, "normalize", lambda: None)
     if name.startswith("moco") and name != "moco_v3":
         method.queue.push(
             torch.randn(len(method.queue), 6, generator=generator),

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from medcl.config import dump
 from medcl.errors import UsageError, WorkFailed
 from medcl.pretrain import PretrainConfig, ViewsConfig, load_encoder, pretrain
-from medcl.pretrain.optimizers import OptimiserConfig
+from medcl.pretrain.optimizers import OptimizerConfig
 from tests.pretrain.stores import settings as short
 from tests.pretrain.stores import store_of_pictures
 
@@ -105,8 +105,8 @@ def test_sigterm_saves_and_says_how_to_go_on(store: Path, tmp_path: Path) -> Non
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_scans(store: Path, tmp_path: Path) -> None:
-    with pytest.raises(WorkFailed, match="lower optimiser"):
-        pretrain(settings(store, optimiser=OptimiserConfig(lr_per_256=1e30)), tmp_path / "run")
+    with pytest.raises(WorkFailed, match="lower optimizer"):
+        pretrain(settings(store, optimizer=OptimizerConfig(lr_per_256=1e30)), tmp_path / "run")
     failure = json.loads((tmp_path / "run" / "failure.json").read_text())
     assert len(failure["scans"]) == 32
     assert all(scan.startswith("s-") for scan in failure["scans"])

@@ -18,7 +18,7 @@ from medcl.pretrain import compiling as compiling_module
 from medcl.pretrain.compiling import compile_if_faster
 from medcl.pretrain.data import Scans
 from medcl.pretrain.methods.simclr import SimCLR
-from medcl.pretrain.optimizers import OptimiserConfig
+from medcl.pretrain.optimizers import OptimizerConfig
 from tests.pretrain.stores import ENCODER, settings, store_of_patients, store_of_pictures, store_of_volumes
 
 torch.set_num_threads(1)
@@ -57,10 +57,10 @@ def test_collapse_is_measured_every_few_epochs_and_at_the_end(pictures: Path, tm
     assert not {"knn", "probe"} & set(measured)
 
 
-def test_labelled_scans_that_are_not_trained_on_give_votes_and_a_picture(
+def test_labeled_scans_that_are_not_trained_on_give_votes_and_a_picture(
     pictures: Path, tmp_path: Path
 ) -> None:
-    pretrain(settings(pictures, epochs=1, monitor={"labelled": True}), tmp_path / "run")
+    pretrain(settings(pictures, epochs=1, monitor={"labeled": True}), tmp_path / "run")
     measured = log(tmp_path / "run").iloc[-1]
     assert measured["knn"] > 0.8
     assert measured["probe"] > 0.8
@@ -76,11 +76,9 @@ def test_monitors_change_no_weight(pictures: Path, tmp_path: Path) -> None:
     assert torch.equal(weights(tmp_path / "with"), weights(tmp_path / "without"))
 
 
-def test_a_labelled_monitor_needs_labels_apart_from_the_training_scans(
-    pictures: Path, tmp_path: Path
-) -> None:
-    with pytest.raises(UsageError, match=r"monitor\.labelled"):
-        pretrain(settings(pictures, splits=("train", "val"), monitor={"labelled": True}), tmp_path / "run")
+def test_a_labeled_monitor_needs_labels_apart_from_the_training_scans(pictures: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"monitor\.labeled"):
+        pretrain(settings(pictures, splits=("train", "val"), monitor={"labeled": True}), tmp_path / "run")
 
 
 def test_a_collapsed_run_says_so_and_stops_if_asked(
@@ -114,15 +112,15 @@ def test_every_method_runs_on_cached_gradients(pictures: Path, tmp_path: Path, m
 
 def test_gradients_are_shortened_to_the_norm_that_is_asked(pictures: Path, tmp_path: Path) -> None:
     start = weights_of_start(pictures, tmp_path)
-    without_decay = OptimiserConfig(weight_decay=0)
-    pretrain(settings(pictures, encoder=LINEAR, optimiser=without_decay, clip_norm=1e-6), tmp_path / "run")
+    without_decay = OptimizerConfig(weight_decay=0)
+    pretrain(settings(pictures, encoder=LINEAR, optimizer=without_decay, clip_norm=1e-6), tmp_path / "run")
     assert (weights(tmp_path / "run") - start).norm() < 1e-5
     assert (log(tmp_path / "run")["gradient_norm"] > 1e-3).all()
 
 
 def weights_of_start(store: Path, folder: Path) -> torch.Tensor:
-    still = OptimiserConfig(lr_per_256=1e-30, weight_decay=0)
-    pretrain(settings(store, encoder=LINEAR, optimiser=still, epochs=1), folder / "start")
+    still = OptimizerConfig(lr_per_256=1e-30, weight_decay=0)
+    pretrain(settings(store, encoder=LINEAR, optimizer=still, epochs=1), folder / "start")
     return weights(folder / "start")
 
 
@@ -180,9 +178,9 @@ def test_channels_that_views_do_not_have_are_refused(pictures: Path, tmp_path: P
 
 def test_a_run_starts_from_the_weights_of_another(pictures: Path, tmp_path: Path) -> None:
     pretrain(settings(pictures, epochs=1, seed=5), tmp_path / "first")
-    still = OptimiserConfig(lr_per_256=1e-30, weight_decay=0)
+    still = OptimizerConfig(lr_per_256=1e-30, weight_decay=0)
     start = tmp_path / "first" / "encoder.safetensors"
-    pretrain(settings(pictures, epochs=1, optimiser=still, initial_weights=start), tmp_path / "next")
+    pretrain(settings(pictures, epochs=1, optimizer=still, initial_weights=start), tmp_path / "next")
     convolution = "network.layer2.0.conv1.weight"
     one, other = (load_file(tmp_path / name / "encoder.safetensors") for name in ("first", "next"))
     assert torch.equal(one[convolution], other[convolution])

@@ -15,7 +15,7 @@ from medcl.pretrain.networks.foreign_weights import load_outside
 
 torch.set_num_threads(1)
 SMALL = EncoderConfig(name="resnet10", width=8)
-COLOUR = SMALL.model_copy(update={"in_channels": 3})
+COLOR = SMALL.model_copy(update={"in_channels": 3})
 
 
 def trained(config: EncoderConfig) -> nn.Module:
@@ -38,10 +38,10 @@ def torchvision_names(encoder: nn.Module) -> dict[str, Tensor]:
 def test_a_torchvision_resnet_fits_whatever_it_is_wrapped_in(
     tmp_path: Path, prefix: str, nest: str | None
 ) -> None:
-    source = trained(COLOUR)
+    source = trained(COLOR)
     weights = {prefix + name: value for name, value in torchvision_names(source).items()}
     torch.save({nest: weights, "epoch": 9} if nest else weights, tmp_path / "resnet.pth")
-    encoder = build_encoder(COLOUR, 0).eval()
+    encoder = build_encoder(COLOR, 0).eval()
     matched = load_outside(encoder, tmp_path / "resnet.pth")
     views = torch.randn(2, 3, 32, 32)
     assert torch.equal(encoder(views), source(views))
@@ -51,23 +51,23 @@ def test_a_torchvision_resnet_fits_whatever_it_is_wrapped_in(
     assert "2 unused" in str(matched)
 
 
-def test_grey_views_give_what_they_gave_in_three_channels(tmp_path: Path) -> None:
-    source = trained(COLOUR)
+def test_gray_views_give_what_they_gave_in_three_channels(tmp_path: Path) -> None:
+    source = trained(COLOR)
     save_file(torchvision_names(source), tmp_path / "resnet.safetensors")
     encoder = build_encoder(SMALL, 0).eval()
     matched = load_outside(encoder, tmp_path / "resnet.safetensors")
-    grey = torch.randn(2, 1, 32, 32)
-    torch.testing.assert_close(encoder(grey), source(grey.expand(-1, 3, -1, -1)))
+    gray = torch.randn(2, 1, 32, 32)
+    torch.testing.assert_close(encoder(gray), source(gray.expand(-1, 3, -1, -1)))
     assert matched.adapted == ["conv1.weight"]
 
 
-def test_a_grey_network_serves_stacked_slices(tmp_path: Path) -> None:
+def test_a_gray_network_serves_stacked_slices(tmp_path: Path) -> None:
     source = trained(SMALL)
     save_file(torchvision_names(source), tmp_path / "resnet.safetensors")
-    encoder = build_encoder(COLOUR, 0).eval()
+    encoder = build_encoder(COLOR, 0).eval()
     load_outside(encoder, tmp_path / "resnet.safetensors")
-    grey = torch.randn(2, 1, 32, 32)
-    torch.testing.assert_close(encoder(grey.expand(-1, 3, -1, -1)), source(grey))
+    gray = torch.randn(2, 1, 32, 32)
+    torch.testing.assert_close(encoder(gray.expand(-1, 3, -1, -1)), source(gray))
 
 
 def test_a_2d_network_reads_the_slices_of_volumes(tmp_path: Path) -> None:

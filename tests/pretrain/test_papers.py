@@ -162,7 +162,7 @@ def test_prototypes_have_no_bias_and_score_cosines() -> None:
     assert [name for name, _ in prototypes.named_parameters()] == ["weight"]
     with torch.no_grad():
         prototypes.weight.mul_(7)
-    prototypes.normalise()
+    prototypes.normalize()
     z = F.normalize(torch.randn(5, 6), dim=1)
     expected = F.cosine_similarity(z[:, None], prototypes.weight[None], dim=2)
     assert torch.allclose(prototypes(z), expected, atol=1e-6)

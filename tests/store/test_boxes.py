@@ -32,15 +32,15 @@ def turned(seed: int) -> np.ndarray:
 
 @settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1))
-def test_a_voxel_is_marked_when_its_centre_lies_in_a_box(seed: int) -> None:
+def test_a_voxel_is_marked_when_its_center_lies_in_a_box(seed: int) -> None:
     affine, generator = turned(seed), np.random.default_rng(seed)
-    centres = np.moveaxis(np.indices(SHAPE), 0, -1) @ affine[:3, :3].T + affine[:3, 3]
+    centers = np.moveaxis(np.indices(SHAPE), 0, -1) @ affine[:3, :3].T + affine[:3, 3]
     boxes = []
     for _ in range(2):
-        ends = np.sort(centres.reshape(-1, 3)[generator.integers(0, centres.size // 3, 2)], axis=0)
+        ends = np.sort(centers.reshape(-1, 3)[generator.integers(0, centers.size // 3, 2)], axis=0)
         boxes.append(Box(tuple(ends[0] - 0.3), tuple(ends[1] + 0.3)))
     expected = [
-        ((centres > np.array(box.low) - SLACK) & (centres < np.array(box.high) + SLACK)).all(axis=-1)
+        ((centers > np.array(box.low) - SLACK) & (centers < np.array(box.high) + SLACK)).all(axis=-1)
         for box in boxes
     ]
     drawn = draw_boxes(boxes, affine, SHAPE)

@@ -35,7 +35,7 @@ def test_tissue_of_a_ct_is_above_air() -> None:
 
 
 def test_tissue_of_a_masked_image_is_all_that_differs_from_its_border() -> None:
-    """Standardised MR has negative tissue on a background of one value."""
+    """Standardized MR has negative tissue on a background of one value."""
     scan = np.zeros((20, 20), np.float32)
     scan[5:15, 5:15] = np.linspace(-3, 3, 100).reshape(10, 10)
     assert foreground(scan, "a.u.")[5:15, 5:15].all()
@@ -45,7 +45,7 @@ def test_tissue_of_a_masked_image_is_all_that_differs_from_its_border() -> None:
 def test_anchors_lie_on_tissue_and_are_the_same_everywhere() -> None:
     scan = np.full((16, 16), 0, np.uint8)
     scan[3:6, 9:12] = 200
-    first, again = measure(scan, "uint8", 2), measure(scan, "uint8", 2)
+    first, again = measure(scan, "display", 2), measure(scan, "display", 2)
     places = np.reshape(first.anchors, (ANCHORS, 2))
     assert first.anchors == again.anchors
     assert (scan[places[:, 0], places[:, 1]] == 200).all()

@@ -94,7 +94,7 @@ def test_contradicting_labels_set_all_copies_aside() -> None:
 
 def test_copies_without_given_splits_leave_one() -> None:
     found = mark_duplicates(copies([(7, None, None), (7, "a", None), (7, None, None)]))
-    assert found.tolist() == ["s1", "", "s1"], "the labelled one stays"
+    assert found.tolist() == ["s1", "", "s1"], "the labeled one stays"
 
 
 def test_of_equal_copies_one_with_a_mask_stays() -> None:

@@ -1,4 +1,4 @@
-"""Whole studies whose encoder sees volumes (3-D) or slices with their neighbours (2.5-D)."""
+"""Whole studies whose encoder sees volumes (3-D) or slices with their neighbors (2.5-D)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def study_of(archive: Path, encoder: dict[str, object], training: dict[str, obje
             "batch_size": 16,
             "threads": 1,
         },
-        "training": {"steps": 8, "batch_size": 8, "learning_rates": [3e-3], "trials": 4, **training},
+        "training": {"steps": 8, "batch_size": 8, "learning_rates": [3e-3], "candidates": 4, **training},
         "arms": ["simclr-finetune", "simclr-knn", "supervised"],
         "budgets": ["5/class"],
         "seeds": [0],
@@ -73,7 +73,7 @@ def test_from_files_to_a_model_that_predicts_new_scans(
     predictions = pd.read_parquet(out / "predictions.parquet")
     assert set(predictions["arm"]) == set(config.arms)
     costs = pd.read_parquet(out / "costs.parquet")
-    assert (costs["trials"] <= config.training.trials).all()
+    assert (costs["candidates"] <= config.training.candidates).all()
     assert (costs["energy_wh"] > 0).all()
     page = (out / "report.html").read_text()
     assert "Near-duplicates of test scans were searched for" in page

@@ -36,7 +36,7 @@ def test_a_linear_function_comes_back_through_any_grid(
     tissue[tuple(generator.integers(0, shape))] = True
     grid = DenseGrid.over(tissue, np.array(spacing), stride)
     slope = generator.normal(size=3)
-    spread = grid.spread(grid.centres @ slope + 1)
+    spread = grid.spread(grid.centers @ slope + 1)
     expected = np.where(tissue, np.moveaxis(np.indices(shape), 0, -1) @ slope + 1, 0)
     np.testing.assert_allclose(spread, expected, atol=1e-3)
 
@@ -45,7 +45,7 @@ def test_grid_points_that_no_tissue_asks_for_are_left_out() -> None:
     tissue = np.zeros((40, 40, 40), bool)
     tissue[:5, :5, :5] = tissue[-5:, -5:, -5:] = True
     grid = DenseGrid.over(tissue, np.ones(3), 4.0)
-    assert len(grid.centres) < 0.1 * grid.needed.size
+    assert len(grid.centers) < 0.1 * grid.needed.size
 
 
 class Brightness(Classifier):
@@ -68,8 +68,8 @@ def test_a_map_shows_the_ball_where_it_is(store: Store) -> None:
         assert probability[ball].mean() > probability[tissue & ~ball].mean() + 0.2
         assert not probability[~tissue].any()
         weight = probability - probability[tissue].mean()
-        centre = (np.argwhere(weight > 0.2)).mean(axis=0)
-        assert np.abs(centre - np.argwhere(ball).mean(axis=0)).max() < 1.5
+        center = (np.argwhere(weight > 0.2)).mean(axis=0)
+        assert np.abs(center - np.argwhere(ball).mean(axis=0)).max() < 1.5
 
 
 def test_a_saved_map_has_the_place_of_its_scan(tmp_path: Path) -> None:

@@ -17,15 +17,15 @@ from medcl.tissue.patch_sampling import (
     abnormal,
     coverage,
     foreground,
-    labelled_patches,
+    labeled_patches,
     masked_rows,
-    unlabelled_patches,
+    unlabeled_patches,
 )
 from medcl.tissue.patches import patches_at
 from medcl.views import ViewLoader, load_policy
 from tests.tissue.tissue_samples import SHAPE, head, settings, write_archive
 
-CONFIG = PatchConfig(edge_mm=9, each=24, unlabelled=24, stride_mm=6)
+CONFIG = PatchConfig(edge_mm=9, each=24, unlabeled=24, stride_mm=6)
 
 
 @given(
@@ -43,10 +43,10 @@ def test_coverage_is_the_mean_of_the_mask_over_each_box(seed: int, shape: tuple[
 
 
 @pytest.mark.parametrize("dims", [2, 3])
-def test_labelled_patches_are_balanced_in_every_patient_and_labelled_by_the_mask(
+def test_labeled_patches_are_balanced_in_every_patient_and_labeled_by_the_mask(
     store: Store, dims: int
 ) -> None:
-    patches = labelled_patches(store, masked_rows(store), CONFIG, dims, seed=0)
+    patches = labeled_patches(store, masked_rows(store), CONFIG, dims, seed=0)
     counts = patches.scans.groupby(["patient", "label"]).size().unstack()
     assert (counts["healthy"] == counts["abnormal"]).all()
     assert len(counts) == 4
@@ -56,17 +56,17 @@ def test_labelled_patches_are_balanced_in_every_patient_and_labelled_by_the_mask
         assert share >= CONFIG.abnormal if patch["label"] == "abnormal" else share == 0
         middle = (patch["start"] + patch["stop"]) // 2
         assert foreground(store, patch["row"])[tuple(middle)] or patch["start"].min() == 0
-    again = labelled_patches(store, masked_rows(store), CONFIG, dims, seed=0)
+    again = labeled_patches(store, masked_rows(store), CONFIG, dims, seed=0)
     pd.testing.assert_frame_equal(patches.scans, again.scans)
-    other = labelled_patches(store, masked_rows(store), CONFIG, dims, seed=1)
+    other = labeled_patches(store, masked_rows(store), CONFIG, dims, seed=1)
     assert list(other.scans["scan"]) != list(patches.scans["scan"])
 
 
-def test_unlabelled_patches_do_not_depend_on_the_mask(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unlabeled_patches_do_not_depend_on_the_mask(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = masked_rows(store)
-    patches = unlabelled_patches(store, rows, CONFIG, 2, seed=0)
+    patches = unlabeled_patches(store, rows, CONFIG, 2, seed=0)
     monkeypatch.setattr(Store, "mask", lambda *_: pytest.fail("looked at a mask"))
-    assert list(unlabelled_patches(store, rows, CONFIG, 2, seed=0).scans["scan"]) == list(
+    assert list(unlabeled_patches(store, rows, CONFIG, 2, seed=0).scans["scan"]) == list(
         patches.scans["scan"]
     )
     assert patches.scans["patient"].is_unique
@@ -74,8 +74,8 @@ def test_unlabelled_patches_do_not_depend_on_the_mask(store: Store, monkeypatch:
 
 @pytest.mark.parametrize("dims", [2, 3])
 def test_the_unaugmented_view_of_a_patch_is_the_patch(store: Store, dims: int) -> None:
-    centres = np.array([[18, 16, 10], [12, 14, 8], [0, 0, 0], list(SHAPE)])
-    patches = patches_at(store, 0, centres, edge_mm=9, dims=dims)
+    centers = np.array([[18, 16, 10], [12, 14, 8], [0, 0, 0], list(SHAPE)])
+    patches = patches_at(store, 0, centers, edge_mm=9, dims=dims)
     whole = {"draw": "whole", "count": 1, "shuffle": False, "drop_last": False, "dims": dims}
     loader = ViewLoader(patches, range(4), load_policy("mr"), size=6, batch_size=4, seed=0, **whole)
     (batch,) = loader
@@ -114,7 +114,7 @@ def test_a_turned_view_shows_the_next_tissue_and_no_padding(store: Store) -> Non
 
 
 def test_a_written_store_of_patches_says_the_same(store: Store, tmp_path) -> None:
-    patches = labelled_patches(store, masked_rows(store), CONFIG, 2, seed=0)
+    patches = labeled_patches(store, masked_rows(store), CONFIG, 2, seed=0)
     written = patches.write(tmp_path / "patches")
     assert len(written) == len(patches)
     for row in (0, 17, len(patches) - 1):
@@ -127,7 +127,7 @@ def test_a_written_store_of_patches_says_the_same(store: Store, tmp_path) -> Non
 def test_a_patient_without_abnormal_patches_is_named(store: Store) -> None:
     large = CONFIG.model_copy(update={"edge_mm": 30.0, "abnormal": 0.9})
     with pytest.raises(UsageError, match=r"patient p-\w+: no abnormal patch in scan s-\w+ \(at most \d+%"):
-        labelled_patches(store, masked_rows(store), large, 3, seed=0)
+        labeled_patches(store, masked_rows(store), large, 3, seed=0)
 
 
 def test_a_store_without_masks_is_refused(tmp_path) -> None:
@@ -161,7 +161,7 @@ def test_settings_that_contradict_each_other_are_refused(tmp_path) -> None:
         ({"patches": {"edge_mm": 9, "stride_mm": 6, "healthy": 0.6}}, "must lie below abnormal"),
         ({"arms": ["classical", "supervised"]}, "arm 'classical' makes no map"),
         ({"budgets": [2, 1]}, "in rising order"),
-        ({"pretrain": {"encoder": {"in_channels": 3}, "epochs": 1}}, "patches are grey"),
+        ({"pretrain": {"encoder": {"in_channels": 3}, "epochs": 1}}, "patches are gray"),
         ({"primary": {"arm": "simclr-probe", "budget": 3}}, "budget 3 is not among"),
     ):
         with pytest.raises(ValueError, match=told):

@@ -14,12 +14,12 @@ from medcl.archive import scan_archive
 from medcl.errors import UsageError, WorkFailed
 from medcl.evaluate.tissue.voxels import Voxels
 from medcl.finetune import Images, TrainingConfig
-from medcl.finetune.budgets import Labelled
+from medcl.finetune.budgets import Labeled
 from medcl.pretrain.networks.encoders import EncoderConfig, build_encoder
 from medcl.store import Store, prepare
 from medcl.tissue.canvas import Canvas
 from medcl.tissue.config import PatchConfig
-from medcl.tissue.patch_sampling import abnormal, foreground, labelled_patches, masked_rows
+from medcl.tissue.patch_sampling import abnormal, foreground, labeled_patches, masked_rows
 from medcl.tissue.segment import check_windows, train_segmenter, window_images, windows_at
 from medcl.tissue.unet import Segmenter
 from medcl.views import load_policy
@@ -61,7 +61,7 @@ def test_windows_lie_round_patches_and_carry_the_mask(store: Store, dims: int) -
     patch = Images(POLICY, 8, 1, dims)
     window = window_images(patch, EncoderConfig(name="resnet10", stem="compact"))
     assert window.size == 32
-    patches = labelled_patches(store, masked_rows(store), PATCHES, dims, 0)
+    patches = labeled_patches(store, masked_rows(store), PATCHES, dims, 0)
     windows = windows_at(store, patches.scans, PATCHES, patch, window)
     assert list(windows.scans["row"]) == list(patches.scans["row"])
     within = [
@@ -90,15 +90,15 @@ def test_a_tiny_network_learns_to_segment_a_patient_that_it_has_not_seen(store: 
     network = EncoderConfig(name="resnet10", width=8, stem="compact")
     patch = Images(load_policy("mr"), 8, 1)
     window = window_images(patch, network)
-    patches = labelled_patches(store, masked_rows(store), PATCHES, 2, 0)
+    patches = labeled_patches(store, masked_rows(store), PATCHES, 2, 0)
     windows = windows_at(store, patches.scans, PATCHES, patch, window)
     whose = patches.scans["row"].to_numpy()
-    known = Labelled(np.flatnonzero(whose == 0), np.flatnonzero(whose == 1))
-    config = TrainingConfig(steps=12, batch_size=12, learning_rates=(1e-2, 3e-3), trials=8)
+    known = Labeled(np.flatnonzero(whose == 0), np.flatnonzero(whose == 1))
+    config = TrainingConfig(steps=12, batch_size=12, learning_rates=(1e-2, 3e-3), candidates=8)
     start = Segmenter(build_encoder(network, 0), 0)
     before = {name: value.clone() for name, value in start.state_dict().items()}
     learned, chosen = train_segmenter(start, windows, known, window, config, seed=0, decay=0.8)
-    assert chosen["trials"] == 8
+    assert chosen["candidates"] == 8
     assert chosen["step"] in (3, 6, 9, 12)
     assert all(torch.equal(value, before[name]) for name, value in start.state_dict().items())
     assert not torch.equal(learned.encoder.network.conv1.weight, start.encoder.network.conv1.weight)
@@ -110,7 +110,7 @@ def test_a_tiny_network_learns_to_segment_a_patient_that_it_has_not_seen(store: 
     again, told = train_segmenter(start, windows, known, window, config, seed=0, decay=0.8)
     assert told == chosen
     assert torch.equal(again.head[0].weight, learned.head[0].weight)
-    wild = TrainingConfig(steps=4, batch_size=4, learning_rates=(1e30,), trials=2)
+    wild = TrainingConfig(steps=4, batch_size=4, learning_rates=(1e30,), candidates=2)
     with pytest.raises(WorkFailed, match="the loss is never finite"):
         train_segmenter(start, windows, known, window, wild, seed=0, decay=1.0)
 
@@ -129,7 +129,7 @@ OBLIQUE = np.array(
 
 @pytest.mark.parametrize("dims", [2, 3])
 @pytest.mark.parametrize("turned", [False, True], ids=["straight", "oblique"])
-def test_a_box_phantom_is_mapped_where_it_lies_in_millimetres(
+def test_a_box_phantom_is_mapped_where_it_lies_in_millimeters(
     tmp_path: Path, dims: int, turned: bool
 ) -> None:
     affine = np.diag([1.5, -1.5, 3.0, 1.0])

@@ -16,7 +16,7 @@ from medcl.store import Store, prepare
 from medcl.tissue import TissueConfig, run_tissue
 from medcl.tissue import fold_run as cells_module
 from medcl.tissue.folds import plan_folds, task_of
-from medcl.tissue.patch_sampling import labelled_patches, masked_rows
+from medcl.tissue.patch_sampling import labeled_patches, masked_rows
 from tests.tissue.tissue_samples import BALLS, SPACING, settings, write_archive
 
 
@@ -32,7 +32,7 @@ def study(store: Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[Tissu
 def test_nobody_learns_from_the_patient_that_is_tested(store: Store, tmp_path: Path) -> None:
     rows = masked_rows(store)
     folds = plan_folds(store, rows, 2, seed=0)
-    patches = labelled_patches(store, rows, settings(store.folder).patches, 2, 0).write(tmp_path / "patches")
+    patches = labeled_patches(store, rows, settings(store.folder).patches, 2, 0).write(tmp_path / "patches")
     assert sorted(fold.test for fold in folds) == sorted(set(store.scans["patient"]))
     for fold in folds:
         assert {fold.test, fold.val, *fold.train} == set(store.scans["patient"])
@@ -95,7 +95,7 @@ def test_segmentation_is_held_against_the_same_network_from_random_weights(
     assert "simclr-segment against supervised-segment, Dice: 1 with a mask" in page
     assert "windows of 36 mm round the same places" in page
     told = [json.loads(path.read_text()) for path in out.glob("folds/*/*-segment_1/cell.json")]
-    assert {cell["chosen"]["trials"] for cell in told} == {2}, "as many as every other arm may compare"
+    assert {cell["chosen"]["candidates"] for cell in told} == {2}, "as many as every other arm may compare"
 
 
 def test_the_same_command_computes_nothing_again(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from medcl.views import Policy, ViewParams, draw_views, load_policy, read_frames, shipped
+from medcl.views import Policy, ViewParams, draw_views, load_policy, read_geometry, shipped
 from medcl.views.affines import view_affines
 from medcl.views.backends.choose import choose_backend
 from tests.views.view_phantoms import MemoryStore, grid_affine, phantom_volume, picture_store, smooth_phantom
@@ -16,7 +16,7 @@ from tests.views.view_phantoms import MemoryStore, grid_affine, phantom_volume, 
 FAST = ["torch", *(["fused"] if find_spec("numba") else [])]
 NAMES = sorted(path.stem for path in shipped("views").glob("*.yaml"))
 WINDOW = 4.0
-"""Width of the normalised window, from -2 to 2."""
+"""Width of the normalized window, from -2 to 2."""
 
 
 def loud(policy: Policy) -> Policy:
@@ -43,7 +43,7 @@ def assert_equal(store: MemoryStore, params: ViewParams, backend: str) -> None:
 def test_pictures(backend: str, name: str, spacing: float | None) -> None:
     store = picture_store(3, (61, 83), spacing)
     store.add(np.random.default_rng(1).integers(0, 255, (90, 50, 3)).astype(np.uint8), spacing=(1.0, 0.7))
-    params = draw_views(loud(load_policy(name)), read_frames(store, range(4)), 37, 7)
+    params = draw_views(loud(load_policy(name)), read_geometry(store, range(4)), 37, 7)
     assert_equal(store, params, backend)
 
 
@@ -51,7 +51,7 @@ def test_pictures(backend: str, name: str, spacing: float | None) -> None:
 @pytest.mark.parametrize("draw", ["pair", "bag", "whole"])
 @pytest.mark.parametrize("name", ["ct", "mr"])
 def test_slices(volumes: MemoryStore, backend: str, draw: str, name: str) -> None:
-    frames = read_frames(volumes, range(3))
+    frames = read_geometry(volumes, range(3))
     params = draw_views(loud(load_policy(name)), frames, 41, 7, draw=draw, count=3)
     assert_equal(volumes, params, backend)
 
@@ -59,13 +59,13 @@ def test_slices(volumes: MemoryStore, backend: str, draw: str, name: str) -> Non
 @pytest.mark.parametrize("backend", FAST)
 @pytest.mark.parametrize("name", ["ct", "mr", "us"])
 def test_volumes(volumes: MemoryStore, backend: str, name: str) -> None:
-    params = draw_views(loud(load_policy(name)), read_frames(volumes, range(3), 3), 20, 7)
+    params = draw_views(loud(load_policy(name)), read_geometry(volumes, range(3), 3), 20, 7)
     assert_equal(volumes, params, backend)
 
 
 @pytest.mark.parametrize("backend", FAST)
-def test_neighbouring_slices_as_channels(volumes: MemoryStore, backend: str) -> None:
-    params = draw_views(loud(load_policy("mr")), read_frames(volumes, range(3)), 30, 7, stack=3)
+def test_neighboring_slices_as_channels(volumes: MemoryStore, backend: str) -> None:
+    params = draw_views(loud(load_policy("mr")), read_geometry(volumes, range(3)), 30, 7, stack=3)
     assert choose_backend(backend)(volumes, params).shape[2] == 3
     assert_equal(volumes, params, backend)
 
@@ -76,7 +76,7 @@ def test_integer_scans_that_are_averaged_first(backend: str) -> None:
     for seed, shape in enumerate([(301, 257), (400, 300)]):
         hu = np.random.default_rng(seed).normal(40, 200, shape).round().astype(np.int16)
         store.add(hu, spacing=(0.3, 0.3), unit="HU", modality="CT")
-    params = draw_views(loud(load_policy("ct")), read_frames(store, [0, 1]), 32, 7)
+    params = draw_views(loud(load_policy("ct")), read_geometry(store, [0, 1]), 32, 7)
     assert (params.reduce > 1).all()
     assert_equal(store, params, backend)
 
@@ -84,7 +84,7 @@ def test_integer_scans_that_are_averaged_first(backend: str) -> None:
 @pytest.mark.parametrize("backend", FAST)
 def test_unpadded_letterbox_shows_the_outside(backend: str) -> None:
     store = MemoryStore().add(np.full((20, 60), 300, np.int16), spacing=(1.0, 1.0), unit="HU")
-    params = draw_views(load_policy("ct"), read_frames(store, [0]), 60, 7, draw="whole", count=1)
+    params = draw_views(load_policy("ct"), read_geometry(store, [0]), 60, 7, draw="whole", count=1)
     assert_equal(store, params, backend)
     (view,) = choose_backend(backend)(store, params)[0, :, 0].numpy()
     assert (view[:19] == -2).all(), "air is black in the soft tissue window"
@@ -104,7 +104,7 @@ def test_pixels_are_what_the_affine_says(backend: str, dims: int) -> None:
     base = load_policy("mr")
     policy = base.still().model_copy(update={"crop": base.crop, "motion": base.motion})
     for epoch in range(5):
-        params = draw_views(policy, read_frames(store, [0], dims), 48, 0, epoch)
+        params = draw_views(policy, read_geometry(store, [0], dims), 48, 0, epoch)
         views = choose_backend(backend)(store, params)[0, :, 0].numpy()
         affines = view_affines(store, params)[0].numpy()
         pixels = np.stack(np.meshgrid(*[np.arange(48)] * dims, indexing="ij"), axis=-1)
@@ -120,7 +120,7 @@ def test_pixels_are_what_the_affine_says(backend: str, dims: int) -> None:
 def test_identity_view_is_the_scan(backend: str) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (28, 28)).astype(np.uint8)
     store = MemoryStore().add(picture)
-    params = draw_views(load_policy("cxr"), read_frames(store, [0]), 28, 0, draw="whole", count=1)
+    params = draw_views(load_policy("cxr"), read_geometry(store, [0]), 28, 0, draw="whole", count=1)
     view = choose_backend(backend)(store, params)[0, 0, 0].numpy()
     low, width = params.low[0, 0], params.width[0, 0]
     expected = (((picture - low) / width).clip(0, 1) - 0.5) / 0.25
@@ -135,7 +135,7 @@ def test_window_is_linear_in_hounsfield_units() -> None:
         update={"noise": load_policy("ct").noise.model_copy(update={"native": 0})}
     )
     for epoch in range(20):
-        params = draw_views(policy, read_frames(store, [0]), 100, 0, epoch)
+        params = draw_views(policy, read_geometry(store, [0]), 100, 0, epoch)
         views = choose_backend("torch")(store, params)[0, :, 0].numpy() * 0.25 + 0.5
         for view, low, width in zip(views, params.low[0], params.width[0], strict=True):
             hu = view[(view > 0.01) & (view < 0.99)] * width + low
@@ -147,5 +147,5 @@ def test_torch_runs_where_it_is_told(volumes: MemoryStore) -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     from medcl.views.backends.eager import render
 
-    params = draw_views(load_policy("mr"), read_frames(volumes, [0]), 16, 0)
+    params = draw_views(load_policy("mr"), read_geometry(volumes, [0]), 16, 0)
     assert render(volumes, params, device).device.type == device

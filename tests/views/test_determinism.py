@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader, Dataset
 
-from medcl.views import ViewBatch, ViewLoader, draw_views, load_policy, read_frames
+from medcl.views import ViewBatch, ViewLoader, draw_views, load_policy, read_geometry
 from medcl.views.backends.choose import choose_backend
 from tests.views.view_phantoms import MemoryStore, anisotropic_store, picture_store
 
@@ -48,7 +48,7 @@ def test_batch_size_changes_nothing(few: MemoryStore, backend: str, size: int) -
 @pytest.mark.parametrize("dims", [2, 3])
 def test_threads_change_nothing(threads: int, dims: int) -> None:
     store = anisotropic_store()
-    params = draw_views(load_policy("mr"), read_frames(store, range(3), dims), 20, 7)
+    params = draw_views(load_policy("mr"), read_geometry(store, range(3), dims), 20, 7)
     one, several = (choose_backend("fused", n)(store, params).numpy() for n in (1, threads))
     np.testing.assert_array_equal(one, several)
 

@@ -1,11 +1,11 @@
-"""Views keep labelled tissue, and stay where scans were measured."""
+"""Views keep labeled tissue, and stay where scans were measured."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from medcl.views import ViewParams, draw_views, load_policy, read_frames
+from medcl.views import ViewParams, draw_views, load_policy, read_geometry
 from medcl.views.masks import pixel_positions, view_masks
 from medcl.views.sampling.crop_geometry import anchor_voxels
 from tests.views.view_phantoms import MemoryStore, grid_affine, phantom_volume
@@ -21,18 +21,18 @@ def lesion(low: tuple[int, int, int], high: tuple[int, int, int]) -> np.ndarray:
 
 
 def drawn(store: MemoryStore, name: str = "mr", dims: int = 2, epochs: int = 40) -> list[ViewParams]:
-    frames = read_frames(store, range(len(store.rows)), dims)
+    frames = read_geometry(store, range(len(store.rows)), dims)
     return [draw_views(load_policy(name), frames, 32, 5, epoch) for epoch in range(epochs)]
 
 
 @pytest.mark.parametrize("dims", [2, 3])
-def test_half_of_the_anchors_lie_on_labelled_tissue(dims: int) -> None:
+def test_half_of_the_anchors_lie_on_labeled_tissue(dims: int) -> None:
     mask = lesion((20, 50, 8), (26, 56, 11))
     store = MemoryStore().add(phantom_volume(SHAPE, AFFINE), AFFINE, mask=mask)
     params = drawn(store, dims=dims, epochs=200)
     marked = np.array([p.marked[0] for p in params])
     assert 0.4 < marked.mean() < 0.6
-    frames = read_frames(store, [0], dims)
+    frames = read_geometry(store, [0], dims)
     for p in [p for p in params if p.marked[0]]:
         if dims == 2:
             assert set(p.slices[0]) <= {7, 8, 9, 10, 11}
@@ -40,7 +40,7 @@ def test_half_of_the_anchors_lie_on_labelled_tissue(dims: int) -> None:
         assert (np.abs(at[:2] - (22.5, 52.5)) < 10).all()
 
 
-def test_both_views_keep_a_small_lesion_at_a_labelled_anchor() -> None:
+def test_both_views_keep_a_small_lesion_at_a_labeled_anchor() -> None:
     mask = lesion((20, 50, 8), (26, 56, 11))
     store = MemoryStore().add(phantom_volume(SHAPE, AFFINE), AFFINE, mask=mask)
     for params in drawn(store):
@@ -82,7 +82,7 @@ def test_views_show_what_was_measured(name: str) -> None:
 
 def test_bags_and_whole_scans_leave_gaps_out() -> None:
     store = MemoryStore().add(phantom_volume(SHAPE, AFFINE), AFFINE, valid=tilted())
-    frames = read_frames(store, [0])
+    frames = read_geometry(store, [0])
     for draw in ("bag", "whole"):
         params = draw_views(load_policy("mr"), frames, 32, 5, draw=draw, count=24)
         assert not {5, 6, 12} & set(params.slices[0].tolist())
@@ -92,7 +92,7 @@ def test_a_measured_box_limits_pictures_and_volumes() -> None:
     valid = np.zeros(SHAPE, bool)
     valid[10:70, 20:75, 2:22] = True
     store = MemoryStore().add(phantom_volume(SHAPE, AFFINE), AFFINE, valid=valid)
-    frames = read_frames(store, [0], 3)
+    frames = read_geometry(store, [0], 3)
     np.testing.assert_allclose(frames.start[0], [10, 20, 10])
     np.testing.assert_allclose(frames.end[0], [70, 75, 110])
     for params in drawn(store, dims=3, epochs=10):
@@ -102,4 +102,4 @@ def test_a_measured_box_limits_pictures_and_volumes() -> None:
     picture = MemoryStore().add(
         np.full((60, 60), 90, np.uint8), spacing=(1.0, 1.0), valid=np.tri(60, 60, 20, bool)
     )
-    assert read_frames(picture, [0]).end[0].tolist() == [60, 60]
+    assert read_geometry(picture, [0]).end[0].tolist() == [60, 60]

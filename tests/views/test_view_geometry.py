@@ -1,4 +1,4 @@
-"""Views are rigid in millimetres, lie on the tissue, share their anchor and overlap."""
+"""Views are rigid in millimeters, lie on the tissue, share their anchor and overlap."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medcl.views import Policy, ViewParams, draw_views, load_policy, read_frames
+from medcl.views import Policy, ViewParams, draw_views, load_policy, read_geometry
 from medcl.views.affines import voxel_affines
 from medcl.views.sampling.crop_geometry import rotation_matrices
 from tests.views.view_phantoms import MemoryStore, grid_affine, picture_store
@@ -16,12 +16,12 @@ from tests.views.view_phantoms import MemoryStore, grid_affine, picture_store
 def many(
     store: MemoryStore, policy: Policy, size: int = 32, dims: int = 2, epochs: int = 40
 ) -> list[ViewParams]:
-    frames = read_frames(store, range(len(store.rows)), dims)
+    frames = read_geometry(store, range(len(store.rows)), dims)
     return [draw_views(policy, frames, size, 0, epoch) for epoch in range(epochs)]
 
 
 @pytest.mark.parametrize("dims", [2, 3])
-def test_rigid_in_millimetres_on_anisotropic_grids(volumes: MemoryStore, policy: Policy, dims: int) -> None:
+def test_rigid_in_millimeters_on_anisotropic_grids(volumes: MemoryStore, policy: Policy, dims: int) -> None:
     for params in many(volumes, policy, dims=dims, epochs=10):
         for scan, row in enumerate(params.rows):
             affine = volumes.affine(row)
@@ -60,10 +60,10 @@ def test_pairs_share_the_ball_round_their_anchor(
     volumes: MemoryStore, variant: str | None, dims: int
 ) -> None:
     policy = load_policy("ct", variant)
-    frames = read_frames(volumes, range(3), dims)
+    frames = read_geometry(volumes, range(3), dims)
     for params in many(volumes, policy, dims=dims):
         turn = rotation_matrices(params.rotation)
-        offset = params.anchor[:, None] - params.centre
+        offset = params.anchor[:, None] - params.center
         inside = np.abs(np.einsum("bvji,bvj->bvi", turn, offset)).max(-1)
         radius = policy.crop.anchor * frames.fov[:, None]
         held = params.edge / 2 - inside
@@ -84,11 +84,11 @@ def exact_overlap(params: ViewParams, scan: int) -> float:
     points = 40 if dims == 3 else 200
     turn = rotation_matrices(params.rotation[scan])
     reach = params.edge[scan].max()
-    centre = params.centre[scan].mean(axis=0)
+    center = params.center[scan].mean(axis=0)
     line = (np.arange(points) + 0.5) / points * 2 - 1
-    grid = np.stack(np.meshgrid(*[line] * dims, indexing="ij"), -1).reshape(-1, dims) * reach + centre
+    grid = np.stack(np.meshgrid(*[line] * dims, indexing="ij"), -1).reshape(-1, dims) * reach + center
     inside = [
-        (np.abs((grid - params.centre[scan, v]) @ turn[v]) <= params.edge[scan, v] / 2).all(-1)
+        (np.abs((grid - params.center[scan, v]) @ turn[v]) <= params.edge[scan, v] / 2).all(-1)
         for v in (0, 1)
     ]
     return float((inside[0] & inside[1]).sum() / (inside[0] | inside[1]).sum())
@@ -114,7 +114,7 @@ def test_padding_stays_below_one_per_cent(
             "motion": base.motion.model_copy(update={"rotation_deg": rotation, "scale": (0.8, 1.3)}),
         }
     )
-    params = draw_views(policy, read_frames(store, [0]), 200, seed)
+    params = draw_views(policy, read_geometry(store, [0]), 200, seed)
     for view in range(2):
         assert padded(params, 0, view) <= 0.01
 
@@ -134,7 +134,7 @@ def test_padding_of_volumes(volumes: MemoryStore, policy: Policy) -> None:
 
 def test_views_of_a_volume_lie_on_slices_near_the_anchor(volumes: MemoryStore) -> None:
     policy = load_policy("ct")
-    frames = read_frames(volumes, range(3))
+    frames = read_geometry(volumes, range(3))
     spread = [np.ptp(p.slices, axis=1) * frames.slice_mm for p in many(volumes, policy)]
     assert np.max(spread) <= policy.d_min_mm
     fine = MemoryStore()
@@ -144,7 +144,7 @@ def test_views_of_a_volume_lie_on_slices_near_the_anchor(volumes: MemoryStore) -
     assert 0 < np.max(spread) <= policy.d_min_mm
 
 
-def test_unknown_spacing_turns_millimetre_limits_off(policy: Policy) -> None:
+def test_unknown_spacing_turns_millimeter_limits_off(policy: Policy) -> None:
     unknown, known = picture_store(), picture_store(spacing=0.5)
     assert not any((p.blur_px > 0).any() for p in many(unknown, policy))
     assert any((p.blur_px > 0).any() for p in many(known, policy))
@@ -152,7 +152,7 @@ def test_unknown_spacing_turns_millimetre_limits_off(policy: Policy) -> None:
 
 def test_whole_shows_all_tissue_and_changes_nothing() -> None:
     store = MemoryStore().add(np.arange(60 * 60, dtype=np.float32).reshape(60, 60))
-    params = draw_views(load_policy("mr"), read_frames(store, [0]), 60, 5, draw="whole", count=1)
+    params = draw_views(load_policy("mr"), read_geometry(store, [0]), 60, 5, draw="whole", count=1)
     np.testing.assert_allclose(params.matrix[0, 0], [[1, 0, 0], [0, 1, 0]], atol=1e-9)
     assert params.noise.max() == 0
     assert params.gamma.item() == 1

@@ -83,7 +83,7 @@ class MemoryStore:
 
 
 def smooth_phantom(world: np.ndarray) -> np.ndarray:
-    """A smooth asymmetric function of RAS+ millimetres (..., 3), from 0 to 1000."""
+    """A smooth asymmetric function of RAS+ millimeters (..., 3), from 0 to 1000."""
     x, y, z = np.moveaxis(world, -1, 0)
     return 500 + 250 * np.sin(x / 23 + 0.3) * np.cos(y / 31) + 200 * np.sin(z / 19 + y / 47) + x / 4
 
@@ -95,7 +95,7 @@ def phantom_volume(shape: tuple[int, int, int], affine: np.ndarray) -> np.ndarra
 
 
 def grid_affine(spacing: tuple[float, float, float], shape: tuple[int, int, int]) -> np.ndarray:
-    """RAS+ affine of a grid centred on the origin."""
+    """RAS+ affine of a grid centered on the origin."""
     affine = np.diag([*spacing, 1.0])
     affine[:3, 3] = -np.array(spacing) * (np.array(shape) - 1) / 2
     return affine

@@ -11,9 +11,9 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
-from medcl.archive.arrays import compact, grey_if_equal
+from medcl.archive.arrays import compact, gray_if_equal
 from medcl.archive.flags import quarantined
-from medcl.archive.formats.scan_info import Found
+from medcl.archive.formats.scan_info import ScanInfo
 from medcl.archive.limits import is_bomb
 from medcl.archive.scan import Scan
 
@@ -26,7 +26,7 @@ ORIENTATION_TAG = 0x0112
 Result = TypeVar("Result")
 
 
-def inspect(stream: BinaryIO, size: int) -> list[Found]:
+def inspect(stream: BinaryIO, size: int) -> list[ScanInfo]:
     """Check a picture and return it as one scan; pixels are decoded only where nothing cheaper is certain.
 
     Raises:
@@ -45,22 +45,22 @@ def inspect(stream: BinaryIO, size: int) -> list[Found]:
         stream.seek(0)
         with _opened(stream) as picture:
             _guarded(picture.load)
-    grey = mode in ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
+    gray = mode in ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
     return [
-        Found(
+        ScanInfo(
             part="",
             source="image",
             kind="picture",
-            shape=shape if grey else (*shape, 3),
+            shape=shape if gray else (*shape, 3),
             spacing_mm=None,
-            unit="a.u." if mode.startswith(("I", "F")) else "uint8",
+            unit="a.u." if mode.startswith(("I", "F")) else "display",
             flags=flags,
         )
     ]
 
 
 def load(stream: BinaryIO) -> Scan:
-    """Return a picture as (row, column) grey, or (row, column, 3) where its channels truly differ.
+    """Return a picture as (row, column) gray, or (row, column, 3) where its channels truly differ.
 
     Raises:
         Rejected: as `inspect`.
@@ -76,7 +76,7 @@ def load(stream: BinaryIO) -> Scan:
         array=array,
         affine=None,
         spacing_mm=None,
-        unit="uint8" if array.dtype == np.uint8 else "a.u.",
+        unit="display" if array.dtype == np.uint8 else "a.u.",
         modality="unknown",
         flags=flags,
     )
@@ -87,7 +87,7 @@ def _pixels(picture: Image.Image) -> np.ndarray:
         return compact(np.asarray(picture))
     if picture.mode == "1" or picture.mode == "LA":
         return np.asarray(picture.convert("L"))
-    return grey_if_equal(np.asarray(picture.convert("RGB")))
+    return gray_if_equal(np.asarray(picture.convert("RGB")))
 
 
 def _flags(picture: ImageFile.ImageFile) -> tuple[str, ...]:
@@ -112,7 +112,7 @@ def _refuse_bomb(picture: Image.Image, size: int) -> None:
 
 
 def _orientation(picture: Image.Image) -> int:
-    """Return the EXIF orientation that viewers honour: that of JPEG (1 is upright, 5 to 8 lie on a side)."""
+    """Return the EXIF orientation that viewers honor: that of JPEG (1 is upright, 5 to 8 lie on a side)."""
     value = picture.getexif().get(ORIENTATION_TAG, 1) if picture.format in JPEGS else 1
     return value if value in range(1, 9) else 1
 

@@ -1,6 +1,6 @@
 """NIfTI-1 and NIfTI-2 single files, plain or gzipped, by the rules of the standard and none of its folklore.
 
-The sform counts when its code is set, else the qform; lengths become millimetres; integers stay integers;
+The sform counts when its code is set, else the qform; lengths become millimeters; integers stay integers;
 every frame or channel of a file is a scan of its own. Source: https://nifti.nimh.nih.gov/nifti-1.
 """
 
@@ -17,7 +17,7 @@ from nibabel.nifti2 import header_dtype as HEADER_2
 from medcl.archive.arrays import compact, finite
 from medcl.archive.flags import dropped, quarantined
 from medcl.archive.formats.nifti_affine import place
-from medcl.archive.formats.scan_info import Found
+from medcl.archive.formats.scan_info import ScanInfo
 from medcl.archive.geometry import canonical_affine, is_sheared, spacing, to_canonical
 from medcl.archive.limits import MAX_SCAN_BYTES, is_bomb
 from medcl.archive.scan import Scan
@@ -75,7 +75,7 @@ class NiftiHeader:
         return self.offset + self.frame_bytes * self.frames
 
 
-def inspect(stream: BinaryIO, size: int, zipped: bool) -> list[Found]:
+def inspect(stream: BinaryIO, size: int, zipped: bool) -> list[ScanInfo]:
     """Check a file without decoding its voxels and return its scans.
 
     Args:
@@ -89,13 +89,13 @@ def inspect(stream: BinaryIO, size: int, zipped: bool) -> list[Found]:
     header = parse(gunzip_head(stream, HEADER_2.itemsize) if zipped else stream.read(HEADER_2.itemsize))
     _check_length(header, stream, size, zipped)
     affine, dims = canonical_affine(header.affine, header.dims)
-    colour = (3,) if header.samples > 1 else ()
+    color = (3,) if header.samples > 1 else ()
     return [
-        Found(
+        ScanInfo(
             part=f"{header.frame_name}:{number}" if header.frames > 1 else "",
             source="nifti",
             kind="volume",
-            shape=dims + colour,
+            shape=dims + color,
             spacing_mm=spacing(affine),
             unit="a.u.",
             flags=header.flags,
@@ -123,12 +123,12 @@ def parse(head: bytes) -> NiftiHeader:
     if not (offset == 0 or smallest <= offset < 1 << 40):
         raise quarantined("BAD_HEADER")
     samples = {RGB: 3, RGBA: 4}.get(code, 1)
-    # The standard leaves colours unscaled.
+    # The standard leaves colors unscaled.
     slope, intercept = (1.0, 0.0) if samples > 1 else (float(raw["scl_slope"]), float(raw["scl_inter"]))
     affine, flags = place(raw)
     if frames > 1:
         flags |= {"FRAME_OF_MANY"}
-    flags |= {"COLOUR_VOLUME"} if samples > 1 else set()
+    flags |= {"COLOR_VOLUME"} if samples > 1 else set()
     flags |= {"SHEARED"} if is_sheared(affine) else set()
     header = NiftiHeader(
         dims=dims,

@@ -6,8 +6,8 @@ import numpy as np
 
 from medcl.archive.flags import quarantined
 
-MILLIMETRES = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
-"""Millimetres a unit, by `xyzt_units & 7`: unknown, metre, millimetre, micrometre."""
+MILLIMETERS = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
+"""Millimeters a unit, by `xyzt_units & 7`: unknown, metre, millimeter, micrometer."""
 
 PLAUSIBLE_MM = (0.005, 20.0)
 ROTATION_TOLERANCE_DEG = 1.0
@@ -38,12 +38,12 @@ def place(raw: np.void) -> tuple[np.ndarray, set[str]]:
         affine = np.diag([*np.where(sizes > 0, sizes, 1.0), 1.0])
         if (sizes == 0).any():
             flags.add("SPACING_UNKNOWN")
-    return _in_millimetres(affine, int(raw["xyzt_units"]) & 7, flags), flags
+    return _in_millimeters(affine, int(raw["xyzt_units"]) & 7, flags), flags
 
 
-def _in_millimetres(affine: np.ndarray, unit: int, flags: set[str]) -> np.ndarray:
-    scale = MILLIMETRES.get(unit, 1.0)
-    if unit not in MILLIMETRES or unit == 0:
+def _in_millimeters(affine: np.ndarray, unit: int, flags: set[str]) -> np.ndarray:
+    scale = MILLIMETERS.get(unit, 1.0)
+    if unit not in MILLIMETERS or unit == 0:
         flags.add("UNITS_UNKNOWN")
     if scale != 1.0:
         flags.add("UNITS_SCALED")

@@ -14,9 +14,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from medcl.archive.arrays import compact, finite, grey_if_equal
+from medcl.archive.arrays import compact, finite, gray_if_equal
 from medcl.archive.flags import dropped, quarantined
-from medcl.archive.formats.scan_info import Found
+from medcl.archive.formats.scan_info import ScanInfo
 from medcl.archive.limits import MAX_SCAN_BYTES, is_bomb
 from medcl.archive.scan import Scan
 
@@ -39,7 +39,7 @@ class _Array:
         return int(np.prod(self.shape[1:], dtype=object)) * self.dtype.itemsize
 
 
-def inspect(stream: BinaryIO) -> list[Found]:
+def inspect(stream: BinaryIO) -> list[ScanInfo]:
     """Return every picture of the file as a scan, from the arrays' headers and the labels.
 
     Raises:
@@ -67,30 +67,30 @@ def load(stream: BinaryIO, split: str) -> np.ndarray:
 def scan_of(images: np.ndarray, row: int) -> Scan:
     """Return one picture of a split."""
     picture, _, flags = finite(images[row])
-    array = compact(grey_if_equal(picture) if picture.ndim == 3 else picture)
+    array = compact(gray_if_equal(picture) if picture.ndim == 3 else picture)
     return Scan(
         array=array,
         affine=None,
         spacing_mm=None,
-        unit="uint8" if array.dtype == np.uint8 else "a.u.",
+        unit="display" if array.dtype == np.uint8 else "a.u.",
         modality="unknown",
         flags=tuple(sorted({*FLAGS, *flags})),
     )
 
 
-def _split(archive: zipfile.ZipFile, split: str) -> list[Found]:
+def _split(archive: zipfile.ZipFile, split: str) -> list[ScanInfo]:
     header = _header(archive, f"{split}_images.npy")
     if len(header.shape) not in (3, 4) or (len(header.shape) == 4 and header.shape[3] != 3):
         raise quarantined("NPZ_SHAPE")
     labels = _labels(archive, split, header.shape[0])
     return [
-        Found(
+        ScanInfo(
             part=f"{split}:{row}",
             source="npz",
             kind="picture",
             shape=header.shape[1:],
             spacing_mm=None,
-            unit="uint8" if header.dtype == np.uint8 else "a.u.",
+            unit="display" if header.dtype == np.uint8 else "a.u.",
             flags=FLAGS,
             source_split=split,
             source_label=label,

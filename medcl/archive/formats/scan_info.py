@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ScanInfo:
     """One scan inside one file; everything here may be published.
 
     Attributes:
@@ -15,7 +15,7 @@ class Found:
         kind: `volume` or `picture`.
         shape: of the array that reading gives.
         spacing_mm: of its spatial axes, or None when unknown.
-        unit: `a.u.` or `uint8`.
+        unit: `a.u.` or `display`.
         flags: codes seen in the header.
         source_split, source_label: what an npz says itself.
         affine: of the array, its first three rows one after the other; None without a place in space.

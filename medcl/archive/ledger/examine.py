@@ -14,10 +14,10 @@ from medcl.archive.dicom.header.model import Attributes, DicomHeader
 from medcl.archive.dicom.labels.rtstruct import LabelHeader, describe
 from medcl.archive.flags import Rejected, State, dropped, quarantined
 from medcl.archive.formats import images, nifti, npz
-from medcl.archive.formats.scan_info import Found
+from medcl.archive.formats.scan_info import ScanInfo
 from medcl.archive.formats.sidecar import Sidecar, sidecar
 from medcl.archive.masks import is_label_map, looks_like_labels
-from medcl.archive.privacy import hushed, pseudonym
+from medcl.archive.privacy import pseudonym, silenced_loggers
 from medcl.archive.storage.compression import gunzip_head
 from medcl.archive.storage.containers import Member, container_kind, content, is_npz, members
 from medcl.archive.storage.remote import open_file
@@ -26,7 +26,7 @@ from medcl.archive.storage.walk import Entry
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class FileOutcome:
     """What became of one file, or of one member of a zip or tar.
 
     Attributes:
@@ -51,7 +51,7 @@ class Outcome:
     code: str = ""
     flags: tuple[str, ...] = ()
     head: str = ""
-    scans: tuple[Found, ...] = ()
+    scans: tuple[ScanInfo, ...] = ()
     header: DicomHeader | None = None
     labels: LabelHeader | None = None
     sidecar: Sidecar | None = None
@@ -69,20 +69,20 @@ class Outcome:
         return f"{self.entry.key}/{name}" if name else self.entry.key
 
 
-def examine_all(entries: Sequence[Entry]) -> list[list[Outcome]]:
+def examine_all(entries: Sequence[Entry]) -> list[list[FileOutcome]]:
     """Examine a batch of files, quietly."""
-    with hushed():
+    with silenced_loggers():
         return [examine(entry) for entry in entries]
 
 
-def crashed(entry: Entry) -> Outcome:
+def crashed(entry: Entry) -> FileOutcome:
     """Return the outcome of a file that ended every process which opened it."""
-    return Outcome(entry, "", entry.size, "quarantined", "CRASHED")
+    return FileOutcome(entry, "", entry.size, "quarantined", "CRASHED")
 
 
-def examine(entry: Entry) -> list[Outcome]:
+def examine(entry: Entry) -> list[FileOutcome]:
     """Return what one file holds; whatever is wrong with it becomes its ledger reason, never an exception."""
-    blank = Outcome(entry, "", entry.size, "used")
+    blank = FileOutcome(entry, "", entry.size, "used")
     if entry.fault:
         state: State = "dropped" if entry.fault in ("SYMLINK", "SPECIAL_FILE") else "quarantined"
         return [replace(blank, state=state, code=entry.fault)]
@@ -96,11 +96,11 @@ def examine(entry: Entry) -> list[Outcome]:
         return [replace(blank, state="quarantined", code="UNREADABLE")]
 
 
-def _contained(blank: Outcome, stream: BinaryIO, kind: str) -> list[Outcome]:
+def _contained(blank: FileOutcome, stream: BinaryIO, kind: str) -> list[FileOutcome]:
     """Return the outcome of a container, then those of its members."""
     blank = replace(blank, head=head_hash(stream.read(HEAD_BYTES)))
     stream.seek(0)
-    outcomes: list[Outcome] = []
+    outcomes: list[FileOutcome] = []
     try:
         for member in members(stream, kind, blank.size):
             outcomes.append(_member(blank, member))
@@ -111,7 +111,7 @@ def _contained(blank: Outcome, stream: BinaryIO, kind: str) -> list[Outcome]:
     return [blank, *outcomes]
 
 
-def _member(container: Outcome, member: Member) -> Outcome:
+def _member(container: FileOutcome, member: Member) -> FileOutcome:
     blank = replace(container, member=member.key, size=member.size)
     try:
         if member.fault is not None:
@@ -124,7 +124,7 @@ def _member(container: Outcome, member: Member) -> Outcome:
     return judged(blank, stream)
 
 
-def judged(blank: Outcome, stream: BinaryIO) -> Outcome:
+def judged(blank: FileOutcome, stream: BinaryIO) -> FileOutcome:
     """Fill in `blank` from the content of its file."""
     head = stream.read(HEAD_BYTES)
     blank = replace(blank, head=head_hash(head))
@@ -139,7 +139,7 @@ def judged(blank: Outcome, stream: BinaryIO) -> Outcome:
         return replace(blank, state="quarantined", code="BAD_HEADER")
 
 
-def _content(blank: Outcome, stream: BinaryIO, head: bytes) -> Outcome:
+def _content(blank: FileOutcome, stream: BinaryIO, head: bytes) -> FileOutcome:
     kind = sniff(head)
     if kind in ("dicom", "maybe-dicom"):
         return _dicom(blank, stream)
@@ -157,7 +157,7 @@ def _content(blank: Outcome, stream: BinaryIO, head: bytes) -> Outcome:
     return replace(blank, scans=tuple(found), flags=tuple(sorted({f for scan in found for f in scan.flags})))
 
 
-def _dicom(blank: Outcome, stream: BinaryIO) -> Outcome:
+def _dicom(blank: FileOutcome, stream: BinaryIO) -> FileOutcome:
     try:
         header = dicom.read_header(stream, blank.size)
     except Rejected as verdict:
@@ -172,7 +172,7 @@ def _dicom(blank: Outcome, stream: BinaryIO) -> Outcome:
     return replace(blank, header=header)
 
 
-def veiled(outcome: Outcome) -> Outcome:
+def veiled(outcome: FileOutcome) -> FileOutcome:
     """Return an outcome with pseudonyms in place of identifiers and free text, which only serve as keys.
 
     The SOP instance UID stays: with it a scan's files are told apart again when they are read. The process
@@ -210,7 +210,7 @@ def _veil(kind: str, value: str) -> str:
     return pseudonym(kind, value) if value else ""
 
 
-def _scans(kind: str, stream: BinaryIO, size: int) -> list[Found]:
+def _scans(kind: str, stream: BinaryIO, size: int) -> list[ScanInfo]:
     if kind in ("nifti", "gzip-nifti"):
         return nifti.inspect(stream, size, zipped=kind == "gzip-nifti")
     if kind in ("png", "jpeg"):

@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 
 from medcl import __version__
 from medcl.archive.formats.sidecar import shared_name
-from medcl.archive.ledger.examine import Outcome
-from medcl.archive.ledger.serialise import FIELDS, decode, encode
+from medcl.archive.ledger.examine import FileOutcome
+from medcl.archive.ledger.serialize import FIELDS, decode, encode
 from medcl.archive.ledger.tables import CATALOG, LEDGER, LOCATOR, MASKS
 from medcl.archive.privacy import private_file, private_folder, pseudonym
 from medcl.archive.storage.listing import STAMP, Listing
@@ -66,7 +66,7 @@ class Index:
             [part for chunk in self._chunks() for part in _column(chunk, "stamp").chunks], STAMP
         )
 
-    def add(self, findings: Mapping[bytes, Sequence[Outcome]]) -> None:
+    def add(self, findings: Mapping[bytes, Sequence[FileOutcome]]) -> None:
         """Write the findings of some files as one chunk, whole or not at all."""
         rows = [
             (stamped, position, _bucket(outcome), encode(outcome))
@@ -76,7 +76,7 @@ class Index:
         columns = dict(zip(SCHEMA.names, map(list, zip(*rows, strict=True)), strict=True))
         self._write(pa.table(columns, schema=SCHEMA))
 
-    def groups(self, listing: Listing) -> Iterator[list[Outcome]]:
+    def groups(self, listing: Listing) -> Iterator[list[FileOutcome]]:
         """Yield the outcomes of the listed files in groups of bounded size; a series stands in one group.
 
         Within a group, outcomes stand in the order of the list.
@@ -88,7 +88,7 @@ class Index:
         for buckets in _together(sizes):
             yield self._group(buckets, listing)
 
-    def _group(self, buckets: set[int], listing: Listing) -> list[Outcome]:
+    def _group(self, buckets: set[int], listing: Listing) -> list[FileOutcome]:
         parts = [pq.read_table(chunk, filters=[("bucket", "in", buckets)]) for chunk in self._chunks()]
         table = pa.concat_tables(parts)
         table = table.append_column("number", pa.array(listing.numbers(table["stamp"])))
@@ -111,12 +111,12 @@ class Index:
             chunk.unlink()
 
     def result(self, fingerprint: str) -> Path | None:
-        """Return the folder of a catalogue that was made from exactly these files, if there is one."""
+        """Return the folder of a catalog that was made from exactly these files, if there is one."""
         folder = self.folder / f"result-{fingerprint}"
         return folder if folder.is_dir() else None
 
     def keep_result(self, fingerprint: str, catalog: Path) -> None:
-        """Keep a copy of a finished catalogue, in place of earlier ones."""
+        """Keep a copy of a finished catalog, in place of earlier ones."""
         for old in self.folder.glob("result-*"):
             shutil.rmtree(old, ignore_errors=True)
         with atomic(self.folder / f"result-{fingerprint}") as temporary:
@@ -142,7 +142,7 @@ def _is_whole(chunk: Path) -> bool:
         return False
 
 
-def _bucket(outcome: Outcome) -> int:
+def _bucket(outcome: FileOutcome) -> int:
     """Return the bucket of a file, so that what belongs together is never torn apart: a series by its name,
     a NIfTI and its sidecar by theirs."""
     series = outcome.header.shared.series_uid if outcome.header is not None else outcome.lacking

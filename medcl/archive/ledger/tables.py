@@ -1,4 +1,4 @@
-"""The rows that a scan of an archive produces: catalogue and ledger (public), locator (private).
+"""The rows that a scan of an archive produces: catalog and ledger (public), locator (private).
 
 Rows are kept in columns as they come, a few hundred bytes each, so that a million of them fit in memory.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from medcl.archive.ledger.examine import Outcome
+from medcl.archive.ledger.examine import FileOutcome
 from medcl.archive.privacy import pseudonym
 
 BLOCK_ROWS = 20_000
@@ -122,20 +122,22 @@ class Tables:
         self.scan_count = 0
         self.decoders: dict[str, dict[str, Any]] = {}
 
-    def add_scan(self, row: ScanRow, parts: Sequence[tuple[Outcome, str, int]]) -> None:
+    def add_scan(self, row: ScanRow, parts: Sequence[tuple[FileOutcome, str, int]]) -> None:
         """Add a scan and where its pixels stand: (file, part of it, order among the scan's files)."""
         self.scan_count += 1
         self._scans.add(row.values())
         self._add_places(row.scan, parts)
 
-    def add_mask(self, mask: str, scans: Sequence[str], kind: str, outcome: Outcome | None = None) -> None:
+    def add_mask(
+        self, mask: str, scans: Sequence[str], kind: str, outcome: FileOutcome | None = None
+    ) -> None:
         """Add a mask with the scans that it may belong to, and its `outcome` if it is no scan itself."""
         for scan in scans:
             self._masks.add([mask, scan, kind])
         if outcome is not None:
             self._add_places(mask, [(outcome, kind, 0)])
 
-    def _add_places(self, scan: str, parts: Sequence[tuple[Outcome, str, int]]) -> None:
+    def _add_places(self, scan: str, parts: Sequence[tuple[FileOutcome, str, int]]) -> None:
         for outcome, part, order in parts:
             self._places.add(
                 [
@@ -151,7 +153,7 @@ class Tables:
                 ]
             )
 
-    def add_file(self, outcome: Outcome, scan: str | None) -> None:
+    def add_file(self, outcome: FileOutcome, scan: str | None) -> None:
         """Add a file's ledger row; `scan` is the one that it belongs to, if it is one."""
         flags = ";".join(sorted(outcome.flags))
         file = pseudonym("file", outcome.key)
@@ -163,7 +165,7 @@ class Tables:
             columns.clear()
 
     def catalog(self) -> pa.Table:
-        """Return the catalogue, a row a scan."""
+        """Return the catalog, a row a scan."""
         return self._scans.table("scan")
 
     def ledger(self) -> pa.Table:

@@ -9,7 +9,7 @@ from itertools import islice
 
 from loky.process_executor import ProcessPoolExecutor
 
-from medcl.archive.ledger.examine import Outcome, crashed, examine_all
+from medcl.archive.ledger.examine import FileOutcome, crashed, examine_all
 from medcl.archive.storage.walk import Entry
 from medcl.processes import BrokenProcessPool, worker_pool
 
@@ -17,7 +17,7 @@ WINDOW = 4
 """Batches a process that are under way at once."""
 
 
-def examined_in_processes(batches: Iterable[list[Entry]], workers: int) -> Iterator[list[Outcome]]:
+def examined_in_processes(batches: Iterable[list[Entry]], workers: int) -> Iterator[list[FileOutcome]]:
     """Yield the outcomes of each entry, in their order, with a bounded number of batches under way.
 
     When a process dies, what was under way is done again, a batch at a time in a process of its own; a file
@@ -31,7 +31,7 @@ def examined_in_processes(batches: Iterable[list[Entry]], workers: int) -> Itera
 
 def _until_one_dies(
     remaining: Iterator[list[Entry]], workers: int
-) -> Generator[list[Outcome], None, list[list[Entry]]]:
+) -> Generator[list[FileOutcome], None, list[list[Entry]]]:
     """Yield outcomes until all is done or a process dies; return the batches that were under way then."""
     with worker_pool(workers) as pool:
         running = deque((batch, _submit(pool, batch)) for batch in islice(remaining, WINDOW * workers))
@@ -46,7 +46,7 @@ def _until_one_dies(
     return []
 
 
-def _alone(batch: list[Entry]) -> list[list[Outcome]]:
+def _alone(batch: list[Entry]) -> list[list[FileOutcome]]:
     """Examine a batch in a process of its own, and halves of it where it dies again."""
     with worker_pool(1) as pool:
         try:
@@ -59,11 +59,11 @@ def _alone(batch: list[Entry]) -> list[list[Outcome]]:
     return [*_alone(batch[:half]), *_alone(batch[half:])]
 
 
-def _submit(pool: ProcessPoolExecutor, batch: list[Entry]) -> Future[list[list[Outcome]]]:
+def _submit(pool: ProcessPoolExecutor, batch: list[Entry]) -> Future[list[list[FileOutcome]]]:
     """Hand a batch to a pool; to one that is broken, too, as its result will say."""
     try:
         return pool.submit(examine_all, batch)
     except BrokenProcessPool as error:
-        failed: Future[list[list[Outcome]]] = Future()
+        failed: Future[list[list[FileOutcome]]] = Future()
         failed.set_exception(error)
         return failed

@@ -36,7 +36,7 @@ class Resampled:
     left_out: np.ndarray
 
     def over(self, values: np.ndarray, draws: np.ndarray, left_out: np.ndarray) -> Sample:
-        """Summarise over seeds (first axis) as `over_seeds` does, on this study's draws."""
+        """Summarize over seeds (first axis) as `over_seeds` does, on this study's draws."""
         return over_seeds(values, draws, left_out, self.resampler)
 
     def mean(self, arm: str, budget: str, metric: str) -> Sample:

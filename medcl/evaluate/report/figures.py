@@ -42,13 +42,13 @@ def label_efficiency(result: Evaluation) -> Figure:
     for i, arm in enumerate(arms):
         rows = means[means["arm"] == arm]
         x = np.array([place[budget] for budget in rows["budget"]])
-        colour, marker, line = look(result, arm)
+        color, marker, line = look(result, arm)
         width = 0.8 if is_control(arm) else 1.5
         left.plot(
             x,
             rows["value"],
             line,
-            color=colour,
+            color=color,
             marker=marker,
             markersize=3 * width,
             linewidth=width,
@@ -56,17 +56,17 @@ def label_efficiency(result: Evaluation) -> Figure:
         )
         if is_control(arm):  # their intervals stand in the table
             continue
-        left.fill_between(x, rows["low"], rows["high"], color=colour, alpha=0.13, linewidth=0)
+        left.fill_between(x, rows["low"], rows["high"], color=color, alpha=0.13, linewidth=0)
         cells = result.cells[result.cells["arm"] == arm]
         beside = np.array([place[budget] for budget in cells["budget"]]) + _step(place, arms) * (i + 1)
-        left.plot(beside, cells[metric], ".", color=colour, markersize=3.5, alpha=0.75, markeredgewidth=0)
+        left.plot(beside, cells[metric], ".", color=color, markersize=3.5, alpha=0.75, markeredgewidth=0)
     left.set_ylabel(f"test {NAMES[metric]}")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=7)
     _draw_differences(right, result, place)
     for axes in (left, right):
         axes.set_xticks([place[budget] for budget in result.budgets], names)
         axes.minorticks_off()
-        axes.set_xlabel("labelled training scans a class")
+        axes.set_xlabel("labeled training scans a class")
     left.set_title(
         "a   Mean over seeds, 95 % interval, each seed (of controls the mean)", loc="left", fontsize=8
     )
@@ -81,14 +81,14 @@ def _draw_differences(axes: Axes, result: Evaluation, place: dict[str, float]) -
     for i, arm in enumerate(methods):
         rows = table[table["arm"] == arm]
         x = np.array([place[budget] for budget in rows["budget"]]) + step * (i - (len(methods) - 1) / 2)
-        colour, marker, _ = look(result, arm)
+        color, marker, _ = look(result, arm)
         spread = np.stack([rows["value"] - rows["low"], rows["high"] - rows["value"]])
         axes.errorbar(
             x,
             rows["value"],
             np.maximum(spread, 0),
             fmt=marker,
-            color=colour,
+            color=color,
             markersize=4.5,
             linewidth=1.3,
             capsize=2.5,
@@ -124,13 +124,13 @@ def roc(result: Evaluation) -> Figure:
     for axes, budget in zip(frames, budgets, strict=True):
         axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8)
         for arm in pair(result):
-            colour, _, line = look(result, arm)
+            color, _, line = look(result, arm)
             curves = []
             for row in board.rows(arm, budget).values():
                 fpr, tpr, _ = roc_curve(board.truth, board.probability[row], drop_intermediate=False)
-                axes.plot(fpr, tpr, color=colour, linewidth=0.4, alpha=0.4)
+                axes.plot(fpr, tpr, color=color, linewidth=0.4, alpha=0.4)
                 curves.append(np.interp(across, fpr, tpr))
-            axes.plot(across, np.mean(curves, axis=0), line, color=colour, linewidth=1.6, label=arm)
+            axes.plot(across, np.mean(curves, axis=0), line, color=color, linewidth=1.6, label=arm)
         axes.set_aspect("equal")
         axes.set_xlabel("1 - specificity")
     frames[0].set_ylabel("sensitivity (recall)")
@@ -145,13 +145,13 @@ def reliability(result: Evaluation) -> Figure:
     for axes, budget in zip(frames, budgets, strict=True):
         axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8)
         for arm in pair(result):
-            colour, marker, line = look(result, arm)
+            color, marker, line = look(result, arm)
             rows = list(board.rows(arm, budget).values())
             for row in rows:
                 told, seen = _observed(board.truth, board.probability[row])
-                axes.plot(told, seen, color=colour, linewidth=0.4, alpha=0.4)
+                axes.plot(told, seen, color=color, linewidth=0.4, alpha=0.4)
             told, seen = _observed(np.tile(board.truth, len(rows)), board.probability[rows].ravel())
-            axes.plot(told, seen, line, color=colour, marker=marker, markersize=3, linewidth=1.2, label=arm)
+            axes.plot(told, seen, line, color=color, marker=marker, markersize=3, linewidth=1.2, label=arm)
         axes.set_aspect("equal")
         axes.set_xlabel("predicted probability")
     frames[0].set_ylabel("observed share of positives")
@@ -216,11 +216,11 @@ def decision_curve(result: Evaluation) -> Figure:
         here = curves[curves["budget"] == budget]
         for arm in pair(result):
             rows = here[here["arm"] == arm]
-            colour, _, line = look(result, arm)
+            color, _, line = look(result, arm)
             axes.fill_between(
-                rows["threshold"], rows["low"], rows["high"], color=colour, alpha=0.13, linewidth=0
+                rows["threshold"], rows["low"], rows["high"], color=color, alpha=0.13, linewidth=0
             )
-            axes.plot(rows["threshold"], rows["net_benefit"], line, color=colour, linewidth=1.3, label=arm)
+            axes.plot(rows["threshold"], rows["net_benefit"], line, color=color, linewidth=1.3, label=arm)
         axes.plot(rows["threshold"], rows["treat_all"], color="#777777", linewidth=0.9, label="treat all")
         axes.axhline(0, color="#777777", linewidth=0.9, linestyle=":", label="treat none")
         axes.set_ylim(-0.05, 1.15 * max(float(curves["high"].max()), 0.05))
@@ -237,12 +237,12 @@ def robustness(result: Evaluation) -> Figure:
     figure = Figure(figsize=(min(WIDTH, 2.4 * len(kinds) + 1.2), 2.4), layout="constrained")
     for axes, kind in zip(figure.subplots(1, len(kinds), squeeze=False, sharey=True)[0], kinds, strict=True):
         for (arm, budget), rows in table[table["corruption"] == kind].groupby(["arm", "budget"], sort=False):
-            colour, marker, line = look(result, arm)
+            color, marker, line = look(result, arm)
             clean = float(rows["value"].iloc[0] - rows["change"].iloc[0])
             x, y = [0, *rows["severity"]], [clean, *rows["value"]]
-            axes.plot(x, y, line, color=colour, marker=marker, markersize=3.5, label=f"{arm}, {budget}")
+            axes.plot(x, y, line, color=color, marker=marker, markersize=3.5, label=f"{arm}, {budget}")
             axes.fill_between(
-                rows["severity"], rows["low"], rows["high"], color=colour, alpha=0.13, linewidth=0
+                rows["severity"], rows["low"], rows["high"], color=color, alpha=0.13, linewidth=0
             )
         axes.axhline(0.5, color=BASELINE, linewidth=0.6, linestyle=":")
         axes.set_title(kind, fontsize=8)

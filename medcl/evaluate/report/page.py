@@ -100,7 +100,7 @@ def _value(row: Mapping[Hashable, Any]) -> tuple[str, str]:
 def _difference(row: Mapping[Hashable, Any] | None) -> dict[str, str] | None:
     if row is None:
         return None
-    p = "" if np.isnan(row["p_holm"]) else p_value(row["p_holm"])
+    p = "" if np.isnan(row["p_adjusted"]) else p_value(row["p_adjusted"])
     return {"value": signed(row["value"]), "interval": interval(row["low"], row["high"]), "p": p}
 
 
@@ -130,7 +130,7 @@ def _costs(costs: pd.DataFrame | None) -> list[dict[str, str]]:
         {
             "Arm": str(arm),
             "Cells": f"{len(cells)}",
-            "Trials a cell (most)": _recorded(cells, "trials", "max", ",.0f"),
+            "Trials a cell (most)": _recorded(cells, "candidates", "max", ",.0f"),
             "Seconds a cell (mean)": _recorded(cells, "seconds", "mean", ".1f"),
             "Minutes in all": f"{cells['seconds'].sum() / 60:.1f}",
             "Peak memory (MiB)": _recorded(cells, "peak_mib", "max", ",.0f"),

@@ -64,7 +64,7 @@ def _labels_saved(result: Evaluation) -> Section | None:
         rows.append([in_words(row["budget"]), f"{row['labels']:,.0f}", needed, ends, f"{times} times"])
     return Section(
         "Labels saved",
-        f"How many labelled training scans {result.primary.baseline} needs to do what {result.primary.arm} "
+        f"How many labeled training scans {result.primary.baseline} needs to do what {result.primary.arm} "
         "does, by monotone interpolation on the logarithm of the labels between the budgets run, with "
         f"bootstrap percentile interval. “Over {most:,.0f}”: it never got there with all its labels; "
         f"“at most {least:,.0f}”: it was there at its smallest budget, below which nothing is known.",
@@ -121,10 +121,10 @@ def _tests(result: Evaluation) -> Section | None:
             str(row["seed"]),
             signed(row["difference"]),
             p_value(row["delong_p"]),
-            p_value(row["delong_p_holm"]),
+            p_value(row["delong_p_adjusted"]),
             f"{row['arm_only']} / {row['baseline_only']}",
             p_value(row["mcnemar_p"]),
-            p_value(row["mcnemar_p_holm"]),
+            p_value(row["mcnemar_p_adjusted"]),
         ]
         for row in table.to_dict("records")
     ]

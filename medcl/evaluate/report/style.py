@@ -1,4 +1,4 @@
-"""What all figures share: size, colours told apart by everybody, panels, saving."""
+"""What all figures share: size, colors told apart by everybody, panels, saving."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from medcl.evaluate.evaluation import Evaluation
 from medcl.files import atomic
 
 WIDTH = 7.1  # inches, 180 mm
-# Okabe and Ito's palette, told apart with every common colour blindness; markers tell apart in grey print.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# Okabe and Ito's palette, told apart with every common color blindness; markers tell apart in gray print.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 BASELINE, CONTROL = "#000000", "#8a8a8a"
 CONTROL_MARKERS = ("+", "x", "1", "2", "3")
@@ -49,14 +49,14 @@ def in_order(result: Evaluation) -> list[str]:
 
 
 def look(result: Evaluation, arm: str) -> tuple[str, str, str]:
-    """Return colour, marker and line of an arm."""
+    """Return color, marker and line of an arm."""
     if arm == result.primary.baseline:
         return BASELINE, "o", "--"
     if is_control(arm):
         return CONTROL, CONTROL_MARKERS[list(CONTROLS).index(arm) % len(CONTROL_MARKERS)], ":"
     methods = [name for name in in_order(result) if name != result.primary.baseline and not is_control(name)]
-    at = methods.index(arm) % len(COLOURS)
-    return COLOURS[at], MARKERS[at], "-"
+    at = methods.index(arm) % len(COLORS)
+    return COLORS[at], MARKERS[at], "-"
 
 
 def pair(result: Evaluation) -> tuple[str, str]:

@@ -22,7 +22,7 @@ def write_report(study: Path, draws: int = 2000, seed: int = 0) -> Evaluation:
     """Evaluate `study`/predictions.parquet and write tables/, figures/, cards and report.html beside it.
 
     Reads study.json (see `Facts`) and, where they are, costs.parquet (arm, budget, seed, seconds, and where
-    recorded trials, peak_mib, energy_wh, parameters) and groups.parquet (scan and a column a variable, such
+    recorded candidates, peak_mib, energy_wh, parameters) and groups.parquet (scan and a column a variable, such
     as sex, age, scanner).
 
     Raises:

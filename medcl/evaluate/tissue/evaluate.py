@@ -78,7 +78,7 @@ def evaluate_tissue(study: Path) -> TissueEvaluation:
 
 @dataclass(frozen=True)
 class _Truth:
-    """What a scan is evaluated on: values (I, J, K) cut to `box`, the tissue; millimetres of a voxel."""
+    """What a scan is evaluated on: values (I, J, K) cut to `box`, the tissue; millimeters of a voxel."""
 
     values: np.ndarray
     shape: tuple[int, ...]

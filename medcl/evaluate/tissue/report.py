@@ -17,7 +17,7 @@ import medcl
 from medcl.evaluate.formatting import interval, number, p_value, signed
 from medcl.evaluate.report.export import write_csv
 from medcl.evaluate.report.page import embedded
-from medcl.evaluate.report.style import BASELINE, COLOURS, MARKERS, STYLE, WIDTH, save
+from medcl.evaluate.report.style import BASELINE, COLORS, MARKERS, STYLE, WIDTH, save
 from medcl.evaluate.report.templating import page_template
 from medcl.evaluate.tissue.evaluate import METRICS, TissueEvaluation
 from medcl.evaluate.tissue.lesions import ALLOWED
@@ -189,9 +189,9 @@ def _figure(result: TissueEvaluation) -> Figure:
     primary = result.facts["primary"]["budget"]
     for arm in arms:
         table = result.froc[(result.froc["arm"] == arm) & (result.froc["budget"] == primary)]
-        colour, marker, line = _look(result, arm)
+        color, marker, line = _look(result, arm)
         froc.plot(
-            table["false_positives"], table["sensitivity"], line, marker=marker, color=colour, markersize=3.5
+            table["false_positives"], table["sensitivity"], line, marker=marker, color=color, markersize=3.5
         )
     froc.set_xscale("log", base=2)
     froc.set_xticks(ALLOWED, [f"{allowed:g}" for allowed in ALLOWED])
@@ -205,20 +205,20 @@ def _figure(result: TissueEvaluation) -> Figure:
 def _draw_patients(
     axes: Axes, result: TissueEvaluation, arm: str, metric: str, budgets: list[int], shift: float
 ) -> None:
-    colour, marker, line = _look(result, arm)
+    color, marker, line = _look(result, arm)
     mine = result.patients[result.patients["arm"] == arm]
     each = [mine.loc[mine["budget"] == budget, metric].to_numpy() for budget in budgets]
     places = np.arange(len(budgets)) + shift
     axes.plot(
-        places, [values.mean() for values in each], line, color=colour, marker=marker, label=arm, markersize=4
+        places, [values.mean() for values in each], line, color=color, marker=marker, label=arm, markersize=4
     )
     for place, values in zip(places, each, strict=True):
-        axes.plot(np.full(len(values), place), values, ".", color=colour, markersize=3, alpha=0.6)
+        axes.plot(np.full(len(values), place), values, ".", color=color, markersize=3, alpha=0.6)
 
 
 def _look(result: TissueEvaluation, arm: str) -> tuple[str, str, str]:
     if arm == result.facts["baseline"]:
         return BASELINE, "o", "--"
     others = [name for name in dict.fromkeys(result.summary["arm"]) if name != result.facts["baseline"]]
-    at = others.index(arm) % len(COLOURS)
-    return COLOURS[at], MARKERS[at], "-"
+    at = others.index(arm) % len(COLORS)
+    return COLORS[at], MARKERS[at], "-"

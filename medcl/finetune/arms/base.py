@@ -1,4 +1,4 @@
-"""The arms of a study: each turns labelled scans into probabilities for all scans of the task."""
+"""The arms of a study: each turns labeled scans into probabilities for all scans of the task."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any, Literal
 import numpy as np
 
 from medcl.errors import UsageError
-from medcl.finetune.budgets import Labelled
+from medcl.finetune.budgets import Labeled
 from medcl.finetune.classifier import Classifier
 from medcl.finetune.features import Images, extract_features
-from medcl.finetune.knn import centred
+from medcl.finetune.knn import centered
 from medcl.finetune.label_spreading import ScanGraph
 from medcl.finetune.pooling import Pooling
 from medcl.finetune.task import Task
@@ -26,7 +26,7 @@ Weights = int | Literal["outside"] | None
 """Whose an encoder's weights are: random by seed, another library's, or (None) the pretraining's."""
 
 
-class Bench:
+class ArmContext:
     """What all arms of a study share.
 
     Attributes:
@@ -63,7 +63,7 @@ class Bench:
         if weights != "outside":
             return build_encoder(self.network, weights)
         if self.outside is None:
-            raise UsageError("arms of outside weights need a file of them: set 'outside_weights'")
+            raise UsageError("arms of outside weights need a file of them: set 'external_weights'")
         return self.outside
 
     def features(self, weights: Weights = None, pooling: Pooling = "max") -> np.ndarray:
@@ -81,7 +81,7 @@ class Bench:
     @cached_property
     def graph(self) -> ScanGraph:
         """The scans joined by likeness under the pretrained encoder."""
-        return ScanGraph(centred(self.features(), self.task), self.task.store.rows("train"))
+        return ScanGraph(centered(self.features(), self.task), self.task.store.rows("train"))
 
     def table(self, describe: Table) -> np.ndarray:
         """Return columns (scans of the store, F) that need no network."""
@@ -91,22 +91,22 @@ class Bench:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ArmResult:
     """What an arm came to.
 
     Attributes:
         classifier: the fitted network; None where there is none.
         probability: (n,) of the positive class, of the rows asked for, calibrated.
         chosen: on validation.
-        trials: candidates that were compared there.
+        candidates: candidates that were compared there.
         parameters: how many were there to fit, for arms without a network.
     """
 
     classifier: Classifier | None
     probability: np.ndarray
     chosen: dict[str, Any]
-    trials: int
+    candidates: int
     parameters: int = 0
 
 
-Arm = Callable[[Bench, Labelled, int, np.ndarray], Outcome]
+Arm = Callable[[ArmContext, Labeled, int, np.ndarray], ArmResult]

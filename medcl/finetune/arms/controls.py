@@ -7,23 +7,25 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import expit
 
-from medcl.finetune.arms.base import Bench, Outcome, Table
+from medcl.finetune.arms.base import ArmContext, ArmResult, Table
 from medcl.finetune.arms.probes import _logistic
-from medcl.finetune.budgets import Labelled
+from medcl.finetune.budgets import Labeled
 
 
-def shuffled_labels(bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
+def shuffled_labels(context: ArmContext, labeled: Labeled, seed: int, rows: np.ndarray) -> ArmResult:
     """Linear probe on the pretrained encoder, taught shuffled labels: chance, or there is a leak."""
-    shuffled, generator = bench.task.truth.copy(), np.random.default_rng(seed)
-    for part in (labelled.train, labelled.val):
+    shuffled, generator = context.task.truth.copy(), np.random.default_rng(seed)
+    for part in (labeled.train, labeled.val):
         shuffled[part] = generator.permutation(shuffled[part])
-    task, trials = replace(bench.task, truth=shuffled), bench.training.trials
-    fitted, chosen = _logistic(bench.features(), task, labelled, trials)
-    return Outcome(None, expit(fitted.logits(bench.features()[rows])), chosen, trials)
+    task, candidates = replace(context.task, truth=shuffled), context.training.candidates
+    fitted, chosen = _logistic(context.features(), task, labeled, candidates)
+    return ArmResult(None, expit(fitted.logits(context.features()[rows])), chosen, candidates)
 
 
-def _from_table(describe: Table, bench: Bench, labelled: Labelled, seed: int, rows: np.ndarray) -> Outcome:
+def _from_table(
+    describe: Table, context: ArmContext, labeled: Labeled, seed: int, rows: np.ndarray
+) -> ArmResult:
     """Logistic regression, chosen as the linear probe is, on columns that need no network."""
-    columns, trials = bench.table(describe), bench.training.trials
-    fitted, chosen = _logistic(columns, bench.task, labelled, trials)
-    return Outcome(None, expit(fitted.logits(columns[rows])), chosen, trials, columns.shape[1] + 1)
+    columns, candidates = context.table(describe), context.training.candidates
+    fitted, chosen = _logistic(columns, context.task, labeled, candidates)
+    return ArmResult(None, expit(fitted.logits(columns[rows])), chosen, candidates, columns.shape[1] + 1)

@@ -8,13 +8,13 @@ from medcl.finetune.arms.base import Arm
 from medcl.finetune.arms.controls import _from_table, shuffled_labels
 from medcl.finetune.arms.networks import (
     distil,
+    external_finetune,
     finetune,
     fixmatch,
     mean_teacher,
-    outside_finetune,
     supervised,
 )
-from medcl.finetune.arms.probes import knn, outside_probe, probe, random_probe, spread
+from medcl.finetune.arms.probes import external_probe, knn, probe, random_probe, spread
 from medcl.finetune.handcrafted import background, metadata, size_and_mean, texture
 
 ARMS: dict[str, Arm] = {
@@ -23,8 +23,8 @@ ARMS: dict[str, Arm] = {
     "spread": spread,
     "finetune": finetune,
     "supervised": supervised,
-    "outside-probe": outside_probe,
-    "outside-finetune": outside_finetune,
+    "external-probe": external_probe,
+    "external-finetune": external_finetune,
     "random-probe": random_probe,
     "fixmatch": fixmatch,
     "mean-teacher": mean_teacher,

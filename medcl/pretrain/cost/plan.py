@@ -44,7 +44,7 @@ class Plan:
     """The cost of a run; memory and traffic are those of one process.
 
     Attributes:
-        steps: optimiser steps of the whole run.
+        steps: optimizer steps of the whole run.
         queue_bytes: memory of past embeddings.
         gather_bytes: embeddings of all processes, while a loss is computed.
         matrix_bytes: the largest matrix of a loss: similarities, codes or correlations.

@@ -15,7 +15,7 @@ from medcl.pretrain.data import Scans
 from medcl.pretrain.distributed.launch import channels_last, launch
 from medcl.pretrain.methods import Batch, build_method
 from medcl.pretrain.networks.encoders import build_encoder
-from medcl.pretrain.optimizers import build_optimiser
+from medcl.pretrain.optimizers import build_optimizer
 
 
 def plan_run(config: PretrainConfig, scans: int | None, processes: int, wire_gb_per_s: float) -> str:
@@ -61,17 +61,17 @@ def rehearse(config: PretrainConfig, processes: int) -> tuple[tuple[float, float
     encoder = build_encoder(config.encoder, config.seed)
     method = build_method(config.method, encoder)
     channels_last(method)
-    optimiser = build_optimiser(method, config.optimiser, config.batch_size)
-    wrapped, optimiser = fabric.setup(method, optimiser)
+    optimizer = build_optimizer(method, config.optimizer, config.batch_size)
+    wrapped, optimizer = fabric.setup(method, optimizer)
     batch = loader.batch(np.arange(loader.batch_size), 0)
     views = fabric.to_device(batch.data)
     small = None if batch.small is None else fabric.to_device(batch.small)
     facts = Batch(*map(fabric.to_device, scans.identity(batch.rows)))
 
     def step() -> None:
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         fabric.backward(wrapped(views, facts, small)["loss"])
-        optimiser.step()
+        optimizer.step()
         method.after_step(0.0)
         if views.is_cuda:
             torch.cuda.synchronize()

@@ -1,4 +1,4 @@
-"""Batch normalisation over all processes, on any device.
+"""Batch normalization over all processes, on any device.
 
 PyTorch's own SyncBatchNorm runs on accelerators only. This one is a few sums, so that several processes on
 CPUs also compute what one process would.
@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from medcl.pretrain.distributed.collectives import sum_with_grad, world_size
 
 
-def synchronise(module: nn.Module, device: str) -> nn.Module:
+def synchronize(module: nn.Module, device: str) -> nn.Module:
     """Return `module` with every batch norm in it computed over all processes; weights and names stay.
 
     Args:
@@ -28,7 +28,7 @@ def synchronise(module: nn.Module, device: str) -> nn.Module:
     if isinstance(module, _BatchNorm):
         return SumBatchNorm(module)
     for name, child in module.named_children():
-        setattr(module, name, synchronise(child, device))
+        setattr(module, name, synchronize(child, device))
     return module
 
 
@@ -48,7 +48,7 @@ class SumBatchNorm(_BatchNorm):
         return
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise by the statistics of all processes while training, else by the running ones."""
+        """Normalize by the statistics of all processes while training, else by the running ones."""
         if not self.training or world_size() == 1:
             return super().forward(input)
         values = input.float()
@@ -56,10 +56,10 @@ class SumBatchNorm(_BatchNorm):
         shape = [1, -1] + [1] * (values.ndim - 2)
         number = world_size() * values.numel() // values.shape[1]
         mean = sum_with_grad(values.sum(over)) / number
-        centred = values - mean.view(shape)
-        variance = sum_with_grad(centred.square().sum(over)) / number
+        centered = values - mean.view(shape)
+        variance = sum_with_grad(centered.square().sum(over)) / number
         self._track(mean.detach(), variance.detach() * number / max(1, number - 1))
-        normed = centred * (variance + self.eps).rsqrt().view(shape)
+        normed = centered * (variance + self.eps).rsqrt().view(shape)
         if self.affine:
             normed = normed * self.weight.view(shape) + self.bias.view(shape)
         return normed.to(input.dtype)

@@ -28,7 +28,7 @@ class BarlowTwins(Expander):
         self.config = config
 
     def compare(self, embeddings: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Penalise what the cross-correlation lacks on its diagonal and has beside it."""
+        """Penalize what the cross-correlation lacks on its diagonal and has beside it."""
         correlation = cross_correlation(*embeddings.unbind(1))
         diagonal = correlation.diagonal()
         invariance = (1 - diagonal).square().sum()

@@ -24,7 +24,7 @@ class Batch(NamedTuple):
         patient: (B,) int64 >= 0, or None when every scan counts as its own patient. It must be given when
             the two views are of two scans of one patient (MICLe, Azizi et al. 2021), and keeps the other
             pairs of that patient from being negatives.
-        step: optimiser steps already taken.
+        step: optimizer steps already taken.
         epoch: passes over the data already completed.
     """
 
@@ -39,7 +39,7 @@ class Batch(NamedTuple):
 
 
 class Method(nn.Module, ABC):
-    """A contrastive method around an encoder; it has no loop, no optimiser and no device code.
+    """A contrastive method around an encoder; it has no loop, no optimizer and no device code.
 
     The encoder maps (N, C, *spatial) to features (N, F) with F = `encoder.feature_size`. It is the online
     network, and what is kept, evaluated and exported; everything else serves its training.
@@ -91,7 +91,7 @@ class Method(nn.Module, ABC):
         return large if small is None else torch.cat([large, self.embed(small)], dim=1)
 
     def after_step(self, progress: float) -> None:
-        """Do what follows an optimiser step, with `progress` in [0, 1] of all steps once it is counted."""
+        """Do what follows an optimizer step, with `progress` in [0, 1] of all steps once it is counted."""
 
     def forward(self, views: Tensor, batch: Batch, small: Tensor | None = None) -> dict[str, Tensor]:
         """Return `loss(...)`: wrappers such as DistributedDataParallel call a module, not its methods."""

@@ -45,7 +45,7 @@ class MoCo(Method):
     """InfoNCE of each query with its key against the queue.
 
     The paper shuffles keys over GPUs, because a query and its key that share the batch norm of one GPU's few
-    images recognise each other by it. Here batch norm is computed over all processes (see `batchnorm`), so
+    images recognize each other by it. Here batch norm is computed over all processes (see `batchnorm`), so
     that no query has statistics that set its key apart from those of the batch.
     """
 

@@ -59,7 +59,7 @@ class SwAV(Method):
 
     def compare(self, embeddings: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Predict codes across views; the first two, large ones also give the codes (multi-crop)."""
-        self.prototypes.normalise()
+        self.prototypes.normalize()
         large = embeddings[:, :2]
         scores = self.prototypes(embeddings, frozen=batch.epoch < self.config.freeze_epochs)
         queued = self.queue is not None and self.queue.full and batch.epoch >= self.config.queue_from_epoch

@@ -15,7 +15,7 @@ COLLAPSED_RANK = 2.0
 
 @torch.no_grad()
 def spread(embeddings: Tensor) -> Tensor:
-    """Return the mean standard deviation of the normalised embeddings (N, D), times the root of D.
+    """Return the mean standard deviation of the normalized embeddings (N, D), times the root of D.
 
     1 for directions spread evenly over the sphere, 0 for a collapsed network (Chen & He 2021, figure 2).
     """
@@ -25,19 +25,19 @@ def spread(embeddings: Tensor) -> Tensor:
 
 @torch.no_grad()
 def effective_rank(features: Tensor) -> Tensor:
-    """Return exp of the entropy of the singular values of the centred features (N, F), as shares.
+    """Return exp of the entropy of the singular values of the centered features (N, F), as shares.
 
     From 1 (one direction) to min(N - 1, F) (Roy & Vetterli 2007); 1 for features that are all equal.
     """
-    centred = features.float() - features.float().mean(0)
-    values = torch.linalg.svdvals(centred)
+    centered = features.float() - features.float().mean(0)
+    values = torch.linalg.svdvals(centered)
     shares = values / values.sum().clamp_min(torch.finfo(values.dtype).tiny)
     return torch.special.entr(shares).sum().exp()
 
 
 @torch.no_grad()
 def alignment(first: Tensor, second: Tensor) -> Tensor:
-    """Return the mean squared distance of two views' normalised embeddings (N, D): 0 is perfect.
+    """Return the mean squared distance of two views' normalized embeddings (N, D): 0 is perfect.
 
     Wang & Isola 2020, arXiv 2005.10242, with alpha 2.
     """
@@ -46,7 +46,7 @@ def alignment(first: Tensor, second: Tensor) -> Tensor:
 
 @torch.no_grad()
 def uniformity(embeddings: Tensor) -> Tensor:
-    """Return the log of the mean Gaussian potential of pairs of normalised embeddings (N, D), N > 1.
+    """Return the log of the mean Gaussian potential of pairs of normalized embeddings (N, D), N > 1.
 
     0 for a collapsed network, towards -4 when spread evenly (Wang & Isola 2020, with t 2).
     """
@@ -66,16 +66,16 @@ def prototype_use(codes: Tensor) -> Tensor:
 
 @torch.no_grad()
 def knn_balanced_accuracy(features: Tensor, labels: Tensor, k: int = 20, temperature: float = 0.07) -> float:
-    """Return the balanced accuracy of a leave-one-out kNN vote on a labelled monitor set.
+    """Return the balanced accuracy of a leave-one-out kNN vote on a labeled monitor set.
 
-    Neighbours vote with exp(cosine / temperature) (Wu et al. 2018, arXiv 1805.01978). `k` is clamped to
+    Neighbors vote with exp(cosine / temperature) (Wu et al. 2018, arXiv 1805.01978). `k` is clamped to
     what the set has, so that a handful of labels will do.
 
     Args:
         features: (N, F), N > 1.
         labels: (N,) int64 classes from 0.
-        k: neighbours that vote.
-        temperature: how much nearer neighbours count.
+        k: neighbors that vote.
+        temperature: how much nearer neighbors count.
     """
     unit = F.normalize(features.float(), dim=1)
     cosine = (unit @ unit.T).fill_diagonal_(-torch.inf)
@@ -87,14 +87,14 @@ def knn_balanced_accuracy(features: Tensor, labels: Tensor, k: int = 20, tempera
 
 @torch.no_grad()
 def probe_balanced_accuracy(features: Tensor, labels: Tensor, penalty: float = 1.0) -> float:
-    """Return the balanced accuracy of a leave-one-out linear probe on a labelled monitor set.
+    """Return the balanced accuracy of a leave-one-out linear probe on a labeled monitor set.
 
     Ridge regression on the classes, whose N leave-one-out predictions follow from one fit (the hat matrix).
 
     Args:
         features: (N, F), N > 1.
         labels: (N,) int64 classes from 0.
-        penalty: on the squared weights, for standardised features, in multiples of F.
+        penalty: on the squared weights, for standardized features, in multiples of F.
     """
     wide = features.double()
     wide = (wide - wide.mean(0)) / wide.std(0, correction=0).clamp_min(1e-12)

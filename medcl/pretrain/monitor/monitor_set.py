@@ -39,10 +39,10 @@ class Watch:
 
 
 def draw(features: Tensor, labels: Tensor | None, names: list[str]) -> Figure:
-    """Draw features (N, F) on their two principal axes, a colour a class."""
-    centred = features - features.mean(0)
-    _, values, axes = torch.linalg.svd(centred, full_matrices=False)
-    at = (centred @ axes[:2].T).numpy()
+    """Draw features (N, F) on their two principal axes, a color a class."""
+    centered = features - features.mean(0)
+    _, values, axes = torch.linalg.svd(centered, full_matrices=False)
+    at = (centered @ axes[:2].T).numpy()
     share = (values.square() / values.square().sum().clamp_min(1e-12))[:2].tolist()
     figure = Figure(figsize=(5, 5), layout="constrained")
     plot = figure.add_subplot(xlabel=f"axis 1 ({share[0]:.0%})", ylabel=f"axis 2 ({share[-1]:.0%})")

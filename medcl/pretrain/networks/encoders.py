@@ -36,7 +36,7 @@ class EncoderConfig(Config):
     stem: Literal["small", "compact", "standard"] = "standard"
     spatial_dims: Literal[2, 3] = 2
     in_channels: PositiveInt = 1
-    """1 for grey, 3 for colour. An odd number on grey volumes: each slice with its neighbours (2.5-D)."""
+    """1 for gray, 3 for color. An odd number on gray volumes: each slice with its neighbors (2.5-D)."""
     sequence: Literal["gru", "lstm"] | None = None
     """Read volumes (`spatial_dims: 3`) slice by slice with a 2-D network, then its features in order."""
     feature_size: PositiveInt | None = None

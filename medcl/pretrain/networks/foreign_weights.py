@@ -53,7 +53,7 @@ def load_outside(encoder: Encoder, path: Path) -> Matched:
     Reads safetensors and what `torch.load(weights_only=True)` does: torchvision's and timm's ResNets,
     MedicalNet's, and whatever names its tensors as the network of `encoder` does, under any prefix. A first
     layer for more channels is summed over them, one for a single channel is repeated and divided, so that
-    grey views give what the same view in all channels did. A bias before batch norm that the encoder does not
+    gray views give what the same view in all channels did. A bias before batch norm that the encoder does not
     have is taken off the running mean, which is the same thing.
 
     Raises:

@@ -37,13 +37,13 @@ class Prototypes(nn.Module):
         self.weight = nn.Parameter(F.normalize(torch.randn(count, size), dim=1))
 
     @torch.no_grad()
-    def normalise(self) -> None:
+    def normalize(self) -> None:
         """Put the prototypes back on the unit sphere; call it before each step's first score."""
         self.weight.copy_(F.normalize(self.weight, dim=1))
 
     @full_precision
     def forward(self, embeddings: Tensor, frozen: bool = False) -> Tensor:
-        """Return the (..., K) cosines of normalised embeddings (..., D).
+        """Return the (..., K) cosines of normalized embeddings (..., D).
 
         `frozen` drops the prototypes' gradient: the weight still gets a gradient of zeros, because
         DistributedDataParallel waits for one.

@@ -8,10 +8,10 @@ from medcl.testing.traps.base import Trap
 
 def nifti_traps() -> list[Trap]:
     """Return every trap of NIfTI."""
-    return list(nifti.CATALOGUE.traps)
+    return list(nifti.CATALOG.traps)
 
 
 def dicom_traps() -> list[Trap]:
     """Return every trap of DICOM."""
     parts = (geometry, copies, pixels, makers, mixtures, pictures, files)
-    return [trap for part in parts for trap in part.CATALOGUE.traps]
+    return [trap for part in parts for trap in part.CATALOG.traps]

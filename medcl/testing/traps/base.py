@@ -73,7 +73,7 @@ class Trap:
 
 
 @dataclass
-class Catalogue:
+class Catalog:
     """Traps as they are defined."""
 
     traps: list[Trap] = field(default_factory=list)

@@ -8,10 +8,10 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from medcl.testing.phantom import AXIAL, enhanced, files, put, series
-from medcl.testing.traps.base import Catalogue, Files
+from medcl.testing.traps.base import Catalog, Files
 
-CATALOGUE = Catalogue()
-trap = CATALOGUE.trap
+CATALOG = Catalog()
+trap = CATALOG.trap
 
 
 @trap("6", "a slice stands twice", flags="DUP_DROPPED", reasons="DUPLICATE_SLICE", unused=1)

@@ -11,11 +11,11 @@ from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence as Items
 
 from medcl.testing.phantom import encoded, files, image, put, series, tissue
-from medcl.testing.traps.base import Catalogue, Files
-from medcl.testing.traps.pictures import GREY, projection
+from medcl.testing.traps.base import Catalog, Files
+from medcl.testing.traps.pictures import GRAY, projection
 
-CATALOGUE = Catalogue()
-trap = CATALOGUE.trap
+CATALOG = Catalog()
+trap = CATALOG.trap
 PIXELS = b"\xe0\x7f\x10\x00"
 
 
@@ -57,8 +57,8 @@ def truncated_compressed() -> Files:
 @trap("26", "files that are no images stand beside the series", unused=5,
       reasons="NO_PIXELS DICOMDIR")  # fmt: skip
 def no_images() -> Files:
-    report = put(image(GREY), PixelData=None, Rows=None, Modality="SR")
-    directory = put(image(GREY), PixelData=None, Rows=None)
+    report = put(image(GRAY), PixelData=None, Rows=None, Modality="SR")
+    directory = put(image(GRAY), PixelData=None, Rows=None)
     directory.SOPClassUID = directory.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.1.3.10"
     noise = np.random.default_rng(0).integers(0, 256, 5000, dtype=np.uint8).tobytes()
     return {**files(series()), "empty": b"", "noise": b"\xff" + noise, "text": b"notes on the scan\n",
@@ -67,7 +67,7 @@ def no_images() -> Files:
 
 @trap("+", "a deflate bomb: 1 MB that unpacks to 1 GB", outcome="refused", reasons="BOMB", unused=1)
 def deflate_bomb() -> Files:
-    ds = image(GREY)
+    ds = image(GRAY)
     ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.99"
     whole = encoded(ds)
     start = _data_start(whole)
@@ -84,13 +84,13 @@ def deflate_bomb() -> Files:
 @trap("+", "65535 x 65535 pixels of 3 samples in 100,000 frames claimed", outcome="refused", unused=1,
       reasons="TOO_LARGE")  # fmt: skip
 def absurd_size() -> Files:
-    ds = projection(GREY)
+    ds = projection(GRAY)
     return {"one": encoded(put(ds, Rows=65535, Columns=65535, NumberOfFrames=100000))}
 
 
 @trap("+", "a compressed file of 3 KB that claims 2 GB", outcome="refused", unused=1, reasons="BOMB")
 def absurd_compressed() -> Files:
-    ds = projection(GREY)
+    ds = projection(GRAY)
     ds.compress("1.2.840.10008.1.2.5", generate_instance_uid=False)
     return {"one": encoded(put(ds, Rows=30000, Columns=30000))}
 
@@ -160,7 +160,7 @@ def trailing_bytes() -> Files:
 
 @trap("+", "an encoded video", outcome="refused", reasons="VIDEO", unused=1)
 def video() -> Files:
-    ds = projection(GREY, "ES")
+    ds = projection(GRAY, "ES")
     ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.102"
     ds.PixelData = encapsulate([b"\0\0\0\x18ftypmp42" + bytes(200)])
     ds["PixelData"].is_undefined_length = True

@@ -24,10 +24,10 @@ from medcl.testing.phantom import (
     set_pixels,
     tissue,
 )
-from medcl.testing.traps.base import Catalogue, Files
+from medcl.testing.traps.base import Catalog, Files
 
-CATALOGUE = Catalogue()
-trap = CATALOGUE.trap
+CATALOG = Catalog()
+trap = CATALOG.trap
 
 
 @trap("1", "no suffix, names in no order")
@@ -81,8 +81,8 @@ def two_series() -> Files:
     return {**files(series()), **files(series(truth=enhanced, name="b"), "b")}
 
 
-@trap("9", "a localiser inside the series", flags="SCOUT MIXED_ORIENT")
-def localiser_inside() -> Files:
+@trap("9", "a localizer inside the series", flags="SCOUT MIXED_ORIENT")
+def localizer_inside() -> Files:
     slices = series()
     scout = series(replace(CORONAL, count=1), SeriesInstanceUID=slices[0].SeriesInstanceUID, name="s",
                    ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])  # fmt: skip

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from medcl.testing.phantom import AXIAL, encoded, enhanced, files, put, series, set_pixels, tissue
-from medcl.testing.traps.base import Catalogue, Files
+from medcl.testing.traps.base import Catalog, Files
 from medcl.testing.traps.pixels import raw, stored
 
-CATALOGUE = Catalogue()
-trap = CATALOGUE.trap
+CATALOG = Catalog()
+trap = CATALOG.trap
 
 
 def _two_private(group: int, creator: str, element: int, vr: str, values: tuple[Any, Any]) -> Files:

@@ -20,12 +20,12 @@ from medcl.testing.phantom import (
     series,
     tissue,
 )
-from medcl.testing.traps.base import Catalogue, Files
+from medcl.testing.traps.base import Catalog, Files
 from medcl.testing.traps.geometry import multiframe
 from medcl.testing.traps.pixels import BECQUERELS, activity, pet_with_dose, raw, stored
 
-CATALOGUE = Catalogue()
-trap = CATALOGUE.trap
+CATALOG = Catalog()
+trap = CATALOG.trap
 FRAME_BYTES = AXIAL.rows * AXIAL.columns * 2
 
 
@@ -81,9 +81,9 @@ def dose_in_megabecquerels() -> Files:
 
 def _phases(second: dict[str, Any], shift: float = 0.0, **tags: Any) -> list[Dataset]:
     """Return two phases of one series, alternately, the second moved along the normal."""
-    x, y, z = AXIAL.centre
+    x, y, z = AXIAL.center
     one = series(**tags)
-    moved = replace(AXIAL, centre=(x, y, z + shift))
+    moved = replace(AXIAL, center=(x, y, z + shift))
     two = series(moved, enhanced, name="b", SeriesInstanceUID=one[0].SeriesInstanceUID, **{**tags, **second})
     return [ds for pair in zip(one, two, strict=True) for ds in pair]
 

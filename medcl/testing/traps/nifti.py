@@ -10,9 +10,9 @@ import nibabel
 import numpy as np
 
 from medcl.testing.phantom import Truth, enhanced, tissue
-from medcl.testing.traps.base import Catalogue, Files, Outcome, Truths
+from medcl.testing.traps.base import Catalog, Files, Outcome, Truths
 
-CATALOGUE = Catalogue()
+CATALOG = Catalog()
 SHAPE = (24, 20, 16)
 AFFINE = np.array([[-5.0, 0, 0, 57], [0, 6.0, 0, -60], [0, 0, 7.5, -55], [0, 0, 0, 1]])
 OBLIQUE = np.array(
@@ -28,7 +28,7 @@ PIXDIM, SLOPE, SFORM_X = 76, 112, 280
 def trap(why: str, *truths: Truths, flags: str = "", reasons: str = "", outcome: Outcome = "right",
          tolerance: float = 0.51, unused: int = 0) -> Any:  # fmt: skip
     """Take the decorated builder into the list of traps of the survey's table A2."""
-    return CATALOGUE.trap("A2", why, *truths, flags=flags, reasons=reasons, outcome=outcome,
+    return CATALOG.trap("A2", why, *truths, flags=flags, reasons=reasons, outcome=outcome,
                           tolerance=tolerance, unit="a.u.", unused=unused)  # fmt: skip
 
 
@@ -96,12 +96,12 @@ def _in_units(unit: str, scale: float) -> Files:
 
 
 @trap("lengths in metres", flags="UNITS_SCALED")
-def units_metres() -> Files:
+def units_meters() -> Files:
     return _in_units("meter", 1e-3)
 
 
-@trap("lengths in micrometres", flags="UNITS_SCALED")
-def units_micrometres() -> Files:
+@trap("lengths in micrometers", flags="UNITS_SCALED")
+def units_micrometers() -> Files:
     return _in_units("micron", 1e3)
 
 
@@ -204,8 +204,8 @@ def shade(points: np.ndarray) -> np.ndarray:
     return np.clip((tissue(points) + 1024) / 8, 0, 255)
 
 
-@trap("colour as RGB24", shade, flags="COLOUR_VOLUME")
-def colour() -> Files:
+@trap("color as RGB24", shade, flags="COLOR_VOLUME")
+def color() -> Files:
     red = np.round(sampled(shade)).astype(np.uint8)
     whole = np.stack([red, 255 - red, red // 2], axis=-1)
     made = image(whole.view(np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")]))[..., 0])

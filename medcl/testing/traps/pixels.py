@@ -11,10 +11,10 @@ from pydicom.sequence import Sequence as Items
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from medcl.testing.phantom import AXIAL, files, put, series, set_pixels, tissue
-from medcl.testing.traps.base import Catalogue, Files
+from medcl.testing.traps.base import Catalog, Files
 
-CATALOGUE = Catalogue()
-trap = CATALOGUE.trap
+CATALOG = Catalog()
+trap = CATALOG.trap
 PADDING = -2000
 BECQUERELS = 2.0e8 / 70000
 
@@ -150,7 +150,7 @@ def _shifted(points: np.ndarray) -> np.ndarray:
     return np.clip(tissue(points) + 1024, 60, None)
 
 
-CATALOGUE.traps[-1] = replace(CATALOGUE.traps[-1], truths=(_shifted,))
+CATALOG.traps[-1] = replace(CATALOG.traps[-1], truths=(_shifted,))
 
 
 @trap("+", "slope and intercept are fractions", tolerance=0.9)

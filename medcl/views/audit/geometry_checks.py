@@ -45,12 +45,12 @@ class Measured:
 
     @property
     def spacing(self) -> np.ndarray:
-        """(D,) millimetres along the source axes that views lie in."""
+        """(D,) millimeters along the source axes that views lie in."""
         return np.array(self.world.spacing[: self.world.dims])
 
     @cached_property
     def turned(self) -> np.ndarray:
-        """(N, V, D, D) millimetres a pixel, in the axes in which an unturned view is the identity."""
+        """(N, V, D, D) millimeters a pixel, in the axes in which an unturned view is the identity."""
         upright = {"picture": [[1, 0], [0, 1]], "slices": [[0, -1], [-1, 0]], "volume": np.eye(3)}
         linear = self.fit[..., :-1] * self.spacing[:, None]
         turned: np.ndarray = np.linalg.inv(np.array(upright[self.world.name], float)) @ linear
@@ -111,7 +111,7 @@ def _allowed(flips: tuple[str, ...], world: World, number: str) -> bool:
 
 
 def check_rigid(m: Measured) -> Finding:
-    """I5: equal stretch along every direction in millimetres, within the policy's scale and angle."""
+    """I5: equal stretch along every direction in millimeters, within the policy's scale and angle."""
     policy, dims = m.subject.policy, m.world.dims
     left, stretch, right = np.linalg.svd(m.turned)
     uneven = (stretch.max(-1) / stretch.min(-1) - 1).max()
@@ -176,10 +176,10 @@ def check_affine(m: Measured) -> Finding:
 def check_mask(m: Measured) -> Finding:
     """I8: masks move with their pictures."""
     world = m.world
-    centre = np.array([0.44, 0.56, 0.5][: len(world.shape)]) * world.shape * world.spacing
+    center = np.array([0.44, 0.56, 0.5][: len(world.shape)]) * world.shape * world.spacing
     extent = np.array(world.shape) * world.spacing
     reach = np.where(np.arange(len(world.shape)) == 2, extent, 0.3 * extent.min())
-    disc = (((world.grid() - centre) / reach) ** 2).sum(axis=-1) <= 1
+    disc = (((world.grid() - center) / reach) ** 2).sum(axis=-1) <= 1
     scans = 8 if world.dims == 2 else 3
     store = world.phantoms(
         [disc.astype(np.float32)] * scans, np.arange(1, scans + 1), mask=disc.astype(np.uint8)
@@ -212,9 +212,9 @@ def check_anchor(m: Measured) -> Finding:
 def check_lesions(m: Measured) -> Finding:
     """I10: a lesion is in both views or in neither; lesions lie anywhere in the middle 80 % of each axis."""
     rng = np.random.Generator(np.random.Philox(key=10))
-    centres = 0.1 + 0.8 * rng.random((len(m.seen.params.rows), POINTS, m.world.dims))
-    centres = m.seen_field(centres)
-    first, second = np.moveaxis(m.shown(centres)[:, :2], 1, 0)
+    centers = 0.1 + 0.8 * rng.random((len(m.seen.params.rows), POINTS, m.world.dims))
+    centers = m.seen_field(centers)
+    first, second = np.moveaxis(m.shown(centers)[:, :2], 1, 0)
     most = m.subject.policy.crop.disagree
     stated = "" if most <= 0.1 else ", which the policy accepts"
     if m.world.dims == 3:

@@ -14,7 +14,7 @@ from medcl.views.audit.subject import SEED, Subject, coordinates, make
 from medcl.views.backends.choose import choose_backend
 from medcl.views.related import identities, related
 from medcl.views.sampling.draw import draw_views
-from medcl.views.sampling.scan_geometry import read_frames
+from medcl.views.sampling.scan_geometry import read_geometry
 
 INSERTS = {
     "HU": (-1000.0, -100.0, 0.0, 65.0, 900.0),  # air, fat, water, blood, bone
@@ -95,8 +95,8 @@ def _pure(number: np.ndarray, voxels: np.ndarray, inside: np.ndarray) -> tuple[n
         here = plane[tuple(np.moveaxis(moved, -1, 0))]
         names = here if names is None else names
         pure &= here == names
-    centre = plane[tuple(np.moveaxis(np.clip(at, 0, np.array(plane.shape) - 1), -1, 0))]
-    return pure & (centre == names), centre
+    center = plane[tuple(np.moveaxis(np.clip(at, 0, np.array(plane.shape) - 1), -1, 0))]
+    return pure & (center == names), center
 
 
 def check_untouched(subject: Subject, world: World) -> Finding:
@@ -150,7 +150,7 @@ def check_contrast(subject: Subject, world: World) -> Finding:
 
 
 def _cnr(picture: np.ndarray, inside: np.ndarray, around: np.ndarray) -> float:
-    """Return contrast over local noise; a smooth shading is no noise, so neighbours are compared."""
+    """Return contrast over local noise; a smooth shading is no noise, so neighbors are compared."""
     contrast = abs(picture[inside].mean() - picture[around].mean())
     steps = np.diff(picture, axis=1)[around[:, 1:] & around[:, :-1]]
     return float(contrast / max(steps.std() / np.sqrt(2), 1e-6))
@@ -190,7 +190,7 @@ def check_leakage(subject: Subject, world: World) -> Finding:
 def check_determinism(subject: Subject, world: World) -> Finding:
     """I16: alone, in company, reversed or again, a scan's views are the same bytes."""
     store = _textured(world, 6)
-    frames = read_frames(store, range(6), world.dims)
+    frames = read_geometry(store, range(6), world.dims)
     policy = subject.policy
 
     def views(index: list[int]) -> dict[int, bytes]:
@@ -215,12 +215,12 @@ def check_diversity(subject: Subject, world: World) -> Finding:
     """I17: no two of 10 000 views were drawn alike, over scans, epochs and the two of a pair."""
     scans = 1250
     store = world.phantoms([np.zeros(world.shape, np.uint8)] * scans, np.arange(1, scans + 1), limits=(0, 1))
-    frames = read_frames(store, range(scans), world.dims)
+    frames = read_geometry(store, range(scans), world.dims)
     drawn = []
     for epoch in range(4):
         params = subject.draw(subject.policy, frames, SEED, epoch)
         looks = np.stack([params.noise_start, params.gain, params.gamma, params.edge], axis=-1)
-        drawn.append(np.concatenate([looks.reshape(-1, 4), params.centre.reshape(-1, world.dims)], axis=1))
+        drawn.append(np.concatenate([looks.reshape(-1, 4), params.center.reshape(-1, world.dims)], axis=1))
     table = np.concatenate(drawn)
     repeated = len(table) - len(np.unique(table, axis=0))
     return Finding("I17", f"{repeated} repeats in {len(table)} views", "0", repeated == 0, world.name)
@@ -229,7 +229,7 @@ def check_diversity(subject: Subject, world: World) -> Finding:
 def check_backends(subject: Subject, world: World) -> Finding:
     """I18: what is rendered is what MONAI's transforms make of the same parameters."""
     store = _textured(world, 3)
-    frames = read_frames(store, range(3), world.dims)
+    frames = read_geometry(store, range(3), world.dims)
     params = draw_views(subject.policy, frames, subject.size, SEED)
     reference: Callable = choose_backend("monai")
     apart = np.abs(subject.render(store, params) - (reference(store, params).numpy() / 4 + 0.5)).max()

@@ -12,9 +12,9 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from medcl.views.audit.subject import Subject
 from medcl.views.policy import Policy
 from medcl.views.sampling.params import ViewParams
-from medcl.views.sampling.scan_geometry import Frames, ScanSource
+from medcl.views.sampling.scan_geometry import ScanGeometry, ScanSource
 
-Draw = Callable[[Policy, ViewParams, Frames], ViewParams]
+Draw = Callable[[Policy, ViewParams, ScanGeometry], ViewParams]
 Pixels = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
@@ -34,7 +34,7 @@ class Mutated(Subject):
 
     drawn: Draw | None = None
     pixels: Pixels | None = None
-    key: Callable[[Frames, int], Frames] | None = None
+    key: Callable[[ScanGeometry, int], ScanGeometry] | None = None
     loose: Policy | None = None
     tagged: bool = False
     strangers: bool = False
@@ -45,7 +45,7 @@ class Mutated(Subject):
         own = np.repeat(np.arange(len(scans))[:, None], 2, axis=1)
         return own if self.strangers else super().identity(scans)
 
-    def draw(self, policy: Policy, frames: Frames, seed: int, epoch: int) -> ViewParams:
+    def draw(self, policy: Policy, frames: ScanGeometry, seed: int, epoch: int) -> ViewParams:
         """Draw as the fault has it."""
         if self.loose is not None:
             wide = self.loose
@@ -83,7 +83,7 @@ class Mutation:
     plant: Callable[[Policy], Subject]
 
 
-def _simclr(policy: Policy, params: ViewParams, frames: Frames) -> ViewParams:
+def _simclr(policy: Policy, params: ViewParams, frames: ScanGeometry) -> ViewParams:
     return simclr_crops(params)
 
 
@@ -101,7 +101,7 @@ def simclr_crops(params: ViewParams) -> ViewParams:
     return replace(params, matrix=matrix)
 
 
-def _voxel_rotation(policy: Policy, params: ViewParams, frames: Frames) -> ViewParams:
+def _voxel_rotation(policy: Policy, params: ViewParams, frames: ScanGeometry) -> ViewParams:
     """Rotate by 10 degrees out of plane in voxels, as MONAI's Rotate does."""
     angle = np.radians(10)
     turn = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
@@ -135,12 +135,12 @@ def _shift_pixels(view: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.roll(view, view.shape[-1] // 10, axis=-1)
 
 
-def _constant_key(frames: Frames, epoch: int) -> Frames:
+def _constant_key(frames: ScanGeometry, epoch: int) -> ScanGeometry:
     """Workers that repeat each other: scans share one stream of random numbers."""
     return replace(frames, fingerprint=np.arange(len(frames), dtype=np.uint64) % np.uint64(4))
 
 
-def _order_key(frames: Frames, epoch: int) -> Frames:
+def _order_key(frames: ScanGeometry, epoch: int) -> ScanGeometry:
     """A generator that is advanced from scan to scan: views depend on who stands before."""
     return replace(frames, fingerprint=np.arange(len(frames), dtype=np.uint64))
 

@@ -47,7 +47,7 @@ class World:
     Attributes:
         name: `picture`, `slices` (2-D views of a volume) or `volume` (3-D views).
         shape: samples along each axis.
-        spacing: millimetres a sample.
+        spacing: millimeters a sample.
         dims: of the views.
     """
 
@@ -58,7 +58,7 @@ class World:
 
     @property
     def affine(self) -> np.ndarray | None:
-        """RAS+ affine of volumes, centred."""
+        """RAS+ affine of volumes, centered."""
         if len(self.shape) == 2:
             return None
         affine = np.diag([*self.spacing, 1.0])
@@ -66,7 +66,7 @@ class World:
         return affine
 
     def grid(self) -> np.ndarray:
-        """Return millimetres from the first sample, (*shape, axes)."""
+        """Return millimeters from the first sample, (*shape, axes)."""
         axes = [np.arange(n) * step for n, step in zip(self.shape, self.spacing, strict=True)]
         return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
 

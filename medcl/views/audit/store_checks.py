@@ -11,14 +11,14 @@ from medcl.views.masks import pixel_positions, sample_nearest, view_masks, view_
 from medcl.views.related import identities, related
 from medcl.views.sampling.crop_geometry import anchor_voxels
 from medcl.views.sampling.params import ViewParams
-from medcl.views.sampling.scan_geometry import Frames, ScanSource, read_frames
+from medcl.views.sampling.scan_geometry import ScanGeometry, ScanSource, read_geometry
 
 SCANS = 48
 """Most scans of a store that an audit looks at, evenly spread over it."""
 DRAWS = 200
 """Fewest pairs that are drawn of them."""
 KEPT = 0.5
-"""Share of a slice's labelled tissue that a view must show to count as keeping it."""
+"""Share of a slice's labeled tissue that a view must show to count as keeping it."""
 WHERE = "store"
 
 
@@ -26,7 +26,7 @@ def check_store(subject: Subject, store: ScanSource) -> list[Finding]:
     """Hold the policy's views of up to `SCANS` scans against the invariants that need no phantom."""
     total = len(store.scans)
     rows = np.unique(np.linspace(0, total - 1, min(total, SCANS)).astype(int))
-    frames = read_frames(store, rows)
+    frames = read_geometry(store, rows)
     epochs = range(max(4, DRAWS // len(rows)))
     drawn = [subject.draw(subject.policy, frames, SEED, epoch) for epoch in epochs]
     found = [
@@ -122,8 +122,8 @@ def _negatives(subject: Subject, scans: pd.DataFrame) -> Finding:
     return Finding("I21", figure, "0", bool(kin == spared), WHERE)
 
 
-def _rounded(subject: Subject, store: ScanSource, frames: Frames, drawn: list[ViewParams]) -> Finding:
-    """I9: of labelled tissue in the ball round an anchor that lies on it, what each view shows."""
+def _rounded(subject: Subject, store: ScanSource, frames: ScanGeometry, drawn: list[ViewParams]) -> Finding:
+    """I9: of labeled tissue in the ball round an anchor that lies on it, what each view shows."""
     radius = subject.policy.crop.anchor * frames.fov
     least, pairs = 1.0, 0
     for params in drawn:
@@ -134,12 +134,12 @@ def _rounded(subject: Subject, store: ScanSource, frames: Frames, drawn: list[Vi
                 inside = view_plane(mask, params, int(scan), view) > 0
                 kept = _kept_round(inside, frames, params, int(scan), view, float(radius[scan]))
                 least, pairs = min(least, kept), pairs + 1
-    figure = f"at least {least:.1%} of it in {pairs} views with a labelled anchor"
+    figure = f"at least {least:.1%} of it in {pairs} views with a labeled anchor"
     return Finding("I9", figure, ">= 95 %", least >= 0.95, WHERE)
 
 
 def _kept_round(
-    inside: np.ndarray, frames: Frames, params: ViewParams, scan: int, view: int, radius: float
+    inside: np.ndarray, frames: ScanGeometry, params: ViewParams, scan: int, view: int, radius: float
 ) -> float:
     """Return the share of the samples `inside`, within `radius` of the anchor, that a view shows."""
     where = np.argwhere(inside)
@@ -155,7 +155,7 @@ def _kept_round(
 
 
 def _lesions(subject: Subject, store: ScanSource, drawn: list[ViewParams]) -> Finding:
-    """I10: of pairs whose slices hold labelled tissue, how many keep `KEPT` of it in both, or in one view."""
+    """I10: of pairs whose slices hold labeled tissue, how many keep `KEPT` of it in both, or in one view."""
     both = one = pairs = 0
     worst: tuple[tuple[str, np.ndarray], ...] = ()
     for params in drawn:
@@ -169,7 +169,7 @@ def _lesions(subject: Subject, store: ScanSource, drawn: list[ViewParams]) -> Fi
                 worst += _pictures(subject, store, params, scan, 0, "one view keeps the label")
                 worst += _pictures(subject, store, params, scan, 1, "its partner")
     total, most = max(pairs, 1), subject.policy.crop.disagree
-    figure = f"both views keep labelled tissue in {both / total:.1%}, exactly one in {one / total:.1%}"
+    figure = f"both views keep labeled tissue in {both / total:.1%}, exactly one in {one / total:.1%}"
     figure += f" of {pairs} pairs"
     return Finding("I10", figure, f"exactly one <= {most:.0%}", one / total <= most, WHERE, worst)
 
@@ -177,7 +177,7 @@ def _lesions(subject: Subject, store: ScanSource, drawn: list[ViewParams]) -> Fi
 def _share_kept(
     store: ScanSource, params: ViewParams, scan: int, view: int, shown: np.ndarray
 ) -> float | None:
-    """Return the share of the labelled area of a view's slice that it shows; None where there is none."""
+    """Return the share of the labeled area of a view's slice that it shows; None where there is none."""
     mask = store.mask(int(params.rows[scan]))
     there = 0 if mask is None else int((view_plane(mask, params, scan, view) > 0).sum())
     scale = float(np.abs(np.linalg.det(params.matrix[scan, view, :, : params.dims])))

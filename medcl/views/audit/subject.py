@@ -11,11 +11,11 @@ from medcl.views.audit.phantoms import World, ramps
 from medcl.views.backends.choose import choose_backend
 from medcl.views.backends.pipeline import MIDDLE, SPREAD
 from medcl.views.masks import pixel_positions
-from medcl.views.policy import Blur, Colour, Intensity, Noise, Policy, Window
+from medcl.views.policy import Blur, Color, Intensity, Noise, Policy, Window
 from medcl.views.related import identities
 from medcl.views.sampling.draw import draw_views
 from medcl.views.sampling.params import ViewParams
-from medcl.views.sampling.scan_geometry import Frames, ScanSource, read_frames
+from medcl.views.sampling.scan_geometry import ScanGeometry, ScanSource, read_geometry
 
 SEED = 20
 
@@ -32,7 +32,7 @@ class Subject:
     policy: Policy
     size: int = 64
 
-    def draw(self, policy: Policy, frames: Frames, seed: int, epoch: int) -> ViewParams:
+    def draw(self, policy: Policy, frames: ScanGeometry, seed: int, epoch: int) -> ViewParams:
         """Draw the parameters of a pair of views a scan."""
         return draw_views(policy, frames, self.size, seed, epoch)
 
@@ -52,12 +52,12 @@ class Made:
 
     data: np.ndarray
     params: ViewParams
-    frames: Frames
+    frames: ScanGeometry
 
 
 def make(subject: Subject, store: ScanSource, dims: int, epoch: int = 0, quiet: bool = False) -> Made:
     """Make the views of every scan of `store`; `quiet` ones differ from it in geometry alone."""
-    frames = read_frames(store, range(len(store.scans)), dims)
+    frames = read_geometry(store, range(len(store.scans)), dims)
     policy = without_look(subject.policy) if quiet else subject.policy
     params = subject.draw(policy, frames, SEED, epoch)
     return Made(subject.render(store, params), params, frames)
@@ -71,7 +71,7 @@ def without_look(policy: Policy) -> Policy:
             "intensity": Intensity(),
             "blur": Blur(),
             "noise": Noise(),
-            "colour": policy.colour and Colour(),
+            "color": policy.color and Color(),
         }
     )
 
@@ -91,7 +91,7 @@ class Coordinates:
     claimed: np.ndarray
     inside: np.ndarray
     params: ViewParams
-    frames: Frames
+    frames: ScanGeometry
 
 
 def coordinates(subject: Subject, world: World, scans: int, epoch: int = 0) -> Coordinates:

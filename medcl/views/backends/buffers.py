@@ -20,7 +20,7 @@ class Buffers:
         self._kept: dict[tuple[int, ...], list[np.ndarray]] = {}
 
     def take(self, shape: tuple[int, ...]) -> Tensor:
-        """Return an uninitialised float32 tensor of `shape`."""
+        """Return an uninitialized float32 tensor of `shape`."""
         if torch.cuda.is_available():
             return torch.empty(shape, pin_memory=True)
         kept = self._kept.setdefault(shape, [])

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from medcl.views.backends.colour import change_colour
+from medcl.views.backends.color import change_color
 from medcl.views.backends.pipeline import MIDDLE, SPREAD, gaussian_weights
 from medcl.views.backends.source import read_source, reduced_matrix, sticks_out
 from medcl.views.sampling.keyed_random import noise_bank
@@ -18,7 +18,7 @@ from medcl.views.sampling.scan_geometry import ScanSource
 def render(
     store: ScanSource, params: ViewParams, device: torch.device | str = "cpu", out: Tensor | None = None
 ) -> Tensor:
-    """Return the views (B, V, C, *spatial), float32, normalised as `medcl.views.backends.pipeline` says.
+    """Return the views (B, V, C, *spatial), float32, normalized as `medcl.views.backends.pipeline` says.
 
     They are written to `out` where that is given.
     """
@@ -28,7 +28,7 @@ def render(
     _shade(views, params)
     _add_noise(views, params)
     views.clamp_(0, 1)
-    _recolour(views, params)
+    _recolor(views, params)
     _tone(views, params)
     views.clamp_(0, 1).sub_(MIDDLE).mul_(1 / SPREAD)
     return views if out is None else out.copy_(views)
@@ -174,10 +174,10 @@ def _add_noise(views: Tensor, params: ViewParams) -> None:
     views[where] = clean
 
 
-def _recolour(views: Tensor, params: ViewParams) -> None:
+def _recolor(views: Tensor, params: ViewParams) -> None:
     if params.channels == 3:
-        values = torch.from_numpy(params.colour.reshape(-1, 6).astype(np.float32))
-        views.copy_(change_colour(views.flatten(0, 1), values, params.stain).view_as(views))
+        values = torch.from_numpy(params.color.reshape(-1, 6).astype(np.float32))
+        views.copy_(change_color(views.flatten(0, 1), values, params.stain).view_as(views))
 
 
 def _tone(views: Tensor, params: ViewParams) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from medcl.views.backends import fused_kernels as kernels
 from medcl.views.backends import fused_sampling as sampling
-from medcl.views.backends.colour import change_colour
+from medcl.views.backends.color import change_color
 from medcl.views.backends.pipeline import MIDDLE, gaussian_weights
 from medcl.views.backends.source import read_source, reduced_matrix, view_shape
 from medcl.views.sampling.keyed_random import noise_bank
@@ -27,7 +27,7 @@ _NO_FIELD, _NO_NOISE = np.zeros((0, 4), np.float32), np.zeros((0, 0, 0), np.floa
 
 
 def render(store: ScanSource, params: ViewParams, threads: int = 1, out: Tensor | None = None) -> Tensor:
-    """Return the views (B, V, C, *spatial), float32, normalised as `medcl.views.backends.pipeline` says.
+    """Return the views (B, V, C, *spatial), float32, normalized as `medcl.views.backends.pipeline` says.
 
     The result does not depend on `threads`; it is written to `out` where that is given.
     """
@@ -116,8 +116,8 @@ class _Task:
     def _finish(self, scan: int, view: int) -> None:
         image = self.out[scan, view]
         if self.params.channels == 3:
-            values = torch.from_numpy(self.params.colour[scan, view : view + 1].astype(np.float32))
-            image[...] = change_colour(torch.from_numpy(image[None]), values, self.params.stain)[0].numpy()
+            values = torch.from_numpy(self.params.color[scan, view : view + 1].astype(np.float32))
+            image[...] = change_color(torch.from_numpy(image[None]), values, self.params.stain)[0].numpy()
         curve = _NONE if self.curves is None else self.curves[scan, view]
         lines = image.reshape(-1, self.params.size)
         kernels.tone(lines, curve, self.contrast[scan, view], self.brightness[scan, view])

@@ -98,7 +98,7 @@ def look(
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
 def tone(image: np.ndarray, curve: np.ndarray, contrast: np.float32, shift: np.float32) -> None:
-    """Apply gamma, contrast and brightness to lines (L, S) in [0, 1], clip, and normalise.
+    """Apply gamma, contrast and brightness to lines (L, S) in [0, 1], clip, and normalize.
 
     `curve` holds gamma at even steps of the root of the value, where it is smooth; (0,) for none.
     """

@@ -1,8 +1,8 @@
 """Compiled sampling of the fused backend: bi- and trilinear, straight from the stored type.
 
-A line of a view is made in three passes over up to `RUN` columns: where each column lies, its neighbours,
+A line of a view is made in three passes over up to `RUN` columns: where each column lies, its neighbors,
 and the mean of them. The first and the last run in vector registers; scratch arrays lie `RUN` apart, a
-constant, so that the compiler sees that they do not overlap. Neighbours along the last axis are fetched
+constant, so that the compiler sees that they do not overlap. Neighbors along the last axis are fetched
 together, as one number of twice the width. Shapes: S is the edge of a view; matrices lead from output pixel
 to source voxel; indices are unsigned so that none is wrapped.
 """
@@ -50,7 +50,7 @@ def _span(start: float, step: float, last: float, first: int, end: int) -> tuple
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
 def _cell(at: float, count: int) -> tuple[int, int, np.float32]:
-    """Return both neighbours and the fraction between them; beyond the ends their value goes on."""
+    """Return both neighbors and the fraction between them; beyond the ends their value goes on."""
     at = min(max(at, 0.0), count - 1.0)
     low = int(at)
     return low, min(low + 1, count - 1), np.float32(at - low)
@@ -88,7 +88,7 @@ def _line_2d(
     pair: np.ndarray,
     near: np.ndarray,
 ) -> None:
-    """Sample columns of a line whose neighbours all lie in the slice; `near` is the memory of `pair`."""
+    """Sample columns of a line whose neighbors all lie in the slice; `near` is the memory of `pair`."""
     for n in range(columns[1] - columns[0]):
         at, q = np.float32(columns[0] + n), np.uintp(n)
         y, x = start[0] + step[0] * at, start[1] + step[1] * at
@@ -161,7 +161,7 @@ def _line_3d(
     pair: np.ndarray,
     near: np.ndarray,
 ) -> None:
-    """Sample columns of a line whose neighbours all lie in the volume; `near` is the memory of `pair`."""
+    """Sample columns of a line whose neighbors all lie in the volume; `near` is the memory of `pair`."""
     plane, row = np.int32(strides[0]), np.int32(strides[1])
     for n in range(columns[1] - columns[0]):
         at, q = np.float32(columns[0] + n), np.uintp(n)

@@ -1,5 +1,5 @@
 """What every backend does alike, in this order: sample, fill outside, blur, gain and offset, window, shading,
-noise, clip to [0, 1], colour, gamma, contrast and brightness, clip, normalise.
+noise, clip to [0, 1], color, gamma, contrast and brightness, clip, normalize.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ MIDDLE, SPREAD = 0.5, 0.25
 """Views leave every backend as `(x - MIDDLE) / SPREAD` with x of the window: -2 is black, 2 white."""
 
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
-"""Weights of red, green and blue in grey (ITU-R BT.601)."""
+"""Weights of red, green and blue in gray (ITU-R BT.601)."""
 
 
 def gaussian_weights(sigma: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from numpy.polynomial import polynomial
 from torch import Tensor
 from torch.nn import functional as F
 
-from medcl.views.backends.colour import change_colour
+from medcl.views.backends.color import change_color
 from medcl.views.backends.pipeline import MIDDLE, SPREAD, gaussian_weights
 from medcl.views.backends.source import read_source, reduced_matrix
 from medcl.views.sampling.keyed_random import noise_bank
@@ -25,7 +25,7 @@ from medcl.views.sampling.scan_geometry import ScanSource
 
 
 def render(store: ScanSource, params: ViewParams, out: Tensor | None = None) -> Tensor:
-    """Return the views (B, V, C, *spatial), float32, normalised as `medcl.views.backends.pipeline` says.
+    """Return the views (B, V, C, *spatial), float32, normalized as `medcl.views.backends.pipeline` says.
 
     They are written to `out` where that is given.
     """
@@ -42,7 +42,7 @@ def render(store: ScanSource, params: ViewParams, out: Tensor | None = None) -> 
 def reference_transforms(params: ViewParams, scan: int, view: int) -> Compose:
     """Return the transforms that make one view from its source (C, *spatial)."""
     one = params.take(np.array([scan])).view(view)
-    steps = (Sample, Smooth, Windowed, Shade, AddNoise, Recolour, Tone, Normalise)
+    steps = (Sample, Smooth, Windowed, Shade, AddNoise, Recolor, Tone, Normalize)
     return Compose([step(one) for step in steps])
 
 
@@ -143,16 +143,16 @@ class AddNoise(_Step):
         return torch.from_numpy(scaled).float().reshape(image.shape[1:])
 
 
-class Recolour(_Step):
-    """Clip to the window, then change colour where the policy keeps it."""
+class Recolor(_Step):
+    """Clip to the window, then change color where the policy keeps it."""
 
     def __call__(self, image: MetaTensor) -> MetaTensor:
-        """Clip and recolour (C, *view)."""
+        """Clip and recolor (C, *view)."""
         clipped = image.clamp(0, 1)
         if self.params.channels != 3:
             return clipped
-        values = torch.from_numpy(self.params.colour[0].astype(np.float32))
-        return MetaTensor(change_colour(clipped.as_tensor()[None], values, self.params.stain)[0])
+        values = torch.from_numpy(self.params.color[0].astype(np.float32))
+        return MetaTensor(change_color(clipped.as_tensor()[None], values, self.params.stain)[0])
 
 
 class Tone(_Step):
@@ -164,8 +164,8 @@ class Tone(_Step):
         return (curved - MIDDLE) * self.value("contrast") + MIDDLE + self.value("brightness")
 
 
-class Normalise(_Step):
-    """Clip, centre and scale."""
+class Normalize(_Step):
+    """Clip, center and scale."""
 
     def __call__(self, image: MetaTensor) -> MetaTensor:
         """Map (C, *view) to [-2, 2]."""

@@ -31,14 +31,14 @@ def view_shape(params: ViewParams) -> tuple[int, ...]:
 
 
 def slices_of(array: np.ndarray, axis: int, number: int, stack: int = 1) -> np.ndarray:
-    """Return `stack` neighbouring slices round `number`, (stack, rows, columns); ends are repeated."""
+    """Return `stack` neighboring slices round `number`, (stack, rows, columns); ends are repeated."""
     half = stack // 2
     wanted = [min(max(number + n, 0), array.shape[axis] - 1) for n in range(-half, half + 1)]
     return np.stack([array[(slice(None),) * axis + (n,)] for n in wanted])
 
 
 def _picture(array: np.ndarray, channels: int) -> np.ndarray:
-    """Return a picture as (channels, row, column): luminance, or colour (grey is repeated)."""
+    """Return a picture as (channels, row, column): luminance, or color (gray is repeated)."""
     if array.ndim == 2:
         return array[None] if channels == 1 else np.repeat(array[None], channels, axis=0)
     if channels == 1:

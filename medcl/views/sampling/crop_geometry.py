@@ -1,7 +1,7 @@
-"""Where views lie: rigid crops in millimetres that share an anchor, and the one affine of each.
+"""Where views lie: rigid crops in millimeters that share an anchor, and the one affine of each.
 
-Everything is vectorised over leading axes; D is 2 or 3. A crop is a square (cube) of `edge`, turned by a
-rotation matrix about its `centre`, in the displayed frame of `medcl.views.sampling.scan_geometry`.
+Everything is vectorized over leading axes; D is 2 or 3. A crop is a square (cube) of `edge`, turned by a
+rotation matrix about its `center`, in the displayed frame of `medcl.views.sampling.scan_geometry`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from medcl.views.sampling.scan_geometry import Frames
+from medcl.views.sampling.scan_geometry import ScanGeometry
 
 PADDING = 0.008
 """Largest share of a turned 2-D crop that may lie outside the scan."""
@@ -39,7 +39,7 @@ def _plane_rotation(angle: np.ndarray, dims: int, one: int, two: int) -> np.ndar
 
 
 def reach(rotation: np.ndarray) -> np.ndarray:
-    """Return how far from its centre a crop of edge 1 must have scan along each axis, (..., D).
+    """Return how far from its center a crop of edge 1 must have scan along each axis, (..., D).
 
     In 2-D the corners may stick out as long as at most `PADDING` of the crop does: each is a right-angled
     triangle of height h and area h^2 / sin(2 angle).
@@ -57,21 +57,23 @@ def largest_edge(rotation: np.ndarray, length: np.ndarray) -> np.ndarray:
     return (length / (2 * reach(rotation))).min(axis=-1)
 
 
-def centre_limits(frames: Frames, edge: np.ndarray, rotation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the box (B, V, D) of centres that keep crops in the scan, and on the tissue where they fit."""
+def center_limits(
+    frames: ScanGeometry, edge: np.ndarray, rotation: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the box (B, V, D) of centers that keep crops in the scan, and on the tissue where they fit."""
     needed = edge[..., None] * reach(rotation)
     low, high = frames.low[:, None], frames.high[:, None]
     start, end = frames.start[:, None], frames.end[:, None]
-    middle, centre = (low + high) / 2, (start + end) / 2
+    middle, center = (low + high) / 2, (start + end) / 2
     bottom = np.minimum(low + needed, middle)
     top = np.maximum(high - needed, middle)
-    most = np.maximum(end - needed, centre)
-    least = np.minimum(start + needed, centre)
+    most = np.maximum(end - needed, center)
+    least = np.minimum(start + needed, center)
     return np.clip(bottom, least, most), np.clip(top, least, most)
 
 
 def slack(edge: np.ndarray, rotation: np.ndarray, radius: np.ndarray) -> np.ndarray:
-    """Return how far, along any axis, a centre may lie from a ball of `radius` that the crop must hold."""
+    """Return how far, along any axis, a center may lie from a ball of `radius` that the crop must hold."""
     inner = edge / 2 - np.minimum(radius, 0.49 * edge)
     return inner / np.abs(rotation).sum(axis=-2).max(axis=-1)
 
@@ -79,7 +81,7 @@ def slack(edge: np.ndarray, rotation: np.ndarray, radius: np.ndarray) -> np.ndar
 def share_anchor(anchor: np.ndarray, low: np.ndarray, high: np.ndarray, room: np.ndarray) -> np.ndarray:
     """Move anchors (B, D) to the nearest place that all views (B, V, D) can hold with their balls.
 
-    Never empty: each view's limits lie on both sides of the middle of its own centre box, and the boxes are
+    Never empty: each view's limits lie on both sides of the middle of its own center box, and the boxes are
     nested.
     """
     least = (low - room[..., None]).max(axis=1)
@@ -90,20 +92,20 @@ def share_anchor(anchor: np.ndarray, low: np.ndarray, high: np.ndarray, room: np
 def place(
     anchor: np.ndarray, low: np.ndarray, high: np.ndarray, room: np.ndarray, where: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return centres (B, V, D) at fraction `where` of what is allowed, and the allowed interval's ends."""
+    """Return centers (B, V, D) at fraction `where` of what is allowed, and the allowed interval's ends."""
     least = np.maximum(low, anchor[:, None] - room[..., None])
     most = np.maximum(np.minimum(high, anchor[:, None] + room[..., None]), least)
     return least + where * (most - least), least, most
 
 
-def overlap(centre: np.ndarray, edge: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+def overlap(center: np.ndarray, edge: np.ndarray, rotation: np.ndarray) -> np.ndarray:
     """Return the intersection over union (B,) of the first two crops, on points spread over the first."""
-    dims = centre.shape[-1]
+    dims = center.shape[-1]
     points = _spread_points(dims)
     turn = np.swapaxes(rotation[:, 1], -1, -2) @ rotation[:, 0]
-    offset = np.einsum("bji,bj->bi", rotation[:, 1], centre[:, 0] - centre[:, 1])
+    offset = np.einsum("bji,bj->bi", rotation[:, 1], center[:, 0] - center[:, 1])
     first, second = edge[:, 0], edge[:, 1]
-    inside = np.ones((len(centre), len(points)), bool)
+    inside = np.ones((len(center), len(points)), bool)
     for axis in range(dims):
         along = (turn[:, axis] * first[:, None]) @ points.T + offset[:, axis, None]
         inside &= np.abs(along) <= second[:, None] / 2
@@ -120,7 +122,12 @@ def _spread_points(dims: int, number: int = 377) -> np.ndarray:
 
 
 def source_matrix(
-    frames: Frames, centre: np.ndarray, edge: np.ndarray, rotation: np.ndarray, mirror: np.ndarray, size: int
+    frames: ScanGeometry,
+    center: np.ndarray,
+    edge: np.ndarray,
+    rotation: np.ndarray,
+    mirror: np.ndarray,
+    size: int,
 ) -> np.ndarray:
     """Return the affine (B, V, D, D + 1) from output pixel to source voxel index.
 
@@ -130,7 +137,7 @@ def source_matrix(
     dims = frames.dims
     pixel = edge / size
     linear = rotation * mirror[..., None, :] * pixel[..., None, None]
-    start = centre + (linear * (0.5 - size / 2)).sum(axis=-1)
+    start = center + (linear * (0.5 - size / 2)).sum(axis=-1)
     to_sample = np.linalg.inv(frames.grid)[:, None]
     matrix = np.concatenate([linear, start[..., None]], axis=-1)
     matrix = to_sample @ matrix
@@ -142,7 +149,7 @@ def source_matrix(
     return np.take_along_axis(matrix, order[:, None, :, None], axis=2)
 
 
-def anchor_voxels(frames: Frames, anchor: np.ndarray) -> np.ndarray:
+def anchor_voxels(frames: ScanGeometry, anchor: np.ndarray) -> np.ndarray:
     """Return anchors (B, D) of the displayed frame in voxels of the source (of its slice)."""
     sample = np.linalg.solve(frames.grid, anchor[..., None])[..., 0] - 0.5
     index = np.where(frames.sign > 0, sample, frames.count - 1 - sample)

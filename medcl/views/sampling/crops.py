@@ -11,7 +11,7 @@ from medcl.views.sampling import crop_geometry as geometry
 from medcl.views.sampling.extents import nearest_slices
 from medcl.views.sampling.intensity import between
 from medcl.views.sampling.keyed_random import combine, uniform
-from medcl.views.sampling.scan_geometry import Frames
+from medcl.views.sampling.scan_geometry import ScanGeometry
 
 ATTEMPTS = 8
 """Draws of a pair's crops before the second takes the place of the first, which overlaps fully."""
@@ -25,7 +25,7 @@ class Crops:
     """Crops of B scans, V of each; fields as in `ViewParams`."""
 
     anchor: np.ndarray
-    centre: np.ndarray
+    center: np.ndarray
     edge: np.ndarray
     rotation: np.ndarray
     overlap: np.ndarray
@@ -36,7 +36,7 @@ class Crops:
         """Return the one crop of each scan seen through `slices` (B, K)."""
         copies = slices.shape[1]
         several = {
-            name: np.repeat(getattr(self, name), copies, axis=1) for name in ("centre", "edge", "rotation")
+            name: np.repeat(getattr(self, name), copies, axis=1) for name in ("center", "edge", "rotation")
         }
         return replace(self, slices=slices, **several)
 
@@ -46,7 +46,7 @@ def view_keys(keys: np.ndarray, first: int, count: int) -> np.ndarray:
     return combine(keys[:, None], np.arange(first, first + count)[None] + 1)
 
 
-def draw_crops(policy: Policy, frames: Frames, keys: np.ndarray, first: int, count: int) -> Crops:
+def draw_crops(policy: Policy, frames: ScanGeometry, keys: np.ndarray, first: int, count: int) -> Crops:
     """Draw `count` crops a scan around one anchor; the first two overlap as the policy demands."""
     anchor, anchor_slice, marked = _anchor(policy, frames, keys)
     frames = frames.within(anchor_slice)
@@ -58,8 +58,10 @@ def draw_crops(policy: Policy, frames: Frames, keys: np.ndarray, first: int, cou
     return Crops(slices=slices, marked=marked, **crops)
 
 
-def _anchor(policy: Policy, frames: Frames, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return anchors (B, D), their slices (B,), and whether they were drawn from labelled tissue (B,)."""
+def _anchor(
+    policy: Policy, frames: ScanGeometry, keys: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return anchors (B, D), their slices (B,), and whether they were drawn from labeled tissue (B,)."""
     pick = (uniform(keys, _ANCHOR) * frames.anchors.shape[1]).astype(int)
     every = np.arange(len(frames))
     marked = frames.marked & (uniform(keys, _MARK) < policy.crop.marked)
@@ -68,13 +70,13 @@ def _anchor(policy: Policy, frames: Frames, keys: np.ndarray) -> tuple[np.ndarra
     return anchor, slices, marked
 
 
-def whole_crops(frames: Frames, count: int) -> Crops:
+def whole_crops(frames: ScanGeometry, count: int) -> Crops:
     """Return the crop that shows all tissue, through `count` evenly spaced slices."""
     middle = (frames.low + frames.high) / 2
     half = np.minimum(frames.whole[:, None], frames.length) / 2
     one = Crops(
         anchor=middle,
-        centre=np.clip(middle, half, frames.length - half)[:, None],
+        center=np.clip(middle, half, frames.length - half)[:, None],
         edge=frames.whole[:, None],
         rotation=np.zeros((len(frames), 1, 1 if frames.dims == 2 else 3)),
         overlap=np.ones(len(frames)),
@@ -84,13 +86,13 @@ def whole_crops(frames: Frames, count: int) -> Crops:
     return one.repeat(spread_slices(frames, count, np.full(len(frames), 0.5)))
 
 
-def bag_crops(policy: Policy, frames: Frames, keys: np.ndarray, count: int) -> Crops:
+def bag_crops(policy: Policy, frames: ScanGeometry, keys: np.ndarray, count: int) -> Crops:
     """Draw one crop a scan and `count` slices spread over the volume, shifted together."""
     one = draw_crops(policy, frames, keys, 0, 1)
     return one.repeat(spread_slices(frames, count, uniform(keys, _SLICE)))
 
 
-def spread_slices(frames: Frames, count: int, jitter: np.ndarray) -> np.ndarray:
+def spread_slices(frames: ScanGeometry, count: int, jitter: np.ndarray) -> np.ndarray:
     """Return slices (B, count) evenly over the tissue, each at fraction `jitter` (B,) of its step."""
     first, last = frames.slice_box[:, :1], frames.slice_box[:, 1:]
     steps = (np.arange(count)[None] + jitter[:, None]) / count
@@ -98,7 +100,7 @@ def spread_slices(frames: Frames, count: int, jitter: np.ndarray) -> np.ndarray:
     return nearest_slices(frames.extents, spread)
 
 
-def _near(policy: Policy, frames: Frames, anchor_slice: np.ndarray, keys: np.ndarray) -> np.ndarray:
+def _near(policy: Policy, frames: ScanGeometry, anchor_slice: np.ndarray, keys: np.ndarray) -> np.ndarray:
     """Return slices within half of the smallest protected structure from the anchor."""
     with np.errstate(divide="ignore"):
         room = np.where(frames.slice_mm > 0, policy.d_min_mm / 2 / frames.slice_mm, 0)
@@ -109,7 +111,7 @@ def _near(policy: Policy, frames: Frames, anchor_slice: np.ndarray, keys: np.nda
 
 
 def _insist(
-    policy: Policy, frames: Frames, anchor: np.ndarray, keys: np.ndarray, crops: dict[str, np.ndarray]
+    policy: Policy, frames: ScanGeometry, anchor: np.ndarray, keys: np.ndarray, crops: dict[str, np.ndarray]
 ) -> None:
     """Draw again, in place, where the first two crops overlap too little."""
     demanded = policy.crop.overlap if frames.dims == 2 else policy.crop.overlap_3d
@@ -122,13 +124,13 @@ def _insist(
         for name, value in again.items():
             crops[name][poor] = value
     poor = np.flatnonzero(crops["overlap"] < least)
-    for name in ("edge", "centre", "rotation"):
+    for name in ("edge", "center", "rotation"):
         crops[name][poor, 1] = crops[name][poor, 0]
     crops["overlap"][poor] = 1.0
 
 
 def _attempt(
-    policy: Policy, frames: Frames, anchor: np.ndarray, keys: np.ndarray, attempt: int
+    policy: Policy, frames: ScanGeometry, anchor: np.ndarray, keys: np.ndarray, attempt: int
 ) -> dict[str, np.ndarray]:
     dims = frames.dims
     first = _CROP + _DRAWS * attempt
@@ -138,17 +140,17 @@ def _attempt(
     rotation = geometry.rotation_matrices(angles)
     edge = _edges(policy, frames, rotation, uniform(keys, first + 3), uniform(keys, first + 4))
     room = geometry.slack(edge, rotation, policy.crop.anchor * frames.fov[:, None])
-    low, high = geometry.centre_limits(frames, edge, rotation)
+    low, high = geometry.center_limits(frames, edge, rotation)
     anchor = geometry.share_anchor(anchor, low, high, room)
     where = np.stack([uniform(keys, first + 5 + n) for n in range(dims)], axis=-1)
-    centre, least, most = geometry.place(anchor, low, high, room, where)
+    center, least, most = geometry.place(anchor, low, high, room, where)
     if policy.motion.shift_mm:
         shift = np.stack(
             [_angle(uniform(keys, first + 8 + n), policy.motion.shift_mm) for n in range(dims)], -1
         )
-        centre = np.clip(centre + shift * frames.spaced[:, None, None], least, most)
-    shared = geometry.overlap(centre, edge, rotation) if keys.shape[1] > 1 else np.ones(len(frames))
-    return {"edge": edge, "centre": centre, "rotation": angles, "anchor": anchor, "overlap": shared}
+        center = np.clip(center + shift * frames.spaced[:, None, None], least, most)
+    shared = geometry.overlap(center, edge, rotation) if keys.shape[1] > 1 else np.ones(len(frames))
+    return {"edge": edge, "center": center, "rotation": angles, "anchor": anchor, "overlap": shared}
 
 
 def _angle(share: np.ndarray, limit: float) -> np.ndarray:
@@ -161,7 +163,7 @@ def _turns(policy: Policy, dims: int) -> list[float]:
 
 
 def _edges(
-    policy: Policy, frames: Frames, rotation: np.ndarray, fraction: np.ndarray, zoom: np.ndarray
+    policy: Policy, frames: ScanGeometry, rotation: np.ndarray, fraction: np.ndarray, zoom: np.ndarray
 ) -> np.ndarray:
     """Return edges (B, V): within the crop's limits also after scaling, and such that the scan fills them."""
     crop = policy.crop

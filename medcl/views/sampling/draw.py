@@ -13,7 +13,7 @@ from medcl.views.sampling.crops import Crops, bag_crops, draw_crops, view_keys, 
 from medcl.views.sampling.intensity import Look, draw_looks, draw_presets, outside
 from medcl.views.sampling.keyed_random import BANK, combine, scan_keys, uniform
 from medcl.views.sampling.params import ViewParams
-from medcl.views.sampling.scan_geometry import Frames
+from medcl.views.sampling.scan_geometry import ScanGeometry
 
 Kind = Literal["pair", "bag", "whole"]
 
@@ -22,7 +22,7 @@ _NOISE_START, _NOISE_SIGN, _FLIP = 40, 41, 44
 
 def draw_views(
     policy: Policy,
-    frames: Frames,
+    frames: ScanGeometry,
     size: int,
     seed: int,
     epoch: int = 0,
@@ -42,7 +42,7 @@ def draw_views(
             `count` slices; `whole` the unaugmented scan through `count` slices.
         count: views a scan.
         first: number of the first view, so that further views of a scan have keys of their own.
-        stack: neighbouring slices (odd) that a 2-D view of a volume shows as channels.
+        stack: neighboring slices (odd) that a 2-D view of a volume shows as channels.
 
     Raises:
         UsageError: a count or size below 1, or an unknown kind of draw.
@@ -64,7 +64,7 @@ def draw_views(
 
 def _compose(
     policy: Policy,
-    frames: Frames,
+    frames: ScanGeometry,
     crops: Crops,
     keys: np.ndarray | None,
     first: int,
@@ -92,14 +92,14 @@ def _compose(
         rows=frames.rows,
         kind=policy.noise.kind,
         channels=policy.channels,
-        stain=policy.colour is not None and policy.colour.stained,
+        stain=policy.color is not None and policy.color.stained,
         reduce=reduce,
         slice_axis=frames.slice_axis,
         slices=crops.slices,
-        matrix=geometry.source_matrix(frames, crops.centre, crops.edge, rotation, mirror, size),
+        matrix=geometry.source_matrix(frames, crops.center, crops.edge, rotation, mirror, size),
         count=np.take_along_axis(frames.count, order, axis=1),
         anchor=crops.anchor,
-        centre=crops.centre,
+        center=crops.center,
         edge=crops.edge,
         rotation=crops.rotation,
         overlap=crops.overlap,
@@ -114,7 +114,7 @@ def _compose(
     )
 
 
-def reduction(policy: Policy, frames: Frames, size: int) -> np.ndarray:
+def reduction(policy: Policy, frames: ScanGeometry, size: int) -> np.ndarray:
     """Return (B,) the whole factor by which sources are averaged before sampling, so that nothing aliases.
 
     It never makes a source coarser than the smallest view that is drawn from it.
@@ -128,7 +128,7 @@ def reduction(policy: Policy, frames: Frames, size: int) -> np.ndarray:
 _SIDES = {"left-right": 0, "anterior-posterior": 1, "superior-inferior": 2}
 
 
-def _mirror(policy: Policy, frames: Frames, keys: np.ndarray) -> np.ndarray:
+def _mirror(policy: Policy, frames: ScanGeometry, keys: np.ndarray) -> np.ndarray:
     """Return (B, V, D) signs; an axis is flipped only where the scan's geometry says which one it is."""
     mirror = np.ones((*keys.shape, frames.dims))
     for axis in policy.motion.flips:

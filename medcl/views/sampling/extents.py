@@ -14,7 +14,7 @@ class Extent:
 
     Attributes:
         nearest: (S,) the nearest slice with anything measured; S is 1 for scans without slices.
-        ends: (S, D, 2) millimetres at which the measured box of a slice begins and ends.
+        ends: (S, D, 2) millimeters at which the measured box of a slice begins and ends.
     """
 
     nearest: np.ndarray
@@ -30,7 +30,7 @@ class Extent:
             valid: boolean, in the axes of the array.
             slice_axis: source axis of the slices, -1 without.
             axes, sign: (D,) source axis of each displayed axis, and -1 where it runs against it.
-            edge: (D,) millimetres a sample.
+            edge: (D,) millimeters a sample.
         """
         if valid.all() or not valid.any():
             return None

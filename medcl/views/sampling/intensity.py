@@ -10,7 +10,7 @@ import numpy as np
 
 from medcl.views.policy import Policy
 from medcl.views.sampling.keyed_random import uniform
-from medcl.views.sampling.scan_geometry import Frames
+from medcl.views.sampling.scan_geometry import ScanGeometry
 
 
 class Look(IntEnum):
@@ -30,7 +30,7 @@ class Look(IntEnum):
     NOISE_CHANCE = 12
     NOISE = 13
     BIAS = 14
-    COLOUR = 16
+    COLOR = 16
     FIELD = 64
 
 
@@ -41,7 +41,7 @@ def between(share: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
 
 def draw_looks(
     policy: Policy,
-    frames: Frames,
+    frames: ScanGeometry,
     preset: np.ndarray,
     keys: np.ndarray,
     pixel: np.ndarray,
@@ -54,7 +54,7 @@ def draw_looks(
         frames: facts of the B scans.
         preset: (B,) number of the window preset or -1, from `draw_presets`.
         keys: (B, V) uint64.
-        pixel: (B, V) edge of an output pixel in millimetres.
+        pixel: (B, V) edge of an output pixel in millimeters.
         reduce: (B,) factor by which the source is averaged first, which lowers its noise.
     """
     change = policy.intensity
@@ -72,16 +72,16 @@ def draw_looks(
         "field": _fields(policy, keys, frames.dims),
         "blur_px": np.where(blurred, sigma / pixel, 0.0),
         "noise": _noise(policy, frames, keys, width, reduce),
-        "colour": _colour(policy, keys),
+        "color": _color(policy, keys),
     }
 
 
-def measured(policy: Policy, frames: Frames) -> np.ndarray:
+def measured(policy: Policy, frames: ScanGeometry) -> np.ndarray:
     """Return (B,) whether a scan is in the policy's physical unit, so that its HU or SUV limits are true."""
     return (frames.unit == policy.unit) if policy.unit != "a.u." else np.zeros(len(frames), bool)
 
 
-def draw_presets(policy: Policy, frames: Frames, share: np.ndarray) -> np.ndarray:
+def draw_presets(policy: Policy, frames: ScanGeometry, share: np.ndarray) -> np.ndarray:
     """Return (B,) a window preset at `share` (0 to 1) of the list of those that fit the body part.
 
     Where the part is unknown, those that are tied to none."""
@@ -101,7 +101,7 @@ def _covers(body_part: np.ndarray, parts: tuple[str, ...]) -> np.ndarray:
     return np.ones(len(body_part), bool) if not parts else np.isin(body_part, parts)
 
 
-def outside(policy: Policy, frames: Frames) -> np.ndarray:
+def outside(policy: Policy, frames: ScanGeometry) -> np.ndarray:
     """Return (B,) the value of what lies beyond a scan, in its unit."""
     if policy.outside == "high":
         return frames.hi
@@ -111,7 +111,7 @@ def outside(policy: Policy, frames: Frames) -> np.ndarray:
 
 
 def _windows(
-    policy: Policy, frames: Frames, preset: np.ndarray, keys: np.ndarray
+    policy: Policy, frames: ScanGeometry, preset: np.ndarray, keys: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     low, width = np.repeat(frames.lo[:, None], keys.shape[1], 1), (frames.hi - frames.lo)[:, None]
     if not policy.window.presets:
@@ -124,7 +124,7 @@ def _windows(
 
 
 def _noise(
-    policy: Policy, frames: Frames, keys: np.ndarray, width: np.ndarray, reduce: np.ndarray
+    policy: Policy, frames: ScanGeometry, keys: np.ndarray, width: np.ndarray, reduce: np.ndarray
 ) -> np.ndarray:
     noise = policy.noise
     noisy = uniform(keys, Look.NOISE_CHANCE) < noise.probability
@@ -155,16 +155,16 @@ def _fields(policy: Policy, keys: np.ndarray, dims: int) -> np.ndarray:
     return field
 
 
-def _colour(policy: Policy, keys: np.ndarray) -> np.ndarray:
+def _color(policy: Policy, keys: np.ndarray) -> np.ndarray:
     """Return saturation, hue, three stain gains and the stain offset, (B, V, 6)."""
     still = np.zeros((*keys.shape, 6)) + np.array([1.0, 0, 1, 1, 1, 0])
-    if policy.colour is None:
+    if policy.color is None:
         return still
-    signed = [2 * uniform(keys, Look.COLOUR + n) - 1 for n in range(6)]
-    colour = policy.colour
-    still[..., 0] = between(uniform(keys, Look.COLOUR), colour.saturation)
-    still[..., 1] = signed[1] * colour.hue
+    signed = [2 * uniform(keys, Look.COLOR + n) - 1 for n in range(6)]
+    color = policy.color
+    still[..., 0] = between(uniform(keys, Look.COLOR), color.saturation)
+    still[..., 1] = signed[1] * color.hue
     for stain in range(3):
-        still[..., 2 + stain] = 1 + signed[2 + stain] * colour.stain_gain
-    still[..., 5] = signed[5] * colour.stain_offset
+        still[..., 2 + stain] = 1 + signed[2 + stain] * color.stain_gain
+    still[..., 5] = signed[5] * color.stain_offset
     return still

@@ -19,7 +19,7 @@ BANK = 1 << 20
 
 
 def mix(bits: np.ndarray) -> np.ndarray:
-    """Return the SplitMix64 finaliser of `bits` (uint64, any shape)."""
+    """Return the SplitMix64 finalizer of `bits` (uint64, any shape)."""
     bits = (bits ^ (bits >> np.uint64(30))) * _MIX_1
     bits = (bits ^ (bits >> np.uint64(27))) * _MIX_2
     return bits ^ (bits >> np.uint64(31))
@@ -54,7 +54,7 @@ def noise_bank(seed: int, epoch: int, length: int, width: int) -> np.ndarray:
     """Return standard normal numbers, (BANK + length,) float32, read-only; redrawn every epoch.
 
     A view reads `length` of them from its own keyed start. `width` above 0 is the row length of a view whose
-    noise has the grain of a CT reconstruction: neighbours in the row and between rows correlate.
+    noise has the grain of a CT reconstruction: neighbors in the row and between rows correlate.
     """
     words = combine(np.zeros(1, np.uint64), seed, epoch, BANK)
     bank = np.random.Generator(np.random.Philox(key=int(words[0]))).standard_normal(

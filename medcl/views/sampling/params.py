@@ -22,10 +22,10 @@ class ViewParams:
         slices: (B, V) slice of each view.
         matrix: (B, V, D, D + 1) output pixel to source voxel (to pixel of the slice).
         count: (B, D) samples of the source (of the slice) along its own axes.
-        anchor: (B, D) millimetres in the displayed frame, as `centre` (B, V, D) and `edge` (B, V).
+        anchor: (B, D) millimeters in the displayed frame, as `center` (B, V, D) and `edge` (B, V).
         rotation: (B, V, 1 or 3) degrees.
         mirror: (B, V, D) -1 where an output axis is flipped, else 1.
-        marked: (B,) whether the anchor was drawn from labelled tissue.
+        marked: (B,) whether the anchor was drawn from labeled tissue.
         overlap: (B,) intersection over union of the first two views; 1 for a single one.
         outside: (B,) what lies beyond the scan, in its unit.
         preset: (B,) number of the window preset, -1 for the scan's own range.
@@ -35,11 +35,11 @@ class ViewParams:
         noise: (B, V) standard deviation in window widths (speckle: relative), 0 for none.
         noise_start, noise_sign: (B, V) where in the noise bank a view reads, and its sign.
         bank: seed and epoch of the noise bank.
-        colour: (B, V, 6) saturation factor, hue turn, three stain gains, one stain offset.
+        color: (B, V, 6) saturation factor, hue turn, three stain gains, one stain offset.
         kind: of the noise.
-        channels: 1, or 3 where colour is kept.
-        stain: whether colour changes are those of stains.
-        stack: neighbouring slices that a view shows as channels (1 for plain 2-D and for 3-D).
+        channels: 1, or 3 where color is kept.
+        stain: whether color changes are those of stains.
+        stack: neighboring slices that a view shows as channels (1 for plain 2-D and for 3-D).
     """
 
     rows: np.ndarray
@@ -49,7 +49,7 @@ class ViewParams:
     matrix: np.ndarray
     count: np.ndarray
     anchor: np.ndarray
-    centre: np.ndarray
+    center: np.ndarray
     edge: np.ndarray
     rotation: np.ndarray
     mirror: np.ndarray
@@ -69,7 +69,7 @@ class ViewParams:
     noise: np.ndarray
     noise_start: np.ndarray
     noise_sign: np.ndarray
-    colour: np.ndarray
+    color: np.ndarray
     size: int
     bank: tuple[int, int]
     kind: str

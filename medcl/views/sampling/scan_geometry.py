@@ -48,11 +48,11 @@ class ScanSource(Protocol):
 
 
 @dataclass(frozen=True)
-class Frames:
+class ScanGeometry:
     """Facts of n scans; D is 2 for views of slices and pictures, 3 for 3-D views.
 
-    Positions are millimetres (pixels where the spacing is unknown) from the outer corner of the first
-    displayed sample; the displayed sample d has its centre at `grid @ (d + 0.5)`.
+    Positions are millimeters (pixels where the spacing is unknown) from the outer corner of the first
+    displayed sample; the displayed sample d has its center at `grid @ (d + 0.5)`.
 
     Attributes:
         rows: (n,) row numbers of the store.
@@ -60,7 +60,7 @@ class Frames:
         axes: (n, D) source axis of each displayed axis.
         sign: (n, D) +1, or -1 where the displayed axis runs against the source axis.
         count: (n, D) samples along each displayed axis.
-        grid: (n, D, D) upper triangular, millimetres a sample (orthogonal scans: the spacing).
+        grid: (n, D, D) upper triangular, millimeters a sample (orthogonal scans: the spacing).
         slice_axis: (n,) source axis that slices are counted along; -1 without slices.
         slice_count, slice_mm: (n,) samples along it and their distance (1, 0.0 without slices).
         slice_box: (n, 2) first and last slice with tissue.
@@ -70,7 +70,7 @@ class Frames:
         fov: (n,) edge of the field of view that crops are fractions of.
         whole: (n,) edge of the square that shows all tissue.
         anchors: (n, k, D) tissue positions; `anchor_slice` (n, k) their slices.
-        marked: (n,) whether positions on labelled tissue are known; then `marks` and `mark_slice` are they.
+        marked: (n,) whether positions on labeled tissue are known; then `marks` and `mark_slice` are they.
         lo, hi, noise: (n,) robust range and noise in the scan's unit.
         spaced: (n,) whether the spacing is known.
         sided: (n,) whether the anatomical axes are certain.
@@ -121,11 +121,11 @@ class Frames:
         """(n, D) extent of the scan along each displayed axis."""
         return np.einsum("nii,ni->ni", self.grid, self.count)
 
-    def take(self, index: np.ndarray) -> Frames:
+    def take(self, index: np.ndarray) -> ScanGeometry:
         """Return the facts of some of the scans."""
-        return Frames(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+        return ScanGeometry(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
-    def within(self, slices: np.ndarray) -> Frames:
+    def within(self, slices: np.ndarray) -> ScanGeometry:
         """Return the facts with the measured box of one slice a scan, `slices` (n,)."""
         start, end = self.start.copy(), self.end.copy()
         for scan, extent in enumerate(self.extents):
@@ -134,7 +134,7 @@ class Frames:
         return replace(self, start=start, end=end)
 
 
-def read_frames(store: ScanSource, rows: Sequence[int] | np.ndarray, dims: int = 2) -> Frames:
+def read_geometry(store: ScanSource, rows: Sequence[int] | np.ndarray, dims: int = 2) -> ScanGeometry:
     """Collect the facts of `rows` for views of `dims` dimensions.
 
     Raises:
@@ -237,7 +237,7 @@ def _positions(flat: Any, box: np.ndarray, spatial: int) -> np.ndarray:
     return np.resize(np.asarray(flat, int).reshape(-1, spatial), (64, spatial))
 
 
-def _with_extent(**facts: np.ndarray) -> Frames:
+def _with_extent(**facts: np.ndarray) -> ScanGeometry:
     """Add the field of view: a square round the tissue that fits in the scan."""
     length = np.einsum("nii,ni->ni", facts["grid"], facts["count"])
     covering = (facts["high"] - facts["low"]) >= THIN_BORDER * length
@@ -245,4 +245,4 @@ def _with_extent(**facts: np.ndarray) -> Frames:
     facts["high"] = np.where(covering, length, facts["high"])
     facts["whole"] = (facts["high"] - facts["low"]).max(axis=1)
     facts["fov"] = np.minimum(facts["whole"], length.min(axis=1))
-    return Frames(**facts, start=np.zeros_like(length), end=length).within(np.zeros(len(length), int))
+    return ScanGeometry(**facts, start=np.zeros_like(length), end=length).within(np.zeros(len(length), int))

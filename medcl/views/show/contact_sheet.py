@@ -20,11 +20,11 @@ from medcl.views.policy import Policy
 from medcl.views.sampling.crop_geometry import anchor_voxels, rotation_matrices
 from medcl.views.sampling.draw import draw_views
 from medcl.views.sampling.params import ViewParams
-from medcl.views.sampling.scan_geometry import Frames, ScanSource, read_frames
+from medcl.views.sampling.scan_geometry import ScanGeometry, ScanSource, read_geometry
 from medcl.views.show.describe import describe
 
-COLOURS = ("#4fc3f7", "#ffb74d")
-"""Of the first and the second view, on black; apart for colour-blind readers too."""
+COLORS = ("#4fc3f7", "#ffb74d")
+"""Of the first and the second view, on black; apart for color-blind readers too."""
 MASK = "#e57373"
 ANCHOR = "#aeea00"
 """Not white, in which scanners write callipers and text."""
@@ -51,12 +51,12 @@ def contact_sheet(
         size: edge of a view in pixels.
         seed: of the views; they are those of epoch 0 of a loader with this seed.
         out: the file to write.
-        stack: neighbouring slices a view; the middle one is shown.
+        stack: neighboring slices a view; the middle one is shown.
 
     Returns:
         `out`.
     """
-    frames = read_frames(store, rows)
+    frames = read_geometry(store, rows)
     params = draw_views(policy, frames, size, seed, stack=stack)
     anchors = anchor_voxels(frames, params.anchor)
     views = choose_backend("auto")(store, params).numpy() * SPREAD + MIDDLE
@@ -74,7 +74,7 @@ def contact_sheet(
             axes = figure.add_subplot(grid[scan, 1 + view])
             _draw_view(axes, views[scan, view], anchors[scan], store, frames, params, scan, view)
             words = textwrap.fill(describe(policy, frames, params, scan, view).replace("\n", "; "), 62)
-            axes.set_title(words, color=COLOURS[view], size=8.5, loc="left", pad=5)
+            axes.set_title(words, color=COLORS[view], size=8.5, loc="left", pad=5)
     with atomic(out) as temporary:
         figure.savefig(temporary, format="png", facecolor=_PAPER)
     return out
@@ -86,14 +86,14 @@ def _title(policy: Policy, size: int, seed: int) -> str:
 
 
 def _draw_source(
-    axes: Axes, store: ScanSource, policy: Policy, frames: Frames, params: ViewParams, scan: int
+    axes: Axes, store: ScanSource, policy: Policy, frames: ScanGeometry, params: ViewParams, scan: int
 ) -> None:
     """Draw the slice of the first view, the anchor with its ball, and both fields of view."""
     height, width = frames.length[scan]
     picture = displayed(read_source(store, params.take(np.array([scan])), 0, 0), frames, scan)
     low, high = params.low[scan, 0], params.low[scan, 0] + params.width[scan, 0]
-    grey = ((picture - low) / (high - low)).clip(0, 1)
-    axes.imshow(grey, cmap="gray", vmin=0, vmax=1, extent=(0, width, height, 0))
+    gray = ((picture - low) / (high - low)).clip(0, 1)
+    axes.imshow(gray, cmap="gray", vmin=0, vmax=1, extent=(0, width, height, 0))
     mask = store.mask(int(frames.rows[scan]))
     if mask is not None and (plane := view_plane(mask, params, scan, 0)).any():
         outline = displayed(plane[None], frames, scan)
@@ -101,8 +101,8 @@ def _draw_source(
     turned = rotation_matrices(params.rotation[scan])
     square = np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]]) / 2
     for view in range(2):
-        corners = params.centre[scan, view] + params.edge[scan, view] * square @ turned[view].T
-        axes.add_patch(Polygon(corners[:, ::-1], fill=False, edgecolor=COLOURS[view], linewidth=1.6))
+        corners = params.center[scan, view] + params.edge[scan, view] * square @ turned[view].T
+        axes.add_patch(Polygon(corners[:, ::-1], fill=False, edgecolor=COLORS[view], linewidth=1.6))
     row, column = params.anchor[scan]
     radius = policy.crop.anchor * frames.fov[scan]
     turn = np.linspace(0, 2 * np.pi, 90)
@@ -115,20 +115,20 @@ def _draw_source(
     _scale_bar(axes, frames, scan)
 
 
-def _source_title(frames: Frames, params: ViewParams, scan: int) -> str:
+def _source_title(frames: ScanGeometry, params: ViewParams, scan: int) -> str:
     names = {0: "sagittal", 1: "coronal", 2: "axial"}
     axis = int(params.slice_axis[scan])
     what = f"{names[axis]} slice {params.slices[scan, 0]}" if axis >= 0 else "picture"
     extent = "×".join(f"{n:.4g}" for n in frames.length[scan])
     unit = "mm" if frames.spaced[scan] else "px, spacing unknown"
-    on = " on labelled tissue" if params.marked[scan] else ""
+    on = " on labeled tissue" if params.marked[scan] else ""
     return (
         f"row {frames.rows[scan]}: {what}, {extent} {unit}\n"
         f"+ shared anchor{on}; boxes: the two views, overlap {params.overlap[scan]:.0%}"
     )
 
 
-def displayed(source: np.ndarray, frames: Frames, scan: int) -> np.ndarray:
+def displayed(source: np.ndarray, frames: ScanGeometry, scan: int) -> np.ndarray:
     """Return (C, *plane) as (rows, columns) or (rows, columns, 3) in the axes in which views are shown."""
     plane = source[len(source) // 2] if len(source) != 3 or frames.slice_axis[scan] >= 0 else source
     if plane.ndim == 3:
@@ -143,7 +143,7 @@ def _draw_view(
     view: np.ndarray,
     anchor: np.ndarray,
     store: ScanSource,
-    frames: Frames,
+    frames: ScanGeometry,
     params: ViewParams,
     scan: int,
     number: int,
@@ -159,10 +159,10 @@ def _draw_view(
     row, column = np.unravel_index(at.argmin(), at.shape)
     axes.plot(column, row, "+", color=ANCHOR, markersize=10, markeredgewidth=1.5)
     _sides(axes, frames, scan, params.mirror[scan, number])
-    _frame(axes, COLOURS[number])
+    _frame(axes, COLORS[number])
 
 
-def _sides(axes: Axes, frames: Frames, scan: int, mirror: np.ndarray) -> None:
+def _sides(axes: Axes, frames: ScanGeometry, scan: int, mirror: np.ndarray) -> None:
     """Write at its four edges which side of the patient a slice of a volume shows there."""
     if frames.slice_axis[scan] < 0:
         return
@@ -174,7 +174,7 @@ def _sides(axes: Axes, frames: Frames, scan: int, mirror: np.ndarray) -> None:
         axes.text(x, y, letter, color="w", size=9, ha="center", va="center", transform=axes.transAxes)
 
 
-def _scale_bar(axes: Axes, frames: Frames, scan: int) -> None:
+def _scale_bar(axes: Axes, frames: ScanGeometry, scan: int) -> None:
     if not frames.spaced[scan]:
         return
     height, width = frames.length[scan]
@@ -183,9 +183,9 @@ def _scale_bar(axes: Axes, frames: Frames, scan: int) -> None:
     axes.text(0.04 * width, 0.94 * height, f"{bar} mm", color="w", size=8)
 
 
-def _frame(axes: Axes, colour: str = "#555555") -> None:
+def _frame(axes: Axes, color: str = "#555555") -> None:
     axes.set_xticks([])
     axes.set_yticks([])
     for side in axes.spines.values():
-        side.set_color(colour)
-        side.set_linewidth(1.6 if colour in COLOURS else 0.8)
+        side.set_color(color)
+        side.set_linewidth(1.6 if color in COLORS else 0.8)

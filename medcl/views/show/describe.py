@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from medcl.views.policy import Policy
 from medcl.views.sampling.params import ViewParams
-from medcl.views.sampling.scan_geometry import Frames
+from medcl.views.sampling.scan_geometry import ScanGeometry
 
 
-def describe(policy: Policy, frames: Frames, params: ViewParams, scan: int, view: int) -> str:
+def describe(policy: Policy, frames: ScanGeometry, params: ViewParams, scan: int, view: int) -> str:
     """Return what was done to one view, in lines: where it lies, then what it looks like."""
     return f"{_place(frames, params, scan, view)}\n{_look(policy, frames, params, scan, view)}"
 
 
-def _place(frames: Frames, params: ViewParams, scan: int, view: int) -> str:
+def _place(frames: ScanGeometry, params: ViewParams, scan: int, view: int) -> str:
     edge, turn = params.edge[scan, view], params.rotation[scan, view]
     unit = "mm" if frames.spaced[scan] else "px"
     share = (edge / frames.fov[scan]) ** params.dims
@@ -26,7 +26,7 @@ def _place(frames: Frames, params: ViewParams, scan: int, view: int) -> str:
     return ", ".join(words)
 
 
-def _look(policy: Policy, frames: Frames, params: ViewParams, scan: int, view: int) -> str:
+def _look(policy: Policy, frames: ScanGeometry, params: ViewParams, scan: int, view: int) -> str:
     def at(name: str) -> float:
         return float(getattr(params, name)[scan, view])
 

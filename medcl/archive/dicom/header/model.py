@@ -82,7 +82,7 @@ class Frame:
 
     Attributes:
         index: of the frame in the file (of the tile in a mosaic).
-        position: of its first voxel's centre, LPS mm.
+        position: of its first voxel's center, LPS mm.
         orientation: direction of rows then of columns, LPS.
         spacing: mm between rows, between columns.
         thickness: mm, as stated.
@@ -128,7 +128,7 @@ class DicomHeader:
         tiles: tiles along a side of a Siemens mosaic, 0 for anything else.
         functional: frames of an enhanced or reconstructed multi-frame file or mosaic, in stored order.
         modality_lut: whether stored values go through a table.
-        suv: factor from Bq/ml to standardised uptake value, when the tags allow it.
+        suv: factor from Bq/ml to standardized uptake value, when the tags allow it.
         box: (first row, last + 1, first column, last + 1) of the tissue in an ultrasound picture.
         box_spacing: mm between its rows and between its columns.
         flags: what was noticed.

@@ -30,7 +30,7 @@ ELEMENTS = WANTED | PALETTE_TAGS | {CENTER, WIDTH, FUNCTION}
 VIDEO = ("1.2.840.10008.1.2.4.10", "1.2.840.10008.1.2.7")
 FLOATS = {0x7FE00008: 32, 0x7FE00009: 64}
 """Bits of the pixels that are no integers, and state no more about themselves."""
-COLOURS = ("RGB", "YBR_FULL", "YBR_ICT", "YBR_RCT")
+COLORS = ("RGB", "YBR_FULL", "YBR_ICT", "YBR_RCT")
 DICOMDIR = "1.2.840.10008.1.3.10"
 DOSE = "1.2.840.10008.5.1.4.1.1.481.2"
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
@@ -130,7 +130,7 @@ def _check_pixels(found: Elements, shared: Attributes) -> None:
             raise quarantined("BAD_HEADER")
     elif not 0 < shared.bits_stored <= shared.bits_allocated or shared.high_bit >= shared.bits_allocated:
         raise quarantined("BAD_HEADER")
-    if shared.samples > 1 and (shared.samples == 4 or not shared.photometric.startswith(COLOURS)):
+    if shared.samples > 1 and (shared.samples == 4 or not shared.photometric.startswith(COLORS)):
         raise quarantined("UNDECODABLE")
     expected = pixel_bytes(shared)
     if expected > MAX_SCAN_BYTES or shared.n_frames > MAX_FRAMES:

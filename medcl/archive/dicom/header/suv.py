@@ -1,4 +1,4 @@
-"""Standardised uptake values by body weight, where the tags allow it (QIBA vendor-neutral recipe, 2011).
+"""Standardized uptake values by body weight, where the tags allow it (QIBA vendor-neutral recipe, 2011).
 
 SUV = activity concentration (Bq/ml) x weight (g) / injected dose (Bq), the dose decayed to the time to which
 the scanner corrected the pixels.

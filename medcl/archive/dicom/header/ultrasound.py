@@ -10,7 +10,7 @@ from medcl.archive.dicom.header.values import Vector
 from medcl.archive.flags import Rejected
 
 REGIONS = 0x00186011
-CENTIMETRES = 3
+CENTIMETERS = 3
 TISSUE = 1
 Box = tuple[int, int, int, int]
 
@@ -39,7 +39,7 @@ def _spacing(region: Any) -> Vector | None:
     steps = []
     for axis in "YX":
         step = region.get(f"PhysicalDelta{axis}")
-        if region.get(f"PhysicalUnits{axis}Direction") != CENTIMETRES or not step:
+        if region.get(f"PhysicalUnits{axis}Direction") != CENTIMETERS or not step:
             return None
         steps.append(abs(float(step)) * 10)
     return tuple(steps)

@@ -102,7 +102,7 @@ def direction(vector: Vector | None) -> Vector | None:
 
 
 def sizes(vector: Vector | None) -> Vector | None:
-    """Return two positive millimetres (one stated value stands for both), or None."""
+    """Return two positive millimeters (one stated value stands for both), or None."""
     if not vector or min(vector) <= 0 or len(vector) > 2:
         return None
     return vector if len(vector) == 2 else vector * 2

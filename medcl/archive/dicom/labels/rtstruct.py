@@ -59,7 +59,7 @@ def _referenced(found: Elements) -> Iterator[Any]:
 
 
 def structures(stream: BinaryIO, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return the contours of an RTSTRUCT filled in on a scan's grid: voxels whose centre lies inside.
+    """Return the contours of an RTSTRUCT filled in on a scan's grid: voxels whose center lies inside.
 
     Structures are numbered from 1 in the order of their ROI numbers; contours of one structure on one slice
     that lie in each other make holes.
@@ -90,7 +90,7 @@ def structures(stream: BinaryIO, affine: np.ndarray, shape: tuple[int, ...]) -> 
 
 
 def _fill(inside: np.ndarray, points: np.ndarray) -> None:
-    """Turn over the voxels of one slice whose centres a polygon (in voxel coordinates) encloses."""
+    """Turn over the voxels of one slice whose centers a polygon (in voxel coordinates) encloses."""
     axis = int(np.argmin(np.ptp(points, axis=0)))
     depth = points[:, axis]
     place = round(float(depth.mean()))

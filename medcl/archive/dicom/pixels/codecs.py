@@ -139,7 +139,7 @@ def decode(syntax: str, frame: bytes, options: dict[str, Any]) -> np.ndarray:
         options: of pydicom's decoders.
 
     Returns:
-        the stored values, colour already as RGB where the stream is YCbCr.
+        the stored values, color already as RGB where the stream is YCbCr.
 
     Raises:
         Rejected: DECODER_MISSING, UNDECODABLE, or BAD_HEADER where the stream holds a picture of another

@@ -28,7 +28,7 @@ def register() -> None:
 
 
 def _decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
-    """Return the stored values, little endian; colour is RGB once the stream's own transform is undone."""
+    """Return the stored values, little endian; color is RGB once the stream's own transform is undone."""
     from imagecodecs import jpeg2k_decode
 
     frame = jpeg2k_decode(src, numthreads=THREADS)

@@ -1,4 +1,4 @@
-"""Colour pictures: palettes and RGB."""
+"""Color pictures: palettes and RGB."""
 
 from __future__ import annotations
 
@@ -45,5 +45,5 @@ def _little(raw: bytes, little: bool) -> bytes:
 
 
 def as_bytes(shown: np.ndarray) -> np.ndarray:
-    """Return colour as uint8; 16-bit samples lose their low byte."""
+    """Return color as uint8; 16-bit samples lose their low byte."""
     return shown if shown.dtype == np.uint8 else (shown >> 8).astype(np.uint8)

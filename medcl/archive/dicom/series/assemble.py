@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from medcl.archive.arrays import compact, finite, grey_if_equal
+from medcl.archive.arrays import compact, finite, gray_if_equal
 from medcl.archive.dicom.header.model import DicomHeader, Frame
 from medcl.archive.dicom.pixels.frames import Opener, PixelFile, measure, modality_table, rescaled
 from medcl.archive.dicom.pixels.lut import LookupTable
@@ -29,7 +29,7 @@ def assemble(openers: Sequence[Opener], facts: Mapping[str, Any] | None = None) 
 
     Args:
         openers: open the scan's files, in any order; each is opened twice, one at a time.
-        facts: the catalogue's row; its `part` (JSON with the stack's `key`) says which scan is meant where
+        facts: the catalog's row; its `part` (JSON with the stack's `key`) says which scan is meant where
             the files hold several.
 
     Raises:
@@ -113,13 +113,13 @@ def _flat(stack: Stack, reader: _Reader) -> Scan:
         every = [np.ones(whole, bool) if mask is None else ~mask for mask in masks]
         valid = np.stack(every) if stack.kind == "cine" else every[0]
         reader.flags.add("PAD_MASKED")
-    colour = len(stack.shape) > (3 if stack.kind == "cine" else 2)
+    color = len(stack.shape) > (3 if stack.kind == "cine" else 2)
     array, numbers, missing = finite(array)
     if numbers is not None:
         reader.flags |= missing
         valid = numbers if valid is None else valid & numbers
     return Scan(
-        array=grey_if_equal(array) if colour else compact(array),
+        array=gray_if_equal(array) if color else compact(array),
         affine=None,
         spacing_mm=stack.spacing_mm,
         unit=stack.unit,

@@ -63,7 +63,7 @@ def is_inverted(header: DicomHeader) -> bool:
 
 
 def picture_unit(header: DicomHeader) -> str:
-    """Return `uint8` for plain 8-bit pictures, else `a.u.`."""
+    """Return `display` for plain 8-bit pictures, else `a.u.`."""
     shared = header.shared
     plain = shared.bits_allocated == 8 and not header.modality_lut and shared.slope in (None, 1.0)
-    return "uint8" if plain and shared.intercept in (None, 0.0) else "a.u."
+    return "display" if plain and shared.intercept in (None, 0.0) else "a.u."

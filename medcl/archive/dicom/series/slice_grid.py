@@ -1,6 +1,6 @@
 """From slice positions to a grid: order along the normal, exact affines, gaps, tilt and uneven spacing.
 
-Everything here is in the patient's LPS millimetres of DICOM until `Grid.affine`, which is RAS+.
+Everything here is in the patient's LPS millimeters of DICOM until `Grid.affine`, which is RAS+.
 """
 
 from __future__ import annotations

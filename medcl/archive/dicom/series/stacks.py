@@ -31,7 +31,7 @@ from medcl.archive.limits import MAX_SCAN_BYTES
 
 PROJECTIONS = frozenset({"CR", "DX", "IO", "MG", "PX", "RF", "RG", "US", "XA"})
 MIN_SLICES = 4
-COLOURS = ("RGB", "YBR", "PALETTE", "ARGB", "CMYK", "HSV")
+COLORS = ("RGB", "YBR", "PALETTE", "ARGB", "CMYK", "HSV")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Stack:
         frames: the frames of a multi-frame file in slice order; empty for single-frame files.
         shape: of the array that `assemble` gives.
         spacing_mm: of its spatial axes, None when unknown.
-        unit: `HU`, `SUV`, `Bq/ml`, `a.u.` or `uint8`.
+        unit: `HU`, `SUV`, `Bq/ml`, `a.u.` or `display`.
         flags: codes of `medcl.archive.flags`, sorted.
         body_part, manufacturer: words of `dicom_words`, or None.
         patient_id, study_uid, series_uid, site: as the files say; for memory only.
@@ -132,7 +132,7 @@ def _has_place(piece: Slice) -> bool:
     if shared.modality in PROJECTIONS and not piece.header.functional:
         return False
     known = frame.position is not None and frame.orientation is not None and frame.spacing is not None
-    return known and shared.samples == 1 and not shared.photometric.startswith(COLOURS)
+    return known and shared.samples == 1 and not shared.photometric.startswith(COLORS)
 
 
 def _series(
@@ -220,7 +220,7 @@ def _flat(number: int, header: DicomHeader, slices: Sequence[Slice], flags: set[
     if header.box is not None:
         rows, columns = header.box[1] - header.box[0], header.box[3] - header.box[2]
     shape: tuple[int, ...] = (rows, columns)
-    if header.shared.photometric.startswith(COLOURS) or header.shared.samples > 1:
+    if header.shared.photometric.startswith(COLORS) or header.shared.samples > 1:
         shape = (*shape, 3)
     kind = "picture" if len(slices) == 1 else "cine"
     if kind == "cine":

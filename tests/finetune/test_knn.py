@@ -1,4 +1,4 @@
-"""The vote of the nearest labelled scans."""
+"""The vote of the nearest labeled scans."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from medcl.finetune import Budget, Images, TrainingConfig, draw_labels, make_task
-from medcl.finetune.arms.base import Bench
+from medcl.finetune.arms.base import ArmContext
 from medcl.finetune.arms.registry import ARMS, arm_names
-from medcl.finetune.knn import centred, fit_neighbours, numbers_to_try
+from medcl.finetune.knn import centered, fit_neighbors, numbers_to_try
 from medcl.pretrain import EncoderConfig, build_encoder
 from medcl.store import Store
 from medcl.views import load_policy
@@ -19,17 +19,17 @@ NETWORK = EncoderConfig(name="resnet10", width=8, stem="compact")
 
 
 @pytest.fixture(scope="module")
-def bench(store: Store) -> Bench:
+def context(store: Store) -> ArmContext:
     torch.set_num_threads(1)
     images, encoder = Images(load_policy("cxr"), 32, 1), build_encoder(NETWORK, 0).eval()
-    return Bench(make_task(store, "0", "1"), images, TrainingConfig(), encoder, NETWORK)
+    return ArmContext(make_task(store, "0", "1"), images, TrainingConfig(), encoder, NETWORK)
 
 
-def test_neighbours_see_the_disease_and_their_number_follows_the_labels(bench: Bench) -> None:
-    task = bench.task
+def test_neighbors_see_the_disease_and_their_number_follows_the_labels(context: ArmContext) -> None:
+    task = context.task
     scores, chosen = {}, {}
     for text in ("5/class", "all"):
-        outcome = ARMS["knn"](bench, draw_labels(task, Budget.parse(text), 0), 0, task.test)
+        outcome = ARMS["knn"](context, draw_labels(task, Budget.parse(text), 0), 0, task.test)
         chosen[text] = outcome.chosen["k"]
         scores[text] = roc_auc_score(task.truth[task.test], outcome.probability)
         assert ((outcome.probability >= 0) & (outcome.probability <= 1)).all()
@@ -38,26 +38,26 @@ def test_neighbours_see_the_disease_and_their_number_follows_the_labels(bench: B
     assert scores["all"] > scores["5/class"] - 0.05
 
 
-def test_neighbours_are_asked_by_angle_round_the_middle_of_all_scans(bench: Bench) -> None:
+def test_neighbors_are_asked_by_angle_round_the_middle_of_all_scans(context: ArmContext) -> None:
     """Two classes that lie in two directions from the mean, far from the origin, at any distance."""
-    task, generator = bench.task, np.random.default_rng(0)
+    task, generator = context.task, np.random.default_rng(0)
     lengths = generator.uniform(1, 50, len(task.store))
     sides = np.where(task.truth == 1, 1, -1)
     features = 1e3 + np.stack([sides * lengths, 0.1 * lengths * generator.normal(size=len(sides))], axis=1)
-    labelled = draw_labels(task, Budget.parse("5/class"), 0)
-    vote = fit_neighbours(centred(features, task), task, labelled)
-    told = vote.predict_proba(centred(features, task)[task.test])[:, 1]
+    labeled = draw_labels(task, Budget.parse("5/class"), 0)
+    vote = fit_neighbors(centered(features, task), task, labeled)
+    told = vote.predict_proba(centered(features, task)[task.test])[:, 1]
     assert roc_auc_score(task.truth[task.test], told) == 1
 
 
 def test_no_more_numbers_are_tried_than_the_budget_and_the_labels_allow() -> None:
     assert numbers_to_try(10, 3) == [10, 3, 1]
     assert numbers_to_try(4, 20) == [4, 3, 2, 1]
-    for labelled in (1, 2, 10, 4708):
-        for trials in (1, 5, 20):
-            tried = numbers_to_try(labelled, trials)
-            assert len(tried) <= trials
-            assert set(tried) <= set(range(1, labelled + 1))
+    for labeled in (1, 2, 10, 4708):
+        for candidates in (1, 5, 20):
+            tried = numbers_to_try(labeled, candidates)
+            assert len(tried) <= candidates
+            assert set(tried) <= set(range(1, labeled + 1))
 
 
 def test_the_arm_bears_the_method_s_name() -> None:

@@ -1,4 +1,4 @@
-"""Colour changes for modalities whose colour is diagnostic: saturation and hue, or stain densities."""
+"""Color changes for modalities whose color is diagnostic: saturation and hue, or stain densities."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.
 _RGB = torch.linalg.inv(_YIQ)
 
 
-def change_colour(views: Tensor, values: Tensor, stain: bool) -> Tensor:
-    """Return views (N, 3, *spatial) in [0, 1] with their colour changed by `values` (N, 6).
+def change_color(views: Tensor, values: Tensor, stain: bool) -> Tensor:
+    """Return views (N, 3, *spatial) in [0, 1] with their color changed by `values` (N, 6).
 
-    `values` are those of `ViewParams.colour`; with `stain` the three stain gains and the offset apply, else
+    `values` are those of `ViewParams.color`; with `stain` the three stain gains and the offset apply, else
     saturation and hue.
     """
     values = values.to(views.device)

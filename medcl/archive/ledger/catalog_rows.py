@@ -11,9 +11,9 @@ from dataclasses import replace
 from medcl.archive import dicom
 from medcl.archive.dicom import PixelSums, Stack
 from medcl.archive.flags import held_back
-from medcl.archive.formats.scan_info import Found
+from medcl.archive.formats.scan_info import ScanInfo
 from medcl.archive.formats.sidecar import Sidecar, shared_name
-from medcl.archive.ledger.examine import Outcome
+from medcl.archive.ledger.examine import FileOutcome
 from medcl.archive.ledger.tables import ScanRow, Tables
 from medcl.archive.masks import Named, pair
 from medcl.archive.privacy import pseudonym
@@ -22,10 +22,10 @@ from medcl.archive.storage.open_file import open_part
 SUBJECT = re.compile(r"^(?P<dataset>.*/)?sub-(?P<subject>[A-Za-z0-9]+)(?=[/_.])")
 
 
-def gather(groups: Iterable[Sequence[Outcome]], policy: str) -> Tables:
-    """Return the rows of catalogue, ledger and locator; the files of a series stand in one group."""
+def gather(groups: Iterable[Sequence[FileOutcome]], policy: str) -> Tables:
+    """Return the rows of catalog, ledger and locator; the files of a series stand in one group."""
     tables = Tables()
-    masks: list[Outcome] = []
+    masks: list[FileOutcome] = []
     images: list[Named] = []
     for outcomes in groups:
         became, scan_of = _stacked(outcomes, policy, tables)
@@ -42,7 +42,7 @@ def gather(groups: Iterable[Sequence[Outcome]], policy: str) -> Tables:
     return tables
 
 
-def _with_sidecars(outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
+def _with_sidecars(outcomes: Sequence[FileOutcome]) -> Iterator[FileOutcome]:
     """Yield outcomes, NIfTI with what the JSON of the same name says."""
     said = {shared_name(outcome.place): outcome.sidecar for outcome in outcomes if outcome.sidecar}
     for outcome in outcomes:
@@ -51,7 +51,7 @@ def _with_sidecars(outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
         yield outcome if beside is None else replace(outcome, sidecar=beside)
 
 
-def _add_masks(masks: Sequence[Outcome], images: Sequence[Named], policy: str, tables: Tables) -> None:
+def _add_masks(masks: Sequence[FileOutcome], images: Sequence[Named], policy: str, tables: Tables) -> None:
     """Add label maps and label objects, each with the scans that it may belong to."""
     maps = {_named(outcome).scan: outcome for outcome in masks if outcome.scans}
     pairs, refused = pair([_named(outcome) for outcome in maps.values()], images)
@@ -71,12 +71,12 @@ def _add_masks(masks: Sequence[Outcome], images: Sequence[Named], policy: str, t
         tables.add_file(outcome, scans[0] if len(scans) == 1 else None)
 
 
-def _flagged(outcome: Outcome, flag: str) -> Outcome:
+def _flagged(outcome: FileOutcome, flag: str) -> FileOutcome:
     found = tuple(replace(f, flags=tuple(sorted({*f.flags, flag}))) for f in outcome.scans)
     return replace(outcome, scans=found, flags=tuple(sorted({*outcome.flags, flag})))
 
 
-def _named(outcome: Outcome) -> Named:
+def _named(outcome: FileOutcome) -> Named:
     """Return a NIfTI of one frame by its place and grid."""
     found = outcome.scans[0]
     scan = pseudonym("scan", f"{outcome.key}|{found.part}")
@@ -84,8 +84,8 @@ def _named(outcome: Outcome) -> Named:
 
 
 def _stacked(
-    outcomes: Sequence[Outcome], policy: str, tables: Tables
-) -> tuple[dict[int, Outcome], dict[int, str | None]]:
+    outcomes: Sequence[FileOutcome], policy: str, tables: Tables
+) -> tuple[dict[int, FileOutcome], dict[int, str | None]]:
     """Put DICOM files together; return what became of each by its number, and the scan that it is in."""
     headers = [(number, o.header) for number, o in enumerate(outcomes) if o.header is not None]
     tables.missing_decoders(dicom.missing_decoders(header for _, header in headers))
@@ -124,7 +124,7 @@ def _lacking(stacks: Sequence[Stack], series: set[str]) -> list[Stack]:
 
 
 def _stack_row(stack: Stack) -> ScanRow:
-    """Return the catalogue row of a DICOM stack, whose identifiers are pseudonyms already."""
+    """Return the catalog row of a DICOM stack, whose identifiers are pseudonyms already."""
     patient, study, series = stack.patient_id, stack.study_uid, stack.series_uid
     return ScanRow(
         scan=pseudonym("scan", f"{patient}|{study}|{series}|{stack.stack_key}"),
@@ -146,7 +146,7 @@ def _stack_row(stack: Stack) -> ScanRow:
     )
 
 
-def _add_single(outcome: Outcome, policy: str, tables: Tables) -> list[Named]:
+def _add_single(outcome: FileOutcome, policy: str, tables: Tables) -> list[Named]:
     """Add the scans that stand in one file, which is used when at least one passes; return what masks fit."""
     passed = [found for found in outcome.scans if held_back(found.flags, policy) is None]
     if not passed:
@@ -160,9 +160,9 @@ def _add_single(outcome: Outcome, policy: str, tables: Tables) -> list[Named]:
     return [_named(outcome)] if [found.part for found in passed if found.affine] == [""] else []
 
 
-def _row(outcome: Outcome, found: Found) -> ScanRow:
-    """Return the catalogue row of one scan in a file."""
-    # Frames of one NIfTI are of one patient; pictures of one npz need not be.
+def _row(outcome: FileOutcome, found: ScanInfo) -> ScanRow:
+    """Return the catalog row of one scan in a file."""
+    # ScanGeometry of one NIfTI are of one patient; pictures of one npz need not be.
     patient, known = _patient(outcome, found.part if found.source == "npz" else "")
     row = ScanRow(
         scan=pseudonym("scan", f"{outcome.key}|{found.part}"),
@@ -193,7 +193,7 @@ def _described(row: ScanRow, said: Sidecar) -> ScanRow:
     )
 
 
-def _patient(outcome: Outcome, part: str) -> tuple[str, bool]:
+def _patient(outcome: FileOutcome, part: str) -> tuple[str, bool]:
     """Return the patient of a file: its BIDS subject within its data set, else a patient of its own."""
     named = SUBJECT.match(outcome.place)
     if named is None or part:

@@ -13,26 +13,26 @@ from typing import Any
 
 from medcl.archive.dicom.header.model import Attributes, DicomHeader, Frame
 from medcl.archive.dicom.labels.rtstruct import LabelHeader
-from medcl.archive.formats.scan_info import Found
+from medcl.archive.formats.scan_info import ScanInfo
 from medcl.archive.formats.sidecar import Sidecar
-from medcl.archive.ledger.examine import Outcome
+from medcl.archive.ledger.examine import FileOutcome
 from medcl.archive.storage.walk import Entry
 
-RECORDS: tuple[type[Any], ...] = (Attributes, DicomHeader, Found, Frame, LabelHeader, Sidecar)
+RECORDS: tuple[type[Any], ...] = (Attributes, DicomHeader, ScanInfo, Frame, LabelHeader, Sidecar)
 KINDS = {kind.__name__: kind for kind in RECORDS}
 
 
-def encode(outcome: Outcome) -> str:
+def encode(outcome: FileOutcome) -> str:
     """Return the findings of one file or member as text."""
     return _dumped(_plain([getattr(outcome, name) for name in _OWN]))
 
 
-def decode(text: str, entry: Entry) -> Outcome:
+def decode(text: str, entry: Entry) -> FileOutcome:
     """Return what `encode` was given for `entry`."""
-    return Outcome(entry, *_record(json.loads(text)))
+    return FileOutcome(entry, *_record(json.loads(text)))
 
 
-_OWN = [name for name in Outcome.__dataclass_fields__ if name != "entry"]
+_OWN = [name for name in FileOutcome.__dataclass_fields__ if name != "entry"]
 FIELDS = [_OWN, *((kind.__name__, list(kind.__dataclass_fields__)) for kind in RECORDS)]
 """The fields that a text may hold: a text of other fields cannot be read."""
 
