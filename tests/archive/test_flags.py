@@ -11,7 +11,7 @@ import pytest
 import medcl.archive
 from medcl.archive.flags import FLAGS, REASONS, Rejected, Severity, explain, held_back, quarantined
 
-SOURCES = sorted(Path(medcl.archive.__file__).parent.glob("*.py"))
+SOURCES = sorted(Path(medcl.archive.__file__).parent.rglob("*.py"))
 
 
 def test_every_reason_in_the_code_is_explained() -> None:

@@ -35,5 +35,5 @@ def paired_tests(found: Resampled, arm: str, baseline: str, budgets: Iterable[st
     columns = ["budget", "seed", "difference", "error", "delong_p", "arm_only", "baseline_only", "mcnemar_p"]
     table = pd.DataFrame(rows, columns=columns)
     for name in ("delong_p", "mcnemar_p"):
-        table[f"{name}_holm"] = holm(table[name].to_numpy(dtype=float))
+        table[f"{name}_adjusted"] = holm(table[name].to_numpy(dtype=float))
     return table
