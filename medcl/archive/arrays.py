@@ -10,7 +10,8 @@ MANY = 0.01
 
 def compact(array: np.ndarray) -> np.ndarray:
     """Return the same values in the plainest dtype: uint8, int16, uint16, int32 or int64 for integers that
-    fit, float32 for the rest; byte order native."""
+    fit, float32 for the rest; byte order native.
+    """
     kind = array.dtype.kind
     if kind == "b":
         return array.astype(np.uint8)

@@ -265,7 +265,8 @@ def layer_groups(
     on_top: nn.Module, encoder: Encoder, weight_decay: float, lr: float, decay: float
 ) -> list[dict[str, Any]]:
     """Return one group of weights and one of biases and normalization, which are not decayed, for what stands
-    on top of an encoder and for each of its stages; each learns slower than the one above by `decay`."""
+    on top of an encoder and for each of its stages; each learns slower than the one above by `decay`.
+    """
     stages = [stage for stage in encoder.network.children() if any(True for _ in stage.parameters())]
     groups = []
     for depth, stage in enumerate([on_top, *reversed(stages)]):

@@ -116,7 +116,8 @@ def _save(folder: Path, name: str, arrays: list[np.ndarray]) -> np.ndarray:
 
 def patch_shape(store: Store, row: int, edge_mm: float, dims: int) -> np.ndarray:
     """Return the voxels (3,) of a patch of a scan: of a cube, or for views of 2 `dims` of a square of one
-    slice. A scan that is thinner than the edge is taken as it is."""
+    slice. A scan that is thinner than the edge is taken as it is.
+    """
     along = np.linalg.norm(_affine(store, row)[:3, :3], axis=0)
     shape = np.maximum(np.rint(edge_mm / along), 1).astype(int)
     if dims == 2:

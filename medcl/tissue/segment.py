@@ -36,7 +36,8 @@ EDGES = 4
 
 def window_images(images: Images, config: EncoderConfig) -> Images:
     """Return how windows are shown: `EDGES` times as large as patches, or the next size that every stage
-    halves evenly."""
+    halves evenly.
+    """
     step = total_stride(config)
     return replace(images, size=-(-EDGES * images.size // step) * step)
 

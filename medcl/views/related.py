@@ -8,7 +8,8 @@ import pandas as pd
 
 def identities(scans: pd.DataFrame) -> np.ndarray:
     """Return numbers (n, 2), int64: equal in the first column for exact copies, in the second for scans of
-    one patient. Rows that share either are no negatives of each other."""
+    one patient. Rows that share either are no negatives of each other.
+    """
     columns = [pd.factorize(scans[name])[0] for name in ("fingerprint", "patient")]
     return np.stack(columns, axis=1).astype(np.int64)
 

@@ -144,7 +144,8 @@ def _is_whole(chunk: Path) -> bool:
 
 def _bucket(outcome: FileOutcome) -> int:
     """Return the bucket of a file, so that what belongs together is never torn apart: a series by its name,
-    a NIfTI and its sidecar by theirs."""
+    a NIfTI and its sidecar by theirs.
+    """
     series = outcome.header.shared.series_uid if outcome.header is not None else outcome.lacking
     if series or outcome.header is not None:
         return zlib.crc32(series.encode()) % BUCKETS

@@ -63,7 +63,8 @@ class Detections:
 
     def sensitivity(self, allowed: float) -> float:
         """Return the share of lesions found at the lowest threshold with at most `allowed` false positives a
-        scan; NaN without lesions."""
+        scan; NaN without lesions.
+        """
         if not self.hit.size:
             return float("nan")
         highest = np.sort(self.false)[::-1]

@@ -11,7 +11,8 @@ from medcl.views.sampling.scan_geometry import ScanSource
 
 def read_source(store: ScanSource, params: ViewParams, scan: int, view: int) -> np.ndarray:
     """Return what view `view` of scan `scan` (positions in `params`) samples, (C, *spatial), averaged by
-    `params.reduce`; the stored type where nothing had to be computed, else float32."""
+    `params.reduce`; the stored type where nothing had to be computed, else float32.
+    """
     array = store.array(int(params.rows[scan]))
     axis = int(params.slice_axis[scan])
     if axis >= 0:

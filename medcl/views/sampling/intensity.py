@@ -84,7 +84,8 @@ def measured(policy: Policy, frames: ScanGeometry) -> np.ndarray:
 def draw_presets(policy: Policy, frames: ScanGeometry, share: np.ndarray) -> np.ndarray:
     """Return (B,) a window preset at `share` (0 to 1) of the list of those that fit the body part.
 
-    Where the part is unknown, those that are tied to none."""
+    Where the part is unknown, those that are tied to none.
+    """
     presets = policy.window.presets
     if not presets:
         return np.full(len(frames), -1)

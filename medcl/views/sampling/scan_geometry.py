@@ -226,7 +226,8 @@ def _spacing(spacing: object, spatial: int) -> np.ndarray:
 
 def coarsest_axis(along: np.ndarray) -> int:
     """Return the axis of coarsest spacing (3,), along which slices are counted; of equal ones the last, which
-    makes axial slices."""
+    makes axial slices.
+    """
     return int(np.flatnonzero(along >= along.max() * 0.99)[-1])
 
 

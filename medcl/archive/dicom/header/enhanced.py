@@ -1,5 +1,6 @@
 """ScanGeometry of enhanced multi-frame objects, by their functional groups (PS3.3 C.7.6.16), and of nuclear
-medicine reconstructions (PS3.3 C.8.4.15)."""
+medicine reconstructions (PS3.3 C.8.4.15).
+"""
 
 from __future__ import annotations
 

@@ -201,7 +201,8 @@ class _Walk:
 
     def _window(self, at: int) -> tuple[bytes, int, int]:
         """Return a buffer that holds 12 bytes from `at` on (zeros past the end of the file), where `at` is in
-        it, and the last place in it where an element can begin."""
+        it, and the last place in it where an element can begin.
+        """
         if len(self.peek(at, 12)) < 12:
             self.buffer += bytes(12)
         last = min(len(self.buffer) - 12, self.found.size - self.base - 8)

@@ -17,7 +17,8 @@ Box = tuple[int, int, int, int]
 
 def tissue(found: Elements, shared: Attributes) -> tuple[Box | None, Vector | None]:
     """Return the box (first row, last + 1, first column, last + 1) of the largest region of two-dimensional
-    tissue, and mm between its rows and between its columns; None for what is not stated."""
+    tissue, and mm between its rows and between its columns; None for what is not stated.
+    """
     try:
         regions = found.items(REGIONS)
     except Rejected:

@@ -187,7 +187,8 @@ def split_phases(bundle: Bundle) -> list[Bundle]:
 
 def _side_by_side(bundle: Bundle) -> list[Bundle]:
     """Split slices at uneven distances by the first tag whose values stand at even ones over one range: two
-    phases between whose slices the table moved."""
+    phases between whose slices the table moved.
+    """
     if is_even(np.diff(_depths(bundle.slices))):
         return [bundle]
     for number in range(len(SPLIT_KEYS)):
@@ -221,7 +222,8 @@ def _by_key(slices: Sequence[Slice], number: int) -> list[list[Slice]]:
 
 def _separates(places: Sequence[Sequence[Slice]], number: int) -> bool:
     """True when a tag differs within some place, and its commonest value is no comb with most slices missing
-    (as that of a trigger time which trembles from slice to slice is)."""
+    (as that of a trigger time which trembles from slice to slice is).
+    """
     if all(len({piece.frame.keys[number] for piece in place}) == 1 for place in places):
         return False
     turns: dict[Any, list[int]] = {}
