@@ -10,8 +10,7 @@ from scipy import ndimage
 
 from medcl.archive.geometry import is_sheared, spacing
 from medcl.archive.scan import Scan
-
-AIR_HU = -1024.0
+from medcl.intensity import PADDING_HU
 
 
 def orthogonal(scan: Scan) -> Scan:
@@ -24,7 +23,7 @@ def orthogonal(scan: Scan) -> Scan:
         return scan
     spatial = scan.array.shape[:3]
     field = _Field.of(scan.affine, spatial)
-    fill = AIR_HU if scan.unit == "HU" else float(scan.array.min())
+    fill = float(PADDING_HU) if scan.unit == "HU" else float(scan.array.min())
     known = np.ones(spatial, bool) if scan.valid is None else scan.valid
     return replace(
         scan,

@@ -9,9 +9,9 @@ import numpy as np
 from scipy import ndimage
 
 from medcl.demo.anatomy import HALF_HEIGHT_MM, Body, Shape, Tube
+from medcl.intensity import AIR_HU, PADDING_HU
 
-AIR_HU = -1000.0
-CT_RANGE_HU = (-1024, 3071)
+CT_RANGE_HU = (PADDING_HU, PADDING_HU + 4095)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from medcl.finetune import Images
 from medcl.finetune.features import whole_views
 from medcl.store import Store
-from medcl.tissue.patch_sampling import foreground
+from medcl.tissue.patch_sampling import scan_body_mask
 from medcl.views import read_geometry
 from medcl.views.backends.pipeline import MIDDLE, SPREAD
 
@@ -48,7 +48,7 @@ class Canvas:
         assert affine is not None, "only volumes are mapped"
         # The third column of a slice's affine is one step to the next slice.
         to_pixel = np.linalg.inv(batch.affines[0, 0].numpy()) @ affine
-        return cls(foreground(store, row), batch.data[0], to_pixel[:3])
+        return cls(scan_body_mask(store, row), batch.data[0], to_pixel[:3])
 
     @torch.inference_mode()
     def map(self, network: nn.Module, window: int) -> np.ndarray:

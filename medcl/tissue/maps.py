@@ -18,7 +18,7 @@ from medcl.finetune import Classifier, Images
 from medcl.finetune.features import whole_views
 from medcl.store import Store
 from medcl.tissue.config import PatchConfig
-from medcl.tissue.patch_sampling import foreground
+from medcl.tissue.patch_sampling import scan_body_mask
 from medcl.tissue.patches import patches_at
 
 BATCH = 256
@@ -97,7 +97,7 @@ class DenseViews:
         affine = store.affine(row)
         assert affine is not None, "only volumes are mapped"
         spacing = np.linalg.norm(affine[:3, :3], axis=0)
-        grid = DenseGrid.over(foreground(store, row), spacing, config.stride_mm)
+        grid = DenseGrid.over(scan_body_mask(store, row), spacing, config.stride_mm)
         patches = patches_at(store, row, grid.centers, config.edge_mm, images.dims)
         loader = whole_views(patches, range(len(patches)), images, BATCH)
         return cls(grid, torch.cat([batch.data for batch in loader]))

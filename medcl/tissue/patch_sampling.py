@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from medcl.errors import UsageError
+from medcl.intensity import body_mask, tissue_mask
 from medcl.store import Store
-from medcl.store.measure import body_of
 from medcl.tissue.config import PatchConfig
 from medcl.tissue.patches import Patches, joined, patch_shape, patches_at, starts
 from medcl.views.sampling.keyed_random import combine
@@ -32,10 +32,11 @@ def masked_rows(store: Store) -> np.ndarray:
     return np.flatnonzero(fit)
 
 
-def foreground(store: Store, row: int) -> np.ndarray:
-    """Return where a scan shows tissue, boolean, without looking at its mask."""
-    scan = store.scans.iloc[row]
-    return body_of(store.array(row), scan["unit"], scan["lo"], scan["hi"], store.valid(row))
+def scan_body_mask(store: Store, row: int) -> np.ndarray:
+    """Return where a scan shows the body, boolean (i, j, k), whatever its mask says."""
+    scan, array = store.scans.iloc[row], store.array(row)
+    tissue = tissue_mask(array, scan["unit"], store.valid(row))
+    return body_mask(array, tissue, scan["unit"], scan["lo"], scan["hi"])
 
 
 def abnormal(store: Store, row: int) -> np.ndarray:
@@ -74,7 +75,7 @@ def labeled_patches(store: Store, rows: np.ndarray, config: PatchConfig, dims: i
 
 
 def _labeled(store: Store, row: int, config: PatchConfig, dims: int, seed: int) -> Patches:
-    centers = np.argwhere(foreground(store, row))
+    centers = np.argwhere(scan_body_mask(store, row))
     shape = patch_shape(store, row, config.edge_mm, dims)
     mask = abnormal(store, row)
     share = coverage(mask, starts(centers, shape, mask.shape), shape)
@@ -108,7 +109,7 @@ def unlabeled_patches(store: Store, rows: np.ndarray, config: PatchConfig, dims:
     """
     parts = []
     for row in map(int, rows):
-        centers = np.argwhere(foreground(store, row))
+        centers = np.argwhere(scan_body_mask(store, row))
         count = min(config.unlabeled, len(centers))
         chosen = _generator(store, row, seed, _UNLABELED).choice(len(centers), count, replace=False)
         parts.append(patches_at(store, row, centers[np.sort(chosen)], config.edge_mm, dims))

@@ -16,7 +16,7 @@ from medcl.tissue.arms import TissueStudy
 from medcl.tissue.fold_run import map_path
 from medcl.tissue.folds import Fold
 from medcl.tissue.map_files import read_map
-from medcl.tissue.patch_sampling import abnormal, foreground
+from medcl.tissue.patch_sampling import abnormal, scan_body_mask
 from medcl.views import read_geometry
 
 LETTERS = {0: ("A", "P", "S", "I"), 1: ("R", "L", "S", "I"), 2: ("R", "L", "A", "P")}
@@ -59,7 +59,7 @@ class _Plane:
         self.letters = LETTERS[self.axis] if frames.sided[0] else ("",) * 4
         height, width = np.diag(frames.grid[0])
         self.aspect = float(height / width)
-        tissue = self._shown(foreground(place.store, row))
+        tissue = self._shown(scan_body_mask(place.store, row))
         self.box = ndimage.find_objects(tissue.astype(np.uint8))[0] if tissue.any() else (slice(None),) * 2
         scan = place.store.scans.iloc[row]
         self.gray = np.clip((self.of(place.store.array(row)) - scan["lo"]) / (scan["hi"] - scan["lo"]), 0, 1)

@@ -27,9 +27,9 @@ from medcl.tissue.folds import plan_folds
 from medcl.tissue.map_files import read_map, save_volume
 from medcl.tissue.patch_sampling import (
     abnormal,
-    foreground,
     labeled_patches,
     masked_rows,
+    scan_body_mask,
     unlabeled_patches,
 )
 from medcl.tissue.pictures import draw_patient
@@ -94,7 +94,7 @@ def _write_truth(place: TissueStudy) -> None:
     for row in map(int, place.rows):
         path = place.out / "truth" / f"{place.store.scans['scan'].iat[row]}.nii.gz"
         if not path.is_file():
-            truth = np.where(foreground(place.store, row), HEALTHY, OUTSIDE).astype(np.uint8)
+            truth = np.where(scan_body_mask(place.store, row), HEALTHY, OUTSIDE).astype(np.uint8)
             truth[abnormal(place.store, row)] = ABNORMAL
             affine = place.store.affine(row)
             assert affine is not None
@@ -117,7 +117,7 @@ def _write_segmentations(place: TissueStudy, catalog: Catalog, result: TissueEva
                 write_segmentation(
                     catalog,
                     scan,
-                    called & foreground(place.store, row),
+                    called & scan_body_mask(place.store, row),
                     affine,
                     place.out / "dicom" / f"{scan}.dcm",
                 )

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from medcl.store.measure import ANCHORS, foreground, measure, noise_sigma, pixel_fingerprint
+from medcl.intensity import tissue_mask
+from medcl.store.measure import ANCHORS, measure, noise_sigma, pixel_fingerprint
 
 
 @given(hnp.arrays(np.int16, (5, 7)), st.integers(0, 34))
@@ -38,8 +39,8 @@ def test_tissue_of_a_masked_image_is_all_that_differs_from_its_border() -> None:
     """Standardized MR has negative tissue on a background of one value."""
     scan = np.zeros((20, 20), np.float32)
     scan[5:15, 5:15] = np.linspace(-3, 3, 100).reshape(10, 10)
-    assert foreground(scan, "a.u.")[5:15, 5:15].all()
-    assert not foreground(scan, "a.u.")[:5].any()
+    assert tissue_mask(scan, "a.u.")[5:15, 5:15].all()
+    assert not tissue_mask(scan, "a.u.")[:5].any()
 
 
 def test_anchors_lie_on_tissue_and_are_the_same_everywhere() -> None:

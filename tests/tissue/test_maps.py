@@ -17,7 +17,7 @@ from medcl.tissue import DenseViews
 from medcl.tissue.config import PatchConfig
 from medcl.tissue.map_files import read_map, save_map
 from medcl.tissue.maps import DenseGrid
-from medcl.tissue.patch_sampling import abnormal, foreground
+from medcl.tissue.patch_sampling import abnormal, scan_body_mask
 from medcl.views import load_policy
 
 
@@ -63,7 +63,7 @@ def test_a_map_shows_the_ball_where_it_is(store: Store) -> None:
     for dims in (2, 3):
         images = Images(load_policy("mr"), 4, 1, dims)
         probability = DenseViews.of(store, 2, config, images).map(Brightness())
-        ball, tissue = abnormal(store, 2), foreground(store, 2)
+        ball, tissue = abnormal(store, 2), scan_body_mask(store, 2)
         assert probability.shape == store.array(2).shape
         assert probability[ball].mean() > probability[tissue & ~ball].mean() + 0.2
         assert not probability[~tissue].any()

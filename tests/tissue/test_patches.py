@@ -16,9 +16,9 @@ from medcl.tissue.config import PatchConfig
 from medcl.tissue.patch_sampling import (
     abnormal,
     coverage,
-    foreground,
     labeled_patches,
     masked_rows,
+    scan_body_mask,
     unlabeled_patches,
 )
 from medcl.tissue.patches import patches_at
@@ -55,7 +55,7 @@ def test_labeled_patches_are_balanced_in_every_patient_and_labeled_by_the_mask(
         share = abnormal(store, patch["row"])[box].mean()
         assert share >= CONFIG.abnormal if patch["label"] == "abnormal" else share == 0
         middle = (patch["start"] + patch["stop"]) // 2
-        assert foreground(store, patch["row"])[tuple(middle)] or patch["start"].min() == 0
+        assert scan_body_mask(store, patch["row"])[tuple(middle)] or patch["start"].min() == 0
     again = labeled_patches(store, masked_rows(store), CONFIG, dims, seed=0)
     pd.testing.assert_frame_equal(patches.scans, again.scans)
     other = labeled_patches(store, masked_rows(store), CONFIG, dims, seed=1)
@@ -149,7 +149,7 @@ def test_voxels_that_are_no_number_hold_no_patch(tmp_path) -> None:
     store = prepare(scan_archive([tmp_path / "archive"], tmp_path / "catalog"), tmp_path / "store", table)
     row = next(row for row in range(4) if store.valid(row) is not None)
     assert np.isfinite(store.array(row)).all()
-    assert not foreground(store, row)[17, 16, 8:12].any()
+    assert not scan_body_mask(store, row)[17, 16, 8:12].any()
     patches = patches_at(store, row, np.array([[17, 16, 10]]), 9, 2)
     measured = patches.valid(0)
     assert measured is not None

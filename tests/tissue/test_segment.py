@@ -19,7 +19,7 @@ from medcl.pretrain.networks.encoders import EncoderConfig, build_encoder
 from medcl.store import Store, prepare
 from medcl.tissue.canvas import Canvas
 from medcl.tissue.config import PatchConfig
-from medcl.tissue.patch_sampling import abnormal, foreground, labeled_patches, masked_rows
+from medcl.tissue.patch_sampling import abnormal, labeled_patches, masked_rows, scan_body_mask
 from medcl.tissue.segment import check_windows, train_segmenter, window_images, windows_at
 from medcl.tissue.unet import Segmenter
 from medcl.views import load_policy
@@ -103,7 +103,7 @@ def test_a_tiny_network_learns_to_segment_a_patient_that_it_has_not_seen(store: 
     assert all(torch.equal(value, before[name]) for name, value in start.state_dict().items())
     assert not torch.equal(learned.encoder.network.conv1.weight, start.encoder.network.conv1.weight)
     probability = Canvas.of(store, 2, 9 / 8, patch).map(learned, window.size)
-    truth = np.where(foreground(store, 2), 1, 0) + abnormal(store, 2)
+    truth = np.where(scan_body_mask(store, 2), 1, 0) + abnormal(store, 2)
     counted = Voxels.of(np.rint(probability * 65535).astype(np.uint16), truth)
     assert counted.auroc() > 0.9
     assert counted.dice().max() > 3 * counted.prevalence

@@ -19,7 +19,6 @@ from medcl.archive.dicom.pixels.encapsulated import frames
 from medcl.archive.dicom.pixels.lut import LookupTable
 from medcl.archive.flags import quarantined
 
-AIR_HU = -1024
 KEYWORDS = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", 0x7FE00010: "PixelData"}
 Opener = Callable[[], BinaryIO]
 

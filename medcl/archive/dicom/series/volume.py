@@ -8,17 +8,18 @@ from typing import Any
 import numpy as np
 
 from medcl.archive.arrays import finite
-from medcl.archive.dicom.pixels.frames import AIR_HU, Measured
+from medcl.archive.dicom.pixels.frames import Measured
 from medcl.archive.dicom.series.slice_grid import Grid
 from medcl.archive.dicom.series.stacks import Stack
 from medcl.archive.flags import quarantined
 from medcl.archive.geometry import canonical_affine, canonical_axes, spacing
 from medcl.archive.limits import MAX_SCAN_BYTES
 from medcl.archive.scan import Scan
+from medcl.intensity import AIR_PEAK_HU, PADDING_HU, WATER_PEAK_HU
 
 CORNER_SHARE = 0.005
-AIR, WATER, PEAK_SHARE = (-1100, -850), (-200, 200), 0.05
-"""HU between which a body scan in air has at least this share of its voxels each."""
+PEAK_SHARE = 0.05
+"""A body scan in HU has at least this share of its voxels each in the peaks of air and of water."""
 
 
 class Canvas:
@@ -116,7 +117,7 @@ def _cleaned(canvas: Canvas, stack: Stack) -> tuple[np.ndarray, np.ndarray | Non
     padding = _mask(array, canvas.padding, stack.unit)
     if padding is not None:
         flags.add("PAD_MASKED")
-        array[padding] = AIR_HU if stack.unit == "HU" else _lowest(array, padding)
+        array[padding] = PADDING_HU if stack.unit == "HU" else _lowest(array, padding)
     valid = None if padding is None else ~padding
     array, numbers, missing = finite(array)
     if numbers is not None:
@@ -132,7 +133,9 @@ def _positive(array: np.ndarray) -> np.ndarray:
 
 def _looks_calibrated(array: np.ndarray) -> bool:
     """True when stored numbers have air and water where HU have them."""
-    return all(np.mean((array > low) & (array < high)) >= PEAK_SHARE for low, high in (AIR, WATER))
+    return all(
+        np.mean((array > low) & (array < high)) >= PEAK_SHARE for low, high in (AIR_PEAK_HU, WATER_PEAK_HU)
+    )
 
 
 def _lowest(array: np.ndarray, padding: np.ndarray) -> float:
@@ -148,7 +151,7 @@ def _mask(array: np.ndarray, padding: np.ndarray | None, unit: str) -> np.ndarra
     if unit != "HU":
         return padding
     corners = array[:, [0, 0, -1, -1], [0, -1, 0, -1]]
-    for number in np.flatnonzero((corners == corners[:, :1]).all(axis=1) & (corners[:, 0] < AIR_HU)):
+    for number in np.flatnonzero((corners == corners[:, :1]).all(axis=1) & (corners[:, 0] < PADDING_HU)):
         found = array[number] == corners[number, 0]
         if found.mean() >= CORNER_SHARE:
             if padding is None:

@@ -1,0 +1,17 @@
+"""Colors that readers with every common color blindness tell apart (Okabe & Ito 2008)."""
+
+from __future__ import annotations
+
+BLUE = "#0072B2"
+VERMILION = "#D55E00"
+GREEN = "#009E73"
+PURPLE = "#CC79A7"
+ORANGE = "#E69F00"
+SKY_BLUE = "#56B4E9"
+BLACK = "#000000"
+
+GRAY = "#8a8a8a"
+"""What is shown for comparison alone, such as controls."""
+
+SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY_BLUE)
+"""Colors of curves, bars and arms, in the order in which they are given out."""
