@@ -224,7 +224,7 @@ def pretrain(
     from medcl.config import load
     from medcl.pretrain import PretrainConfig
     from medcl.pretrain import pretrain as run_pretraining
-    from medcl.pretrain.cost.rehearsal import plan_run
+    from medcl.pretrain.cost.measure_rates import plan_run
     from medcl.pretrain.distributed.collectives import rank
 
     told = load(config, PretrainConfig, overrides or ())

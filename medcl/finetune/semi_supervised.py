@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from medcl.finetune.classifier import Classifier, predict
-from medcl.finetune.training import Objective, TrainingInputs, endless
+from medcl.finetune.training import Objective, TrainingInputs, infinite_batches
 from medcl.views import ViewBatch
 
 UNLABELED = 2
@@ -33,11 +33,11 @@ class _WithPool(Objective):
     def __init__(self, classifier: Classifier, lesson: TrainingInputs) -> None:
         super().__init__(classifier, lesson)
         store, size = lesson.task.store, UNLABELED * lesson.config.batch_size
-        draw = partial(endless, store, store.rows("train"), lesson.images, size, lesson.seed)
+        draw = partial(infinite_batches, store, store.rows("train"), lesson.images, size, lesson.seed)
         self.plain, self.varied = draw(draw="whole"), draw(draw="bag")
         self.steps, self.step = lesson.config.steps, 0
 
-    def stepped(self) -> None:
+    def on_step_end(self) -> None:
         self.step += 1
 
     def ramp(self) -> float:
@@ -76,8 +76,8 @@ class MeanTeacher(_WithPool):
         return super().loss(batch) + self.ramp() * F.mse_loss(self.classifier(varied.data).sigmoid(), target)
 
     @torch.no_grad()
-    def stepped(self) -> None:
-        super().stepped()
+    def on_step_end(self) -> None:
+        super().on_step_end()
         decay = min(self.DECAY, 1 - 1 / (self.step + 1))
         for mean, new in zip(
             self.teacher.state_dict().values(), self.classifier.state_dict().values(), strict=True

@@ -115,7 +115,7 @@ class Objective:
             self.classifier(batch.data), truth, self.weight[truth.long()]
         )
 
-    def stepped(self) -> None:
+    def on_step_end(self) -> None:
         """Hear that the optimizer has moved the classifier."""
 
     @property
@@ -216,7 +216,7 @@ def _train(objective: Objective, groups: list[dict[str, Any]], lesson: TrainingI
     """Train once, yielding the states that are held against the validation scans."""
     peak, steps = max(group["lr"] for group in groups), lesson.config.steps
     held = _held(objective, lesson)
-    labeled = endless(
+    labeled = infinite_batches(
         lesson.task.store, lesson.labeled.train, lesson.images, lesson.config.batch_size, lesson.seed
     )
 
@@ -224,22 +224,22 @@ def _train(objective: Objective, groups: list[dict[str, Any]], lesson: TrainingI
         objective.classifier.train()
         return objective.loss(batch)
 
-    for step in descend(groups, labeled, steps, loss):
-        objective.stepped()
+    for step in train_steps(groups, labeled, steps, loss):
+        objective.on_step_end()
         if step in held:
             yield _state(objective.kept, lesson, peak, step)
 
 
 def _held(objective: Objective, lesson: TrainingInputs) -> set[int]:
-    return spread_steps(lesson.config.steps, 1 if objective.keeps_last else lesson.evaluations)
+    return evaluation_steps(lesson.config.steps, 1 if objective.keeps_last else lesson.evaluations)
 
 
-def spread_steps(steps: int, times: int) -> set[int]:
+def evaluation_steps(steps: int, times: int) -> set[int]:
     """Return the numbers of steps after which a state is held against the validation scans."""
     return {steps * (n + 1) // times for n in range(times)} - {0}
 
 
-def descend(
+def train_steps(
     groups: list[dict[str, Any]],
     batches: Iterator[ViewBatch],
     steps: int,
@@ -279,7 +279,7 @@ def layer_groups(
     return groups
 
 
-def endless(
+def infinite_batches(
     store: Store,
     rows: np.ndarray,
     images: Images,

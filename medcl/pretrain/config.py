@@ -63,7 +63,7 @@ class PretrainSettings(Config):
 
     Attributes:
         initial_weights: a file of another library to start from (see
-            `medcl.pretrain.networks.foreign_weights`).
+            `medcl.pretrain.networks.external_weights`).
         splits: whose scans are seen; labels never are.
         pairs: the two views are of one scan, or of two scans of one patient where there are two (MICLe).
         small_views: for multi-crop.

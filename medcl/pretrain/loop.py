@@ -29,9 +29,9 @@ from medcl.pretrain.methods import Batch, MethodConfig, build_method
 from medcl.pretrain.methods.moco import MoCoConfig
 from medcl.pretrain.monitor.log import RunLog
 from medcl.pretrain.monitor.measures import verdict
-from medcl.pretrain.monitor.monitor_set import Watch
+from medcl.pretrain.monitor.monitor_set import MonitorSet
 from medcl.pretrain.networks.encoders import build_encoder, save_encoder
-from medcl.pretrain.networks.foreign_weights import load_outside
+from medcl.pretrain.networks.external_weights import load_external_weights
 from medcl.pretrain.optimizers import build_optimizer, cosine_rate
 from medcl.runs.folder import describe_run, exclusive, hash_file
 from medcl.runs.signals import StopRequest, stop_requests
@@ -87,7 +87,7 @@ class Pretraining:
         self.watch = self._watch()
         self.encoder = build_encoder(config.encoder, config.seed)
         outside = config.initial_weights
-        self.matched = load_outside(self.encoder, outside) if outside is not None else None
+        self.matched = load_external_weights(self.encoder, outside) if outside is not None else None
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
             method = build_method(self._method_config(), self.encoder)
@@ -107,12 +107,12 @@ class Pretraining:
         method, scans = self.config.method, len(self.scans.rows)
         return method.clamped(scans, self.config.batch_size) if isinstance(method, MoCoConfig) else method
 
-    def _watch(self) -> Watch | None:
+    def _watch(self) -> MonitorSet | None:
         loader, monitor = self.scans.monitored(), self.config.monitor
         if loader is None or monitor is None:
             return None
         labels = self.scans.labels(loader.rows) if monitor.labeled else None
-        return Watch(loader, labels, self.fabric.to_device)
+        return MonitorSet(loader, labels, self.fabric.to_device)
 
     def train(self, stop: StopRequest) -> dict[str, Any]:
         """Run to the end of the last epoch, or to a stop request."""
@@ -154,7 +154,7 @@ class Pretraining:
         self._guard(told["loss"], norm, batch.rows)
         self.optimizer.step()
         self.step += 1
-        self.method.after_step(self.step / self.steps)
+        self.method.on_step_end(self.step / self.steps)
         self.seconds += time.monotonic() - begun + batch.wait_s
         row = {"step": self.step, "epoch": epoch, "lr": self.optimizer.param_groups[0]["lr"]}
         row |= {name: told[name] for name in parts} | {"gradient_norm": norm}

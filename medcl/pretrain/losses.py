@@ -38,7 +38,7 @@ def _widen(value: Any) -> Any:
     return value.float() if half else value
 
 
-def alike(one: Tensor, other: Tensor) -> Tensor:
+def same_scan_or_patient(one: Tensor, other: Tensor) -> Tensor:
     """Return (N, M) bool: which rows of identities (N, 2) and (M, 2) share the scan or the patient."""
     same = one[:, None] == other[None]
     return same[..., 0] | same[..., 1]
@@ -157,7 +157,7 @@ def cross_correlation(first: Tensor, second: Tensor) -> Tensor:
 
     Each dimension is standardized by the mean and biased variance of that batch (as batch norm does, with
     its 1e-5), so that the diagonal of equal views is 1. The D * D sums travel, not the embeddings, and only
-    on the way forward: use what every process computes alike from the result.
+    on the way forward: use only what every process computes the same way from the result.
     """
     count = len(first) * world_size()
     standard = [
@@ -197,7 +197,7 @@ def _not_negative(itself: Tensor, twin: Tensor, shape: torch.Size, identity: Ten
         excluded = torch.zeros(shape, dtype=torch.bool, device=itself.device)
     else:
         identity = torch.cat([identity, identity])
-        excluded = alike(identity, gather(identity))
+        excluded = same_scan_or_patient(identity, gather(identity))
     excluded[rows, itself] = True
     excluded[rows, twin] = False
     return excluded

@@ -50,7 +50,7 @@ class StudyConfig(Config):
         training: given alike to all arms that train a network.
         budgets: label budgets such as `5/class`, `1%`, `all`.
         seeds: each draws labels, initial weights and the order of training anew.
-        external_weights: a file of another library (see `medcl.pretrain.networks.foreign_weights`) for the arms
+        external_weights: a file of another library (see `medcl.pretrain.networks.external_weights`) for the arms
             `external-probe` and `external-finetune`; `$MEDCL_DATA` is expanded.
         watts_per_core: that a busy processor core is taken to draw, for the estimate of energy: the power a
             processor is designed for over its cores, from about 4 (servers) to 12 (desktops).

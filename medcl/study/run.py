@@ -21,7 +21,7 @@ from medcl.finetune.cells import Cell, plan_cells, run_cells
 from medcl.finetune.model import Model, ModelConfig
 from medcl.finetune.near_duplicates import near_duplicates
 from medcl.pretrain import Encoder, PretrainConfig, build_encoder, load_encoder, pretrain
-from medcl.pretrain.networks.foreign_weights import load_outside
+from medcl.pretrain.networks.external_weights import load_external_weights
 from medcl.runs.folder import exclusive, hash_file
 from medcl.statistics.thresholds import operating_points
 from medcl.store import Store, prepare
@@ -147,7 +147,7 @@ def _outside(config: StudyConfig, out: Path) -> Encoder | None:
     if config.external_weights is None:
         return None
     encoder = build_encoder(config.pretrain.encoder, 0)
-    matched = load_outside(encoder, expand(config.external_weights))
+    matched = load_external_weights(encoder, expand(config.external_weights))
     write_json(matched.facts(), out / "external_weights.json")
     return encoder.eval()
 

@@ -21,7 +21,7 @@ from medcl.errors import UsageError, WorkFailed
 from medcl.finetune import Images, TrainingConfig
 from medcl.finetune.budgets import Labeled
 from medcl.finetune.features import whole_views
-from medcl.finetune.training import descend, layer_groups, spread_steps
+from medcl.finetune.training import evaluation_steps, layer_groups, train_steps
 from medcl.pretrain.networks.encoders import EncoderConfig
 from medcl.store import Store
 from medcl.tissue.config import PatchConfig
@@ -125,7 +125,7 @@ def train_segmenter(
         raise WorkFailed("segmentation: the loss is never finite; lower training.learning_rates")
     network = copy.deepcopy(start)
     network.load_state_dict(best.weights)
-    candidates = len(spread_steps(config.steps, times)) * len(config.learning_rates)
+    candidates = len(evaluation_steps(config.steps, times)) * len(config.learning_rates)
     return network.eval(), {"lr": best.lr, "step": best.step, "val_loss": best.loss, "candidates": candidates}
 
 
@@ -151,8 +151,8 @@ def _states(
     network = copy.deepcopy(start).requires_grad_(True).train()
     on_top = nn.ModuleList([network.head, network.up])
     groups = layer_groups(on_top, network.encoder, config.weight_decay, lr, decay)
-    held = spread_steps(config.steps, times)
-    for step in descend(
+    held = evaluation_steps(config.steps, times)
+    for step in train_steps(
         groups, task.batches(config.batch_size, seed), config.steps, partial(task.loss, network)
     ):
         if step in held:

@@ -13,7 +13,13 @@ from medcl.finetune import Budget, Images, Task, TrainingConfig, draw_labels, fi
 from medcl.finetune.arms.base import ArmContext
 from medcl.finetune.arms.registry import ARMS
 from medcl.finetune.semi_supervised import Distillation, FixMatch, MeanTeacher
-from medcl.finetune.training import Classifier, TrainingInputs, endless, layer_groups, train_classifier
+from medcl.finetune.training import (
+    Classifier,
+    TrainingInputs,
+    infinite_batches,
+    layer_groups,
+    train_classifier,
+)
 from medcl.pretrain import EncoderConfig, build_encoder
 from medcl.views import load_policy
 
@@ -62,7 +68,7 @@ def test_no_label_outside_the_budget_is_used(task: Task, context: ArmContext) ->
 
 def test_plain_and_varied_views_come_in_the_same_order(task: Task, context: ArmContext) -> None:
     plain, varied = (
-        endless(task.store, task.store.rows("train"), context.images, 32, 7, draw)
+        infinite_batches(task.store, task.store.rows("train"), context.images, 32, 7, draw)
         for draw in ("whole", "bag")
     )
     for _ in range(6):
@@ -75,7 +81,7 @@ def test_fixmatch_leaves_out_what_it_is_not_sure_of(
     task: Task, context: ArmContext, classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     labeled = draw_labels(task, Budget.parse("20/class"), 0)
-    batch = next(endless(task.store, labeled.train, context.images, 16, 0))
+    batch = next(infinite_batches(task.store, labeled.train, context.images, 16, 0))
     arguments = (classifier, TrainingInputs(task, labeled, context.images, SETTINGS, 0))
     with torch.no_grad():
         classifier.train()
@@ -96,7 +102,7 @@ def test_a_mean_teacher_is_the_running_average(
     told.step = 99
     with torch.no_grad():
         told.classifier.head.weight.add_(1)
-        told.stepped()
+        told.on_step_end()
         told.classifier.head.weight.sub_(1)
     torch.testing.assert_close(told.kept.head.weight, old + 0.01)
     assert told.ramp() == 1

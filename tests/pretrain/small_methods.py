@@ -84,7 +84,7 @@ def train(method: Method, steps: int, first: int = 0, total: int = 12, lr: float
             for parameter in method.parameters():
                 if parameter.grad is not None:
                     parameter -= lr * parameter.grad
-        method.after_step((step + 1) / total)
+        method.on_step_end((step + 1) / total)
         losses.append(loss.item())
     return losses
 

@@ -42,7 +42,7 @@ def run_method(name: str, rank: int, world: int) -> dict[str, Any]:
         if step == STEPS - 1:
             gradients = {n: p.grad.clone() for n, p in method.named_parameters() if p.grad is not None}
         optimizer.step()
-        method.after_step((step + 1) / STEPS)
+        method.on_step_end((step + 1) / STEPS)
         losses.append(mean_over_processes(loss.detach()).item())
     return {"losses": losses, "gradients": gradients, "state": method.state_dict()}
 
@@ -98,7 +98,7 @@ def count_bytes(name: str, rank: int) -> int:
     try:
         own = slice(rank * SCANS // WORLD, (rank + 1) * SCANS // WORLD)
         method.loss(make_views()[own], Batch(torch.arange(SCANS)[own]))["loss"].backward()
-        method.after_step(0)
+        method.on_step_end(0)
     finally:
         dist.all_reduce, dist.all_gather = real_sum, real_gather
     return sent[0]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from monai.losses import ContrastiveLoss
 from torch import Tensor
 
-from medcl.pretrain.losses import alike, contrastive, info_nce, negative_cosine, nt_xent
+from medcl.pretrain.losses import contrastive, info_nce, negative_cosine, nt_xent, same_scan_or_patient
 
 torch.set_num_threads(1)
 
@@ -162,7 +162,7 @@ def test_negative_cosine_stops_the_gradient_at_its_target() -> None:
 def test_alike_means_same_scan_or_same_patient() -> None:
     one = torch.tensor([[0, 10], [1, 11]])
     other = torch.tensor([[0, 99], [5, 11], [6, 12]])
-    assert alike(one, other).tolist() == [[True, False, False], [False, True, False]]
+    assert same_scan_or_patient(one, other).tolist() == [[True, False, False], [False, True, False]]
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -67,7 +67,7 @@ def test_fabric_in_bf16_changes_the_network_and_not_the_loss_type(name: str) -> 
     wrapped = fabric.setup(method)
     parts = wrapped(make_views(), batch)
     fabric.backward(parts["loss"])
-    method.after_step(0.5)
+    method.on_step_end(0.5)
     assert parts["loss"].dtype == torch.float32
     assert parts["loss"].item() == pytest.approx(make(name).loss(make_views(), batch)["loss"].item(), abs=0.1)
     assert all(p.grad.isfinite().all() for p in method.parameters() if p.grad is not None)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from medcl.errors import UsageError
 from medcl.pretrain import EncoderConfig, build_encoder
-from medcl.pretrain.networks.foreign_weights import load_outside
+from medcl.pretrain.networks.external_weights import load_external_weights
 
 torch.set_num_threads(1)
 SMALL = EncoderConfig(name="resnet10", width=8)
@@ -42,7 +42,7 @@ def test_a_torchvision_resnet_fits_whatever_it_is_wrapped_in(
     weights = {prefix + name: value for name, value in torchvision_names(source).items()}
     torch.save({nest: weights, "epoch": 9} if nest else weights, tmp_path / "resnet.pth")
     encoder = build_encoder(COLOR, 0).eval()
-    matched = load_outside(encoder, tmp_path / "resnet.pth")
+    matched = load_external_weights(encoder, tmp_path / "resnet.pth")
     views = torch.randn(2, 3, 32, 32)
     assert torch.equal(encoder(views), source(views))
     assert [name.split(".")[-2:] for name in matched.unused] == [["fc", "bias"], ["fc", "weight"]]
@@ -55,7 +55,7 @@ def test_gray_views_give_what_they_gave_in_three_channels(tmp_path: Path) -> Non
     source = trained(COLOR)
     save_file(torchvision_names(source), tmp_path / "resnet.safetensors")
     encoder = build_encoder(SMALL, 0).eval()
-    matched = load_outside(encoder, tmp_path / "resnet.safetensors")
+    matched = load_external_weights(encoder, tmp_path / "resnet.safetensors")
     gray = torch.randn(2, 1, 32, 32)
     torch.testing.assert_close(encoder(gray), source(gray.expand(-1, 3, -1, -1)))
     assert matched.adapted == ["conv1.weight"]
@@ -65,7 +65,7 @@ def test_a_gray_network_serves_stacked_slices(tmp_path: Path) -> None:
     source = trained(SMALL)
     save_file(torchvision_names(source), tmp_path / "resnet.safetensors")
     encoder = build_encoder(COLOR, 0).eval()
-    load_outside(encoder, tmp_path / "resnet.safetensors")
+    load_external_weights(encoder, tmp_path / "resnet.safetensors")
     gray = torch.randn(2, 1, 32, 32)
     torch.testing.assert_close(encoder(gray.expand(-1, 3, -1, -1)), source(gray))
 
@@ -75,7 +75,7 @@ def test_a_2d_network_reads_the_slices_of_volumes(tmp_path: Path) -> None:
     save_file(torchvision_names(source), tmp_path / "resnet.safetensors")
     volume = SMALL.model_copy(update={"spatial_dims": 3, "sequence": "lstm"})
     encoder = build_encoder(volume, 0).eval()
-    load_outside(encoder, tmp_path / "resnet.safetensors")
+    load_external_weights(encoder, tmp_path / "resnet.safetensors")
     views = torch.randn(2, 1, 32, 32)
     assert torch.equal(encoder.network.slices(views), source(views))
 
@@ -91,7 +91,7 @@ def test_medicalnet_s_shortcut_biases_move_into_the_batch_norm_behind_them(tmp_p
         weights[f"module.layer{stage}.0.downsample.0.bias"] = bias
     torch.save({"state_dict": weights}, tmp_path / "resnet_10.pth")
     encoder = build_encoder(volume, 0).eval()
-    matched = load_outside(encoder, tmp_path / "resnet_10.pth")
+    matched = load_external_weights(encoder, tmp_path / "resnet_10.pth")
     views = torch.randn(2, 1, 32, 32, 32)
     torch.testing.assert_close(encoder(views), source(views))
     assert matched.unused == ["fc.bias", "fc.weight"]
@@ -103,7 +103,7 @@ def test_what_does_not_fit_is_named_and_left_alone(tmp_path: Path) -> None:
     save_file(source, tmp_path / "resnet.safetensors")
     encoder = build_encoder(SMALL.model_copy(update={"stem": "compact"}), 0)
     before = {name: value.clone() for name, value in encoder.network.state_dict().items()}
-    matched = load_outside(encoder, tmp_path / "resnet.safetensors")
+    matched = load_external_weights(encoder, tmp_path / "resnet.safetensors")
     assert matched.shape_differs == ["conv1.weight"]
     assert matched.missing == ["layer3.0.conv2.weight"]
     after = encoder.network.state_dict()
@@ -124,7 +124,7 @@ def test_files_that_are_no_weights_are_refused(tmp_path: Path) -> None:
         ("other.safetensors", "no weight in it fits"),
     ):
         with pytest.raises(UsageError, match=told):
-            load_outside(encoder, tmp_path / name)
+            load_external_weights(encoder, tmp_path / name)
 
 
 def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
@@ -132,4 +132,4 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     weights["layer1.0.conv1.weight"][0] = float("nan")
     torch.save(weights, tmp_path / "nan.pth")
     with pytest.raises(UsageError, match=r"nan\.pth: it has weights that are no finite numbers"):
-        load_outside(build_encoder(SMALL, 0), tmp_path / "nan.pth")
+        load_external_weights(build_encoder(SMALL, 0), tmp_path / "nan.pth")

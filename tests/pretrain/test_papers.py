@@ -55,7 +55,7 @@ def test_moco_queue_holds_the_last_keys_in_order_and_the_momentum_network_made_t
         views, scan = make_views(step), torch.arange(8) + 8 * step
         keys.append(F.normalize(method.key_network(views[:, 1])))
         method.loss(views, Batch(scan=scan))["loss"].backward()
-        method.after_step(step / 4)
+        method.on_step_end(step / 4)
     order = (torch.arange(20) + method.queue.position) % 20
     assert torch.allclose(method.queue.entries[order], torch.cat(keys)[-20:])
     assert method.queue.identity[order, 0].tolist() == list(range(12, 32))
@@ -66,7 +66,7 @@ def test_moco_positive_is_never_among_the_negatives() -> None:
     method, views = make("moco"), make_views()
     for _ in range(3):
         method.loss(views, BATCH)
-        method.after_step(0)
+        method.on_step_end(0)
     parts = method.loss(views, BATCH)
     expected = []
     query = F.normalize(method.projector(method.encoder(views[:, 0])))
@@ -207,7 +207,7 @@ def test_swav_queue_fills_over_epochs_of_one_batch_and_is_used_once_full() -> No
     for epoch in range(5):
         parts = method.loss(make_views(), Batch(torch.arange(8), epoch=epoch))
         used.append(parts["queue_used"].item())
-        method.after_step(0)
+        method.on_step_end(0)
     assert used == [0, 0, 0, 1, 1]
     with_queue = method.loss(make_views(1), Batch(torch.arange(8), epoch=5))["loss"].item()
     without = method.loss(make_views(1), Batch(torch.arange(8), epoch=0))["loss"].item()
@@ -298,7 +298,7 @@ def test_heads_have_no_bias_before_batch_norm() -> None:
 
 @pytest.mark.parametrize("name", ["byol", "moco", "moco_v3"])
 def test_momentum_position_comes_from_the_step_alone(name: str) -> None:
-    """Two copies told the same progress move alike, whatever came before: nothing is counted in secret."""
+    """Two copies given the same progress move equally, whatever came before: no hidden counter."""
     one, other = make(name), make(name)
     train(one, 3)
     other.load_state_dict(one.state_dict())

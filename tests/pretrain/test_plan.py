@@ -11,7 +11,7 @@ from medcl.pretrain.methods.barlow_twins import BarlowTwinsConfig
 from medcl.pretrain.methods.byol import BYOLConfig
 from medcl.pretrain.methods.moco import MoCoConfig
 from medcl.pretrain.methods.simclr import SimCLRConfig
-from medcl.pretrain.networks.memory_bank import Ring
+from medcl.pretrain.networks.memory_bank import MemoryBank
 
 RATES = Rates(trained_per_s=800, viewed_per_s=1000, wire_bytes_per_s=10e9)
 
@@ -39,7 +39,7 @@ def test_one_process_sends_nothing() -> None:
 
 
 def test_the_queue_s_memory_is_that_of_the_ring() -> None:
-    ring = Ring(65_536, 128)
+    ring = MemoryBank(65_536, 128)
     held = sum(buffer.nbytes for buffer in (ring.entries, ring.identity))
     assert large(MoCoConfig(queue=65_536)).queue_bytes == held
 

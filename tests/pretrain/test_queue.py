@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medcl.pretrain.networks.memory_bank import Ring
+from medcl.pretrain.networks.memory_bank import MemoryBank
 
 torch.set_num_threads(1)
 
@@ -16,7 +16,7 @@ def numbered(first: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
     return numbers[:, None].float(), torch.stack([numbers, numbers + 1000], dim=1)
 
 
-def contents(ring: Ring) -> list[int]:
+def contents(ring: MemoryBank) -> list[int]:
     """Return what the ring holds, oldest first."""
     order = (torch.arange(len(ring)) + ring.position) % len(ring)
     held = order[~ring.empty[order]]
@@ -28,7 +28,7 @@ def contents(ring: Ring) -> list[int]:
 @settings(max_examples=100, deadline=None)
 @given(st.integers(1, 12), st.lists(st.integers(0, 20), max_size=8))
 def test_ring_holds_exactly_the_last_entries_in_order(length: int, batches: list[int]) -> None:
-    ring, written = Ring(length, 1), 0
+    ring, written = MemoryBank(length, 1), 0
     for count in batches:
         ring.push(*numbered(written, count))
         written += count
@@ -37,7 +37,7 @@ def test_ring_holds_exactly_the_last_entries_in_order(length: int, batches: list
 
 
 def test_held_entries_join_only_when_the_step_is_over() -> None:
-    ring = Ring(4, 1)
+    ring = MemoryBank(4, 1)
     ring.hold(*numbered(0, 2))
     ring.hold(*numbered(2, 1))
     assert contents(ring) == []
@@ -48,9 +48,9 @@ def test_held_entries_join_only_when_the_step_is_over() -> None:
 
 
 def test_the_whole_ring_is_in_the_state_dict() -> None:
-    ring = Ring(5, 1)
+    ring = MemoryBank(5, 1)
     ring.push(*numbered(0, 7))
-    restored = Ring(5, 1)
+    restored = MemoryBank(5, 1)
     restored.load_state_dict({key: value.clone() for key, value in ring.state_dict().items()})
     for each in (ring, restored):
         each.push(*numbered(7, 2))
@@ -58,7 +58,7 @@ def test_the_whole_ring_is_in_the_state_dict() -> None:
 
 
 def test_entries_carry_no_gradient_and_are_float32() -> None:
-    ring = Ring(3, 2)
+    ring = MemoryBank(3, 2)
     ring.hold(torch.ones(2, 2, dtype=torch.bfloat16, requires_grad=True), torch.zeros(2, 2, dtype=torch.long))
     ring.advance()
     assert not ring.entries.requires_grad

@@ -13,8 +13,8 @@ import torch
 from medcl.cli import main
 from medcl.config import dump, load, read_yaml
 from medcl.errors import UsageError
+from medcl.pretrain.cost.measure_rates import measure_rates, plan_run
 from medcl.pretrain.cost.plan import Rates, plan
-from medcl.pretrain.cost.rehearsal import plan_run, rehearse
 from medcl.study import StudyConfig
 from tests.pretrain.stores import settings, store_of_pictures
 
@@ -46,12 +46,12 @@ def test_a_plan_is_printed_and_nothing_is_run(
 
 def test_hours_follow_from_the_measured_rates(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = settings(store)
-    (trained, viewed), parameters, measured, _ = rehearse(config, processes=2)
+    (trained, viewed), parameters, measured, _ = measure_rates(config, processes=2)
     assert measured == 16
     assert trained > 0
     assert viewed > 0
     told = ((trained, viewed), parameters, measured, "cpu")
-    monkeypatch.setattr("medcl.pretrain.cost.rehearsal.rehearse", lambda *_: told)
+    monkeypatch.setattr("medcl.pretrain.cost.measure_rates.measure_rates", lambda *_: told)
     planned = plan(config.method, parameters, 1_000_000, 2, 32, 2, Rates(trained, viewed, 1e9))
     said = plan_run(config, 1_000_000, 2, 1.0)
     assert f"{planned.hours:.1f} h" in said
@@ -60,7 +60,7 @@ def test_hours_follow_from_the_measured_rates(store: Path, monkeypatch: pytest.M
 
 def test_a_batch_that_does_not_divide_is_refused_before_anything_is_measured(store: Path) -> None:
     with pytest.raises(UsageError, match="multiple of 5 processes"):
-        rehearse(settings(store), processes=5)
+        measure_rates(settings(store), processes=5)
 
 
 def benchmark() -> ModuleType:

@@ -90,7 +90,7 @@ class Method(nn.Module, ABC):
         large = self.embed(views)
         return large if small is None else torch.cat([large, self.embed(small)], dim=1)
 
-    def after_step(self, progress: float) -> None:
+    def on_step_end(self, progress: float) -> None:
         """Do what follows an optimizer step, with `progress` in [0, 1] of all steps once it is counted."""
 
     def forward(self, views: Tensor, batch: Batch, small: Tensor | None = None) -> dict[str, Tensor]:

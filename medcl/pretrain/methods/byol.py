@@ -52,6 +52,6 @@ class BYOL(Method):
         loss = 4 + 2 * negative_cosine(p1, t2) + 2 * negative_cosine(p2, t1)
         return {"loss": loss, "spread": spread(torch.cat([z1, z2]))}
 
-    def after_step(self, progress: float) -> None:
+    def on_step_end(self, progress: float) -> None:
         """Let the target follow the online network."""
         self.target.update(self._online(), cosine_momentum(self.config.momentum, progress))

@@ -10,11 +10,11 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from medcl.config import Config
-from medcl.pretrain.losses import Similarity, alike, info_nce
+from medcl.pretrain.losses import Similarity, info_nce, same_scan_or_patient
 from medcl.pretrain.methods.base import Batch, Method
 from medcl.pretrain.monitor.measures import spread
 from medcl.pretrain.networks.heads import mlp
-from medcl.pretrain.networks.memory_bank import Ring
+from medcl.pretrain.networks.memory_bank import MemoryBank
 from medcl.pretrain.networks.momentum import MomentumBranch
 
 
@@ -55,7 +55,7 @@ class MoCo(Method):
         # As in v2, the head has no batch norm.
         self.projector = mlp([self.feature_size, self.feature_size, config.projection], batch_norm=False)
         self.key_network = MomentumBranch(self._online())
-        self.queue = Ring(config.queue, config.projection)
+        self.queue = MemoryBank(config.queue, config.projection)
 
     def _online(self) -> nn.Sequential:
         return nn.Sequential(self.encoder, self.projector)
@@ -70,7 +70,7 @@ class MoCo(Method):
         if self.config.similarity == "cosine":
             key = F.normalize(key.float(), dim=1)
         identity = batch.identity()
-        excluded = alike(identity, self.queue.identity) | self.queue.empty
+        excluded = same_scan_or_patient(identity, self.queue.identity) | self.queue.empty
         temperature, similarity = self.config.temperature, self.config.similarity
         loss = info_nce(query, key, self.queue.entries, excluded, temperature, similarity)
         if self.training:
@@ -78,7 +78,7 @@ class MoCo(Method):
         negatives = (~excluded).sum(1).float().mean()
         return {"loss": loss, "spread": spread(query), "negatives": negatives}
 
-    def after_step(self, progress: float) -> None:
+    def on_step_end(self, progress: float) -> None:
         """Let the key network follow, and the keys of this step enter the queue."""
         self.key_network.update(self._online(), self.config.momentum)
         self.queue.advance()

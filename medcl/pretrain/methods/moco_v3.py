@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from medcl.config import Config
 from medcl.pretrain.distributed.collectives import gather
-from medcl.pretrain.losses import alike, info_nce
+from medcl.pretrain.losses import info_nce, same_scan_or_patient
 from medcl.pretrain.methods.base import Batch, Method, encode_apart
 from medcl.pretrain.monitor.measures import spread
 from medcl.pretrain.networks.heads import mlp
@@ -60,10 +60,10 @@ class MoCoV3(Method):
     def _contrast(self, query: Tensor, key: Tensor, identity: Tensor) -> Tensor:
         temperature, key = self.config.temperature, key.detach()
         # Every row is like itself, so its own key is left to be the positive.
-        excluded = alike(identity, gather(identity))
+        excluded = same_scan_or_patient(identity, gather(identity))
         # The paper's factor, which makes the gradient's size independent of the temperature.
         return 2 * temperature * info_nce(query, key, gather(key), excluded, temperature)
 
-    def after_step(self, progress: float) -> None:
+    def on_step_end(self, progress: float) -> None:
         """Let the key network follow the online one."""
         self.key_network.update(self._online(), cosine_momentum(self.config.momentum, progress))

@@ -15,7 +15,7 @@ from medcl.pretrain.losses import full_precision
 from medcl.pretrain.methods.base import Batch, Method, encode_together
 from medcl.pretrain.monitor.measures import prototype_use, spread
 from medcl.pretrain.networks.heads import Prototypes, mlp
-from medcl.pretrain.networks.memory_bank import Ring
+from medcl.pretrain.networks.memory_bank import MemoryBank
 from medcl.pretrain.sinkhorn import sinkhorn
 
 
@@ -50,7 +50,7 @@ class SwAV(Method):
         self.config = config
         self.projector = mlp([self.feature_size, config.hidden, config.projection])
         self.prototypes = Prototypes(config.projection, config.prototypes)
-        self.queue = Ring(config.queue, 2, config.projection) if config.queue else None
+        self.queue = MemoryBank(config.queue, 2, config.projection) if config.queue else None
 
     def embed(self, views: Tensor) -> Tensor:
         """Map views (B, V, ...) of any size to (B, V, D) on the unit sphere."""
@@ -89,7 +89,7 @@ class SwAV(Method):
         codes = sinkhorn(self.prototypes(everyone), self.config.epsilon, self.config.iterations)
         return codes[rank() * len(embeddings) :][: len(embeddings)]
 
-    def after_step(self, progress: float) -> None:
+    def on_step_end(self, progress: float) -> None:
         """Let the embeddings of this step enter the queue."""
         if self.queue is not None:
             self.queue.advance()

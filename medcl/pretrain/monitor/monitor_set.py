@@ -12,7 +12,7 @@ from medcl.pretrain.monitor.measures import encode_pairs, measure
 from medcl.views import ViewLoader
 
 
-class Watch:
+class MonitorSet:
     """The monitor set of a run.
 
     Args:

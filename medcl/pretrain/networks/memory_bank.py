@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from medcl.pretrain.distributed.collectives import gather
 
 
-class Ring(nn.Module):
+class MemoryBank(nn.Module):
     """The last K entries of all processes, with the scan and patient that each came from.
 
     Entries are held during a step and join after it, so that a loss never meets the keys of its own step.

@@ -27,7 +27,7 @@ def plan_run(config: PretrainConfig, scans: int | None, processes: int, wire_gb_
     Raises:
         UsageError: the batch does not divide over the processes, or is larger than the data.
     """
-    rates, parameters, measured, device = rehearse(config, processes)
+    rates, parameters, measured, device = measure_rates(config, processes)
     count = len(Scans(config).rows) if scans is None else scans
     planned = plan(
         config.method,
@@ -49,7 +49,7 @@ def plan_run(config: PretrainConfig, scans: int | None, processes: int, wire_gb_
     )
 
 
-def rehearse(config: PretrainConfig, processes: int) -> tuple[tuple[float, float], int, int, str]:
+def measure_rates(config: PretrainConfig, processes: int) -> tuple[tuple[float, float], int, int, str]:
     """Return scans a second of network and views, trained parameters, scans a step, and the device."""
     if config.batch_size % processes:
         raise UsageError(f"batch_size={config.batch_size} must be a multiple of {processes} processes")
@@ -72,7 +72,7 @@ def rehearse(config: PretrainConfig, processes: int) -> tuple[tuple[float, float
         optimizer.zero_grad()
         fabric.backward(wrapped(views, facts, small)["loss"])
         optimizer.step()
-        method.after_step(0.0)
+        method.on_step_end(0.0)
         if views.is_cuda:
             torch.cuda.synchronize()
 

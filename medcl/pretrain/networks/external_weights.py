@@ -20,7 +20,7 @@ NESTS = ("state_dict", "model", "model_state_dict")
 
 
 @dataclass(frozen=True)
-class Matched:
+class LoadedWeights:
     """What became of a file's weights.
 
     Attributes:
@@ -47,7 +47,7 @@ class Matched:
         return "initial weights: " + ", ".join(f"{count} {name}" for name, count in counts.items())
 
 
-def load_outside(encoder: Encoder, path: Path) -> Matched:
+def load_external_weights(encoder: Encoder, path: Path) -> LoadedWeights:
     """Fill `encoder` with the weights of another library's checkpoint, as far as they fit.
 
     Reads safetensors and what `torch.load(weights_only=True)` does: torchvision's and timm's ResNets,
@@ -77,7 +77,7 @@ def load_outside(encoder: Encoder, path: Path) -> Matched:
     if not all(weight.isfinite().all() for weight in loaded.values()):
         raise UsageError(f"{path}: it has weights that are no finite numbers; take another checkpoint")
     network.load_state_dict(loaded, strict=False)
-    return Matched(
+    return LoadedWeights(
         loaded=_sorted(loaded),
         adapted=_sorted(set(adapted) - set(differs)),
         missing=_sorted(name for name in own.keys() - theirs.keys() if not name.endswith("tracked")),
