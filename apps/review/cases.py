@@ -13,9 +13,10 @@ from medcl.review.html import colors, safe, show, table
 from medcl.review.study import Study
 from medcl.review.worklist import ORDERS, OUTCOMES
 from medcl.store import Store
+from medcl.views.sampling.scan_geometry import SIDES_UNKNOWN
+from medcl.views.show.display import cut_slice, slice_plane, to_gray, window_presets
 
 PAGE_ROWS = 100
-SIDE_UNKNOWN = {"XFORM_UNKNOWN", "XFORM_CONFLICT"}
 OWN = "Own"
 
 
@@ -131,17 +132,17 @@ def _viewer(store: Store, row: int, flags: set[str]) -> None:
         pixel_mm = None if spacing is None else (float(spacing[0]), float(spacing[1]))
         letters, caption = None, f"{about['modality']}, orientation as stored"
     else:
-        plane = pictures.plane_of(affine)
+        plane = slice_plane(affine)
         count = array.shape[plane.axis]
         index = int(st.slider("Slice", 1, count, count // 2 + 1, key=f"slice {row}")) - 1
-        array = pictures.cut(array, plane, index)
-        mask = None if mask is None else pictures.cut(mask, plane, index)
+        array = cut_slice(array, plane.axis, index)
+        mask = None if mask is None else cut_slice(mask, plane.axis, index)
         pixel_mm = plane.pixel_mm
-        letters = None if flags & SIDE_UNKNOWN else plane.letters
+        letters = None if flags & SIDES_UNKNOWN else plane.letters
         caption = f"{about['modality']}, slice {index + 1} of {count}"
         caption += ", left and right not known" if letters is None else ""
     drawn = mask > 0 if mask is not None and st.toggle("Outline the mask", key=f"mask {row}") else None
-    gray = pictures.to_gray(array, low, high)
+    gray = to_gray(array, low, high)
     zoom = pictures.zooms(gray.shape, pixel_mm)
     show(pictures.figure(gray, zoom, letters, pixel_mm, caption, drawn))
 
@@ -157,8 +158,9 @@ def _window(about: pd.Series, array: np.ndarray) -> tuple[float, float]:
         return st.slider("Gray window", low, high, (low, high), key=f"range {about['scan']}")
     left, middle, right = st.columns([1.4, 1, 1])
     with left:
-        name = pick("Window", [*pictures.WINDOWS_HU, OWN], "window")
-    center, width = pictures.WINDOWS_HU.get(name, chosen().get("own window", (40.0, 400.0)))
+        presets = {name.capitalize(): window for name, window in window_presets().items()}
+        name = pick("Window", [*presets, OWN], "window")
+    center, width = presets.get(name, chosen().get("own window", (40.0, 400.0)))
     with middle:
         center = float(st.number_input("Level (HU)", -1100.0, 3100.0, center, 10.0, disabled=name != OWN))
     with right:

@@ -18,9 +18,7 @@ from medcl.tissue.folds import Fold
 from medcl.tissue.map_files import read_map
 from medcl.tissue.patch_sampling import abnormal, scan_body_mask
 from medcl.views import read_geometry
-
-LETTERS = {0: ("A", "P", "S", "I"), 1: ("R", "L", "S", "I"), 2: ("R", "L", "A", "P")}
-"""Of each slice axis: the patient's side at the left, right, upper and lower edge."""
+from medcl.views.show.display import cut_slice, edge_letters, window_fraction
 
 MASK, CALLED = "#00e676", "#29b6f6"
 
@@ -55,14 +53,13 @@ class _Plane:
     def __init__(self, place: TissueStudy, row: int, number: int) -> None:
         frames = read_geometry(place.store, [row])
         self.number, self.axis = number, int(frames.slice_axis[0])
-        self.axes, self.sign = frames.axes[0], frames.sign[0]
-        self.letters = LETTERS[self.axis] if frames.sided[0] else ("",) * 4
+        self.letters = edge_letters(self.axis) if frames.sided[0] else ("",) * 4
         height, width = np.diag(frames.grid[0])
         self.aspect = float(height / width)
         tissue = self._shown(scan_body_mask(place.store, row))
         self.box = ndimage.find_objects(tissue.astype(np.uint8))[0] if tissue.any() else (slice(None),) * 2
         scan = place.store.scans.iloc[row]
-        self.gray = np.clip((self.of(place.store.array(row)) - scan["lo"]) / (scan["hi"] - scan["lo"]), 0, 1)
+        self.gray = window_fraction(self.of(place.store.array(row)), scan["lo"], scan["hi"])
         self.mask = self.of(abnormal(place.store, row))
 
     @classmethod
@@ -76,9 +73,7 @@ class _Plane:
         return self._shown(volume)[self.box]
 
     def _shown(self, volume: np.ndarray) -> np.ndarray:
-        plane = np.take(volume, self.number, axis=self.axis)
-        plane = plane.T if self.axes[0] > self.axes[1] else plane
-        return np.flip(plane, tuple(np.flatnonzero(self.sign < 0)))
+        return cut_slice(volume, self.axis, self.number)
 
 
 def _draw_scan(column: np.ndarray, plane: _Plane) -> None:

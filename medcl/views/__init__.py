@@ -1,11 +1,32 @@
-"""Medically safe views: a policy in physical units in, batches of views out."""
+"""Medically safe views: a policy in physical units and a store go in, batches of views come out.
 
-from medcl.views.loader import ViewBatch, ViewLoader
-from medcl.views.match import flags, policy_for
-from medcl.views.policy import Policy, load_policy, shipped
-from medcl.views.sampling.draw import draw_views
-from medcl.views.sampling.params import ViewParams
-from medcl.views.sampling.scan_geometry import ScanGeometry, read_geometry
+Names are imported when they are first used, so that reading a policy or displaying a slice loads no PyTorch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from medcl.views.loader import ViewBatch, ViewLoader
+    from medcl.views.match import flags, policy_for
+    from medcl.views.policy import Policy, load_policy, shipped
+    from medcl.views.sampling.draw import draw_views
+    from medcl.views.sampling.params import ViewParams
+    from medcl.views.sampling.scan_geometry import ScanGeometry, read_geometry
+
+_MODULES = {
+    "Policy": "policy",
+    "ScanGeometry": "sampling.scan_geometry",
+    "ViewBatch": "loader",
+    "ViewLoader": "loader",
+    "ViewParams": "sampling.params",
+    "draw_views": "sampling.draw",
+    "flags": "match",
+    "load_policy": "policy",
+    "policy_for": "match",
+    "read_geometry": "sampling.scan_geometry",
+    "shipped": "policy",
+}
 
 __all__ = [
     "Policy",
@@ -20,3 +41,9 @@ __all__ = [
     "read_geometry",
     "shipped",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'medcl.views' has no attribute '{name}'")
+    return getattr(import_module(f"medcl.views.{_MODULES[name]}"), name)

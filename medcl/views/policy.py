@@ -226,20 +226,33 @@ def load_policy(name: str | Path, variant: str | None = None) -> Policy:
     """Load a shipped policy by name (`ct`, `cxr`, ...) or any YAML file, with a named variant applied.
 
     Raises:
-        UsageError: no such policy or variant, or a limit that makes no sense.
+        UsageError: There is no such policy or variant, or a limit is not valid.
     """
+    document = _read_policy(name)
+    variants = document.pop("variants", None) or {}
+    if variant is not None:
+        if variant not in variants:
+            known = ", ".join(variants) or "none"
+            raise UsageError(f"{name}: no variant '{variant}'; it has {known}")
+        document = merged(document, variants[variant]) | {"variant": variant}
+    return validate(document, Policy, str(name))
+
+
+def policy_variants(name: str | Path) -> tuple[str, ...]:
+    """Return the names of a policy's variants.
+
+    Raises:
+        UsageError: There is no such policy.
+    """
+    return tuple(_read_policy(name).get("variants") or ())
+
+
+def _read_policy(name: str | Path) -> dict[str, Any]:
     path = Path(name) if str(name).endswith((".yaml", ".yml")) else shipped(f"views/{name}.yaml")
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in shipped("views").glob("*.yaml")))
         raise UsageError(f"'{name}': no such view policy; there are {known}, or name a YAML file")
-    document = read_yaml(path)
-    variants = document.pop("variants", None) or {}
-    if variant is not None:
-        if variant not in variants:
-            there = ", ".join(variants) or "none"
-            raise UsageError(f"{name}: no variant '{variant}'; it has {there}")
-        document = merged(document, variants[variant]) | {"variant": variant}
-    return validate(document, Policy, str(name))
+    return read_yaml(path)
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

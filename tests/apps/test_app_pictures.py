@@ -1,4 +1,4 @@
-"""Pictures hang as radiologists expect, with exact pixels and true scale."""
+"""Pictures have exact pixels and true scale."""
 
 from __future__ import annotations
 
@@ -21,34 +21,6 @@ def _decode(html: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(found[1]))))
 
 
-def test_an_axial_cut_shows_right_on_the_left_and_front_on_top() -> None:
-    volume = np.zeros((10, 8, 4), np.int16)
-    volume[9, 7, 1] = 1000  # the patient's right, front
-    plane = pictures.plane_of(np.diag([1.0, 1.0, 5.0, 1.0]))
-    picture = pictures.cut(volume, plane, 1)
-    assert plane.letters == ("R", "L", "A", "P")
-    assert picture.shape == (8, 10)
-    assert picture[0, 0] == 1000
-
-
-@pytest.mark.parametrize(
-    ("spacing", "letters", "corner"),
-    [((1, 5, 1), ("R", "L", "S", "I"), (9, 0, 3)), ((5, 1, 1), ("A", "P", "S", "I"), (0, 7, 3))],
-)
-def test_other_cuts_are_lettered_too(
-    spacing: tuple[int, int, int], letters: tuple[str, ...], corner: tuple[int, int, int]
-) -> None:
-    volume = np.zeros((10, 8, 4), np.int16)
-    volume[corner] = 1000
-    plane = pictures.plane_of(np.diag([*spacing, 1.0]))
-    assert plane.letters == letters
-    assert pictures.cut(volume, plane, 0)[0, 0] == 1000
-
-
-def test_equal_spacing_is_cut_axially() -> None:
-    assert pictures.plane_of(np.eye(4)).axis == 2
-
-
 @given(st.integers(1, 900), st.integers(1, 900), st.floats(0.2, 6), st.floats(0.2, 6))
 @settings(max_examples=60, deadline=None)
 def test_zooms_are_whole_and_keep_proportion(rows: int, columns: int, down: float, across: float) -> None:
@@ -64,11 +36,6 @@ def test_pixels_are_repeated_and_never_mixed() -> None:
     assert shown.shape == (6, 6)
     assert np.array_equal(shown[::3, ::3], gray)
     assert set(np.unique(shown)) == {0, 7, 128, 255}
-
-
-def test_window_maps_hounsfield_units() -> None:
-    hu = np.array([[-160.0, 40.0, 240.0, -1000.0, np.nan]])
-    assert pictures.to_gray(hu, -160, 240).tolist() == [[0, 128, 255, 0, 0]]
 
 
 def test_scale_bar_has_the_stated_length() -> None:

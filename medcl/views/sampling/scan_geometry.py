@@ -20,10 +20,10 @@ from medcl.views.sampling.extents import Extent
 THIN_BORDER = 0.9
 """A tissue box that covers this much of an axis is taken to cover it: not worth a resampling."""
 
-_SIDES_UNKNOWN = {"XFORM_UNKNOWN", "XFORM_CONFLICT"}
+SIDES_UNKNOWN = {"XFORM_UNKNOWN", "XFORM_CONFLICT"}
 """Flags of scans whose left and right are not certain."""
 
-_DISPLAYED = {0: (2, 1), 1: (2, 0), 2: (1, 0)}
+DISPLAYED_AXES = {0: (2, 1), 1: (2, 0), 2: (1, 0)}
 """Slice axis to (row, column) source axes; both run against the source axis."""
 
 
@@ -149,7 +149,7 @@ def read_geometry(store: ScanSource, rows: Sequence[int] | np.ndarray, dims: int
     return _with_extent(
         **stacked,
         extents=extents,
-        sided=np.array([not _SIDES_UNKNOWN & set(flags.split(";")) for flags in _texts(scans, "flags")]),
+        sided=np.array([not SIDES_UNKNOWN & set(flags.split(";")) for flags in _texts(scans, "flags")]),
         rows=rows,
         fingerprint=scans["fingerprint"].to_numpy(np.uint64),
         lo=scans["lo"].to_numpy(float),
@@ -182,7 +182,7 @@ def _frame(store: ScanSource, row: int, scan: dict[str, Any], dims: int) -> dict
     steps = affine[:3, :3] if affine is not None else np.diag(_spacing(spacing, spatial))
     along = np.linalg.norm(steps, axis=0)
     slice_axis = coarsest_axis(along) if volume and dims == 2 else -1
-    axes = np.array(_DISPLAYED[slice_axis] if slice_axis >= 0 else range(dims))
+    axes = np.array(DISPLAYED_AXES[slice_axis] if slice_axis >= 0 else range(dims))
     sign = np.full(dims, -1 if slice_axis >= 0 else 1)
     shown = steps[:, axes] * sign
     grid = np.linalg.cholesky(shown.T @ shown).T

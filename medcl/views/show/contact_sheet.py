@@ -22,14 +22,13 @@ from medcl.views.sampling.draw import draw_views
 from medcl.views.sampling.params import ViewParams
 from medcl.views.sampling.scan_geometry import ScanGeometry, ScanSource, read_geometry
 from medcl.views.show.describe import describe
+from medcl.views.show.display import PLANE_NAMES, edge_letters, orient_slice, window_fraction
 
 COLORS = ("#4fc3f7", "#ffb74d")
 """Of the first and the second view, on black; apart for color-blind readers too."""
 MASK = "#e57373"
 ANCHOR = "#aeea00"
 """Not white, in which scanners write callipers and text."""
-_ENDS = {0: "RL", 1: "AP", 2: "SI"}
-"""Where each axis of a RAS+ volume begins and ends as it is displayed."""
 _INK, _PAPER = "#e8e8e8", "#101214"
 
 
@@ -92,8 +91,9 @@ def _draw_source(
     height, width = frames.length[scan]
     picture = displayed(read_source(store, params.take(np.array([scan])), 0, 0), frames, scan)
     low, high = params.low[scan, 0], params.low[scan, 0] + params.width[scan, 0]
-    gray = ((picture - low) / (high - low)).clip(0, 1)
-    axes.imshow(gray, cmap="gray", vmin=0, vmax=1, extent=(0, width, height, 0))
+    axes.imshow(
+        window_fraction(picture, low, high), cmap="gray", vmin=0, vmax=1, extent=(0, width, height, 0)
+    )
     mask = store.mask(int(frames.rows[scan]))
     if mask is not None and (plane := view_plane(mask, params, scan, 0)).any():
         outline = displayed(plane[None], frames, scan)
@@ -116,9 +116,8 @@ def _draw_source(
 
 
 def _source_title(frames: ScanGeometry, params: ViewParams, scan: int) -> str:
-    names = {0: "sagittal", 1: "coronal", 2: "axial"}
     axis = int(params.slice_axis[scan])
-    what = f"{names[axis]} slice {params.slices[scan, 0]}" if axis >= 0 else "picture"
+    what = f"{PLANE_NAMES[axis]} slice {params.slices[scan, 0]}" if axis >= 0 else "picture"
     extent = "×".join(f"{n:.4g}" for n in frames.length[scan])
     unit = "mm" if frames.spaced[scan] else "px, spacing unknown"
     on = " on labeled tissue" if params.marked[scan] else ""
@@ -133,9 +132,7 @@ def displayed(source: np.ndarray, frames: ScanGeometry, scan: int) -> np.ndarray
     plane = source[len(source) // 2] if len(source) != 3 or frames.slice_axis[scan] >= 0 else source
     if plane.ndim == 3:
         return np.moveaxis(plane, 0, -1)
-    if frames.axes[scan, 0] > frames.axes[scan, 1]:
-        plane = plane.T
-    return plane[:: frames.sign[scan, 0], :: frames.sign[scan, 1]]
+    return plane if frames.slice_axis[scan] < 0 else orient_slice(plane)
 
 
 def _draw_view(
@@ -166,11 +163,9 @@ def _sides(axes: Axes, frames: ScanGeometry, scan: int, mirror: np.ndarray) -> N
     """Write at its four edges which side of the patient a slice of a volume shows there."""
     if frames.slice_axis[scan] < 0:
         return
-    down, across = (
-        _ENDS[int(axis)][:: int(sign)] for axis, sign in zip(frames.axes[scan], mirror, strict=True)
-    )
-    places = zip(across + down, ((0.02, 0.5), (0.98, 0.5), (0.5, 0.97), (0.5, 0.03)), strict=True)
-    for letter, (x, y) in places:
+    letters = edge_letters(int(frames.slice_axis[scan]), mirror)
+    places = ((0.02, 0.5), (0.98, 0.5), (0.5, 0.97), (0.5, 0.03))
+    for letter, (x, y) in zip(letters, places, strict=True):
         axes.text(x, y, letter, color="w", size=9, ha="center", va="center", transform=axes.transAxes)
 
 
