@@ -1,19 +1,18 @@
-"""Reading typed configuration: YAML file, then `key=value` words, checked against a pydantic model.
+"""Typed configuration: a YAML file, then `key=value` overrides, checked against a pydantic model.
 
-The models themselves stand with the room that they configure; every key carries its unit in its name.
+Each package defines the models that configure it. Every key carries its unit in its name.
 """
 
 from __future__ import annotations
 
 import difflib
-import types
-import typing
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from medcl.errors import UsageError
 
@@ -23,6 +22,22 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, values: Any) -> Any:
+        """Name the nearest known key, or all of them; pydantic's own refusal names none."""
+        known = cls.model_fields
+        for key in values if isinstance(values, Mapping) else ():
+            if key not in known:
+                near = difflib.get_close_matches(str(key), known, n=1)
+                hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"
+                context = {"key": str(key), "hint": hint}
+                raise PydanticCustomError(UNKNOWN_KEY, "unknown key '{key}'; {hint}", context)
+        return values
+
+
+UNKNOWN_KEY = "unknown_key"
+"""Type of the pydantic error; its context is the key and the hint."""
 
 Model = TypeVar("Model", bound=Config)
 
@@ -53,17 +68,27 @@ def load(path: Path, model: type[Model], overrides: Iterable[str] = ()) -> Model
         UsageError: a missing file, a key that the model does not know, or a value of the wrong type.
     """
     document = read_yaml(path)
-    for word in overrides:
-        _override(document, word)
+    for override in overrides:
+        _override(document, override)
     return validate(document, model, str(path))
 
 
 def validate(document: Mapping[str, Any], model: type[Model], source: str) -> Model:
-    """Check `document` against `model`; errors name `source`, the key and what would be right."""
+    """Return `document` as a `model`.
+
+    Args:
+        document: Keys and values, nested as in the YAML file.
+        model: Class of the configuration.
+        source: Name of the file, for errors.
+
+    Raises:
+        UsageError: a key that the model does not know (the nearest known one is named), a missing key, or a
+            value of the wrong type.
+    """
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        raise UsageError(f"{source}: {_first_fault(error, model)}") from None
+        raise UsageError(f"{source}: {_first_fault(error)}") from None
 
 
 def dump(config: Config) -> str:
@@ -71,50 +96,32 @@ def dump(config: Config) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def _override(document: dict[str, Any], word: str) -> None:
-    key, equals, text = word.partition("=")
+def _override(document: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
     if not equals or not key:
-        raise UsageError(f"'{word}': an override is written key=value, such as epochs=20")
+        raise UsageError(f"'{override}': an override is written key=value, such as epochs=20")
     *parents, last = key.split(".")
     for parent in parents:
         document = document.setdefault(parent, {})
         if not isinstance(document, dict):
-            raise UsageError(f"'{word}': '{parent}' is a value, not a section")
+            raise UsageError(f"'{override}': '{parent}' is a value, not a section")
     try:
         document[last] = yaml.safe_load(text)
     except yaml.YAMLError:
-        raise UsageError(f"'{word}': the value is not valid YAML") from None
+        raise UsageError(f"'{override}': the value is not valid YAML") from None
 
 
-def _first_fault(error: ValidationError, model: type[BaseModel]) -> str:
+def _first_fault(error: ValidationError) -> str:
     faults = error.errors(include_url=False)
     fault = faults[0]
-    where = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(fault["loc"][-1]), _keys_at(model, fault["loc"][:-1]), n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        text = f"unknown key '{where}'{hint}"
+    location = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == UNKNOWN_KEY:
+        key = ".".join([*map(str, fault["loc"]), fault["ctx"]["key"]])
+        text = f"unknown key '{key}'; {fault['ctx']['hint']}"
     elif fault["type"] == "missing":
-        text = f"key '{where}' is required"
+        text = f"key '{location}' is required"
     else:
-        said = fault["msg"].removeprefix("Value error, ")
-        text = f"{where}: {said} (got {fault['input']!r})" if where else said
-    more = len(faults) - 1
-    return text + (f" (and {more} more fault{'s' if more > 1 else ''})" if more else "")
-
-
-def _keys_at(model: type[BaseModel], location: Iterable[int | str]) -> list[str]:
-    """Return the keys that are allowed at `location`, following nested models (through Optional)."""
-    here: list[type[BaseModel]] = [model]
-    for part in location:
-        inner = [m.model_fields[str(part)].annotation for m in here if str(part) in m.model_fields]
-        here = [found for annotation in inner for found in _models(annotation)] or here
-    return [key for found in here for key in found.model_fields]
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType, typing.Annotated, list, tuple, dict):
-        return [found for part in typing.get_args(annotation) for found in _models(part)]
-    return []
+        message = fault["msg"].removeprefix("Value error, ")
+        text = f"{location}: {message} (got {fault['input']!r})" if location else message
+    others = len(faults) - 1
+    return text + (f" (and {others} more fault{'s' if others > 1 else ''})" if others else "")

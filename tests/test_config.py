@@ -6,6 +6,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field, ValidationError
 
 from medcl.config import Config, dump, load, read_yaml
 from medcl.errors import UsageError
@@ -24,6 +25,8 @@ class Outer(Config):
     epochs: int
     inner: Inner = Inner()
     maybe: Inner | None = None
+    steps: tuple[Inner, ...] = ()
+    named: dict[str, Inner] = Field(default_factory=dict)
 
 
 @pytest.fixture
@@ -33,17 +36,20 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_words_replace_what_the_file_says(file: Path) -> None:
+def test_overrides_replace_values_of_the_file(file: Path) -> None:
     config = load(file, Outer, ["epochs=5", "inner.rate=1e-2"])
     assert (config.epochs, config.inner.rate) == (5, 0.01)
 
 
 @pytest.mark.parametrize(
-    ("word", "told"),
+    ("override", "message"),
     [
         ("epoch=5", "unknown key 'epoch'; did you mean 'epochs'"),
         ("inner.rat=5", "unknown key 'inner.rat'; did you mean 'rate'"),
-        ("maybe.rates=5", "did you mean 'rate'"),
+        ("maybe.rates=5", "unknown key 'maybe.rates'; did you mean 'rate'"),
+        ("steps=[{rate: 1}, {rats: 5}]", "unknown key 'steps.1.rats'; did you mean 'rate'"),
+        ("named={first: {rats: 5}}", "unknown key 'named.first.rats'; did you mean 'rate'"),
+        ("inner.zzz=5", "unknown key 'inner.zzz'; known keys: rate"),
         ("epochs=many", "epochs: Input should be a valid integer"),
         ("epochs.x=1", "'epochs' is a value, not a section"),
         ("epochs", "an override is written key=value"),
@@ -51,11 +57,28 @@ def test_words_replace_what_the_file_says(file: Path) -> None:
         ("epochs=[", "not valid YAML"),
     ],
 )
-def test_a_fault_is_one_line_that_says_what_to_do(file: Path, word: str, told: str) -> None:
+def test_a_fault_is_one_line_that_says_what_to_do(file: Path, override: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        load(file, Outer, [word])
-    assert told in str(caught.value)
+        load(file, Outer, [override])
+    assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_key_is_refused_in_python_too() -> None:
+    with pytest.raises(ValidationError, match="unknown key 'epoch'; did you mean 'epochs'"):
+        Outer(epoch=3)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("optimiser.lr_per_256=1", "unknown key 'optimiser'; did you mean 'optimizer'"),
+        ("monitor.labelled=true", "unknown key 'monitor.labelled'; did you mean 'labeled'"),
+    ],
+)
+def test_british_keys_are_refused_with_the_name_that_is_known(override: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        load(CONFIGS / "pretrain.yaml", PretrainConfig, [override])
 
 
 def test_missing_and_broken_files_are_named(tmp_path: Path) -> None:

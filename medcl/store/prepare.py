@@ -111,7 +111,8 @@ def _describe(stored: pd.DataFrame, chosen: pd.DataFrame, labels: Labels) -> pd.
     known = chosen[["scan", "patient", "site", "body_part", "manufacturer", "source_split"]]
     scans = stored.merge(known, on="scan", validate="1:1")
     scans["label"] = scans["scan"].map(labels.label)
-    scans["patient"] = scans["scan"].map(labels.patient).fillna(scans["patient"])
+    pairs = zip(scans["scan"], scans["patient"], strict=True)
+    scans["patient"] = [labels.patient.get(scan, patient) for scan, patient in pairs]
     for column in labels.extra.columns.drop("scan"):
         values = scans["scan"].map(labels.extra.set_index("scan")[column])
         scans[column] = values.fillna(scans[column]) if column in scans else values
