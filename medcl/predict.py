@@ -50,7 +50,7 @@ def predict_archive(
         rows = _fitting(store, model.config, model.images)
         probability = predict(model.classifier, store, rows, model.images)
         table = _table(store, rows, probability, model.config)
-        left_out, faults = len(store) - len(rows), len(store.facts["faults"])
+        left_out, faults = len(store) - len(rows), len(store.record["faults"])
         not_used = int((catalog.ledger["state"] != "used").sum())
     with atomic(out) as temporary:
         if out.suffix == ".csv":

@@ -25,13 +25,13 @@ class Store:
         scans: a row a scan: `scan, patient, site, modality, kind, shape, spacing_mm, unit, flags, label,
             split, duplicate, fingerprint, lo, hi, noise, box, anchors, mask_from` (`voxels`, `boxes` of the
             label table, or empty) and the label table's `sex`, `age`.
-        facts: how it was made: seed, label classes, duplicates, faults.
+        record: how it was made: seed, label classes, duplicates, faults.
     """
 
-    def __init__(self, folder: Path, scans: pd.DataFrame, facts: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, scans: pd.DataFrame, record: dict[str, Any]) -> None:
         self.folder = folder
         self.scans = scans
-        self.facts = facts
+        self.record = record
 
     @classmethod
     def open(cls, folder: Path) -> Store:

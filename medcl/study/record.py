@@ -97,7 +97,7 @@ def _describe_arms(config: StudyConfig) -> dict[str, str]:
 
 def _notes(task: Task) -> list[str]:
     """Say what `prepare` found: copies, contradicting labels, unreadable scans, unknown patients."""
-    facts, scans = task.store.facts, task.store.scans
+    facts, scans = task.store.record, task.store.scans
     copies = facts["duplicates"]
     notes = [
         f"{copies['copies']} exact copies of other scans were set aside, {copies['crossing_splits']} of them "

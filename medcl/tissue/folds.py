@@ -78,7 +78,7 @@ def task_of(store: Store, fold: Fold, budget: int) -> tuple[Task, Labeled]:
         budget: patients with a mask.
     """
     split = fold.part(store.scans["patient"], budget)
-    own = Store(store.folder, store.scans.assign(split=split), store.facts)
+    own = Store(store.folder, store.scans.assign(split=split), store.record)
     known = Labeled(own.rows("train"), own.rows("val"))
     task = Task(
         store=own,

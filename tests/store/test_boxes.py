@@ -92,7 +92,7 @@ def write(path: Path, table: list[list[str]]) -> Path:
 
 def test_boxes_become_masks_in_the_place_of_their_scan(catalog: Catalog, tmp_path: Path) -> None:
     store = prepare(catalog, tmp_path / "store", write(tmp_path / "t.csv", rows()))
-    assert store.facts["masks"] == {"boxes": 3, "voxels": 1}
+    assert store.record["masks"] == {"boxes": 3, "voxels": 1}
     by_shape = {}
     for row in range(len(store)):
         affine, mask = store.affine(row), store.mask(row)
@@ -186,4 +186,4 @@ def test_a_box_belongs_to_one_scan(catalog: Catalog) -> None:
 def test_a_store_without_boxes_says_nothing_of_them(catalog: Catalog, tmp_path: Path) -> None:
     store: Store = prepare(catalog, tmp_path / "store")
     assert set(store.scans["mask_from"]) == {""}
-    assert store.facts["masks"] == {}
+    assert store.record["masks"] == {}

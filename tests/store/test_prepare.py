@@ -179,7 +179,7 @@ def test_known_copies_are_found(
     data: Path, tmp_path: Path, name: str, labels: str | None, facts: dict[str, int]
 ) -> None:
     store = prepare(scan_archive([data / name], tmp_path / "c"), tmp_path / "s", labels)
-    assert store.facts["duplicates"] == facts
+    assert store.record["duplicates"] == facts
     used = store.scans[store.scans["split"] != "excluded"]
     assert (used.groupby("fingerprint")["split"].nunique() == 1).all()
 

@@ -59,7 +59,7 @@ def assert_same(first: Store, second: Store) -> None:
         one, two = first.mask(row), second.mask(row)
         assert (one is None) == (two is None)
         assert one is None or np.array_equal(one, two)
-    assert first.facts["faults"] == second.facts["faults"]
+    assert first.record["faults"] == second.record["faults"]
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_a_worker_that_is_killed_changes_nothing(tmp_path: Path, cluster: Any, s
         together = prepare(catalog, tmp_path / "together", scheduler=cluster.scheduler_address)
         killed.result()
     assert_same(alone, together)
-    assert len(alone.facts["faults"]) == 1
+    assert len(alone.record["faults"]) == 1
 
 
 def test_workers_need_no_private_folder(
@@ -93,7 +93,7 @@ def test_workers_need_no_private_folder(
     catalog, table = mixed(tmp_path), tmp_path / "table.csv"
     table.write_text("file,box\np0.png,1 1 9 9\np0.png,2 12 20 20\np3.png,2 2 20 8\n")
     alone = prepare(catalog, tmp_path / "alone", table)
-    assert alone.facts["masks"] == {"boxes": 2, "voxels": 4}
+    assert alone.record["masks"] == {"boxes": 2, "voxels": 4}
 
     def elsewhere(work: Any, tasks: Any, *_: object) -> Iterator[None]:
         packed = [pickle.dumps(task) for task in tasks]

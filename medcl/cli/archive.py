@@ -1,0 +1,110 @@
+"""Commands from files to a store: scan, convert, prepare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from medcl.cli.app import app
+from medcl.cli.options import AsJson, counts_text, print_result
+from medcl.errors import UsageError
+
+
+@app.command(epilog="Example: medcl scan archive/ more.zip -o catalog; medcl scan catalog --explain SCAN")
+def scan(
+    archives: Annotated[
+        list[str], typer.Argument(help="Folders, files, zips or s3:// addresses with scans.")
+    ],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="New folder for the catalog.")] = None,
+    policy: Annotated[
+        str, typer.Option(help="strict, default or lenient: which flagged scans are accepted.")
+    ] = "default",
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to scan on.")] = None,
+    explain: Annotated[
+        str | None,
+        typer.Option(metavar="SCAN", help="Given a catalog: print what was found and repaired in this scan."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List every scan of an archive, and account for every file."""
+    from medcl.archive import Catalog, explain_scan, scan_archive
+
+    if explain is not None:
+        if len(archives) > 1:
+            raise UsageError("--explain takes one catalog; remove the other arguments")
+        print(explain_scan(Catalog.open(Path(archives[0])), explain))
+        return
+    if out is None:
+        raise UsageError("name a new folder for the catalog with -o")
+    summary = scan_archive(archives, out, policy=policy, workers=workers, scheduler=scheduler).summary()
+    print_result(summary, _scan_lines(summary, out), as_json)
+
+
+def _scan_lines(summary: dict[str, Any], out: Path) -> list[str]:
+    states = [f"{summary[state]} {state}" for state in ("used", "dropped", "quarantined")]
+    lines = [f"{summary['files']} files: {', '.join(states)}", f"{summary['scans']} scans in {out}"]
+    lines += [f"  {count:>7} {name}" for name, count in (summary["kinds"] | summary["modalities"]).items()]
+    lines += [
+        f"decoder missing: {syntax}: {decoder['install']} ({decoder['files']} files)"
+        for syntax, decoder in summary["missing_decoders"].items()
+    ]
+    if summary["reasons"]:
+        lines += ["files not used, by reason:"]
+        lines += [f"  {count:>7} {code}" for code, count in summary["reasons"].items()]
+    return lines
+
+
+@app.command(epilog="Example: medcl convert catalog -o nifti")
+def convert(
+    catalog: Annotated[Path, typer.Argument(help="Folder that 'medcl scan' wrote.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="New folder for the NIfTI files.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write every scan as NIfTI (RAS+ affine, physical units) with its flags in a JSON file."""
+    from medcl.archive import Catalog
+    from medcl.archive import convert as convert_catalog
+
+    result = convert_catalog(Catalog.open(catalog), out)
+    line = f"{result['written']} scans written to {out}, {result['failed']} could not be read"
+    print_result(result, [line], as_json)
+
+
+@app.command(epilog="Example: medcl prepare catalog -o store --labels labels.csv")
+def prepare(
+    catalog: Annotated[Path, typer.Argument(help="Folder that 'medcl scan' wrote.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="New folder for the store.")],
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="Table with a column 'label' and a column 'file', 'patient' or 'scan'; or 'folders', where "
+            "each class has its own folder."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Random seed of the split by patient.")] = 0,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to read on.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Store the scans as memory-mapped arrays, measured once and split by patient."""
+    from medcl.archive import Catalog
+    from medcl.store import prepare as prepare_store
+
+    record = prepare_store(Catalog.open(catalog), out, labels, seed, scheduler).record
+    print_result(record, _prepare_lines(record, out), as_json)
+
+
+def _prepare_lines(record: dict[str, Any], out: Path) -> list[str]:
+    duplicates = record["duplicates"]
+    lines = [
+        f"{record['scans']} scans of {record['patients']} patients in {out}",
+        f"splits: {counts_text(record['splits'])}; classes: {counts_text(record['classes']) or 'no labels'}",
+        f"exact copies excluded: {duplicates['copies']} ({duplicates['crossing_splits']} across the source's "
+        f"splits), and {duplicates['conflicting_labels']} with conflicting labels",
+    ]
+    if record["masks"]:
+        lines.append(f"scans with a mask, by its source: {counts_text(record['masks'])}")
+    if record["faults"]:
+        lines.append(f"{len(record['faults'])} scans could not be read; see {out / 'store.json'}")
+    return lines

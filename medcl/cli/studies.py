@@ -1,0 +1,120 @@
+"""Commands that train and evaluate: pretrain, study, tissue, predict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from medcl.cli.app import app
+from medcl.cli.options import AsJson, Overrides, print_result
+from medcl.errors import UsageError
+
+ConfigFile = Annotated[Path, typer.Argument(help="YAML file.")]
+StudyFolder = Annotated[
+    Path, typer.Option("-o", "--out", help="Folder of the study; run the same command again to resume.")
+]
+
+
+@app.command(epilog="Example: medcl pretrain configs/pretrain.yaml -o run epochs=20 store=store")
+def pretrain(
+    config: ConfigFile,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="New folder for the run.")] = None,
+    overrides: Overrides = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume from the last checkpoint.")] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only estimate the cost, from speeds measured on this machine.")
+    ] = False,
+    scans: Annotated[
+        int | None, typer.Option(min=1, help="With --plan: number of scans, instead of the store's.")
+    ] = None,
+    gpus: Annotated[int, typer.Option(min=1, help="With --plan: number of GPUs like this one.")] = 1,
+    wire: Annotated[
+        float, typer.Option(min=0.001, help="With --plan: network bandwidth of a GPU in GB/s.")
+    ] = 10.0,
+    as_json: AsJson = False,
+) -> None:
+    """Pretrain an encoder by contrastive learning, without labels."""
+    from medcl.config import load
+    from medcl.pretrain import PretrainConfig
+    from medcl.pretrain import pretrain as run_pretraining
+    from medcl.pretrain.cost.measure_rates import plan_run
+    from medcl.pretrain.distributed.collectives import rank
+
+    settings = load(config, PretrainConfig, overrides or ())
+    if plan:
+        print(plan_run(settings, scans, gpus, wire))
+        return
+    if out is None:
+        raise UsageError("name a new folder for the run with -o")
+    summary = run_pretraining(settings, out, resume)
+    line = (
+        f"{summary['steps']} steps in {summary['seconds']:.0f} s, loss {summary['final_loss']:.3f}, "
+        f"{summary['waiting_share']:.1%} of the time waiting for data; encoder in {out}"
+    )
+    if rank() == 0:
+        print_result(summary, [line, *filter(None, [summary["collapsed"]])], as_json)
+
+
+@app.command(epilog="Example: medcl study configs/studies/pneumonia.yaml -o study")
+def study(
+    config: ConfigFile,
+    out: StudyFolder,
+    overrides: Overrides = None,
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes that train side by side.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Compare pretraining with supervised baselines at every label budget, and write the report."""
+    from medcl.config import load
+    from medcl.study import StudyConfig, run_study
+
+    evaluation = run_study(load(config, StudyConfig, overrides or ()), out, workers)
+    result = {"answer": evaluation.answer, "report": out / "report.html", "caveats": evaluation.caveats}
+    print_result(result, [evaluation.answer, f"report: {out / 'report.html'}"], as_json)
+
+
+@app.command(epilog="Example: medcl tissue configs/studies/brats6_tissue.yaml -o tissue store=store")
+def tissue(
+    config: ConfigFile, out: StudyFolder, overrides: Overrides = None, as_json: AsJson = False
+) -> None:
+    """Map abnormal tissue in held-out patients, from few masks, and write the report."""
+    from medcl.config import load
+    from medcl.evaluate.tissue.report import answer
+    from medcl.tissue import TissueConfig, run_tissue
+
+    text = answer(run_tissue(load(config, TissueConfig, overrides or ()), out))
+    report = out / "report.html"
+    print_result({"answer": text, "report": report}, [text, f"report: {report}"], as_json)
+
+
+@app.command(epilog="Example: medcl predict study archive/ -o predictions.parquet")
+def predict(
+    run: Annotated[Path, typer.Argument(help="Folder of a study or of a saved model.")],
+    archive: Annotated[list[Path], typer.Argument(help="Folders or files with scans.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Table to write (.parquet or .csv).")],
+    modality: Annotated[
+        str | None,
+        typer.Option(help="Modality of NIfTI files and images, which do not record one: CT, MR, US, ..."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Predict the scans of an archive with a study's model."""
+    from medcl.predict import predict_archive
+
+    result = predict_archive(run, archive, out, modality)
+    print_result(result, _predict_lines(result, out), as_json)
+
+
+def _predict_lines(result: dict[str, Any], out: Path) -> list[str]:
+    lines = [f"{result['scans']} scans predicted with {result['model']}: {out}"]
+    if result["left_out"]:
+        lines.append(
+            f"{result['left_out']} scans of another modality or unit than the training data: skipped"
+        )
+    if result["unreadable"] or result["files_not_used"]:
+        lines.append(
+            f"{result['unreadable']} scans and {result['files_not_used']} files could not be used; "
+            "run 'medcl scan' to see why"
+        )
+    return lines
