@@ -1,6 +1,6 @@
 """Pretrain without labels, compare with supervised training at a label budget, and write the report.
 
-The configuration is that of `medcl demo` with fewer epochs, arms, budgets and seeds: the figures mean nothing.
+The configuration of `medcl demo` with fewer epochs, arms, budgets and seeds, so the figures mean nothing.
 """
 
 from pathlib import Path
