@@ -1,4 +1,4 @@
-"""Every file of `examples`, and the README's script, run as they are on a small cohort of synthetic patients."""
+"""Every file of `examples`, and the README's script, run as they are on a few synthetic patients."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OUT = Path("examples-output")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with `demo-output` as `make demo` leaves it, but with 40 patients and few steps of training."""
+    """A folder with `demo-output` as `make demo` leaves it, but of 40 patients and few training steps."""
     folder = tmp_path_factory.mktemp("examples")
     write_cohort(folder / "demo-output" / "cohort", 40)
     with pytest.MonkeyPatch.context() as patch:
