@@ -14,7 +14,7 @@ from medcl.errors import UsageError
 from medcl.pretrain.config import PretrainConfig
 from medcl.pretrain.methods import METHODS
 from medcl.store import Store
-from medcl.views import Policy, ViewLoader, load_policy
+from medcl.views import Policy, ViewLoader, load_policy, related
 
 
 class Scans:
@@ -103,13 +103,12 @@ class Scans:
 
     def identity(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return numbers (B,) that are equal for exact copies, and for scans of one patient."""
-        scan, patient = (torch.as_tensor(codes[rows.numpy()]) for codes in self._same)
+        scan, patient = torch.from_numpy(self._identities[rows.numpy()]).unbind(1)
         return scan, patient
 
     @cached_property
-    def _same(self) -> tuple[np.ndarray, np.ndarray]:
-        scans = self.store.scans
-        return pd.factorize(scans["fingerprint"])[0], pd.factorize(scans["patient"])[0]
+    def _identities(self) -> np.ndarray:
+        return related.identities(self.store.scans)
 
     def names(self, rows: Tensor) -> list[str]:
         """Return the pseudonyms of the scans at `rows`."""

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from medcl.pretrain.distributed.collectives import gather, gather_with_grad, rank, sum_with_grad, world_size
+from medcl.views.related import same_scan_or_patient
 
 Similarity = Literal["cosine", "euclidean"]
 P = ParamSpec("P")
@@ -36,12 +37,6 @@ def full_precision(loss: Callable[P, Tensor]) -> Callable[P, Tensor]:
 def _widen(value: Any) -> Any:
     half = isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16)
     return value.float() if half else value
-
-
-def same_scan_or_patient(one: Tensor, other: Tensor) -> Tensor:
-    """Return (N, M) bool: which rows of identities (N, 2) and (M, 2) share the scan or the patient."""
-    same = one[:, None] == other[None]
-    return same[..., 0] | same[..., 1]
 
 
 def squared_distance(one: Tensor, other: Tensor) -> Tensor:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from monai.losses import ContrastiveLoss
 from torch import Tensor
 
-from medcl.pretrain.losses import contrastive, info_nce, negative_cosine, nt_xent, same_scan_or_patient
+from medcl.pretrain.losses import contrastive, info_nce, negative_cosine, nt_xent
+from medcl.views.related import same_scan_or_patient
 
 torch.set_num_threads(1)
 

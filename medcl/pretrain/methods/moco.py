@@ -10,12 +10,13 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from medcl.config import Config
-from medcl.pretrain.losses import Similarity, info_nce, same_scan_or_patient
+from medcl.pretrain.losses import Similarity, info_nce
 from medcl.pretrain.methods.base import Batch, Method
 from medcl.pretrain.monitor.measures import spread
 from medcl.pretrain.networks.heads import mlp
 from medcl.pretrain.networks.memory_bank import MemoryBank
 from medcl.pretrain.networks.momentum import MomentumBranch
+from medcl.views.related import same_scan_or_patient
 
 
 class MoCoConfig(Config):

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from medcl.config import Config
 from medcl.pretrain.distributed.collectives import gather
-from medcl.pretrain.losses import info_nce, same_scan_or_patient
+from medcl.pretrain.losses import info_nce
 from medcl.pretrain.methods.base import Batch, Method, encode_apart
 from medcl.pretrain.monitor.measures import spread
 from medcl.pretrain.networks.heads import mlp
 from medcl.pretrain.networks.momentum import MomentumBranch, cosine_momentum
+from medcl.views.related import same_scan_or_patient
 
 
 class MoCoV3Config(Config):

@@ -10,9 +10,8 @@ from sklearn.metrics import roc_auc_score
 
 from medcl.views.audit.findings import Finding
 from medcl.views.audit.phantoms import CANARY, Phantoms, World
-from medcl.views.audit.subject import SEED, Subject, coordinates, make
+from medcl.views.audit.subject import SEED, Subject, coordinates, make, share_scan_or_patient
 from medcl.views.backends.choose import choose_backend
-from medcl.views.related import identities, related
 from medcl.views.sampling.draw import draw_views
 from medcl.views.sampling.scan_geometry import read_geometry
 
@@ -257,12 +256,12 @@ def check_negatives(subject: Subject, world: World) -> Finding:
     scans, copies = 96, 12
     store = world.phantoms([np.zeros(world.shape, np.uint8)] * scans, np.arange(scans) % (scans - copies))
     table = store.scans.assign(patient=[f"{CANARY}-{number % 16}" for number in range(scans)])
-    truth = related(identities(table))
+    truth = share_scan_or_patient(table)
     rng = np.random.Generator(np.random.Philox(key=21))
     false = negatives = 0
     for _ in range(50):
         batch = rng.permutation(scans)[:64]
-        apart = ~related(subject.identity(table.iloc[batch]))
+        apart = ~subject.related(table.iloc[batch])
         false += int((apart & truth[np.ix_(batch, batch)]).sum())
         negatives += int(apart.sum())
     figure = f"{false / max(negatives, 1):.2%} of negatives share scan or patient"

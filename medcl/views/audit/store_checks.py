@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 
 from medcl.views.audit.findings import Finding
-from medcl.views.audit.subject import SEED, Subject
+from medcl.views.audit.subject import SEED, Subject, share_scan_or_patient
 from medcl.views.masks import pixel_positions, sample_nearest, view_masks, view_plane
-from medcl.views.related import identities, related
 from medcl.views.sampling.crop_geometry import anchor_voxels
 from medcl.views.sampling.params import ViewParams
 from medcl.views.sampling.scan_geometry import ScanGeometry, ScanSource, read_geometry
@@ -111,8 +110,8 @@ def _negatives(subject: Subject, scans: pd.DataFrame) -> Finding:
     batches = [rng.permutation(len(scans))[:64] for _ in range(20)]
     kin = spared = pairs = 0
     for batch in batches:
-        truth = related(identities(scans.iloc[batch])) & ~np.eye(len(batch), dtype=bool)
-        kept = related(subject.identity(scans.iloc[batch]))
+        truth = share_scan_or_patient(scans.iloc[batch]) & ~np.eye(len(batch), dtype=bool)
+        kept = subject.related(scans.iloc[batch])
         kin, spared, pairs = kin + truth.sum(), spared + (truth & kept).sum(), pairs + truth.size - len(batch)
     flags = scans["flags"].fillna("") if "flags" in scans else pd.Series("", index=scans.index)
     nameless = int((flags.str.contains("PATIENT_UNKNOWN") & ~scans["patient"].duplicated(keep=False)).sum())

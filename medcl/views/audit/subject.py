@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import torch
 
+from medcl.views import related
 from medcl.views.audit.phantoms import World, ramps
 from medcl.views.backends.choose import choose_backend
 from medcl.views.backends.pipeline import MIDDLE, SPREAD
 from medcl.views.masks import pixel_positions
 from medcl.views.policy import Blur, Color, Intensity, Noise, Policy, Window
-from medcl.views.related import identities
 from medcl.views.sampling.draw import draw_views
 from medcl.views.sampling.params import ViewParams
 from medcl.views.sampling.scan_geometry import ScanGeometry, ScanSource, read_geometry
@@ -42,8 +43,23 @@ class Subject:
         return made
 
     def identity(self, scans: pd.DataFrame) -> np.ndarray:
-        """Return numbers (n, 2) by which a loss keeps related scans from being negatives."""
-        return identities(scans)
+        """Return the numbers (n, 2) by which pretraining keeps related scans from being negatives."""
+        return related.identities(scans)
+
+    def related(self, scans: pd.DataFrame) -> np.ndarray:
+        """Return (n, n) which scans pretraining takes for related."""
+        identity = torch.from_numpy(self.identity(scans))
+        mask: np.ndarray = related.same_scan_or_patient(identity, identity).numpy()
+        return mask
+
+
+def share_scan_or_patient(scans: pd.DataFrame) -> np.ndarray:
+    """Return (n, n) which scans have equal pixels or one patient, by their metadata."""
+    shared = np.zeros((len(scans), len(scans)), bool)
+    for column in ("fingerprint", "patient"):
+        values = scans[column].to_numpy()
+        shared |= np.asarray(values[:, None] == values[None], bool)
+    return shared
 
 
 @dataclass(frozen=True)

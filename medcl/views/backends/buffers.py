@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import weakref
 
 import numpy as np
 import torch
@@ -17,16 +17,16 @@ class Buffers:
     """
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[int, ...], list[np.ndarray]] = {}
+        self._free: dict[tuple[int, ...], list[np.ndarray]] = {}
 
     def take(self, shape: tuple[int, ...]) -> Tensor:
         """Return an uninitialized float32 tensor of `shape`."""
         if torch.cuda.is_available():
             return torch.empty(shape, pin_memory=True)
-        kept = self._kept.setdefault(shape, [])
-        for array in kept:
-            # The list, the loop and the call refer to a free array; a tensor and its slices keep one more.
-            if sys.getrefcount(array) <= 3:
-                return torch.from_numpy(array)
-        kept.append(np.empty(shape, np.float32))
-        return torch.from_numpy(kept[-1])
+        free = self._free.setdefault(shape, [])
+        memory = free.pop() if free else np.empty(shape, np.float32)
+        # The tensor's storage alone keeps `lease` alive, and every view of the tensor, in PyTorch or NumPy,
+        # keeps the storage alive. So the memory returns when the last of them is gone.
+        lease = memory.view()
+        weakref.finalize(lease, free.append, memory).atexit = False
+        return torch.from_numpy(lease)
