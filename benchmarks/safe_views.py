@@ -43,10 +43,12 @@ class SimCLRLoader(ViewLoader):
 
     def batch(self, positions: np.ndarray, epoch: int) -> ViewBatch:
         """Draw crops anywhere, at a size at which nothing aliases, and average them to the view's."""
-        frames = self.frames.take(positions)
-        finer = max(1, int(frames.fov.max() // self.size))
-        policy = self.policy.still().model_copy(update={"crop": Crop(area=(0.08, 1.0), overlap=0, anchor=0)})
-        params = simclr_crops(draw_views(policy, frames, self.size * finer, self.seed, epoch))
+        geometry = self.geometry.take(positions)
+        finer = max(1, int(geometry.fov.max() // self.size))
+        policy = self.policy.unaugmented().model_copy(
+            update={"crop": Crop(area=(0.08, 1.0), overlap=0, anchor=0)}
+        )
+        params = simclr_crops(draw_views(policy, geometry, self.size * finer, self.seed, epoch))
         shown = self.render(self.store, params).flatten(0, 1)
         data = F.avg_pool2d(shown, finer).unflatten(0, params.shape)
         return self._packed(mirrored_and_jittered(data, params), params, None)

@@ -62,6 +62,6 @@ def audit(
     report = audit_policy(load_policy(policy, variant), Store.open(store) if store else None, size)
     if out is not None:
         report.write(out)
-    print_result(report.facts(), [report.table()], as_json)
+    print_result(report.record(), [report.table()], as_json)
     if not report.passed:
         raise WorkFailed(f"policy {policy} fails {', '.join(report.failed)}")

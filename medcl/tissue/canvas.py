@@ -38,9 +38,9 @@ class Canvas:
     @classmethod
     def of(cls, store: Store, row: int, pixel_mm: float, images: Images) -> Canvas:
         """Show a scan of the store; `images` says how, but for its size and slices."""
-        frames = read_geometry(store, [row], images.dims)
-        first, last = frames.slice_box[0]
-        size = max(1, round(float(frames.whole[0]) / pixel_mm))
+        geometry = read_geometry(store, [row], images.dims)
+        first, last = geometry.slice_box[0]
+        size = max(1, round(float(geometry.whole[0]) / pixel_mm))
         shown = replace(images, size=size, slices=int(last - first) + 1)
         (batch,) = whole_views(store, [row], shown)
         affine = store.affine(row)

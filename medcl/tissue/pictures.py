@@ -51,10 +51,10 @@ class _Plane:
     """One slice of a scan as radiologists see it, cut to the tissue."""
 
     def __init__(self, place: TissueStudy, row: int, number: int) -> None:
-        frames = read_geometry(place.store, [row])
-        self.number, self.axis = number, int(frames.slice_axis[0])
-        self.letters = edge_letters(self.axis) if frames.sided[0] else ("",) * 4
-        height, width = np.diag(frames.grid[0])
+        geometry = read_geometry(place.store, [row])
+        self.number, self.axis = number, int(geometry.slice_axis[0])
+        self.letters = edge_letters(self.axis) if geometry.sided[0] else ("",) * 4
+        height, width = np.diag(geometry.grid[0])
         self.aspect = float(height / width)
         tissue = self._shown(scan_body_mask(place.store, row))
         self.box = ndimage.find_objects(tissue.astype(np.uint8))[0] if tissue.any() else (slice(None),) * 2

@@ -1,4 +1,4 @@
-"""Batches of views, made in a thread while the model works on the batch before."""
+"""Batches of views, rendered in a thread while the model works on the batch before."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count as counted
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from medcl.views.affines import view_affines
 from medcl.views.backends.buffers import Buffers
 from medcl.views.backends.choose import Backend, choose_backend
 from medcl.views.backends.source import view_shape
-from medcl.views.match import doubts
+from medcl.views.match import unmet_assumptions
 from medcl.views.policy import Policy
 from medcl.views.resolution import Sampling, plan
 from medcl.views.sampling.draw import Kind, draw_views
@@ -29,7 +29,7 @@ from medcl.views.sampling.params import ViewParams
 from medcl.views.sampling.scan_geometry import ScanGeometry, ScanSource, read_geometry
 
 AHEAD = 2
-"""Batches that are made before they are asked for."""
+"""Batches that are rendered ahead of the consumer."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class ViewLoader:
 
     Attributes:
         flags: what is not known or not kept: `SPACING_UNKNOWN`, `COARSE`, `TILED`, and those of
-            `medcl.views.match.doubts`.
+            `medcl.views.match.unmet_assumptions`.
 
     Raises:
         UsageError: no rows, a batch larger than them, or an argument that is not known.
@@ -121,14 +121,14 @@ class ViewLoader:
         self.shuffle, self.drop_last = shuffle, drop_last
         self.rank, self.world_size = rank, world_size
         plans = plan(policy, read_geometry(store, self.rows, dims), size, sampling)
-        self.frames = plans.frames
-        self.flags = plans.flags + doubts(policy, plans.frames, store.scans.iloc[self.rows])
-        pictures = dims == 2 and bool((self.frames.slice_axis < 0).all())
+        self.geometry = plans.geometry
+        self.flags = plans.flags + unmet_assumptions(policy, plans.geometry, store.scans.iloc[self.rows])
+        pictures = dims == 2 and bool((self.geometry.slice_axis < 0).all())
         self.count = 1 if pictures and draw not in ("pair", "patient") else count
         self.small_count, self.small_size = small_count, small_size
         self.render = choose_backend(backend, threads)
         self._buffers = Buffers()
-        self._mates = _mates(store.scans, self.rows) if draw == "patient" else None
+        self._partners = _partners(store.scans, self.rows) if draw == "patient" else None
         self.wait_s = 0.0
         self._epoch, self._start = 0, 0
 
@@ -153,14 +153,14 @@ class ViewLoader:
         waited for them.
         """
         self.wait_s = 0.0
-        made: queue.Queue[ViewBatch | BaseException | None] = queue.Queue(AHEAD)
+        batches: queue.Queue[ViewBatch | BaseException | None] = queue.Queue(AHEAD)
         stop = threading.Event()
-        worker = threading.Thread(target=self._produce, args=(first, last, made, stop), daemon=True)
+        worker = threading.Thread(target=self._produce, args=(first, last, batches, stop), daemon=True)
         worker.start()
         try:
             while True:
                 begun = time.perf_counter()
-                batch = made.get()
+                batch = batches.get()
                 waited = time.perf_counter() - begun
                 if batch is None:
                     return
@@ -172,19 +172,21 @@ class ViewLoader:
             stop.set()
             worker.join()
 
-    def _produce(self, first: int, last: int | None, made: queue.Queue, stop: threading.Event) -> None:
+    def _produce(
+        self, first: int, last: int | None, batches: queue.Queue[Any], stop: threading.Event
+    ) -> None:
         """Make batches until all are, or the consumer has left."""
-        order, ordered = np.empty(0, np.int64), -1
+        order, order_epoch = np.empty(0, np.int64), -1
         try:
             for step in counted(first) if last is None else range(first, last):
                 epoch, number = divmod(step, len(self))
-                if epoch != ordered:
-                    order, ordered = self._order(epoch), epoch
-                if not _put(made, self.batch(self._share(order, number), epoch), stop):
+                if epoch != order_epoch:
+                    order, order_epoch = self._order(epoch), epoch
+                if not _put(batches, self.batch(self._share(order, number), epoch), stop):
                     return
-            _put(made, None, stop)
+            _put(batches, None, stop)
         except BaseException as error:
-            _put(made, error, stop)
+            _put(batches, error, stop)
 
     def _order(self, epoch: int) -> np.ndarray:
         positions = np.arange(len(self.rows))
@@ -199,27 +201,27 @@ class ViewLoader:
 
     def batch(self, positions: np.ndarray, epoch: int) -> ViewBatch:
         """Make the batch of the scans at `positions` of `rows`."""
-        frames = self.frames.take(positions)
-        if self._mates is not None:
+        geometry = self.geometry.take(positions)
+        if self._partners is not None:
             return self._patient_batch(positions, epoch)
-        params = self._draw(frames, epoch)
-        small = self._small(frames, epoch) if self.small_count else None
+        params = self._draw(geometry, epoch)
+        small = self._small(geometry, epoch) if self.small_count else None
         return self._packed(self._rendered(params), params, small)
 
     def _rendered(self, params: ViewParams) -> Tensor:
         return self.render(self.store, params, out=self._buffers.take(view_shape(params)))
 
-    def _draw(self, frames: ScanGeometry, epoch: int) -> ViewParams:
+    def _draw(self, geometry: ScanGeometry, epoch: int) -> ViewParams:
         draw = cast(Kind, self.draw)
         return draw_views(
-            self.policy, frames, self.size, self.seed, epoch, draw, self.count, stack=self.stack
+            self.policy, geometry, self.size, self.seed, epoch, draw, self.count, stack=self.stack
         )
 
-    def _small(self, frames: ScanGeometry, epoch: int) -> Tensor:
+    def _small(self, geometry: ScanGeometry, epoch: int) -> Tensor:
         """Views of smaller fields, keyed after those of the pair."""
         params = draw_views(
-            self.policy.small(),
-            frames,
+            self.policy.with_small_crops(),
+            geometry,
             self.small_size,
             self.seed,
             epoch,
@@ -231,12 +233,12 @@ class ViewLoader:
 
     def _patient_batch(self, positions: np.ndarray, epoch: int) -> ViewBatch:
         """One view of each scan, and one of another scan (or place) of the same patient."""
-        assert self._mates is not None
-        share = uniform(scan_keys(self.seed, epoch, self.frames.fingerprint[positions]), _PARTNER)
-        mates = [self._mates[int(n)] for n in positions]
-        other = np.array([m[int(u * len(m))] for m, u in zip(mates, share, strict=True)])
+        assert self._partners is not None
+        share = uniform(scan_keys(self.seed, epoch, self.geometry.fingerprint[positions]), _PARTNER_DRAW)
+        partners = [self._partners[int(n)] for n in positions]
+        other = np.array([m[int(u * len(m))] for m, u in zip(partners, share, strict=True)])
         parts = [
-            draw_views(self.policy, self.frames.take(at), self.size, self.seed + n, epoch, "pair", 1, n)
+            draw_views(self.policy, self.geometry.take(at), self.size, self.seed + n, epoch, "pair", 1, n)
             for n, at in enumerate((positions, other))
         ]
         shape = view_shape(parts[0])
@@ -255,26 +257,26 @@ class ViewLoader:
         return ViewBatch(data, torch.from_numpy(params.rows), affines, params, small=small)
 
 
-_PARTNER = 48
+_PARTNER_DRAW = 48
 
 
-def _mates(scans: pd.DataFrame, rows: np.ndarray) -> list[np.ndarray]:
+def _partners(scans: pd.DataFrame, rows: np.ndarray) -> list[np.ndarray]:
     """Return, for each row, the positions of the patient's other scans of that modality, or its own."""
-    chosen = scans.iloc[rows]
-    groups = chosen.groupby(["patient", "modality"], dropna=False).indices
-    mates: list[np.ndarray] = [np.array([n]) for n in range(len(rows))]
+    selected = scans.iloc[rows]
+    groups = selected.groupby(["patient", "modality"], dropna=False).indices
+    partners: list[np.ndarray] = [np.array([n]) for n in range(len(rows))]
     for members in groups.values():
         if len(members) > 1:
             for n in members:
-                mates[n] = members[members != n]
-    return mates
+                partners[n] = members[members != n]
+    return partners
 
 
-def _put(made: queue.Queue, item: object, stop: threading.Event) -> bool:
+def _put(batches: queue.Queue[Any], item: object, stop: threading.Event) -> bool:
     """Hand over `item`, giving up when the consumer has left."""
     while not stop.is_set():
         try:
-            made.put(item, timeout=0.1)
+            batches.put(item, timeout=0.1)
         except queue.Full:
             continue
         return True

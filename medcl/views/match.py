@@ -22,7 +22,7 @@ MEANINGS = {
     "TILED": "smaller fields of view are shown, at the coarsest pixel that the policy allows",
     "UNCALIBRATED": "some scans are not in HU (SUV): the limits in HU (SUV) are not applied to them",
 }
-"""Every flag of views, in words."""
+"""Meaning of every flag of views."""
 
 
 def policy_for(scans: pd.DataFrame, variant: str | None = None) -> Policy:
@@ -32,23 +32,25 @@ def policy_for(scans: pd.DataFrame, variant: str | None = None) -> Policy:
     Raises:
         UsageError: the policy has no such variant.
     """
-    found = set(scans["modality"].fillna(UNKNOWN)) if "modality" in scans else {UNKNOWN}
+    modalities = set(scans["modality"].fillna(UNKNOWN)) if "modality" in scans else {UNKNOWN}
     for path in sorted(shipped("views").glob("*.yaml")):
         policy = load_policy(path.stem)
-        if found <= set(policy.modalities) and UNKNOWN not in found:
+        if modalities <= set(policy.modalities) and UNKNOWN not in modalities:
             return load_policy(path.stem, variant)
     return load_policy(UNKNOWN, variant)
 
 
-def doubts(policy: Policy, frames: ScanGeometry, scans: pd.DataFrame) -> tuple[str, ...]:
+def unmet_assumptions(policy: Policy, geometry: ScanGeometry, scans: pd.DataFrame) -> tuple[str, ...]:
     """Return the flags of what a policy takes for granted but the scans do not say; see `MEANINGS`."""
     modality = scans["modality"].fillna(UNKNOWN) if "modality" in scans else pd.Series(UNKNOWN, scans.index)
     unknown = (modality == UNKNOWN).to_numpy()
     doubtful = {
         "MODALITY_UNKNOWN": unknown,
         "MODALITY_OTHER": ~unknown & ~modality.isin(policy.modalities).to_numpy() & (policy.name != UNKNOWN),
-        "LATERALITY_UNKNOWN": ~frames.sided & bool(policy.motion.flips),
-        "UNCALIBRATED": np.zeros(len(frames), bool) if policy.unit == "a.u." else frames.unit != policy.unit,
+        "LATERALITY_UNKNOWN": ~geometry.sided & bool(policy.motion.flips),
+        "UNCALIBRATED": np.zeros(len(geometry), bool)
+        if policy.unit == "a.u."
+        else geometry.unit != policy.unit,
     }
     return tuple(sorted(flag for flag, where in doubtful.items() if where.any()))
 
@@ -56,5 +58,5 @@ def doubts(policy: Policy, frames: ScanGeometry, scans: pd.DataFrame) -> tuple[s
 def flags(policy: Policy, store: ScanSource, rows: Sequence[int] | np.ndarray, size: int) -> dict[str, str]:
     """Return the flags of 2-D views of `size` pixels, each with its meaning."""
     plans = plan(policy, read_geometry(store, rows), size)
-    found = (*plans.flags, *doubts(policy, plans.frames, store.scans.iloc[np.asarray(rows)]))
-    return {flag: MEANINGS[flag] for flag in found}
+    names = (*plans.flags, *unmet_assumptions(policy, plans.geometry, store.scans.iloc[np.asarray(rows)]))
+    return {flag: MEANINGS[flag] for flag in names}

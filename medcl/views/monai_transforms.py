@@ -12,13 +12,13 @@ from monai.transforms import MapTransform, RandomizableTransform
 from torch import Tensor
 
 from medcl.views.affines import view_affines
-from medcl.views.backends.reference import render
+from medcl.views.backends.reference import render as render_reference
 from medcl.views.policy import Policy
 from medcl.views.sampling.draw import draw_views
 from medcl.views.sampling.scan_geometry import ScanGeometry, read_geometry
 from medcl.views.single import SingleScan
 
-_PLACE = (
+_LOCATION = (
     "fingerprint",
     "low",
     "high",
@@ -30,7 +30,7 @@ _PLACE = (
     "anchors",
     "anchor_slice",
 )
-"""The facts of a scan that decide where its views lie."""
+"""Fields of a scan's geometry that decide where its views lie."""
 
 
 class RandSafeViews(RandomizableTransform):
@@ -74,17 +74,17 @@ class RandSafeViews(RandomizableTransform):
         """Return the views of `image`."""
         self.randomize()
         scan = self.scan(image)
-        return self.show(scan, read_geometry(scan, [0], self.dims))
+        return self.render(scan, read_geometry(scan, [0], self.dims))
 
     def scan(self, image: Tensor) -> SingleScan:
         """Return `image` with what is measured of it."""
         return SingleScan.of(image, self.unit, self.spacing_mm)
 
-    def show(self, scan: SingleScan, frames: ScanGeometry) -> list[MetaTensor]:
-        """Return the views that the last `randomize` drew, of a scan with these facts."""
-        params = draw_views(self.policy, frames, self.size, self._seed, count=self.count)
+    def render(self, scan: SingleScan, geometry: ScanGeometry) -> list[MetaTensor]:
+        """Return the views that the last `randomize` drew, of a scan with this geometry."""
+        params = draw_views(self.policy, geometry, self.size, self._seed, count=self.count)
         affines = view_affines(scan, params)
-        views = render(scan, params)[0]
+        views = render_reference(scan, params)[0]
         return [
             MetaTensor(
                 views[n],
@@ -116,14 +116,14 @@ class RandSafeViewsd(MapTransform, RandomizableTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return `data` with the views added."""
-        made = dict(data)
+        result = dict(data)
         self.views.randomize()
         first: ScanGeometry | None = None
-        for key in self.key_iterator(made):
-            scan = self.views.scan(made[key])
-            frames = read_geometry(scan, [0], self.views.dims)
-            first = first or frames
-            place = {name: getattr(first, name) for name in _PLACE}
-            for number, view in enumerate(self.views.show(scan, replace(frames, **place))):
-                made[f"{key}_{number}"] = view
-        return made
+        for key in self.key_iterator(result):
+            scan = self.views.scan(result[key])
+            geometry = read_geometry(scan, [0], self.views.dims)
+            first = first or geometry
+            location = {name: getattr(first, name) for name in _LOCATION}
+            for number, view in enumerate(self.views.render(scan, replace(geometry, **location))):
+                result[f"{key}_{number}"] = view
+        return result

@@ -1,4 +1,4 @@
-"""What a view may change: one modality's limits in millimeters, degrees, HU and fractions."""
+"""View policies: what views may change, as limits in millimeters, degrees, HU and fractions."""
 
 from __future__ import annotations
 
@@ -158,10 +158,10 @@ class Policy(Config):
     Attributes:
         name: of the policy; `variant` of the named alternative that was applied, if any.
         modalities: DICOM codes that it is for.
-        unit: that `window.presets`, `offset` and `outside` are written in.
+        unit: that `window.presets`, `offset` and `padding_value` are written in.
         d_min_mm: diameter of the smallest structure that every view must still show.
         max_px_mm: largest pixel of a view that shows it.
-        outside: what lies beyond the scan: a value in `unit`, or the `low` or `high` end of its range.
+        padding_value: Value of samples beyond the scan: a number in `unit`, or the `low` or `high` end of its range.
         color: None where views are luminance.
     """
 
@@ -171,7 +171,7 @@ class Policy(Config):
     unit: Literal["HU", "SUV", "a.u."]
     d_min_mm: PositiveFloat
     max_px_mm: PositiveFloat
-    outside: float | Literal["low", "high"] = "low"
+    padding_value: float | Literal["low", "high"] = "low"
     window: Window = Window()
     crop: Crop = Crop()
     motion: Motion = Motion()
@@ -195,7 +195,7 @@ class Policy(Config):
         """Return 16 hex digits that change with any limit."""
         return hashlib.sha256(dump(self).encode()).hexdigest()[:16]
 
-    def still(self) -> Policy:
+    def unaugmented(self) -> Policy:
         """Return the policy without any change: what whole, unaugmented scans are shown with."""
         return self.model_copy(
             update={
@@ -209,7 +209,7 @@ class Policy(Config):
             }
         )
 
-    def small(self) -> Policy:
+    def with_small_crops(self) -> Policy:
         """Return the policy for the small views of multi-crop: fields from 0.15 to the least usual one."""
         crop = self.crop
         area = (min(0.15, crop.area[0]), crop.area[0])

@@ -19,22 +19,22 @@ class Plan:
     """How views of scans will be sampled.
 
     Attributes:
-        frames: the scans, with smaller fields of view where they are tiled.
+        geometry: the scans, with smaller fields of view where they are tiled.
         pixel_mm: (n,) coarsest pixel of a view; NaN where the spacing is unknown.
         flags: `SPACING_UNKNOWN`, `COARSE`, `TILED`, for any of the scans.
     """
 
-    frames: ScanGeometry
+    geometry: ScanGeometry
     pixel_mm: np.ndarray
     flags: tuple[str, ...]
 
 
-def plan(policy: Policy, frames: ScanGeometry, size: int, sampling: Sampling = "flag") -> Plan:
+def plan(policy: Policy, geometry: ScanGeometry, size: int, sampling: Sampling = "flag") -> Plan:
     """Compare a view's pixels with the policy's `max_px_mm`.
 
     Args:
         policy: the limits.
-        frames: facts of the scans.
+        geometry: Geometry of the scans.
         size: edge of a view in pixels.
         sampling: where pixels would be too coarse, `flag` says so and goes on, `tile` shows smaller fields of
             view at the largest allowed pixel, `refuse` ends.
@@ -44,11 +44,11 @@ def plan(policy: Policy, frames: ScanGeometry, size: int, sampling: Sampling = "
     """
     if sampling not in ("flag", "tile", "refuse"):
         raise UsageError(f"sampling='{sampling}' is not known; it is 'flag', 'tile' or 'refuse'")
-    pixel = np.where(frames.spaced, frames.fov / size, np.nan)
-    coarse = frames.spaced & (frames.fov / size > policy.max_px_mm * (1 + 1e-6))
-    flags = [] if frames.spaced.all() else ["SPACING_UNKNOWN"]
+    pixel = np.where(geometry.spaced, geometry.fov / size, np.nan)
+    coarse = geometry.spaced & (geometry.fov / size > policy.max_px_mm * (1 + 1e-6))
+    flags = [] if geometry.spaced.all() else ["SPACING_UNKNOWN"]
     if coarse.any() and sampling == "refuse":
-        needed = int(np.ceil(frames.fov[coarse].max() / policy.max_px_mm))
+        needed = int(np.ceil(geometry.fov[coarse].max() / policy.max_px_mm))
         raise UsageError(
             f"views of {size} px are {np.nanmax(pixel):.2g} mm a pixel and would erase structures of "
             f"{policy.d_min_mm:g} mm; use at least {needed} px, or sampling='tile'"
@@ -57,6 +57,6 @@ def plan(policy: Policy, frames: ScanGeometry, size: int, sampling: Sampling = "
         flags.append("TILED" if sampling == "tile" else "COARSE")
     if coarse.any() and sampling == "tile":
         largest = size * policy.max_px_mm / policy.motion.scale[1]
-        frames = replace(frames, fov=np.where(coarse, largest, frames.fov))
+        geometry = replace(geometry, fov=np.where(coarse, largest, geometry.fov))
         pixel = np.where(coarse, policy.max_px_mm, pixel)
-    return Plan(frames, pixel, tuple(sorted(flags)))
+    return Plan(geometry, pixel, tuple(sorted(flags)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from medcl.views import Policy, load_policy
-from tests.views.view_phantoms import MemoryStore, anisotropic_store, picture_store
+from tests.views.phantoms import MemoryStore, anisotropic_store, picture_store
 
 
 @pytest.fixture(scope="session")

@@ -10,13 +10,13 @@ import pytest
 import yaml
 
 from medcl.views import load_policy, shipped
-from medcl.views.audit import AuditReport, Finding, audit, audit_policy, check_private
-from medcl.views.audit.findings import NAMES as NAMES_OF_INVARIANTS
+from medcl.views.audit import AuditReport, CheckResult, audit, audit_policy, check_private
+from medcl.views.audit.check_results import NAMES as NAMES_OF_INVARIANTS
 from medcl.views.audit.mutations import MUTATIONS, Mutation
 from medcl.views.audit.phantoms import CANARY
 from medcl.views.audit.store_checks import check_store
-from medcl.views.audit.subject import Subject
-from tests.views.view_phantoms import MemoryStore, grid_affine, phantom_volume
+from medcl.views.audit.view_pipeline import ViewPipeline
+from tests.views.phantoms import MemoryStore, grid_affine, phantom_volume
 
 NAMES = sorted(path.stem for path in shipped("views").glob("*.yaml"))
 
@@ -46,9 +46,9 @@ def test_only_variants_accept_more_disagreement() -> None:
         assert accepted <= (0.1 if variant is None else 0.3)
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda m: f"{m.invariant}-{m.name}")
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: f"{mutation.invariant}-{mutation.name}")
 def test_planted_faults_are_caught(mutation: Mutation) -> None:
-    report = audit(mutation.plant(load_policy("ct")), only={mutation.invariant}, on={mutation.world})
+    report = audit(mutation.plant(load_policy("ct")), only={mutation.invariant}, on={mutation.grid})
     assert report.failed == (mutation.invariant,), report.table()
 
 
@@ -58,18 +58,18 @@ def test_every_invariant_has_a_fault_that_it_catches() -> None:
 
 
 def test_a_person_in_a_report_is_caught() -> None:
-    clean = audit(Subject(load_policy("us")), only={"I21"})
+    clean = audit(ViewPipeline(load_policy("us")), only={"I21"})
     assert check_private(clean).passed
-    leaky = AuditReport(clean.policy, (Finding("I8", f"worst in {CANARY}", "none", True),))
+    leaky = AuditReport(clean.policy, (CheckResult("I8", f"worst in {CANARY}", "none", True),))
     assert not check_private(leaky).passed
 
 
 def test_report_is_written_whole(tmp_path: Path) -> None:
-    report = audit(Subject(load_policy("us")), only={"I3", "I13"})
+    report = audit(ViewPipeline(load_policy("us")), only={"I3", "I13"})
     page = report.write(tmp_path / "audit").read_text()
-    facts = json.loads((tmp_path / "audit" / "audit.json").read_text())
-    assert facts["passed"] is True
-    assert [one["id"] for one in facts["findings"]] == ["I3", "I13"]
+    record = json.loads((tmp_path / "audit" / "audit.json").read_text())
+    assert record["passed"] is True
+    assert [one["id"] for one in record["results"]] == ["I3", "I13"]
     assert "holds every invariant" in page
     assert CANARY not in page
     assert "padding" in report.table()
@@ -81,12 +81,12 @@ def test_a_store_is_audited_with_its_masks() -> None:
     mask = np.zeros(shape, np.uint8)
     mask[30:50, 30:50] = 1
     store = MemoryStore().add(phantom_volume(shape, affine), affine, mask=mask)
-    found = {one.id: one for one in check_store(Subject(load_policy("mr"), 96), store)}
-    assert found["I9"].passed
-    assert found["I10"].passed
-    assert "exactly one in 0.0%" in found["I10"].figure
-    assert found["I19"].passed
-    coarse = {one.id: one for one in check_store(Subject(load_policy("mr"), 32), store)}
+    results = {one.id: one for one in check_store(ViewPipeline(load_policy("mr"), 96), store)}
+    assert results["I9"].passed
+    assert results["I10"].passed
+    assert "exactly one in 0.0%" in results["I10"].figure
+    assert results["I19"].passed
+    coarse = {one.id: one for one in check_store(ViewPipeline(load_policy("mr"), 32), store)}
     assert not coarse["I19"].passed
 
 
@@ -100,9 +100,9 @@ def test_a_store_whose_views_lose_the_lesion_fails() -> None:
     loose = policy.model_copy(
         update={"crop": policy.crop.model_copy(update={"marked": 0.0, "disagree": 0.1})}
     )
-    found = {one.id: one for one in check_store(Subject(loose, 96), store)}
-    assert not found["I10"].passed
-    assert found["I10"].pictures
+    results = {one.id: one for one in check_store(ViewPipeline(loose, 96), store)}
+    assert not results["I10"].passed
+    assert results["I10"].pictures
 
 
 def test_padding_that_was_not_measured_fails() -> None:
@@ -111,8 +111,8 @@ def test_padding_that_was_not_measured_fails() -> None:
     holes = np.ones(shape, bool)
     holes[30:50, 30:50] = False
     store = MemoryStore().add(phantom_volume(shape, affine), affine, valid=holes)
-    found = {one.id: one for one in check_store(Subject(load_policy("mr"), 96), store)}
-    assert not found["I13"].passed
+    results = {one.id: one for one in check_store(ViewPipeline(load_policy("mr"), 96), store)}
+    assert not results["I13"].passed
 
 
 def test_unknown_patients_are_said_so() -> None:
@@ -120,6 +120,6 @@ def test_unknown_patients_are_said_so() -> None:
     for seed in range(4):
         store.add(np.random.default_rng(seed).integers(0, 255, (60, 60)).astype(np.uint8))
         store.rows[seed]["flags"] = "PATIENT_UNKNOWN"
-    found = {one.id: one for one in check_store(Subject(load_policy("cxr"), 96), store)}
-    assert found["I21"].passed
-    assert "PATIENT_UNKNOWN for 4 of 4" in found["I21"].figure
+    results = {one.id: one for one in check_store(ViewPipeline(load_policy("cxr"), 96), store)}
+    assert results["I21"].passed
+    assert "PATIENT_UNKNOWN for 4 of 4" in results["I21"].figure

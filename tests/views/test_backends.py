@@ -11,7 +11,7 @@ import torch
 from medcl.views import Policy, ViewParams, draw_views, load_policy, read_geometry, shipped
 from medcl.views.affines import view_affines
 from medcl.views.backends.choose import choose_backend
-from tests.views.view_phantoms import MemoryStore, grid_affine, phantom_volume, picture_store, smooth_phantom
+from tests.views.phantoms import MemoryStore, grid_affine, phantom_volume, picture_store, smooth_phantom
 
 FAST = ["torch", *(["fused"] if find_spec("numba") else [])]
 NAMES = sorted(path.stem for path in shipped("views").glob("*.yaml"))
@@ -51,8 +51,8 @@ def test_pictures(backend: str, name: str, spacing: float | None) -> None:
 @pytest.mark.parametrize("draw", ["pair", "bag", "whole"])
 @pytest.mark.parametrize("name", ["ct", "mr"])
 def test_slices(volumes: MemoryStore, backend: str, draw: str, name: str) -> None:
-    frames = read_geometry(volumes, range(3))
-    params = draw_views(loud(load_policy(name)), frames, 41, 7, draw=draw, count=3)
+    geometry = read_geometry(volumes, range(3))
+    params = draw_views(loud(load_policy(name)), geometry, 41, 7, draw=draw, count=3)
     assert_equal(volumes, params, backend)
 
 
@@ -102,7 +102,7 @@ def test_pixels_are_what_the_affine_says(backend: str, dims: int) -> None:
     affine[:3, :3] = turn @ affine[:3, :3]
     store.add(phantom_volume(shape, affine), affine)
     base = load_policy("mr")
-    policy = base.still().model_copy(update={"crop": base.crop, "motion": base.motion})
+    policy = base.unaugmented().model_copy(update={"crop": base.crop, "motion": base.motion})
     for epoch in range(5):
         params = draw_views(policy, read_geometry(store, [0], dims), 48, 0, epoch)
         views = choose_backend(backend)(store, params)[0, :, 0].numpy()

@@ -8,7 +8,7 @@ import pytest
 from medcl.views import ViewParams, draw_views, load_policy, read_geometry
 from medcl.views.masks import pixel_positions, view_masks
 from medcl.views.sampling.crop_geometry import anchor_voxels
-from tests.views.view_phantoms import MemoryStore, grid_affine, phantom_volume
+from tests.views.phantoms import MemoryStore, grid_affine, phantom_volume
 
 SHAPE = (90, 80, 24)
 AFFINE = grid_affine((1.0, 1.0, 5.0), SHAPE)
@@ -21,8 +21,8 @@ def lesion(low: tuple[int, int, int], high: tuple[int, int, int]) -> np.ndarray:
 
 
 def drawn(store: MemoryStore, name: str = "mr", dims: int = 2, epochs: int = 40) -> list[ViewParams]:
-    frames = read_geometry(store, range(len(store.rows)), dims)
-    return [draw_views(load_policy(name), frames, 32, 5, epoch) for epoch in range(epochs)]
+    geometry = read_geometry(store, range(len(store.rows)), dims)
+    return [draw_views(load_policy(name), geometry, 32, 5, epoch) for epoch in range(epochs)]
 
 
 @pytest.mark.parametrize("dims", [2, 3])
@@ -32,11 +32,11 @@ def test_half_of_the_anchors_lie_on_labeled_tissue(dims: int) -> None:
     params = drawn(store, dims=dims, epochs=200)
     marked = np.array([p.marked[0] for p in params])
     assert 0.4 < marked.mean() < 0.6
-    frames = read_geometry(store, [0], dims)
+    geometry = read_geometry(store, [0], dims)
     for p in [p for p in params if p.marked[0]]:
         if dims == 2:
             assert set(p.slices[0]) <= {7, 8, 9, 10, 11}
-        at = anchor_voxels(frames, p.anchor)[0]
+        at = anchor_voxels(geometry, p.anchor)[0]
         assert (np.abs(at[:2] - (22.5, 52.5)) < 10).all()
 
 
@@ -82,9 +82,9 @@ def test_views_show_what_was_measured(name: str) -> None:
 
 def test_bags_and_whole_scans_leave_gaps_out() -> None:
     store = MemoryStore().add(phantom_volume(SHAPE, AFFINE), AFFINE, valid=tilted())
-    frames = read_geometry(store, [0])
+    geometry = read_geometry(store, [0])
     for draw in ("bag", "whole"):
-        params = draw_views(load_policy("mr"), frames, 32, 5, draw=draw, count=24)
+        params = draw_views(load_policy("mr"), geometry, 32, 5, draw=draw, count=24)
         assert not {5, 6, 12} & set(params.slices[0].tolist())
 
 
@@ -92,9 +92,9 @@ def test_a_measured_box_limits_pictures_and_volumes() -> None:
     valid = np.zeros(SHAPE, bool)
     valid[10:70, 20:75, 2:22] = True
     store = MemoryStore().add(phantom_volume(SHAPE, AFFINE), AFFINE, valid=valid)
-    frames = read_geometry(store, [0], 3)
-    np.testing.assert_allclose(frames.start[0], [10, 20, 10])
-    np.testing.assert_allclose(frames.end[0], [70, 75, 110])
+    geometry = read_geometry(store, [0], 3)
+    np.testing.assert_allclose(geometry.start[0], [10, 20, 10])
+    np.testing.assert_allclose(geometry.end[0], [70, 75, 110])
     for params in drawn(store, dims=3, epochs=10):
         for view in range(2):
             at = pixel_positions(params, 0, view)

@@ -10,7 +10,7 @@ from monai.transforms import Compose, Lambdad, RandScaleIntensity, ScaleIntensit
 
 from medcl.views import load_policy
 from medcl.views.monai_transforms import RandSafeViews, RandSafeViewsd
-from tests.views.view_phantoms import grid_affine, phantom_volume, smooth_phantom
+from tests.views.phantoms import grid_affine, phantom_volume, smooth_phantom
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def image() -> MetaTensor:
 
 @pytest.mark.parametrize("dims", [2, 3])
 def test_views_carry_their_affine(image: MetaTensor, dims: int) -> None:
-    views = RandSafeViews(load_policy("mr").still(), 24, dims=dims)(image)
+    views = RandSafeViews(load_policy("mr").unaugmented(), 24, dims=dims)(image)
     assert len(views) == 2
     for view in views:
         assert isinstance(view, MetaTensor)
@@ -48,7 +48,7 @@ def test_composes_with_monai_and_follows_its_seed(image: MetaTensor) -> None:
 
 def test_dictionary_twin_keeps_registered_images_together(image: MetaTensor) -> None:
     pipeline = Compose(
-        [Lambdad("flair", lambda x: x), RandSafeViewsd(["flair", "t1"], load_policy("mr").still(), 24)]
+        [Lambdad("flair", lambda x: x), RandSafeViewsd(["flair", "t1"], load_policy("mr").unaugmented(), 24)]
     ).set_random_state(3)
     made = pipeline({"flair": image, "t1": 500 - image, "name": "a"})
     assert made["name"] == "a"

@@ -13,9 +13,9 @@ from medcl.pretrain import losses
 from medcl.pretrain.data import Scans
 from medcl.pretrain.methods import moco, moco_v3
 from medcl.views import load_policy, related
-from medcl.views.audit import Subject, audit
+from medcl.views.audit import ViewPipeline, audit
 from medcl.views.audit.store_checks import check_store
-from tests.views.view_phantoms import MemoryStore, picture_store
+from tests.views.phantoms import MemoryStore, picture_store
 
 TABLE = pd.DataFrame({"fingerprint": [7, 8, 7, 9], "patient": ["a", "b", "c", "b"]})
 RELATED = [[1, 0, 1, 0], [0, 1, 0, 1], [1, 0, 1, 0], [0, 1, 0, 1]]
@@ -59,12 +59,12 @@ def _training_identity(store: MemoryStore) -> torch.Tensor:
 def test_breaking_what_training_uses_is_caught_by_i21(
     monkeypatch: pytest.MonkeyPatch, broken: object
 ) -> None:
-    subject, store = Subject(load_policy("cxr"), 96), _store()
-    assert audit(subject, only={"I21"}).passed
-    assert {one.id: one.passed for one in check_store(subject, store)}["I21"]
+    pipeline, store = ViewPipeline(load_policy("cxr"), 96), _store()
+    assert audit(pipeline, only={"I21"}).passed
+    assert {one.id: one.passed for one in check_store(pipeline, store)}["I21"]
     monkeypatch.setattr(related, "identities", broken)
-    assert audit(subject, only={"I21"}).failed == ("I21",)
-    assert not {one.id: one.passed for one in check_store(subject, store)}["I21"]
+    assert audit(pipeline, only={"I21"}).failed == ("I21",)
+    assert not {one.id: one.passed for one in check_store(pipeline, store)}["I21"]
     assert np.array_equal(_training_identity(store).numpy(), broken(store.scans)), (
         "training has that fault, too"
     )
@@ -73,7 +73,7 @@ def test_breaking_what_training_uses_is_caught_by_i21(
 def test_a_fault_in_the_comparison_is_caught_by_i21(monkeypatch: pytest.MonkeyPatch) -> None:
     both = lambda one, other: (one[:, None] == other[None]).all(-1)  # noqa: E731
     monkeypatch.setattr(related, "same_scan_or_patient", both)
-    assert audit(Subject(load_policy("cxr")), only={"I21"}).failed == ("I21",)
+    assert audit(ViewPipeline(load_policy("cxr")), only={"I21"}).failed == ("I21",)
 
 
 def test_losses_compare_by_the_audited_function() -> None:

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from medcl.views import Policy, ViewParams, draw_views, load_policy, read_geometry
 from medcl.views.affines import voxel_affines
 from medcl.views.sampling.crop_geometry import rotation_matrices
-from tests.views.view_phantoms import MemoryStore, grid_affine, picture_store
+from tests.views.phantoms import MemoryStore, grid_affine, picture_store
 
 
 def many(
     store: MemoryStore, policy: Policy, size: int = 32, dims: int = 2, epochs: int = 40
 ) -> list[ViewParams]:
-    frames = read_geometry(store, range(len(store.rows)), dims)
-    return [draw_views(policy, frames, size, 0, epoch) for epoch in range(epochs)]
+    geometry = read_geometry(store, range(len(store.rows)), dims)
+    return [draw_views(policy, geometry, size, 0, epoch) for epoch in range(epochs)]
 
 
 @pytest.mark.parametrize("dims", [2, 3])
@@ -60,12 +60,12 @@ def test_pairs_share_the_ball_round_their_anchor(
     volumes: MemoryStore, variant: str | None, dims: int
 ) -> None:
     policy = load_policy("ct", variant)
-    frames = read_geometry(volumes, range(3), dims)
+    geometry = read_geometry(volumes, range(3), dims)
     for params in many(volumes, policy, dims=dims):
         turn = rotation_matrices(params.rotation)
         offset = params.anchor[:, None] - params.center
         inside = np.abs(np.einsum("bvji,bvj->bvi", turn, offset)).max(-1)
-        radius = policy.crop.anchor * frames.fov[:, None]
+        radius = policy.crop.anchor * geometry.fov[:, None]
         held = params.edge / 2 - inside
         assert (held >= np.minimum(radius, 0.49 * params.edge) - 1e-6).all()
 
@@ -134,8 +134,8 @@ def test_padding_of_volumes(volumes: MemoryStore, policy: Policy) -> None:
 
 def test_views_of_a_volume_lie_on_slices_near_the_anchor(volumes: MemoryStore) -> None:
     policy = load_policy("ct")
-    frames = read_geometry(volumes, range(3))
-    spread = [np.ptp(p.slices, axis=1) * frames.slice_mm for p in many(volumes, policy)]
+    geometry = read_geometry(volumes, range(3))
+    spread = [np.ptp(p.slices, axis=1) * geometry.slice_mm for p in many(volumes, policy)]
     assert np.max(spread) <= policy.d_min_mm
     fine = MemoryStore()
     affine = grid_affine((1.0, 1.0, 1.0), (40, 40, 40))

@@ -41,7 +41,7 @@ class Phantoms:
 
 
 @dataclass(frozen=True)
-class World:
+class PhantomGrid:
     """The grid that phantoms are sampled on.
 
     Attributes:
@@ -65,7 +65,7 @@ class World:
         affine[:3, 3] = -np.array(self.spacing) * (np.array(self.shape) - 1) / 2
         return affine
 
-    def grid(self) -> np.ndarray:
+    def positions_mm(self) -> np.ndarray:
         """Return millimeters from the first sample, (*shape, axes)."""
         axes = [np.arange(n) * step for n, step in zip(self.shape, self.spacing, strict=True)]
         return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
@@ -80,7 +80,7 @@ class World:
         mask: np.ndarray | None = None,
     ) -> Phantoms:
         """Return a store of `arrays`; equal fingerprints are shown through equal views."""
-        found = np.random.Generator(np.random.Philox(key=11)).integers(0, self.shape, (64, len(self.shape)))
+        anchors = np.random.Generator(np.random.Philox(key=11)).integers(0, self.shape, (64, len(self.shape)))
         box = [bound for n in self.shape for bound in (0, n)]
         rows = []
         for array, fingerprint in zip(arrays, fingerprints, strict=True):
@@ -98,23 +98,23 @@ class World:
                     "hi": high,
                     "noise": noise,
                     "box": box,
-                    "anchors": [int(value) for value in found.ravel()],
+                    "anchors": [int(value) for value in anchors.ravel()],
                 }
             )
         return Phantoms(pd.DataFrame(rows), arrays, self.affine, mask)
 
 
-def worlds(policy: Policy) -> list[World]:
+def phantom_grids(policy: Policy) -> list[PhantomGrid]:
     """Return the grids to audit a policy on, as fine as its modality is sampled; volumes are 1 x 1 x 5."""
     step = policy.max_px_mm
-    picture = World("picture", (150, 170), (step, step), 2)
+    picture = PhantomGrid("picture", (150, 170), (step, step), 2)
     if policy.modalities[0] not in ("CT", "MR", "PT", "unknown"):
         return [picture]
     shape, spacing = (150, 160, 32), (step, step, 5 * step)
-    return [picture, World("slices", shape, spacing, 2), World("volume", shape, spacing, 3)]
+    return [picture, PhantomGrid("slices", shape, spacing, 2), PhantomGrid("volume", shape, spacing, 3)]
 
 
-def ramps(world: World) -> list[np.ndarray]:
+def ramps(grid: PhantomGrid) -> list[np.ndarray]:
     """Return one array an axis whose value is the sample's own index along it."""
-    indices = np.indices(world.shape).astype(np.float32)
+    indices = np.indices(grid.shape).astype(np.float32)
     return list(indices)

@@ -47,7 +47,7 @@ def _sample(store: ScanSource, params: ViewParams, device: torch.device) -> Tens
         sampled = sampled.unflatten(0, (batch, views))
     else:
         sampled = sampled.unflatten(2, (views, params.size)).transpose(1, 2).contiguous()
-    _fill_outside(sampled, grid.unflatten(0, (batch, views)), params, sources.shape[2:])
+    _fill_padding(sampled, grid.unflatten(0, (batch, views)), params, sources.shape[2:])
     return sampled
 
 
@@ -87,7 +87,7 @@ def _along(line: Tensor, step: Tensor, axis: int, dims: int) -> Tensor:
     return (step[:, None] * line).reshape(-1, *[len(line) if n == axis else 1 for n in range(dims)])
 
 
-def _fill_outside(views: Tensor, grid: Tensor, params: ViewParams, shape: torch.Size) -> None:
+def _fill_padding(views: Tensor, grid: Tensor, params: ViewParams, shape: torch.Size) -> None:
     """Set pixels more than half a voxel beyond the scan to what lies outside it."""
     chosen = np.nonzero(sticks_out(params))
     if not chosen[0].size:
@@ -101,7 +101,7 @@ def _fill_outside(views: Tensor, grid: Tensor, params: ViewParams, shape: torch.
     spread = (-1, *[1] * params.dims, params.dims)
     points = grid[where]
     beyond = ((points < low.reshape(spread) - 1e-6) | (points > high.reshape(spread) + 1e-6)).any(-1)
-    fill = torch.from_numpy(params.outside[chosen[0]].astype(np.float32)).to(views.device)
+    fill = torch.from_numpy(params.padding_value[chosen[0]].astype(np.float32)).to(views.device)
     views[where] = torch.where(beyond.unsqueeze(1), _each(fill, views.ndim - 1), views[where])
 
 

@@ -86,17 +86,17 @@ class _Task:
                     plane.shape,
                     self.matrix[scan, view],
                     self.bounds[scan],
-                    float(params.outside[scan]),
+                    float(params.padding_value[scan]),
                     image,
                 )
-                self._look(image, scan, view)
+                self._apply_intensity(image, scan, view)
             self._finish(scan, view)
 
-    def _look(self, image: np.ndarray, scan: int, view: int) -> None:
+    def _apply_intensity(self, image: np.ndarray, scan: int, view: int) -> None:
         lines = image.reshape(-1, self.params.size)
         if self.params.blur_px[scan, view]:
             blur(image, self.weights[scan, view])
-        kernels.look(
+        kernels.window_shade_noise(
             lines,
             self.scale[scan, view],
             self.shift[scan, view],

@@ -1,4 +1,4 @@
-"""Compiled loops of the fused backend that change how a sampled view looks.
+"""Compiled loops of the fused backend that change the intensities of a sampled view.
 
 Each kernel releases the interpreter lock. Shapes: S is the edge of a view, L its number of lines (S in 2-D,
 S x S in 3-D).
@@ -52,7 +52,7 @@ def smooth_lines(image: np.ndarray, weights: np.ndarray, scratch: np.ndarray) ->
 
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
-def look(
+def window_shade_noise(
     image: np.ndarray,
     scale: np.float32,
     shift: np.float32,

@@ -113,12 +113,12 @@ def sample_2d(
     shape: tuple[int, int],
     matrix: np.ndarray,
     bounds: np.ndarray,
-    outside: float,
+    padding_value: float,
     out: np.ndarray,
 ) -> None:
     """Sample a slice of `shape` (H, W), flat and as `pairs_of` it, bilinearly into `out` (S, S).
 
-    `bounds` (2, 2) is where each axis ends, for what is `outside`.
+    `bounds` (2, 2) is where each axis ends, for what is `padding_value`.
     """
     height, width = shape
     size = out.shape[0]
@@ -140,7 +140,7 @@ def sample_2d(
             column = rest if rest < first else rest - first + end
             y, x = y_start + down * column, x_start + across * column
             if y < bounds[0, 0] or y > bounds[0, 1] or x < bounds[1, 0] or x > bounds[1, 1]:
-                out[row, column] = outside
+                out[row, column] = padding_value
                 continue
             top, bottom, fy = _cell(y, height)
             left, right, fx = _cell(x, width)
@@ -193,12 +193,12 @@ def sample_3d(
     shape: tuple[int, int, int],
     matrix: np.ndarray,
     bounds: np.ndarray,
-    outside: float,
+    padding_value: float,
     out: np.ndarray,
 ) -> None:
     """Sample a volume of `shape` (I, J, K), flat and as `pairs_of` it, trilinearly into `out` (S, S, S).
 
-    `bounds` (3, 2) is where each axis ends, for what is `outside`.
+    `bounds` (3, 2) is where each axis ends, for what is `padding_value`.
     """
     size = out.shape[0]
     step_i, step_j, step_k = matrix[0, 2], matrix[1, 2], matrix[2, 2]
@@ -222,7 +222,7 @@ def sample_3d(
         for rest in range(size - end + first):
             column = rest if rest < first else rest - first + end
             place = (i_start + step_i * column, j_start + step_j * column, k_start + step_k * column)
-            out[plane, row, column] = _edge_3d(flat, shape, place, bounds, outside)
+            out[plane, row, column] = _edge_3d(flat, shape, place, bounds, padding_value)
 
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
@@ -231,12 +231,12 @@ def _edge_3d(
     shape: tuple[int, int, int],
     place: tuple[float, float, float],
     bounds: np.ndarray,
-    outside: float,
+    padding_value: float,
 ) -> np.float32:
     """Return one sample near the volume's edge, or beyond it."""
     for axis in range(3):
         if place[axis] < bounds[axis, 0] or place[axis] > bounds[axis, 1]:
-            return np.float32(outside)
+            return np.float32(padding_value)
     top, bottom, fi = _cell(place[0], shape[0])
     left, right, fj = _cell(place[1], shape[1])
     front, back, fk = _cell(place[2], shape[2])

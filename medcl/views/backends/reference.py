@@ -58,7 +58,7 @@ class _Step(Transform):
 
 
 class Sample(_Step):
-    """Resample once, linearly, through the view's affine; outside the scan lies `params.outside`."""
+    """Resample once, linearly, through the view's affine; outside the scan lies `params.padding_value`."""
 
     def __call__(self, image: MetaTensor) -> MetaTensor:
         """Map (C, *spatial) to (C, *view)."""
@@ -71,7 +71,7 @@ class Sample(_Step):
         flat = MetaTensor(image.as_tensor(), affine=torch.eye(dims + 1, dtype=torch.float64))
         sampled = resample(flat, dst_affine=torch.from_numpy(affine), spatial_size=[params.size] * dims)
         view = MetaTensor(sampled.as_tensor().float())
-        view[:, torch.from_numpy(self._beyond())] = float(params.outside[0])
+        view[:, torch.from_numpy(self._beyond())] = float(params.padding_value[0])
         return view
 
     def _beyond(self) -> np.ndarray:

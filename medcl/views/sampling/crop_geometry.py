@@ -58,12 +58,12 @@ def largest_edge(rotation: np.ndarray, length: np.ndarray) -> np.ndarray:
 
 
 def center_limits(
-    frames: ScanGeometry, edge: np.ndarray, rotation: np.ndarray
+    geometry: ScanGeometry, edge: np.ndarray, rotation: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the box (B, V, D) of centers that keep crops in the scan, and on the tissue where they fit."""
     needed = edge[..., None] * reach(rotation)
-    low, high = frames.low[:, None], frames.high[:, None]
-    start, end = frames.start[:, None], frames.end[:, None]
+    low, high = geometry.low[:, None], geometry.high[:, None]
+    start, end = geometry.start[:, None], geometry.end[:, None]
     middle, center = (low + high) / 2, (start + end) / 2
     bottom = np.minimum(low + needed, middle)
     top = np.maximum(high - needed, middle)
@@ -78,23 +78,23 @@ def slack(edge: np.ndarray, rotation: np.ndarray, radius: np.ndarray) -> np.ndar
     return inner / np.abs(rotation).sum(axis=-2).max(axis=-1)
 
 
-def share_anchor(anchor: np.ndarray, low: np.ndarray, high: np.ndarray, room: np.ndarray) -> np.ndarray:
+def share_anchor(anchor: np.ndarray, low: np.ndarray, high: np.ndarray, margin: np.ndarray) -> np.ndarray:
     """Move anchors (B, D) to the nearest place that all views (B, V, D) can hold with their balls.
 
     Never empty: each view's limits lie on both sides of the middle of its own center box, and the boxes are
     nested.
     """
-    least = (low - room[..., None]).max(axis=1)
-    most = (high + room[..., None]).min(axis=1)
+    least = (low - margin[..., None]).max(axis=1)
+    most = (high + margin[..., None]).min(axis=1)
     return np.clip(anchor, np.minimum(least, most), np.maximum(least, most))
 
 
 def place(
-    anchor: np.ndarray, low: np.ndarray, high: np.ndarray, room: np.ndarray, where: np.ndarray
+    anchor: np.ndarray, low: np.ndarray, high: np.ndarray, margin: np.ndarray, where: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return centers (B, V, D) at fraction `where` of what is allowed, and the allowed interval's ends."""
-    least = np.maximum(low, anchor[:, None] - room[..., None])
-    most = np.maximum(np.minimum(high, anchor[:, None] + room[..., None]), least)
+    least = np.maximum(low, anchor[:, None] - margin[..., None])
+    most = np.maximum(np.minimum(high, anchor[:, None] + margin[..., None]), least)
     return least + where * (most - least), least, most
 
 
@@ -122,7 +122,7 @@ def _spread_points(dims: int, number: int = 377) -> np.ndarray:
 
 
 def source_matrix(
-    frames: ScanGeometry,
+    geometry: ScanGeometry,
     center: np.ndarray,
     edge: np.ndarray,
     rotation: np.ndarray,
@@ -134,23 +134,23 @@ def source_matrix(
     Rows stand in the order of the source's own axes (of the slice's axes for 2-D views); columns in the order
     of the output's, then the translation. `mirror` (B, V, D) is -1 along output axes that are flipped.
     """
-    dims = frames.dims
+    dims = geometry.dims
     pixel = edge / size
     linear = rotation * mirror[..., None, :] * pixel[..., None, None]
     start = center + (linear * (0.5 - size / 2)).sum(axis=-1)
-    to_sample = np.linalg.inv(frames.grid)[:, None]
+    to_sample = np.linalg.inv(geometry.grid)[:, None]
     matrix = np.concatenate([linear, start[..., None]], axis=-1)
     matrix = to_sample @ matrix
     matrix[..., dims] -= 0.5
-    sign = frames.sign[:, None, :]
+    sign = geometry.sign[:, None, :]
     matrix *= sign[..., None]
-    matrix[..., dims] += np.where(sign < 0, frames.count[:, None] - 1, 0)
-    order = np.argsort(frames.axes, axis=1)
+    matrix[..., dims] += np.where(sign < 0, geometry.count[:, None] - 1, 0)
+    order = np.argsort(geometry.axes, axis=1)
     return np.take_along_axis(matrix, order[:, None, :, None], axis=2)
 
 
-def anchor_voxels(frames: ScanGeometry, anchor: np.ndarray) -> np.ndarray:
+def anchor_voxels(geometry: ScanGeometry, anchor: np.ndarray) -> np.ndarray:
     """Return anchors (B, D) of the displayed frame in voxels of the source (of its slice)."""
-    sample = np.linalg.solve(frames.grid, anchor[..., None])[..., 0] - 0.5
-    index = np.where(frames.sign > 0, sample, frames.count - 1 - sample)
-    return np.take_along_axis(index, np.argsort(frames.axes, axis=1), axis=1)
+    sample = np.linalg.solve(geometry.grid, anchor[..., None])[..., 0] - 0.5
+    index = np.where(geometry.sign > 0, sample, geometry.count - 1 - sample)
+    return np.take_along_axis(index, np.argsort(geometry.axes, axis=1), axis=1)

@@ -8,9 +8,9 @@ import numpy as np
 
 from medcl.errors import UsageError
 from medcl.views.policy import Policy
-from medcl.views.sampling import crop_geometry as geometry
+from medcl.views.sampling import crop_geometry
 from medcl.views.sampling.crops import Crops, bag_crops, draw_crops, view_keys, whole_crops
-from medcl.views.sampling.intensity import Look, draw_looks, draw_presets, outside
+from medcl.views.sampling.intensity import IntensityDraw, draw_intensities, draw_presets, padding_values
 from medcl.views.sampling.keyed_random import BANK, combine, scan_keys, uniform
 from medcl.views.sampling.params import ViewParams
 from medcl.views.sampling.scan_geometry import ScanGeometry
@@ -22,7 +22,7 @@ _NOISE_START, _NOISE_SIGN, _FLIP = 40, 41, 44
 
 def draw_views(
     policy: Policy,
-    frames: ScanGeometry,
+    geometry: ScanGeometry,
     size: int,
     seed: int,
     epoch: int = 0,
@@ -35,9 +35,10 @@ def draw_views(
 
     Args:
         policy: the limits.
-        frames: facts of the B scans.
+        geometry: Geometry of the B scans.
         size: edge of a view in pixels.
-        seed, epoch: the key's first words.
+        seed: Random seed.
+        epoch: Epoch number, from 0.
         draw: `pair` is `count` random views that share an anchor; `bag` one random view seen through
             `count` slices; `whole` the unaugmented scan through `count` slices.
         count: views a scan.
@@ -51,53 +52,53 @@ def draw_views(
         raise UsageError(f"draw='{draw}' is not known; it is 'pair', 'bag' or 'whole'")
     if count < 1 or size < 1:
         raise UsageError(f"count={count}, size={size}: both are at least 1")
-    keys = scan_keys(seed, epoch, frames.fingerprint)
+    keys = scan_keys(seed, epoch, geometry.fingerprint)
     if draw == "pair":
-        crops, copies = draw_crops(policy, frames, keys, first, count), 1
+        crops, copies = draw_crops(policy, geometry, keys, first, count), 1
     elif draw == "bag":
-        crops, copies = bag_crops(policy, frames, keys, count), count
+        crops, copies = bag_crops(policy, geometry, keys, count), count
     else:
-        crops, copies, policy = whole_crops(frames, count), count, policy.still()
+        crops, copies, policy = whole_crops(geometry, count), count, policy.unaugmented()
     shared = {"size": size, "bank": (seed, epoch), "stack": stack}
-    return _compose(policy, frames, crops, None if draw == "whole" else keys, first, copies, shared)
+    return _compose(policy, geometry, crops, None if draw == "whole" else keys, first, copies, shared)
 
 
 def _compose(
     policy: Policy,
-    frames: ScanGeometry,
+    geometry: ScanGeometry,
     crops: Crops,
     keys: np.ndarray | None,
     first: int,
     copies: int,
     shared: dict[str, Any],
 ) -> ViewParams:
-    """Draw intensities and compose the affines; views that are `copies` of one another look alike.
+    """Draw intensities and compose the affines; views that are `copies` of one another have the same intensities.
 
     Without keys nothing is drawn: the first preset that fits, and nothing changed.
     """
     size = shared["size"]
-    share = np.zeros(len(frames)) if keys is None else uniform(keys, Look.PRESET)
-    keys = np.zeros(len(frames), np.uint64) if keys is None else keys
+    share = np.zeros(len(geometry)) if keys is None else uniform(keys, IntensityDraw.PRESET)
+    keys = np.zeros(len(geometry), np.uint64) if keys is None else keys
     numbered = view_keys(keys, first, crops.edge.shape[1] // copies)
-    preset = draw_presets(policy, frames, share)
-    reduce = reduction(policy, frames, size)
+    preset = draw_presets(policy, geometry, share)
+    reduce = reduction(policy, geometry, size)
     pixel = crops.edge[:, ::copies] / size
-    drawn = draw_looks(policy, frames, preset, numbered, pixel, reduce)
-    looks: dict[str, Any] = {name: np.repeat(value, copies, axis=1) for name, value in drawn.items()}
-    mirror = np.repeat(_mirror(policy, frames, numbered), copies, axis=1)
+    drawn = draw_intensities(policy, geometry, preset, numbered, pixel, reduce)
+    intensities: dict[str, Any] = {name: np.repeat(value, copies, axis=1) for name, value in drawn.items()}
+    mirror = np.repeat(_mirror(policy, geometry, numbered), copies, axis=1)
     starts = combine(np.repeat(numbered, copies, axis=1), np.arange(crops.edge.shape[1])[None])
-    rotation = geometry.rotation_matrices(crops.rotation)
-    order = np.argsort(frames.axes, axis=1)
+    rotation = crop_geometry.rotation_matrices(crops.rotation)
+    order = np.argsort(geometry.axes, axis=1)
     return ViewParams(
-        rows=frames.rows,
+        rows=geometry.rows,
         kind=policy.noise.kind,
         channels=policy.channels,
         stain=policy.color is not None and policy.color.stained,
         reduce=reduce,
-        slice_axis=frames.slice_axis,
+        slice_axis=geometry.slice_axis,
         slices=crops.slices,
-        matrix=geometry.source_matrix(frames, crops.center, crops.edge, rotation, mirror, size),
-        count=np.take_along_axis(frames.count, order, axis=1),
+        matrix=crop_geometry.source_matrix(geometry, crops.center, crops.edge, rotation, mirror, size),
+        count=np.take_along_axis(geometry.count, order, axis=1),
         anchor=crops.anchor,
         center=crops.center,
         edge=crops.edge,
@@ -105,40 +106,40 @@ def _compose(
         overlap=crops.overlap,
         marked=crops.marked,
         mirror=mirror,
-        outside=outside(policy, frames),
+        padding_value=padding_values(policy, geometry),
         preset=preset,
         noise_start=(uniform(starts, _NOISE_START) * BANK).astype(np.int64),
         noise_sign=np.where(uniform(starts, _NOISE_SIGN) < 0.5, -1.0, 1.0),
-        **looks,
+        **intensities,
         **shared,
     )
 
 
-def reduction(policy: Policy, frames: ScanGeometry, size: int) -> np.ndarray:
+def reduction(policy: Policy, geometry: ScanGeometry, size: int) -> np.ndarray:
     """Return (B,) the whole factor by which sources are averaged before sampling, so that nothing aliases.
 
     It never makes a source coarser than the smallest view that is drawn from it.
     """
     crop = policy.crop
-    least = float(np.sqrt(crop.area[0])) if frames.dims == 2 else crop.edge_3d[0]
-    coarsest = np.einsum("nii->ni", frames.grid).max(axis=1)
-    return np.maximum(1, np.floor(least * frames.fov / coarsest / size + 1e-6)).astype(np.int64)
+    least = float(np.sqrt(crop.area[0])) if geometry.dims == 2 else crop.edge_3d[0]
+    coarsest = np.einsum("nii->ni", geometry.grid).max(axis=1)
+    return np.maximum(1, np.floor(least * geometry.fov / coarsest / size + 1e-6)).astype(np.int64)
 
 
 _SIDES = {"left-right": 0, "anterior-posterior": 1, "superior-inferior": 2}
 
 
-def _mirror(policy: Policy, frames: ScanGeometry, keys: np.ndarray) -> np.ndarray:
+def _mirror(policy: Policy, geometry: ScanGeometry, keys: np.ndarray) -> np.ndarray:
     """Return (B, V, D) signs; an axis is flipped only where the scan's geometry says which one it is."""
-    mirror = np.ones((*keys.shape, frames.dims))
+    mirror = np.ones((*keys.shape, geometry.dims))
     for axis in policy.motion.flips:
         flip = uniform(keys, _FLIP + [*_SIDES, "rows", "columns"].index(axis)) < 0.5
-        volume = ((frames.slice_axis >= 0) | (frames.dims == 3))[:, None]
+        volume = ((geometry.slice_axis >= 0) | (geometry.dims == 3))[:, None]
         if axis in _SIDES:
-            shown = frames.axes == _SIDES[axis]
-            known = volume & frames.sided[:, None]
+            shown = geometry.axes == _SIDES[axis]
+            known = volume & geometry.sided[:, None]
             mirror *= np.where((flip & known)[..., None] & shown[:, None], -1.0, 1.0)
-        elif frames.dims == 2:
+        elif geometry.dims == 2:
             at = np.arange(2) == ("rows", "columns").index(axis)
             mirror *= np.where((flip & ~volume)[..., None] & at, -1.0, 1.0)
     return mirror

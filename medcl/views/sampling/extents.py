@@ -29,7 +29,8 @@ class Extent:
         Args:
             valid: boolean, in the axes of the array.
             slice_axis: source axis of the slices, -1 without.
-            axes, sign: (D,) source axis of each displayed axis, and -1 where it runs against it.
+            axes: (D,) Source axis of each displayed axis.
+            sign: (D,) -1 where the displayed axis runs against the source axis, else 1.
             edge: (D,) millimeters a sample.
         """
         if valid.all() or not valid.any():

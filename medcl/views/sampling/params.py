@@ -7,7 +7,17 @@ from typing import Any
 
 import numpy as np
 
-_PER_SCAN = ("rows", "reduce", "slice_axis", "count", "anchor", "overlap", "marked", "outside", "preset")
+_PER_SCAN = (
+    "rows",
+    "reduce",
+    "slice_axis",
+    "count",
+    "anchor",
+    "overlap",
+    "marked",
+    "padding_value",
+    "preset",
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +37,7 @@ class ViewParams:
         mirror: (B, V, D) -1 where an output axis is flipped, else 1.
         marked: (B,) whether the anchor was drawn from labeled tissue.
         overlap: (B,) intersection over union of the first two views; 1 for a single one.
-        outside: (B,) what lies beyond the scan, in its unit.
+        padding_value: (B,) what lies beyond the scan, in its unit.
         preset: (B,) number of the window preset, -1 for the scan's own range.
         gain, offset, low, width, gamma, contrast, brightness: (B, V), see `Policy`.
         field: (B, V, 4, ..., 4) coefficients of the shading's powers of the output coordinates in [-1, 1].
@@ -55,7 +65,7 @@ class ViewParams:
     mirror: np.ndarray
     overlap: np.ndarray
     marked: np.ndarray
-    outside: np.ndarray
+    padding_value: np.ndarray
     preset: np.ndarray
     gain: np.ndarray
     offset: np.ndarray

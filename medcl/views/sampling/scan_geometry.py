@@ -49,7 +49,7 @@ class ScanSource(Protocol):
 
 @dataclass(frozen=True)
 class ScanGeometry:
-    """Facts of n scans; D is 2 for views of slices and pictures, 3 for 3-D views.
+    """Geometry of n scans; D is 2 for views of slices and pictures, 3 for 3-D views.
 
     Positions are millimeters (pixels where the spacing is unknown) from the outer corner of the first
     displayed sample; the displayed sample d has its center at `grid @ (d + 0.5)`.
@@ -122,11 +122,11 @@ class ScanGeometry:
         return np.einsum("nii,ni->ni", self.grid, self.count)
 
     def take(self, index: np.ndarray) -> ScanGeometry:
-        """Return the facts of some of the scans."""
+        """Return some of the scans."""
         return ScanGeometry(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
     def within(self, slices: np.ndarray) -> ScanGeometry:
-        """Return the facts with the measured box of one slice a scan, `slices` (n,)."""
+        """Return the geometry with the measured box of one slice a scan, `slices` (n,)."""
         start, end = self.start.copy(), self.end.copy()
         for scan, extent in enumerate(self.extents):
             if extent is not None:
@@ -135,17 +135,19 @@ class ScanGeometry:
 
 
 def read_geometry(store: ScanSource, rows: Sequence[int] | np.ndarray, dims: int = 2) -> ScanGeometry:
-    """Collect the facts of `rows` for views of `dims` dimensions.
+    """Read the geometry of `rows` for views of `dims` dimensions.
 
     Raises:
         UsageError: 3-D views of a picture.
     """
     rows = np.asarray(rows, np.int64)
     scans = store.scans.iloc[rows]
-    found = [_frame(store, int(row), scan, dims) for row, scan in zip(rows, _records(scans), strict=True)]
-    extents = np.empty(len(found), object)
-    extents[:] = [one.pop("extents") for one in found]
-    stacked = {key: np.stack([one[key] for one in found]) for key in found[0]}
+    records = [
+        _scan_fields(store, int(row), scan, dims) for row, scan in zip(rows, _rows(scans), strict=True)
+    ]
+    extents = np.empty(len(records), object)
+    extents[:] = [one.pop("extents") for one in records]
+    stacked = {key: np.stack([one[key] for one in records]) for key in records[0]}
     return _with_extent(
         **stacked,
         extents=extents,
@@ -160,7 +162,7 @@ def read_geometry(store: ScanSource, rows: Sequence[int] | np.ndarray, dims: int
     )
 
 
-def _records(scans: pd.DataFrame) -> list[dict[str, Any]]:
+def _rows(scans: pd.DataFrame) -> list[dict[str, Any]]:
     wanted = [c for c in ("scan", "kind", "shape", "spacing_mm", "box", "anchors", "marked") if c in scans]
     return scans[wanted].to_dict("records")
 
@@ -170,7 +172,7 @@ def _texts(scans: pd.DataFrame, column: str) -> np.ndarray:
     return texts.to_numpy(str)
 
 
-def _frame(store: ScanSource, row: int, scan: dict[str, Any], dims: int) -> dict[str, Any]:
+def _scan_fields(store: ScanSource, row: int, scan: dict[str, Any], dims: int) -> dict[str, Any]:
     volume = scan["kind"] == "volume"
     if dims == 3 and not volume:
         raise UsageError(f"scan {scan['scan']} is a picture; 3-D views need volumes")
@@ -238,12 +240,12 @@ def _positions(flat: Any, box: np.ndarray, spatial: int) -> np.ndarray:
     return np.resize(np.asarray(flat, int).reshape(-1, spatial), (64, spatial))
 
 
-def _with_extent(**facts: np.ndarray) -> ScanGeometry:
+def _with_extent(**fields_: np.ndarray) -> ScanGeometry:
     """Add the field of view: a square round the tissue that fits in the scan."""
-    length = np.einsum("nii,ni->ni", facts["grid"], facts["count"])
-    covering = (facts["high"] - facts["low"]) >= THIN_BORDER * length
-    facts["low"] = np.where(covering, 0.0, facts["low"])
-    facts["high"] = np.where(covering, length, facts["high"])
-    facts["whole"] = (facts["high"] - facts["low"]).max(axis=1)
-    facts["fov"] = np.minimum(facts["whole"], length.min(axis=1))
-    return ScanGeometry(**facts, start=np.zeros_like(length), end=length).within(np.zeros(len(length), int))
+    length = np.einsum("nii,ni->ni", fields_["grid"], fields_["count"])
+    covering = (fields_["high"] - fields_["low"]) >= THIN_BORDER * length
+    fields_["low"] = np.where(covering, 0.0, fields_["low"])
+    fields_["high"] = np.where(covering, length, fields_["high"])
+    fields_["whole"] = (fields_["high"] - fields_["low"]).max(axis=1)
+    fields_["fov"] = np.minimum(fields_["whole"], length.min(axis=1))
+    return ScanGeometry(**fields_, start=np.zeros_like(length), end=length).within(np.zeros(len(length), int))

@@ -1,4 +1,4 @@
-"""The contact sheet: what a model is shown, beside where it was taken from."""
+"""Contact sheet: pairs of views beside the scans that they were taken from."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def contact_sheet(
     out: Path,
     stack: int = 1,
 ) -> Path:
-    """Write a PNG with a line a scan: the source with anchor and fields of view, then the pair of views.
+    """Write a PNG with one line per scan: the source with anchor and fields of view, then the pair of views.
 
     Args:
         store: the scans.
@@ -55,25 +55,27 @@ def contact_sheet(
     Returns:
         `out`.
     """
-    frames = read_geometry(store, rows)
-    params = draw_views(policy, frames, size, seed, stack=stack)
-    anchors = anchor_voxels(frames, params.anchor)
+    geometry = read_geometry(store, rows)
+    params = draw_views(policy, geometry, size, seed, stack=stack)
+    anchors = anchor_voxels(geometry, params.anchor)
     views = choose_backend("auto")(store, params).numpy() * SPREAD + MIDDLE
-    figure = Figure(figsize=(12.6, 4.7 * len(frames) + 0.3), facecolor=_PAPER, dpi=110)
+    figure = Figure(figsize=(12.6, 4.7 * len(geometry) + 0.3), facecolor=_PAPER, dpi=110)
     top = 1 - 0.85 / figure.get_figheight()
     grid = figure.add_gridspec(
-        len(frames), 3, left=0.015, right=0.985, top=top, bottom=0.015, hspace=0.14, wspace=0.05
+        len(geometry), 3, left=0.015, right=0.985, top=top, bottom=0.015, hspace=0.14, wspace=0.05
     )
     figure.text(
         0.015, 1 - 0.12 / figure.get_figheight(), _title(policy, size, seed), color=_INK, va="top", size=12
     )
-    for scan in range(len(frames)):
-        _draw_source(figure.add_subplot(grid[scan, 0]), store, policy, frames, params, scan)
+    for scan in range(len(geometry)):
+        _draw_source(figure.add_subplot(grid[scan, 0]), store, policy, geometry, params, scan)
         for view in range(2):
             axes = figure.add_subplot(grid[scan, 1 + view])
-            _draw_view(axes, views[scan, view], anchors[scan], store, frames, params, scan, view)
-            words = textwrap.fill(describe(policy, frames, params, scan, view).replace("\n", "; "), 62)
-            axes.set_title(words, color=COLORS[view], size=8.5, loc="left", pad=5)
+            _draw_view(axes, views[scan, view], anchors[scan], store, geometry, params, scan, view)
+            description = textwrap.fill(
+                describe(policy, geometry, params, scan, view).replace("\n", "; "), 62
+            )
+            axes.set_title(description, color=COLORS[view], size=8.5, loc="left", pad=5)
     with atomic(out) as temporary:
         figure.savefig(temporary, format="png", facecolor=_PAPER)
     return out
@@ -85,54 +87,54 @@ def _title(policy: Policy, size: int, seed: int) -> str:
 
 
 def _draw_source(
-    axes: Axes, store: ScanSource, policy: Policy, frames: ScanGeometry, params: ViewParams, scan: int
+    axes: Axes, store: ScanSource, policy: Policy, geometry: ScanGeometry, params: ViewParams, scan: int
 ) -> None:
     """Draw the slice of the first view, the anchor with its ball, and both fields of view."""
-    height, width = frames.length[scan]
-    picture = displayed(read_source(store, params.take(np.array([scan])), 0, 0), frames, scan)
+    height, width = geometry.length[scan]
+    picture = displayed(read_source(store, params.take(np.array([scan])), 0, 0), geometry, scan)
     low, high = params.low[scan, 0], params.low[scan, 0] + params.width[scan, 0]
     axes.imshow(
         window_fraction(picture, low, high), cmap="gray", vmin=0, vmax=1, extent=(0, width, height, 0)
     )
-    mask = store.mask(int(frames.rows[scan]))
+    mask = store.mask(int(geometry.rows[scan]))
     if mask is not None and (plane := view_plane(mask, params, scan, 0)).any():
-        outline = displayed(plane[None], frames, scan)
+        outline = displayed(plane[None], geometry, scan)
         axes.contour(outline > 0, [0.5], colors=MASK, linewidths=1, extent=(0, width, 0, height))
-    turned = rotation_matrices(params.rotation[scan])
+    rotation = rotation_matrices(params.rotation[scan])
     square = np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]]) / 2
     for view in range(2):
-        corners = params.center[scan, view] + params.edge[scan, view] * square @ turned[view].T
+        corners = params.center[scan, view] + params.edge[scan, view] * square @ rotation[view].T
         axes.add_patch(Polygon(corners[:, ::-1], fill=False, edgecolor=COLORS[view], linewidth=1.6))
     row, column = params.anchor[scan]
-    radius = policy.crop.anchor * frames.fov[scan]
-    turn = np.linspace(0, 2 * np.pi, 90)
-    axes.plot(column + radius * np.cos(turn), row + radius * np.sin(turn), ":", color=ANCHOR, linewidth=1.2)
+    radius = policy.crop.anchor * geometry.fov[scan]
+    angle = np.linspace(0, 2 * np.pi, 90)
+    axes.plot(column + radius * np.cos(angle), row + radius * np.sin(angle), ":", color=ANCHOR, linewidth=1.2)
     axes.plot(column, row, "+", color=ANCHOR, markersize=10, markeredgewidth=1.5)
     axes.set(xlim=(0, width), ylim=(height, 0))
-    _sides(axes, frames, scan, np.ones(2))
-    axes.set_title(_source_title(frames, params, scan), color=_INK, size=8.5, loc="left", pad=5)
+    _sides(axes, geometry, scan, np.ones(2))
+    axes.set_title(_source_title(geometry, params, scan), color=_INK, size=8.5, loc="left", pad=5)
     _frame(axes)
-    _scale_bar(axes, frames, scan)
+    _scale_bar(axes, geometry, scan)
 
 
-def _source_title(frames: ScanGeometry, params: ViewParams, scan: int) -> str:
+def _source_title(geometry: ScanGeometry, params: ViewParams, scan: int) -> str:
     axis = int(params.slice_axis[scan])
     what = f"{PLANE_NAMES[axis]} slice {params.slices[scan, 0]}" if axis >= 0 else "picture"
-    extent = "×".join(f"{n:.4g}" for n in frames.length[scan])
-    unit = "mm" if frames.spaced[scan] else "px, spacing unknown"
+    extent = "×".join(f"{n:.4g}" for n in geometry.length[scan])
+    unit = "mm" if geometry.spaced[scan] else "px, spacing unknown"
     on = " on labeled tissue" if params.marked[scan] else ""
     return (
-        f"row {frames.rows[scan]}: {what}, {extent} {unit}\n"
+        f"row {geometry.rows[scan]}: {what}, {extent} {unit}\n"
         f"+ shared anchor{on}; boxes: the two views, overlap {params.overlap[scan]:.0%}"
     )
 
 
-def displayed(source: np.ndarray, frames: ScanGeometry, scan: int) -> np.ndarray:
+def displayed(source: np.ndarray, geometry: ScanGeometry, scan: int) -> np.ndarray:
     """Return (C, *plane) as (rows, columns) or (rows, columns, 3) in the axes in which views are shown."""
-    plane = source[len(source) // 2] if len(source) != 3 or frames.slice_axis[scan] >= 0 else source
+    plane = source[len(source) // 2] if len(source) != 3 or geometry.slice_axis[scan] >= 0 else source
     if plane.ndim == 3:
         return np.moveaxis(plane, 0, -1)
-    return plane if frames.slice_axis[scan] < 0 else orient_slice(plane)
+    return plane if geometry.slice_axis[scan] < 0 else orient_slice(plane)
 
 
 def _draw_view(
@@ -140,7 +142,7 @@ def _draw_view(
     view: np.ndarray,
     anchor: np.ndarray,
     store: ScanSource,
-    frames: ScanGeometry,
+    geometry: ScanGeometry,
     params: ViewParams,
     scan: int,
     number: int,
@@ -155,24 +157,24 @@ def _draw_view(
     at = np.linalg.norm(pixel_positions(params, scan, number) - anchor, axis=-1)
     row, column = np.unravel_index(at.argmin(), at.shape)
     axes.plot(column, row, "+", color=ANCHOR, markersize=10, markeredgewidth=1.5)
-    _sides(axes, frames, scan, params.mirror[scan, number])
+    _sides(axes, geometry, scan, params.mirror[scan, number])
     _frame(axes, COLORS[number])
 
 
-def _sides(axes: Axes, frames: ScanGeometry, scan: int, mirror: np.ndarray) -> None:
+def _sides(axes: Axes, geometry: ScanGeometry, scan: int, mirror: np.ndarray) -> None:
     """Write at its four edges which side of the patient a slice of a volume shows there."""
-    if frames.slice_axis[scan] < 0:
+    if geometry.slice_axis[scan] < 0:
         return
-    letters = edge_letters(int(frames.slice_axis[scan]), mirror)
+    letters = edge_letters(int(geometry.slice_axis[scan]), mirror)
     places = ((0.02, 0.5), (0.98, 0.5), (0.5, 0.97), (0.5, 0.03))
     for letter, (x, y) in zip(letters, places, strict=True):
         axes.text(x, y, letter, color="w", size=9, ha="center", va="center", transform=axes.transAxes)
 
 
-def _scale_bar(axes: Axes, frames: ScanGeometry, scan: int) -> None:
-    if not frames.spaced[scan]:
+def _scale_bar(axes: Axes, geometry: ScanGeometry, scan: int) -> None:
+    if not geometry.spaced[scan]:
         return
-    height, width = frames.length[scan]
+    height, width = geometry.length[scan]
     bar = max(n for n in (1, 2, 5, 10, 20, 50, 100) if n <= width / 4 or n == 1)
     axes.plot([0.04 * width, 0.04 * width + bar], [0.96 * height] * 2, color="w", linewidth=2.5)
     axes.text(0.04 * width, 0.94 * height, f"{bar} mm", color="w", size=8)

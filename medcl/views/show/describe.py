@@ -1,4 +1,4 @@
-"""Parameters of a view in words, for people."""
+"""Parameters of a view as text for people."""
 
 from __future__ import annotations
 
@@ -7,47 +7,47 @@ from medcl.views.sampling.params import ViewParams
 from medcl.views.sampling.scan_geometry import ScanGeometry
 
 
-def describe(policy: Policy, frames: ScanGeometry, params: ViewParams, scan: int, view: int) -> str:
-    """Return what was done to one view, in lines: where it lies, then what it looks like."""
-    return f"{_place(frames, params, scan, view)}\n{_look(policy, frames, params, scan, view)}"
+def describe(policy: Policy, geometry: ScanGeometry, params: ViewParams, scan: int, view: int) -> str:
+    """Return what was done to one view, in lines: where it lies, then how its intensities were changed."""
+    return f"{_location(geometry, params, scan, view)}\n{_intensity(policy, geometry, params, scan, view)}"
 
 
-def _place(frames: ScanGeometry, params: ViewParams, scan: int, view: int) -> str:
+def _location(geometry: ScanGeometry, params: ViewParams, scan: int, view: int) -> str:
     edge, turn = params.edge[scan, view], params.rotation[scan, view]
-    unit = "mm" if frames.spaced[scan] else "px"
-    share = (edge / frames.fov[scan]) ** params.dims
+    unit = "mm" if geometry.spaced[scan] else "px"
+    share = (edge / geometry.fov[scan]) ** params.dims
     size = " × ".join([f"{edge:.3g}"] * params.dims)
-    words = [f"{size} {unit} ({share:.0%} of the tissue's field)"]
-    words.append("turned " + "/".join(f"{angle:+.1f}" for angle in turn) + "°")
+    parts = [f"{size} {unit} ({share:.0%} of the tissue's field)"]
+    parts.append("turned " + "/".join(f"{angle:+.1f}" for angle in turn) + "°")
     if params.slice_axis[scan] >= 0:
-        words.append(f"slice {params.slices[scan, view]}")
+        parts.append(f"slice {params.slices[scan, view]}")
     if (params.mirror[scan, view] < 0).any():
-        words.append("mirrored")
-    return ", ".join(words)
+        parts.append("mirrored")
+    return ", ".join(parts)
 
 
-def _look(policy: Policy, frames: ScanGeometry, params: ViewParams, scan: int, view: int) -> str:
+def _intensity(policy: Policy, geometry: ScanGeometry, params: ViewParams, scan: int, view: int) -> str:
     def at(name: str) -> float:
         return float(getattr(params, name)[scan, view])
 
-    words = []
+    parts = []
     preset = int(params.preset[scan])
     if preset >= 0:
         level = at("low") + at("width") / 2
-        words.append(f"{policy.window.presets[preset].name} window {level:.0f}/{at('width'):.0f}")
+        parts.append(f"{policy.window.presets[preset].name} window {level:.0f}/{at('width'):.0f}")
     for name, still, text in (
         ("gain", 1, "gain {:.2f}"),
-        ("offset", 0, f"{{:+.1f}} {frames.unit[scan]}"),
+        ("offset", 0, f"{{:+.1f}} {geometry.unit[scan]}"),
         ("gamma", 1, "gamma {:.2f}"),
         ("contrast", 1, "contrast {:.2f}"),
         ("brightness", 0, "brightness {:+.2f}"),
     ):
         if at(name) != still:
-            words.append(text.format(at(name)))
+            parts.append(text.format(at(name)))
     if abs(params.field[scan, view].ravel()[1:]).sum():
-        words.append(f"shading ≤ {abs(params.field[scan, view].ravel()[1:]).sum():.0%}")
+        parts.append(f"shading ≤ {abs(params.field[scan, view].ravel()[1:]).sum():.0%}")
     if at("blur_px"):
-        words.append(f"blur {at('blur_px') * at('edge') / params.size:.2f} mm")
+        parts.append(f"blur {at('blur_px') * at('edge') / params.size:.2f} mm")
     if at("noise"):
-        words.append(f"{params.kind} noise {at('noise'):.1%}")
-    return ", ".join(words) or "unchanged"
+        parts.append(f"{params.kind} noise {at('noise'):.1%}")
+    return ", ".join(parts) or "unchanged"

@@ -12,7 +12,7 @@ import torch
 
 from medcl.errors import UsageError
 from medcl.views import ViewLoader, load_policy
-from tests.views.view_phantoms import MemoryStore, picture_store
+from tests.views.phantoms import MemoryStore, picture_store
 
 
 def by_row(loader: ViewLoader) -> dict[int, np.ndarray]:

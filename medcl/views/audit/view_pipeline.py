@@ -1,4 +1,4 @@
-"""What is audited: something that draws and renders views under a policy."""
+"""The pipeline that is audited: it draws and renders views under a policy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 from medcl.views import related
-from medcl.views.audit.phantoms import World, ramps
+from medcl.views.audit.phantoms import PhantomGrid, ramps
 from medcl.views.backends.choose import choose_backend
 from medcl.views.backends.pipeline import MIDDLE, SPREAD
 from medcl.views.masks import pixel_positions
@@ -22,25 +22,25 @@ SEED = 20
 
 
 @dataclass(frozen=True)
-class Subject:
-    """medcl's own views; a mutation overrides one of its methods.
+class ViewPipeline:
+    """medcl's view pipeline; a mutation overrides one of its methods.
 
     Attributes:
-        policy: the limits that are promised, against which views are held.
-        size: edge of a view in pixels.
+        policy: The limits that views are checked against.
+        size: Edge of a view in pixels.
     """
 
     policy: Policy
     size: int = 64
 
-    def draw(self, policy: Policy, frames: ScanGeometry, seed: int, epoch: int) -> ViewParams:
+    def draw(self, policy: Policy, geometry: ScanGeometry, seed: int, epoch: int) -> ViewParams:
         """Draw the parameters of a pair of views a scan."""
-        return draw_views(policy, frames, self.size, seed, epoch)
+        return draw_views(policy, geometry, self.size, seed, epoch)
 
     def render(self, store: ScanSource, params: ViewParams) -> np.ndarray:
         """Return views (B, V, C, *spatial) in [0, 1]."""
-        made: np.ndarray = choose_backend("auto")(store, params).numpy() * SPREAD + MIDDLE
-        return made
+        rendered: np.ndarray = choose_backend("auto")(store, params).numpy() * SPREAD + MIDDLE
+        return rendered
 
     def identity(self, scans: pd.DataFrame) -> np.ndarray:
         """Return the numbers (n, 2) by which pretraining keeps related scans from being negatives."""
@@ -63,23 +63,25 @@ def share_scan_or_patient(scans: pd.DataFrame) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Made:
-    """Views with what they were made from."""
+class RenderedViews:
+    """Rendered views, their parameters and the geometry of their scans."""
 
     data: np.ndarray
     params: ViewParams
-    frames: ScanGeometry
+    geometry: ScanGeometry
 
 
-def make(subject: Subject, store: ScanSource, dims: int, epoch: int = 0, quiet: bool = False) -> Made:
-    """Make the views of every scan of `store`; `quiet` ones differ from it in geometry alone."""
-    frames = read_geometry(store, range(len(store.scans)), dims)
-    policy = without_look(subject.policy) if quiet else subject.policy
-    params = subject.draw(policy, frames, SEED, epoch)
-    return Made(subject.render(store, params), params, frames)
+def render_views(
+    pipeline: ViewPipeline, store: ScanSource, dims: int, epoch: int = 0, quiet: bool = False
+) -> RenderedViews:
+    """Render a pair of views of every scan of `store`; with `quiet`, only geometry changes."""
+    geometry = read_geometry(store, range(len(store.scans)), dims)
+    policy = geometry_only(pipeline.policy) if quiet else pipeline.policy
+    params = pipeline.draw(policy, geometry, SEED, epoch)
+    return RenderedViews(pipeline.render(store, params), params, geometry)
 
 
-def without_look(policy: Policy) -> Policy:
+def geometry_only(policy: Policy) -> Policy:
     """Return the policy with its geometry alone."""
     return policy.model_copy(
         update={
@@ -100,31 +102,31 @@ class Coordinates:
         measured: (N, V, *spatial, D) source voxel (slice pixel) that each pixel shows.
         claimed: the same, as the parameters say.
         inside: (N, V, *spatial) pixels whose source lies off the scan's edges, where ramps are clipped.
-        params, frames: of the N scans.
+        params, geometry: of the N scans.
     """
 
     measured: np.ndarray
     claimed: np.ndarray
     inside: np.ndarray
     params: ViewParams
-    frames: ScanGeometry
+    geometry: ScanGeometry
 
 
-def coordinates(subject: Subject, world: World, scans: int, epoch: int = 0) -> Coordinates:
+def measure_coordinates(pipeline: ViewPipeline, grid: PhantomGrid, scans: int, epoch: int = 0) -> Coordinates:
     """Show ramps along each axis through the views of `scans` scans and read the coordinates off them."""
-    axes = [axis for axis in range(len(world.shape)) if world.name != "slices" or axis != 2]
-    arrays = ramps(world)
+    axes = [axis for axis in range(len(grid.shape)) if grid.name != "slices" or axis != 2]
+    arrays = ramps(grid)
     fingerprints = np.arange(1, scans + 1)
-    shown, params, frames = [], None, None
+    shown, params, geometry = [], None, None
     for axis in axes:
-        store = world.phantoms([arrays[axis]] * scans, fingerprints)
-        made = make(subject, store, world.dims, epoch, quiet=True)
-        params, frames = made.params, made.frames
-        shown.append(made.data[:, :, 0] * (world.shape[axis] - 1))
+        store = grid.phantoms([arrays[axis]] * scans, fingerprints)
+        rendered = render_views(pipeline, store, grid.dims, epoch, quiet=True)
+        params, geometry = rendered.params, rendered.geometry
+        shown.append(rendered.data[:, :, 0] * (grid.shape[axis] - 1))
     assert params is not None
-    assert frames is not None
+    assert geometry is not None
     measured = np.stack(shown, axis=-1)
     claimed = np.stack([[pixel_positions(params, n, v) for v in range(2)] for n in range(scans)])
-    last = np.array([world.shape[axis] - 1 for axis in axes])
+    last = np.array([grid.shape[axis] - 1 for axis in axes])
     inside = np.asarray(((claimed > 0.5) & (claimed < last - 0.5)).all(axis=-1))
-    return Coordinates(measured, claimed, inside, params, frames)
+    return Coordinates(measured, claimed, inside, params, geometry)

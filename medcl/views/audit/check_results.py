@@ -1,4 +1,4 @@
-"""What an audit found of one invariant."""
+"""The invariants of an audit, and the result of checking one of them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NAMES = {
     "I22": "no personal data",
 }
 
-PROMISES = {
+SENTENCES = {
     "I1": "Numbers mean what they say: water is 0 HU, and darker tissue never becomes the brighter.",
     "I2": "The stored scan keeps its whole range, whatever window a view shows.",
     "I3": "Left stays left.",
@@ -59,16 +59,16 @@ PROMISES = {
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One invariant, measured.
+class CheckResult:
+    """Measurement of one invariant.
 
     Attributes:
-        id: of `NAMES`.
-        figure: what was measured, in words.
-        limit: what is allowed, in words.
-        passed: whether it holds.
-        where: the phantom or data that the figure is the worst of.
-        pictures: titled pictures (rows, columns) in [0, 1] of the worst cases.
+        id: Key of `NAMES`.
+        figure: What was measured, as text.
+        limit: What is allowed, as text.
+        passed: Whether the invariant holds.
+        where: Phantom grid or data that was measured.
+        pictures: Titles and images (rows, columns) in [0, 1] of the worst cases.
     """
 
     id: str
@@ -80,5 +80,5 @@ class Finding:
 
     @property
     def name(self) -> str:
-        """The invariant in words."""
+        """Name of the invariant."""
         return NAMES[self.id]

@@ -12,7 +12,7 @@ from medcl.errors import UsageError
 from medcl.views import Policy, draw_views, flags, load_policy, read_geometry
 from medcl.views.show.contact_sheet import contact_sheet
 from medcl.views.show.describe import describe
-from tests.views.view_phantoms import MemoryStore, grid_affine, phantom_volume, picture_store
+from tests.views.phantoms import MemoryStore, grid_affine, phantom_volume, picture_store
 
 
 def test_sheet_shows_each_scan(pictures: MemoryStore, policy: Policy, tmp_path: Path) -> None:
@@ -46,12 +46,12 @@ def test_a_failed_sheet_leaves_nothing(tmp_path: Path) -> None:
 def test_words_name_what_was_changed() -> None:
     hu = np.random.default_rng(0).normal(30, 50, (64, 64)).round().astype(np.int16)
     store = MemoryStore().add(hu, spacing=(0.8, 0.8), unit="HU", modality="CT")
-    policy, frames = load_policy("ct"), read_geometry(store, [0])
-    words = [describe(policy, frames, draw_views(policy, frames, 32, seed), 0, 0) for seed in range(20)]
+    policy, geometry = load_policy("ct"), read_geometry(store, [0])
+    words = [describe(policy, geometry, draw_views(policy, geometry, 32, seed), 0, 0) for seed in range(20)]
     assert all("window" in text and "HU" in text and "mm" in text for text in words)
     assert any("blur" in text for text in words)
-    still = draw_views(policy, frames, 32, 0, draw="whole", count=1)
-    assert "noise" not in describe(policy, frames, still, 0, 0)
+    still = draw_views(policy, geometry, 32, 0, draw="whole", count=1)
+    assert "noise" not in describe(policy, geometry, still, 0, 0)
 
 
 def test_flags_say_what_is_not_known() -> None:
@@ -71,8 +71,8 @@ def test_scans_whose_sides_are_not_certain_are_not_mirrored() -> None:
     for n, flag in enumerate(["", "XFORM_UNKNOWN"]):
         store.add(phantom_volume(shape, affine) + n, affine)
         store.rows[n]["flags"] = flag
-    policy, frames = load_policy("mr", "permissive"), read_geometry(store, [0, 1])
-    mirrored = np.stack([(draw_views(policy, frames, 16, 0, e).mirror < 0).any(-1) for e in range(20)])
+    policy, geometry = load_policy("mr", "permissive"), read_geometry(store, [0, 1])
+    mirrored = np.stack([(draw_views(policy, geometry, 16, 0, e).mirror < 0).any(-1) for e in range(20)])
     assert mirrored[:, 0].any()
     assert not mirrored[:, 1].any()
     assert "LATERALITY_UNKNOWN" in flags(policy, store, [0, 1], 64)
