@@ -21,13 +21,11 @@ def review(
     port: Annotated[int | None, typer.Option(help="Port on this machine; default: Streamlit's.")] = None,
 ) -> None:
     """Open the review app in a browser, on this machine only."""
-    import subprocess
-
-    from medcl.review.launch import command
+    from medcl.review.launch import serve
 
     default = study / "store"
     images = store or (default if default.is_dir() else None)
-    sys.exit(subprocess.run(command(study, images, port), check=False).returncode)
+    sys.exit(serve(study, images, port))
 
 
 @app.command(epilog="Example: medcl demo -o demo-output")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +26,17 @@ SETTINGS = (
 )
 
 
+def serve(study: Path, store: Path | None, port: int | None) -> int:
+    """Serve the review app until it is stopped, and return Streamlit's exit code; raises as `command`."""
+    return subprocess.run(command(study, store, port), env=environment(), check=False).returncode
+
+
+def environment() -> dict[str, str]:
+    """Return this process's environment with `apps` importable, which an installed wheel hides in medcl."""
+    paths = (str(app_file().parents[2]), os.environ.get("PYTHONPATH"))
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
 def command(study: Path, store: Path | None, port: int | None) -> list[str]:
     """Return the command that serves the review app of `study`, with pictures from `store` if given.
 
@@ -36,10 +49,10 @@ def command(study: Path, store: Path | None, port: int | None) -> list[str]:
         raise UsageError(f"{study}: no study; name a folder that 'medcl study' wrote")
     if store is not None and not store.is_dir():
         raise UsageError(f"{store}: no such store; name a folder that 'medcl prepare' wrote")
-    told = [*SETTINGS, *([f"--server.port={port}"] if port is not None else [])]
+    settings = [*SETTINGS, *([f"--server.port={port}"] if port is not None else [])]
     pictures = ["--store", str(store.resolve())] if store is not None else []
     return [
-        *(sys.executable, "-m", "streamlit", "run", str(app_file()), *told),
+        *(sys.executable, "-m", "streamlit", "run", str(app_file()), *settings),
         *("--", "--study", str(study.resolve()), *pictures),
     ]
 
