@@ -1,4 +1,4 @@
-"""Work on a Dask cluster: the same functions, handed to workers on other machines."""
+"""Running a function over many tasks on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from medcl.errors import UsageError
 
 CONNECT_S = 20
-TASKS_A_THREAD = 4
+TASKS_PER_THREAD = 4
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -21,16 +21,16 @@ def on_cluster(
     scheduler: str,
     after_death: Callable[[Task, Callable[[Task], Result]], Result],
 ) -> Iterator[Result]:
-    """Yield `work(task)` for each task, in their order, with a bounded number under way.
+    """Yield `work(task)` for each task, in order, with a bounded number submitted at a time.
 
-    Tasks of a worker that dies are done by another.
+    Tasks of a worker that dies are repeated on another worker.
 
     Args:
-        work: what a worker does; tasks and results are pickled.
-        tasks: any number, taken as there is room.
-        scheduler: address, such as `tcp://host:8786`.
-        after_death: gives the result of a task that ended every worker which took it; its second argument
-            does a smaller task on the cluster, and raises `distributed.KilledWorker` when that dies too.
+        work: Function to run; tasks and results are pickled.
+        tasks: Any number of tasks, read as they are submitted.
+        scheduler: Address, such as `tcp://host:8786`.
+        after_death: Returns the result of a task that killed every worker which ran it. Its second argument
+            runs a smaller task on the cluster, and raises `distributed.KilledWorker` when that kills, too.
 
     Raises:
         UsageError: Dask is not installed, or no scheduler answers at that address.
@@ -42,7 +42,7 @@ def on_cluster(
             return client.submit(work, task, pure=False)
 
         remaining = iter(tasks)
-        width = max(TASKS_A_THREAD * sum(client.nthreads().values()), TASKS_A_THREAD)
+        width = max(TASKS_PER_THREAD * sum(client.nthreads().values()), TASKS_PER_THREAD)
         running = deque((task, submit(task)) for task in islice(remaining, width))
         while running:
             task, future = running.popleft()
@@ -60,7 +60,7 @@ def _connected(scheduler: str) -> Any:
     except ImportError:
         raise UsageError("a Dask scheduler needs Dask: pip install 'medcl[cluster]'") from None
     if "://" not in scheduler:
-        raise UsageError(f"{scheduler}: no address of a Dask scheduler, such as tcp://host:8786")
+        raise UsageError(f"{scheduler}: not an address of a Dask scheduler, such as tcp://host:8786")
     try:
         return Client(scheduler, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError):

@@ -93,7 +93,7 @@ def validate(document: Mapping[str, Any], model: type[Model], source: str) -> Mo
 
 def dump(config: Config) -> str:
     """Return the configuration as YAML text that `load` reads back."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return str(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
 
 
 def _override(document: dict[str, Any], override: str) -> None:

@@ -1,4 +1,4 @@
-"""Writing so that every file is whole or absent, whenever the process dies."""
+"""Atomic writing: a file is complete or absent, even if the process is killed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from medcl.errors import UsageError
 def atomic(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is synced to disk and renamed onto `path`.
 
-    Works for a file and for a folder (which must not exist yet). On an exception nothing is left behind.
+    Works for a file, and for a folder that does not exist yet. On an exception, nothing is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -70,7 +70,7 @@ def new_folder(path: Path, what: str) -> Path:
     """Return `path` after checking that a new `what` may be written there.
 
     Raises:
-        UsageError: the path is a file, or a folder that already holds something.
+        UsageError: the path is a file, or a folder that is not empty.
     """
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise UsageError(f"{path} already exists; name a new folder for the {what}")

@@ -1,4 +1,4 @@
-"""Using a fitted model on scans that it has never seen."""
+"""Prediction of new scans with a trained model."""
 
 from __future__ import annotations
 
@@ -24,17 +24,20 @@ def predict_archive(
 ) -> dict[str, Any]:
     """Predict every scan of `archives` and write a table.
 
-    The table has `scan, patient, site, arm, budget, seed, probability, positive`. Scans of another unit or
-    modality than the model was trained on are left out and counted: their numbers mean something else.
+    The table has `scan, patient, site, arm, budget, seed, probability, positive`. Scans of another modality
+    or unit than the model's training data are skipped and counted.
 
     Args:
-        run: a study, or a model's folder.
-        archives: folders or files with scans.
-        out: `.parquet` or `.csv`, a new file.
-        modality: DICOM code of the files that cannot say it (NIfTI, pictures).
+        run: Folder of a study or of a saved model.
+        archives: Folders or files with scans.
+        out: New `.parquet` or `.csv` file.
+        modality: DICOM modality code of files that do not record one (NIfTI, images).
+
+    Returns:
+        Counts (`scans`, `positive`, `left_out`, `unreadable`, `files_not_used`), `model` and `out`.
 
     Raises:
-        UsageError: no model, no scan that fits it, or an output that is neither kind of file or is there.
+        UsageError: there is no model, no scan that fits it, or `out` has another suffix or exists.
     """
     if out.suffix not in (".parquet", ".csv"):
         raise UsageError(f"{out}: name a .parquet or a .csv file")
@@ -44,10 +47,10 @@ def predict_archive(
     with tempfile.TemporaryDirectory(prefix="medcl-") as folder:
         catalog = scan_archive(archives, Path(folder) / "catalog")
         try:
-            store = prepare(catalog, Path(folder) / "store", _stated(catalog, modality))
+            store = prepare(catalog, Path(folder) / "store", _labels(catalog, modality))
         finally:
             catalog.forget()
-        rows = _fitting(store, model.config, model.images)
+        rows = _matching_rows(store, model.config, model.images)
         probability = predict(model.classifier, store, rows, model.images)
         table = _table(store, rows, probability, model.config)
         left_out, faults = len(store) - len(rows), len(store.record["faults"])
@@ -68,29 +71,29 @@ def predict_archive(
     }
 
 
-def _stated(catalog: Catalog, modality: str | None) -> Labels:
-    """Believe `modality` of the scans whose files do not say theirs."""
-    own = read_labels(catalog, None)
+def _labels(catalog: Catalog, modality: str | None) -> Labels:
+    """Return the archive's labels with `modality` for the scans whose files record none."""
+    labels = read_labels(catalog, None)
     if modality is None:
-        return own
+        return labels
     if modality.upper() not in MODALITIES:
-        raise UsageError(f"--modality {modality}: no DICOM modality; write CT, MR, US, DX, ...")
-    silent = catalog.scans.loc[catalog.scans["modality"] == "unknown", "scan"]
-    return replace(own, modality=dict.fromkeys(silent, modality.upper()))
+        raise UsageError(f"--modality {modality}: not a DICOM modality; write CT, MR, US, DX, ...")
+    unknown = catalog.scans.loc[catalog.scans["modality"] == "unknown", "scan"]
+    return replace(labels, modality=dict.fromkeys(unknown, modality.upper()))
 
 
-def _fitting(store: Store, config: ModelConfig, images: Images) -> np.ndarray:
-    """Return the rows that are what the model was trained on."""
-    fits = store.scans["unit"].isin(config.units) & store.scans["modality"].isin(config.modalities)
+def _matching_rows(store: Store, config: ModelConfig, images: Images) -> np.ndarray:
+    """Return the rows with the modality, unit and kind of the model's training data."""
+    matches = store.scans["unit"].isin(config.units) & store.scans["modality"].isin(config.modalities)
     if images.of_volumes:
-        fits &= store.scans["kind"] == "volume"
-    rows = np.flatnonzero(fits)
+        matches &= store.scans["kind"] == "volume"
+    rows = np.flatnonzero(matches)
     if not len(rows):
-        there = ", ".join(sorted(set(store.scans["modality"])))
-        shown = "volumes of " if images.of_volumes else ""
+        modalities = ", ".join(sorted(set(store.scans["modality"])))
+        kind = "volumes of " if images.of_volumes else ""
         raise UsageError(
-            f"the model was trained on {shown}{', '.join(config.modalities)} in {', '.join(config.units)}, "
-            f"the archive has {there}; if its files cannot say what they are, state it with --modality"
+            f"the model was trained on {kind}{', '.join(config.modalities)} in {', '.join(config.units)}, "
+            f"the archive has {modalities}; if its files record no modality, state it with --modality"
         )
     return rows
 

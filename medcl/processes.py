@@ -1,4 +1,4 @@
-"""Worker processes of this machine, none of which outlives the work or its parent for long."""
+"""Pools of worker processes on this machine, which end with the work or soon after their parent."""
 
 from __future__ import annotations
 
@@ -11,18 +11,23 @@ from loky.process_executor import BrokenProcessPool, ProcessPoolExecutor
 __all__ = ["BrokenProcessPool", "worker_pool"]
 
 IDLE_S = 60
-"""After which a process without work ends, so that none outlives a parent that was killed."""
+"""Seconds without work after which a process ends, so that none outlives a killed parent for long."""
 
 
 @contextmanager
 def worker_pool(
-    workers: int, start: Callable[..., None] | None = None, told: tuple[Any, ...] = ()
+    workers: int, initializer: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()
 ) -> Iterator[ProcessPoolExecutor]:
-    """Open a pool of processes, each begun by `start(*told)`; on leaving, those still at work are killed.
+    """Open a pool of processes; on leaving, processes that still work are killed.
 
-    When a process dies, results that were not there yet raise `BrokenProcessPool` at once.
+    When a process dies, unfinished results raise `BrokenProcessPool` at once.
+
+    Args:
+        workers: Number of processes.
+        initializer: Called in each process before its first task.
+        arguments: Arguments of `initializer`.
     """
-    pool = ProcessPoolExecutor(workers, timeout=IDLE_S, initializer=start, initargs=told)
+    pool = ProcessPoolExecutor(workers, timeout=IDLE_S, initializer=initializer, initargs=arguments)
     try:
         yield pool
     finally:

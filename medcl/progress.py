@@ -1,4 +1,4 @@
-"""One progress bar for all long work: what, how far, rate and time left, on standard error."""
+"""The progress bar of all long work, on standard error: name, progress, rate and time left."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 
 
 def track(items: Iterable[Item], what: str, total: int | None = None, unit: str = "it") -> Iterator[Item]:
-    """Iterate over `items` with a bar; where standard error is no terminal, a line at most every 10 s."""
+    """Iterate over `items` with a progress bar named `what`; into a file, it prints at most every 10 s."""
     interactive = sys.stderr.isatty()
     yield from tqdm(
         items,
@@ -26,7 +26,7 @@ def track(items: Iterable[Item], what: str, total: int | None = None, unit: str 
 
 
 def bar(what: str, total: int, start: int, unit: str) -> tqdm:
-    """Return a bar that the caller moves with `update()`, for loops that end inside an item."""
+    """Return a progress bar that the caller advances with `update()`."""
     interactive = sys.stderr.isatty()
     return tqdm(
         desc=what,

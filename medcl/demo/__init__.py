@@ -1,0 +1,5 @@
+"""A cohort of synthetic CT patients and the demo study on it."""
+
+from medcl.demo.cohort import describe, write_cohort
+
+__all__ = ["describe", "write_cohort"]

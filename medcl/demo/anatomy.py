@@ -1,8 +1,7 @@
-"""The insides of a fictitious patient: organs as smooth shapes in world millimeters, so that all is exact.
+"""Anatomy of a synthetic patient: an upper abdomen of smooth shapes, some with lesions in the liver.
 
-World axes are RAS+ millimeters: the patient's right is positive x, the front positive y, the head positive
-z. A body is a list of shapes painted in order; each shape knows its own edge, so a sample at any point of
-any grid is a physical truth and not an interpolation.
+World axes are RAS+ millimeters: x increases to the patient's right, y to the front, z to the head. A body
+is a list of shapes, painted in order.
 """
 
 from __future__ import annotations
@@ -12,113 +11,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from medcl.demo.shapes import Interior, Lesion, Shape, Tube
+
 HALF_HEIGHT_MM = 38.0
 """The imaged slab reaches this far above and below the origin; lesions lie well inside it."""
 
 
 @dataclass(frozen=True)
-class Shape:
-    """A wobbly ellipsoid of one density.
-
-    Attributes:
-        center: (3,) millimeters.
-        radii: (3,) millimeters along the shape's own axes.
-        hu: density in its inside.
-        turn_deg: rotation about the head-foot axis.
-        wobble: (waves, amplitude, phase) of smooth bulges around that axis, amplitudes as radius shares.
-    """
-
-    center: tuple[float, float, float]
-    radii: tuple[float, float, float]
-    hu: float
-    turn_deg: float = 0.0
-    wobble: tuple[tuple[int, float, float], ...] = ()
-
-    def depth_mm(self, points: np.ndarray) -> np.ndarray:
-        """Return how deep each of `points` (3, ...) lies inside the shape; negative outside."""
-        local = points - np.asarray(self.center, points.dtype).reshape(3, *[1] * (points.ndim - 1))
-        angle = np.deg2rad(self.turn_deg)
-        across = np.cos(angle) * local[0] + np.sin(angle) * local[1]
-        along = np.cos(angle) * local[1] - np.sin(angle) * local[0]
-        u, v, w = across / self.radii[0], along / self.radii[1], local[2] / self.radii[2]
-        reach = np.sqrt(u * u + v * v + w * w) + np.float32(1e-6)
-        distance = np.sqrt((local * local).sum(axis=0))
-        edge = np.ones_like(reach)
-        if self.wobble:
-            around = np.arctan2(v, u)
-            flat = np.sqrt(u * u + v * v) / reach
-            for waves, amplitude, phase in self.wobble:
-                edge += amplitude * flat * np.sin(waves * around + phase)
-        return (edge / reach - 1) * distance + np.where(distance < 1e-3, min(self.radii), 0)
-
-
-@dataclass(frozen=True)
-class Inset:
-    """What lies deeper than `by_mm` inside a shape."""
-
-    shape: Shape
-    by_mm: float
-
-    def depth_mm(self, points: np.ndarray) -> np.ndarray:
-        """Return how deep each of `points` (3, ...) lies; negative outside."""
-        return self.shape.depth_mm(points) - self.by_mm
-
-
-@dataclass(frozen=True)
-class Tube:
-    """A vessel: a straight piece of constant radius from `start` to `end`, all in millimeters."""
-
-    start: tuple[float, float, float]
-    end: tuple[float, float, float]
-    radius: float
-    hu: float
-
-    @property
-    def center(self) -> tuple[float, ...]:
-        return tuple((np.asarray(self.start) + np.asarray(self.end)) / 2)
-
-    @property
-    def radii(self) -> tuple[float, ...]:
-        return tuple(np.abs(np.asarray(self.end) - np.asarray(self.start)) / 2 + self.radius)
-
-    def depth_mm(self, points: np.ndarray) -> np.ndarray:
-        """Return how deep each of `points` (3, ...) lies inside the vessel; negative outside."""
-        column = (3, *[1] * (points.ndim - 1))
-        start = np.asarray(self.start, points.dtype).reshape(column)
-        axis = np.asarray(self.end, points.dtype).reshape(column) - start
-        length = float((axis * axis).sum()) + 1e-9
-        along = np.clip(((points - start) * axis).sum(axis=0) / length, 0, 1)
-        return self.radius - np.sqrt(((points - start - along * axis) ** 2).sum(axis=0))
-
-
-@dataclass(frozen=True)
-class Lesion:
-    """A spheroid that does not belong: place and diameter in millimeters, density against its organ in HU."""
-
-    center: tuple[float, float, float]
-    diameter_mm: float
-    flattening: float
-    contrast_hu: float
-
-    def shape(self, hu: float) -> Shape:
-        """Return the lesion as a shape of density `hu`."""
-        radius = self.diameter_mm / 2
-        return Shape(self.center, (radius, radius, radius * self.flattening), hu)
-
-
-@dataclass(frozen=True)
 class Body:
-    """One patient.
+    """Anatomy of one patient.
 
     Attributes:
-        trunk: the skin's surface.
+        trunk: Surface of the skin.
         layers: (depth under the skin in mm, HU) from outside in; the last is the fat of the cavity.
-        ribs: painted over the layers.
-        organs: painted in order, cut by the cavity; the liver's lobes are among them.
-        spine: painted last.
-        liver_hu: density of the liver, on which the lesions' contrast stands.
-        texture_hu: standard deviation of the unevenness of tissue.
-        lesions: painted over the organs.
+        ribs: Painted over the layers.
+        organs: Painted in order inside the cavity; the lobes of the liver are among them.
+        spine: Painted last.
+        liver_hu: CT number of the liver, to which the lesions' contrast is relative.
+        texture_hu: Standard deviation of the texture of tissue.
+        lesions: Painted over the organs.
     """
 
     trunk: Shape
@@ -137,20 +48,20 @@ class Body:
 
 
 def draw_body(rng: np.random.Generator, abnormal: bool) -> Body:
-    """Draw an upper abdomen; an abnormal one has lesions in the liver, everything else is drawn alike."""
+    """Draw an upper abdomen; an abnormal one has lesions in the liver and no other difference."""
     size = rng.normal(1.0, 0.05)
     blood = rng.uniform(60, 170)
     liver_hu = 55 + 0.42 * (blood - 45) + rng.normal(0, 6)
     trunk, layers, ribs = _wall(rng, size)
-    cavity = Inset(trunk, layers[-1][0])
+    cavity = Interior(trunk, layers[-1][0])
     liver = _liver(rng, size, liver_hu)
     organs = [*_chest(rng, size), *_gut(rng, size), *_kidneys_and_spleen(rng, size, blood), *liver]
     organs += _vessels(rng, liver[0], liver_hu + max(12.0, 0.35 * (blood - 45)), blood)
-    marks = _innocent_marks(rng, liver, cavity)
-    organs += marks
+    mimics = _lesion_mimics(rng, liver, cavity)
+    organs += mimics
     spine = _spine(rng, size, blood)
     texture = rng.uniform(2, 5)
-    lesions = _lesions(rng, liver, cavity, marks) if abnormal else ()
+    lesions = _lesions(rng, liver, cavity, mimics) if abnormal else ()
     return Body(trunk, layers, ribs, tuple(organs), spine, liver_hu, texture, lesions)
 
 
@@ -161,7 +72,7 @@ def _wobble(rng: np.random.Generator, amplitude: float) -> tuple[tuple[int, floa
     )
 
 
-def _near(
+def _jittered(
     rng: np.random.Generator, x: float, y: float, z: float, spread: float
 ) -> tuple[float, float, float]:
     moved = np.array([x, y, z]) + rng.normal(0, spread, 3)
@@ -188,7 +99,7 @@ def _wall(
 def _chest(rng: np.random.Generator, size: float) -> list[Shape | Tube]:
     domes: list[Shape | Tube] = []
     for x, height in ((62, rng.uniform(56, 74)), (-60, rng.uniform(54, 70))):
-        center = _near(rng, x * size, -6, height, 4)
+        center = _jittered(rng, x * size, -6, height, 4)
         domes.append(
             Shape(center, (44 * size, 58 * size, 42), rng.uniform(-880, -820), wobble=_wobble(rng, 0.04))
         )
@@ -197,14 +108,14 @@ def _chest(rng: np.random.Generator, size: float) -> list[Shape | Tube]:
 
 def _liver(rng: np.random.Generator, size: float, hu: float) -> tuple[Shape, ...]:
     right = Shape(
-        _near(rng, 50 * size, 6, 2, 5),
+        _jittered(rng, 50 * size, 6, 2, 5),
         (50 * size * rng.normal(1, 0.06), 58 * size * rng.normal(1, 0.06), 52 * rng.normal(1, 0.06)),
         hu,
         rng.uniform(-12, 12),
         _wobble(rng, 0.09),
     )
     left = Shape(
-        _near(rng, 8 * size, 38 * size, 8, 5),
+        _jittered(rng, 8 * size, 38 * size, 8, 5),
         (46 * size * rng.normal(1, 0.1), 22 * size * rng.normal(1, 0.1), 34 * rng.normal(1, 0.1)),
         hu,
         rng.uniform(-4, 18),
@@ -214,7 +125,7 @@ def _liver(rng: np.random.Generator, size: float, hu: float) -> tuple[Shape, ...
 
 
 def _gut(rng: np.random.Generator, size: float) -> list[Shape]:
-    center = _near(rng, -52 * size, 24 * size, 6, 6)
+    center = _jittered(rng, -52 * size, 24 * size, 6, 6)
     radii = (30 * size * rng.normal(1, 0.12), 27 * size * rng.normal(1, 0.12), 34.0)
     wall = Shape(center, radii, 50, wobble=_wobble(rng, 0.08))
     filling = rng.choice([12.0, 35.0, 160.0])
@@ -223,7 +134,9 @@ def _gut(rng: np.random.Generator, size: float) -> list[Shape]:
     gas = Shape(front, (radii[0] * 0.6, radii[1] * 0.3, radii[2] * 0.6), -930)
     loops = []
     for _ in range(8):
-        place = _near(rng, rng.uniform(-70, 50) * size, rng.uniform(-10, 48) * size, rng.uniform(-62, -34), 3)
+        place = _jittered(
+            rng, rng.uniform(-70, 50) * size, rng.uniform(-10, 48) * size, rng.uniform(-62, -34), 3
+        )
         reach = rng.uniform(9, 17)
         loops.append(Shape(place, (reach, reach * 0.8, reach), 42, rng.uniform(0, 180), _wobble(rng, 0.1)))
         loops.append(
@@ -235,7 +148,7 @@ def _gut(rng: np.random.Generator, size: float) -> list[Shape]:
 def _kidneys_and_spleen(rng: np.random.Generator, size: float, blood: float) -> list[Shape]:
     parts = [
         Shape(
-            _near(rng, -76 * size, -26 * size, 8, 5),
+            _jittered(rng, -76 * size, -26 * size, 8, 5),
             (24, 34, 34),
             50 + 0.5 * (blood - 45),
             25,
@@ -243,7 +156,7 @@ def _kidneys_and_spleen(rng: np.random.Generator, size: float, blood: float) -> 
         )
     ]
     for x in (-46, 46):
-        center = _near(rng, x * size, -38 * size, -36, 5)
+        center = _jittered(rng, x * size, -38 * size, -36, 5)
         parts.append(
             Shape(center, (22, 24, 36), 40 + 0.9 * (blood - 45), -np.sign(x) * 30, _wobble(rng, 0.06))
         )
@@ -282,49 +195,52 @@ def _vessels(rng: np.random.Generator, right: Shape, hu: float, blood: float) ->
     return tubes
 
 
-def _innocent_marks(rng: np.random.Generator, liver: tuple[Shape, ...], cavity: Inset) -> list[Shape | Tube]:
-    """Gall bladder, fat of the fissure, calcified specks: what a careless reader takes for disease."""
+def _lesion_mimics(
+    rng: np.random.Generator, liver: tuple[Shape, ...], cavity: Interior
+) -> list[Shape | Tube]:
+    """Return lesion mimics: gall bladder, fat of the fissure, calcifications."""
     right, left = liver
     gall = Shape(
-        _near(rng, 38, 30, -30, 4), (rng.uniform(9, 14), rng.uniform(14, 22), 17), 10, rng.uniform(-40, 0)
+        _jittered(rng, 38, 30, -30, 4), (rng.uniform(9, 14), rng.uniform(14, 22), 17), 10, rng.uniform(-40, 0)
     )
     top = (left.center[0] + 20, left.center[1] + 12, 30.0)
     fissure = Tube(top, (top[0] - 6, top[1] - 20, -30.0), rng.uniform(1.8, 3.2), -20)
     specks = [
-        Shape(place, (2, 2, 2.5), 500) for place in _places(rng, (right, cavity), int(rng.integers(0, 3)), 8)
+        Shape(place, (2, 2, 2.5), 500)
+        for place in _free_points(rng, (right, cavity), int(rng.integers(0, 3)), 8)
     ]
     return [gall, fissure, *specks]
 
 
 def _lesions(
-    rng: np.random.Generator, liver: tuple[Shape, ...], cavity: Inset, marks: list[Shape | Tube]
+    rng: np.random.Generator, liver: tuple[Shape, ...], cavity: Interior, mimics: list[Shape | Tube]
 ) -> tuple[Lesion, ...]:
     sizes = rng.uniform(12, 26, int(rng.integers(6, 12)))
     contrast = -rng.uniform(60, 85)
-    found: list[Lesion] = []
+    lesions: list[Lesion] = []
     for diameter in sizes:
         lobe = liver[0] if rng.random() < 0.75 else liver[1]
-        others = [*marks, *(lesion.shape(0) for lesion in found)]
-        for place in _places(rng, (lobe, cavity), 1, diameter / 2 + 3, others):
-            found.append(Lesion(place, float(diameter), float(rng.uniform(0.8, 1.1)), float(contrast)))
-    return tuple(found)
+        others = [*mimics, *(lesion.shape(0) for lesion in lesions)]
+        for place in _free_points(rng, (lobe, cavity), 1, diameter / 2 + 3, others):
+            lesions.append(Lesion(place, float(diameter), float(rng.uniform(0.8, 1.1)), float(contrast)))
+    return tuple(lesions)
 
 
-def _places(
+def _free_points(
     rng: np.random.Generator,
-    within: tuple[Shape, Inset],
+    within: tuple[Shape, Interior],
     count: int,
     margin: float,
-    off: Sequence[Shape | Tube] = (),
+    avoid: Sequence[Shape | Tube] = (),
 ) -> list[tuple[float, float, float]]:
-    """Draw up to `count` points in the slab, `margin` mm deep in all of `within` and as far `off` others."""
+    """Draw up to `count` points in the slab, `margin` mm deep in all of `within` and as far from `avoid`."""
     places: list[tuple[float, float, float]] = []
     for _ in range(400):
         if len(places) == count:
             break
         place = np.asarray(within[0].center) + rng.uniform(-1, 1, 3) * within[0].radii
         inside = all(shape.depth_mm(place) > margin for shape in within)
-        clear = all(shape.depth_mm(place) < -margin for shape in off)
+        clear = all(shape.depth_mm(place) < -margin for shape in avoid)
         if inside and clear and abs(place[2]) < HALF_HEIGHT_MM - 12:
             places.append(_point(place))
     return places

@@ -1,4 +1,4 @@
-"""The embedded cohort: synthetic patients written as an archive with labels, truth and a few broken files."""
+"""The synthetic cohort: an archive with labels, lesion masks and a few defective files."""
 
 from __future__ import annotations
 
@@ -20,77 +20,79 @@ README = """SYNTHETIC DATA. Every patient in this folder was computed by medcl; 
 Not for diagnosis, teaching of anatomy or training of clinical models.
 """
 DEFECTS = ("missing slice", "duplicate slice", "truncated file", "scout", "screenshot")
-"""One DICOM patient each, in this order, has it; see `_spoil`."""
+"""Each is in one DICOM patient, in this order; see `_write_series`."""
 
 
 def write_cohort(folder: Path, patients: int = 120, seed: int = 0) -> Path:
     """Write a cohort of `patients` synthetic patients and return `folder`.
 
-    The folder holds `archive/` (DICOM series, NIfTI volumes, and files with defects), `labels.csv` (patient,
-    label, sex, age, site) and `truth/` (`lesions.csv` in RAS+ millimeters, and a mask a patient with
-    lesions). The same count and seed give the same bytes.
+    The folder has `archive/` (DICOM series, NIfTI volumes and defective files), `labels.csv` (patient,
+    label, sex, age, site, modality) and `truth/` (`lesions.csv` in RAS+ millimeters, and a mask per patient
+    with lesions). The same count and seed give the same bytes.
 
     Raises:
-        UsageError: fewer than two patients, or `folder` already holds something.
+        UsageError: fewer than two patients, or `folder` is not empty.
     """
     if patients < 2:
         raise UsageError(
             f"a cohort of {patients}: at least two patients are needed, one healthy, one abnormal"
         )
     new_folder(folder, "cohort")
-    drawn = draw_patients(patients, seed)
-    defects = dict(zip([who.number for who in drawn if not who.nifti], DEFECTS, strict=False))
+    cohort = draw_patients(patients, seed)
+    defects = dict(zip([patient.number for patient in cohort if not patient.nifti], DEFECTS, strict=False))
     with atomic(folder) as temporary:
         (temporary / "truth").mkdir(parents=True)
         (temporary / "archive").mkdir()
         lesions: list[dict[str, object]] = []
-        for who in track(drawn, "synthetic patients", unit="patient"):
-            body = _write_patient(who, temporary, defects.get(who.number))
-            lesions += _lesion_rows(who, body)
-        _write_strays(temporary / "archive")
-        _write_labels(drawn, temporary / "labels.csv")
+        for patient in track(cohort, "synthetic patients", unit="patient"):
+            body = _write_patient(patient, temporary, defects.get(patient.number))
+            lesions += _lesion_rows(patient, body)
+        _write_other_files(temporary / "archive")
+        _write_labels(cohort, temporary / "labels.csv")
         pd.DataFrame(lesions).to_csv(temporary / "truth" / "lesions.csv", index=False)
     return folder
 
 
 def describe(patients: int = 120, seed: int = 0) -> str:
-    """Return the numbers of the cohort for its data card, in Markdown."""
-    drawn = draw_patients(patients, seed)
-    bodies = [draw_body(who.generator, who.abnormal) for who in drawn]
-    found = [lesion for body in bodies for lesion in body.lesions]
-    diameters = [lesion.diameter_mm for lesion in found]
-    contrasts = [-lesion.contrast_hu for lesion in found]
-    sites = pd.Series([SCANNERS[who.scanner].site for who in drawn]).value_counts().sort_index()
+    """Return the figures of the cohort's data card, in Markdown."""
+    cohort = draw_patients(patients, seed)
+    bodies = [draw_body(patient.generator, patient.abnormal) for patient in cohort]
+    lesions = [lesion for body in bodies for lesion in body.lesions]
+    diameters = [lesion.diameter_mm for lesion in lesions]
+    contrasts = [-lesion.contrast_hu for lesion in lesions]
+    sites = pd.Series([SCANNERS[patient.scanner].site for patient in cohort]).value_counts().sort_index()
     return "\n".join(
         [
-            f"- patients: {len(drawn)}, of whom {sum(who.abnormal for who in drawn)} abnormal",
-            f"- kept as NIfTI: {sum(who.nifti for who in drawn)}, the others as DICOM series",
+            f"- patients: {len(cohort)}, of whom {sum(patient.abnormal for patient in cohort)} abnormal",
+            f"- written as NIfTI: {sum(patient.nifti for patient in cohort)}, the others as DICOM series",
             "- sites: " + ", ".join(f"{site} {count}" for site, count in sites.items()),
-            f"- lesions: {len(found)}, {min(diameters):.0f} to {max(diameters):.0f} mm across, "
+            f"- lesions: {len(lesions)}, {min(diameters):.0f} to {max(diameters):.0f} mm across, "
             f"{min(contrasts):.0f} to {max(contrasts):.0f} HU darker than the liver",
             "- noise: " + ", ".join(f"{s.site} {s.noise_hu:.0f} HU ({s.kernel})" for s in SCANNERS),
         ]
     )
 
 
-def _write_patient(who: Patient, folder: Path, defect: str | None) -> Body:
-    rng, scanner = who.generator, SCANNERS[who.scanner]
-    body = draw_body(rng, who.abnormal)
+def _write_patient(patient: Patient, folder: Path, defect: str | None) -> Body:
+    rng, scanner = patient.generator, SCANNERS[patient.scanner]
+    body = draw_body(rng, patient.abnormal)
     grid = draw_grid(rng, scanner)
     hu = acquire(rng, body, grid, scanner)
     if body.lesions:
-        _write_nifti(lesion_mask(body, grid), grid.affine, folder / "truth" / f"{who.name}_lesions.nii.gz")
-    if who.nifti:
-        place = folder / "archive" / who.name / "ct"
-        place.mkdir(parents=True)
-        _write_nifti(*_flipped(hu, grid, int(rng.integers(0, 3))), place / f"{who.name}_ct.nii.gz")
+        _write_nifti(
+            lesion_mask(body, grid), grid.affine, folder / "truth" / f"{patient.name}_lesions.nii.gz"
+        )
+    if patient.nifti:
+        subject = folder / "archive" / patient.name / "ct"
+        subject.mkdir(parents=True)
+        _write_nifti(*_flipped(hu, grid, int(rng.integers(0, 3))), subject / f"{patient.name}_ct.nii.gz")
     else:
-        _write_series(who, folder / "archive" / scanner.site.lower(), grid, hu, rng, defect)
+        _write_series(patient, folder / "archive" / scanner.site.lower(), grid, hu, rng, defect)
     return body
 
 
 def _flipped(hu: np.ndarray, grid: Grid, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the same volume with one axis stored the other way round, as converters differ."""
+    """Return the same volume with one axis stored in reverse, as converters differ."""
     affine = grid.affine.copy()
     affine[:3, 3] += affine[:3, axis] * (hu.shape[axis] - 1)
     affine[:3, axis] *= -1
@@ -107,58 +109,58 @@ def _write_nifti(array: np.ndarray, affine: np.ndarray, path: Path) -> None:
 
 
 def _write_series(
-    who: Patient, site: Path, grid: Grid, hu: np.ndarray, rng: np.random.Generator, defect: str | None
+    patient: Patient, site: Path, grid: Grid, hu: np.ndarray, rng: np.random.Generator, defect: str | None
 ) -> None:
-    scanner = SCANNERS[who.scanner]
-    place = site / f"{rng.integers(16**8):08x}"
-    place.mkdir(parents=True)
-    suffix = ("", ".dcm", ".IMA")[who.scanner]
+    scanner = SCANNERS[patient.scanner]
+    series = site / f"{rng.integers(16**8):08x}"
+    series.mkdir(parents=True)
+    suffix = ("", ".dcm", ".IMA")[patient.scanner]
     names = [f"{name:08x}{suffix}" for name in rng.choice(16**8, hu.shape[2] + 2, replace=False)]
-    for name, data in zip(names, dicom.series(who, scanner, grid, hu), strict=False):
-        dicom.save(data, place / name)
+    for name, data in zip(names, dicom.series(patient, scanner, grid, hu), strict=False):
+        dicom.save(data, series / name)
     if defect == "scout":
-        dicom.save(dicom.scout(who, scanner, hu), place / names[-1])
+        dicom.save(dicom.scout(patient, scanner, hu), series / names[-1])
     elif defect == "screenshot":
-        dicom.save(dicom.screenshot(who, scanner, hu), place / names[-1])
+        dicom.save(dicom.screenshot(patient, scanner, hu), series / names[-1])
     elif defect is not None:
-        _spoil(place, names[hu.shape[2] // 2 - 3], names[-1], defect)
+        _spoil_slice(series, names[hu.shape[2] // 2 - 3], names[-1], defect)
 
 
-def _spoil(place: Path, name: str, spare: str, defect: str) -> None:
-    """Take away, double or cut off one slice, as transfers do."""
-    whole = (place / name).read_bytes()
+def _spoil_slice(series: Path, name: str, spare: str, defect: str) -> None:
+    """Remove, duplicate or truncate one slice, as faulty transfers do."""
+    whole = (series / name).read_bytes()
     if defect == "missing slice":
-        (place / name).unlink()
+        (series / name).unlink()
     elif defect == "duplicate slice":
-        (place / spare).write_bytes(whole)
+        (series / spare).write_bytes(whole)
     else:
-        (place / name).write_bytes(whole[: len(whole) // 2])
+        (series / name).write_bytes(whole[: len(whole) // 2])
 
 
-def _write_strays(archive: Path) -> None:
+def _write_other_files(archive: Path) -> None:
     (archive / "README.txt").write_text(README, encoding="utf-8")
     (archive / "empty.dcm").write_bytes(b"")
 
 
-def _write_labels(drawn: list[Patient], path: Path) -> None:
-    """Name patients as users do: by PatientID, or by the BIDS subject; NIfTI does not say that it is CT."""
+def _write_labels(cohort: list[Patient], path: Path) -> None:
+    """Name patients by PatientID or BIDS subject; state the modality, which NIfTI does not record."""
     table = pd.DataFrame(
         {
-            "patient": [who.name for who in drawn],
-            "label": [who.label for who in drawn],
-            "sex": [who.sex for who in drawn],
-            "age": [who.age for who in drawn],
-            "site": [SCANNERS[who.scanner].site for who in drawn],
+            "patient": [patient.name for patient in cohort],
+            "label": [patient.label for patient in cohort],
+            "sex": [patient.sex for patient in cohort],
+            "age": [patient.age for patient in cohort],
+            "site": [SCANNERS[patient.scanner].site for patient in cohort],
             "modality": "CT",
         }
     )
     table.to_csv(path, index=False)
 
 
-def _lesion_rows(who: Patient, body: Body) -> list[dict[str, object]]:
+def _lesion_rows(patient: Patient, body: Body) -> list[dict[str, object]]:
     return [
         {
-            "patient": who.name,
+            "patient": patient.name,
             "lesion": number,
             **dict(zip(("x_mm", "y_mm", "z_mm"), np.round(lesion.center, 3), strict=True)),
             "diameter_mm": round(lesion.diameter_mm, 2),

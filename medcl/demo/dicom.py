@@ -1,4 +1,4 @@
-"""Write a fictitious series as a CT scanner would: a file a slice, headers complete and marked synthetic."""
+"""Synthetic DICOM series as of a CT scanner: a file per slice, with complete headers marked synthetic."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ NOTICE = "SYNTHETIC: made by medcl, no patient exists"
 
 
 def uid(*parts: object) -> str:
-    """Return a UID that is a function of `parts` (UUID-derived root 2.25, DICOM PS3.5 B.2)."""
+    """Return a UID determined by `parts` (UUID-derived root 2.25, DICOM PS3.5 B.2)."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
     return f"2.25.{int.from_bytes(digest[:16], 'big') | 1 << 127}"
 
 
 def series(patient: Patient, scanner: Scanner, grid: Grid, hu: np.ndarray) -> Iterator[Dataset]:
-    """Yield a dataset a slice of `hu` (columns, rows, slices), in slice order of the grid."""
+    """Yield a dataset per slice of `hu` (columns, rows, slices), in slice order of the grid."""
     stored = _stored(hu, grid, scanner)
     axes = grid.affine[:3, :3] * RAS_TO_LPS[:, None]
     along, down = axes[:, 0] / np.linalg.norm(axes[:, 0]), axes[:, 1] / np.linalg.norm(axes[:, 1])
@@ -41,18 +41,18 @@ def series(patient: Patient, scanner: Scanner, grid: Grid, hu: np.ndarray) -> It
     header.RescaleType, header.WindowCenter, header.WindowWidth = "HU", "60", "360"
     for index in range(hu.shape[2]):
         data = Dataset(dict(header.items()))
-        place = (grid.affine @ (0, 0, index, 1))[:3] * RAS_TO_LPS
+        position = (grid.affine @ (0, 0, index, 1))[:3] * RAS_TO_LPS
         number = index + 1 if downward else hu.shape[2] - index
         data.InstanceNumber = number
         data.SOPInstanceUID = uid(patient.seed, patient.name, "axial", number)
-        data.ImagePositionPatient = [_decimal(value) for value in place]
-        data.SliceLocation = _decimal(place[2])
+        data.ImagePositionPatient = [_decimal(value) for value in position]
+        data.SliceLocation = _decimal(position[2])
         _pixels(data, np.ascontiguousarray(stored[:, :, index].T), scanner)
         yield data
 
 
 def scout(patient: Patient, scanner: Scanner, hu: np.ndarray) -> Dataset:
-    """Return the localizer: the volume seen from the front."""
+    """Return the localizer: the volume projected to the front."""
     data = _header(patient, scanner, "scout")
     data.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
     data.SOPInstanceUID, data.InstanceNumber = uid(patient.seed, patient.name, "scout", 1), 1

@@ -1,4 +1,4 @@
-"""Who is in the cohort: labels balanced within site, sex, age and file format, so that none tells them."""
+"""Patients of the cohort, with labels balanced within site, sex, age and file format."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ import numpy as np
 from medcl.demo.scanner import SCANNERS
 
 NIFTI_EVERY = 5
-"""One pair of patients in this many is kept as NIfTI, the others as DICOM series."""
+"""One pair of patients in this many is written as NIfTI, the others as DICOM series."""
 
 
 @dataclass(frozen=True)
 class Patient:
-    """One patient who does not exist.
+    """One synthetic patient.
 
     Attributes:
-        number: 1 upwards, in the order of writing.
-        seed: of the cohort.
-        name: PatientID in DICOM, BIDS subject in NIfTI.
-        scanner: index into `medcl.demo.scanner.SCANNERS`.
-        nifti: kept as NIfTI.
-        abnormal: has lesions.
+        number: From 1, in the order of writing.
+        seed: Random seed of the cohort.
+        name: PatientID in DICOM, subject in BIDS.
+        scanner: Index into `medcl.demo.scanner.SCANNERS`.
+        nifti: Written as NIfTI.
+        abnormal: Has lesions.
+        sex: `F` or `M`.
+        age: In years.
     """
 
     number: int
@@ -36,16 +38,17 @@ class Patient:
 
     @property
     def label(self) -> str:
+        """Class name."""
         return "abnormal" if self.abnormal else "healthy"
 
     @property
     def generator(self) -> np.random.Generator:
-        """A generator of the patient's own: nothing about one patient depends on another."""
+        """Random generator of this patient, who does not depend on the others."""
         return np.random.default_rng([self.seed, self.number])
 
 
 def draw_patients(count: int, seed: int) -> list[Patient]:
-    """Draw patients two by two: a pair shares scanner, format, sex and age, and one of them is abnormal.
+    """Draw patients in pairs: a pair shares scanner, format, sex and age, and one of them is abnormal.
 
     An odd last patient is healthy.
     """
@@ -55,9 +58,9 @@ def draw_patients(count: int, seed: int) -> list[Patient]:
     for pair in range((count + 1) // 2):
         sex, age = str(rng.choice(["F", "M"])), int(rng.integers(25, 85))
         scanner, nifti = pair % len(SCANNERS), pair % NIFTI_EVERY == NIFTI_EVERY - 1
-        for abnormal, place in ((False, 2 * pair), (True, 2 * pair + 1)):
-            if place < count:
-                number = int(order[place])
+        for abnormal, index in ((False, 2 * pair), (True, 2 * pair + 1)):
+            if index < count:
+                number = int(order[index])
                 name = f"sub-SYN{number:04d}" if nifti else f"SYN-{number:04d}"
                 years = age + int(rng.integers(-3, 4))
                 patients.append(Patient(number, seed, name, scanner, nifti, abnormal, sex, years))

@@ -1,4 +1,4 @@
-"""The demonstration: the embedded cohort through every room."""
+"""The demo: a complete study on the synthetic cohort."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from medcl.views import shipped
 
 
 def run_demo(out: Path) -> Evaluation:
-    """Write synthetic patients to `out/cohort` and run the demo study on them into `out/study`.
+    """Write synthetic patients to `out/cohort` and the study of them to `out/study`.
 
     Raises:
-        UsageError: `out` already holds something.
+        UsageError: `out` is not empty.
     """
     new_folder(out, "demo")
     cohort = write_cohort(out / "cohort")
     config = load(shipped("studies/demo.yaml"), StudyConfig)
-    placed = {"archive": (str(cohort / "archive"),), "labels": str(cohort / "labels.csv")}
-    return run_study(config.model_copy(update=placed), out / "study")
+    paths = {"archive": (str(cohort / "archive"),), "labels": str(cohort / "labels.csv")}
+    return run_study(config.model_copy(update=paths), out / "study")

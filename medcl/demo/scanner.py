@@ -1,4 +1,4 @@
-"""Fictitious CT scanners: where they sample a body, how blurred and how noisy, in which direction."""
+"""Simulated CT scanners: sampling grid, blur and noise."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from medcl.demo.anatomy import HALF_HEIGHT_MM, Body, Shape, Tube
+from medcl.demo.anatomy import HALF_HEIGHT_MM, Body
+from medcl.demo.shapes import Shape, Tube
 from medcl.intensity import AIR_HU, PADDING_HU
 
 CT_RANGE_HU = (PADDING_HU, PADDING_HU + 4095)
@@ -19,18 +20,18 @@ class Scanner:
     """One scanner and its protocol.
 
     Attributes:
-        site: name of the hospital that does not exist.
-        manufacturer: as DICOM headers write it.
-        model: says that there is no such scanner.
-        kernel: name of the reconstruction kernel.
-        matrix: rows and columns.
-        field_mm: width of the reconstructed square.
-        slice_mm: distance of slice centers.
-        psf_mm: standard deviation of the in-plane blur.
-        noise_hu: standard deviation of the noise in tissue.
-        grain_mm: standard deviation of the kernel that correlates the noise.
-        padding: stored value outside the reconstruction circle, or None when the square is filled.
-        signed: stored as signed integers with intercept 0, else unsigned with intercept -1024.
+        site: Name of a fictitious hospital.
+        manufacturer: As in DICOM headers.
+        model: Says that the scanner is synthetic.
+        kernel: Name of the reconstruction kernel.
+        matrix: Number of rows and of columns.
+        field_mm: Edge of the reconstructed square.
+        slice_mm: Distance between slice centers.
+        psf_mm: Standard deviation of the in-plane blur.
+        noise_hu: Standard deviation of the noise in tissue.
+        grain_mm: Standard deviation of the kernel that correlates the noise.
+        padding: Stored value outside the reconstruction circle, or None when the square is filled.
+        signed: Stored as signed integers with intercept 0, else unsigned with intercept -1024.
     """
 
     site: str
@@ -69,10 +70,10 @@ SCANNERS = (
 
 @dataclass(frozen=True)
 class Grid:
-    """Where a series samples the patient.
+    """Sampling grid of a series.
 
     Attributes:
-        affine: (4, 4) index (column, row, slice) to RAS+ millimeters.
+        affine: (4, 4) from index (column, row, slice) to RAS+ millimeters.
         shape: (columns, rows, slices).
     """
 
@@ -80,33 +81,33 @@ class Grid:
     shape: tuple[int, int, int]
 
     def points(self) -> np.ndarray:
-        """Return (3, columns, rows, slices) float32, the sampled places in millimeters."""
+        """Return the sampled points (3, columns, rows, slices) in millimeters, float32."""
         index = np.indices(self.shape, dtype=np.float32)
-        turned = np.tensordot(self.affine[:3, :3].astype(np.float32), index, axes=1)
-        return turned + self.affine[:3, 3].astype(np.float32).reshape(3, 1, 1, 1)
+        rotated = np.tensordot(self.affine[:3, :3].astype(np.float32), index, axes=1)
+        return rotated + self.affine[:3, 3].astype(np.float32).reshape(3, 1, 1, 1)
 
-    def box(self, shape: Shape | Tube, margin_mm: float) -> tuple[slice, slice, slice]:
-        """Return the smallest index box that holds `shape` and a margin around it."""
+    def index_box(self, shape: Shape | Tube, margin_mm: float) -> tuple[slice, slice, slice]:
+        """Return slices of the smallest index box with `shape` and a margin around it."""
         inverse = np.linalg.inv(self.affine)
         center = inverse[:3, :3] @ np.asarray(shape.center) + inverse[:3, 3]
         widest = np.array([max(shape.radii[:2]), max(shape.radii[:2]), shape.radii[2]]) * 1.25 + margin_mm
-        reach = np.abs(inverse[:3, :3]) @ widest
-        low = np.clip(np.floor(center - reach), 0, self.shape).astype(int)
-        high = np.clip(np.ceil(center + reach) + 1, 0, self.shape).astype(int)
+        half = np.abs(inverse[:3, :3]) @ widest
+        low = np.clip(np.floor(center - half), 0, self.shape).astype(int)
+        high = np.clip(np.ceil(center + half) + 1, 0, self.shape).astype(int)
         return slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2])
 
 
 def draw_grid(rng: np.random.Generator, scanner: Scanner) -> Grid:
-    """Draw a patient position: off-center, a third of them tilted, slices upward or downward.
+    """Draw a grid: off-center, a third of them tilted, slices upward or downward.
 
-    Columns run to the patient's left and rows to the back, as radiologists see an axial slice.
+    Columns run to the patient's left and rows to the back, as axial slices are displayed.
     """
     pixel = scanner.field_mm / scanner.matrix
     slices = int(2 * HALF_HEIGHT_MM / scanner.slice_mm) + 1
     tilt = np.deg2rad(rng.uniform(-9, 9)) if rng.random() < 1 / 3 else 0.0
-    turn = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
+    rotation = np.array([[1, 0, 0], [0, np.cos(tilt), -np.sin(tilt)], [0, np.sin(tilt), np.cos(tilt)]])
     upward = 1.0 if rng.random() < 0.6 else -1.0
-    axes = turn @ np.diag([-1.0, -1.0, upward]) @ np.diag([pixel, pixel, scanner.slice_mm])
+    axes = rotation @ np.diag([-1.0, -1.0, upward]) @ np.diag([pixel, pixel, scanner.slice_mm])
     shape = (scanner.matrix, scanner.matrix, slices)
     middle = axes @ ((np.array(shape) - 1) / 2)
     affine = np.eye(4)
@@ -116,28 +117,29 @@ def draw_grid(rng: np.random.Generator, scanner: Scanner) -> Grid:
 
 
 def lesion_mask(body: Body, grid: Grid) -> np.ndarray:
-    """Return uint8 (columns, rows, slices): k where the k-th lesion is, 0 elsewhere."""
+    """Return the mask, uint8 (columns, rows, slices): k in the k-th lesion, 0 elsewhere."""
     mask = np.zeros(grid.shape, np.uint8)
     points = grid.points()
     for number, lesion in enumerate(body.lesions, start=1):
-        box = grid.box(lesion.shape(0), 0)
+        box = grid.index_box(lesion.shape(0), 0)
         mask[box][lesion.shape(0).depth_mm(points[(slice(None), *box)]) > 0] = number
     return mask
 
 
 def acquire(rng: np.random.Generator, body: Body, grid: Grid, scanner: Scanner) -> np.ndarray:
-    """Return int16 HU (columns, rows, slices): the body sampled, blurred and with correlated noise."""
+    """Return int16 HU (columns, rows, slices): the body sampled, blurred, with correlated noise."""
     clean = _paint(rng, body, grid)
     pixel = scanner.field_mm / scanner.matrix
     blur = (scanner.psf_mm / pixel, scanner.psf_mm / pixel, 0)
-    image = ndimage.gaussian_filter(clean, blur, truncate=3)
+    image: np.ndarray = ndimage.gaussian_filter(clean, blur, truncate=3)
     grain = rng.standard_normal(grid.shape, dtype=np.float32)
     grain = ndimage.gaussian_filter(
         grain, (scanner.grain_mm / pixel, scanner.grain_mm / pixel, 0), truncate=3
     )
     dose = rng.uniform(0.85, 1.15)
     image += grain / grain.std() * np.float32(scanner.noise_hu * dose)
-    return np.clip(np.rint(image), *CT_RANGE_HU).astype(np.int16)
+    hu: np.ndarray = np.clip(np.rint(image), *CT_RANGE_HU).astype(np.int16)
+    return hu
 
 
 def _paint(rng: np.random.Generator, body: Body, grid: Grid) -> np.ndarray:
@@ -145,35 +147,36 @@ def _paint(rng: np.random.Generator, body: Body, grid: Grid) -> np.ndarray:
     edge = float(np.linalg.norm(grid.affine[:3, 0]))
     image = np.full(grid.shape, AIR_HU, np.float32)
     skin = body.trunk.depth_mm(points)
-    for under, hu in body.layers:
-        _blend(image, skin - under, edge, hu)
+    for depth_mm, hu in body.layers:
+        _blend(image, skin - depth_mm, edge, hu)
     cavity = skin - body.wall_mm
     lesions = [lesion.shape(body.liver_hu + lesion.contrast_hu) for lesion in body.lesions]
-    plan: list[tuple[Sequence[Shape | Tube], bool]] = [
+    layers: list[tuple[Sequence[Shape | Tube], bool]] = [
         (body.ribs, False),
         (body.organs, True),
         (lesions, True),
         (body.spine, False),
     ]
-    for shapes, cut in plan:
+    for shapes, inside_cavity in layers:
         for shape in shapes:
-            box = grid.box(shape, edge)
+            box = grid.index_box(shape, edge)
             if not image[box].size:
                 continue
             depth = shape.depth_mm(points[(slice(None), *box)])
-            _blend(image[box], np.minimum(depth, cavity[box]) if cut else depth, edge, shape.hu)
-    return image + _unevenness(rng, grid) * np.float32(body.texture_hu) * (cavity > 0)
+            _blend(image[box], np.minimum(depth, cavity[box]) if inside_cavity else depth, edge, shape.hu)
+    return image + _texture(rng, grid) * np.float32(body.texture_hu) * (cavity > 0)
 
 
 def _blend(image: np.ndarray, depth: np.ndarray, edge: float, hu: float) -> None:
-    """Paint in place: fully `hu` where deeper than half a pixel, mixed in between (partial volume)."""
+    """Paint in place: `hu` where deeper than half a pixel, a mixture at the edge (partial volume)."""
     cover = np.clip(0.5 + depth / np.float32(edge), 0, 1)
     image += cover * (np.float32(hu) - image)
 
 
-def _unevenness(rng: np.random.Generator, grid: Grid) -> np.ndarray:
-    """Return a smooth field of unit variance, uneven over about 25 mm."""
+def _texture(rng: np.random.Generator, grid: Grid) -> np.ndarray:
+    """Return a smooth random field of unit variance that varies over about 25 mm."""
     coarse = rng.standard_normal((12, 12, 5)).astype(np.float32)
     zoom = np.array(grid.shape) / coarse.shape
-    fine = ndimage.zoom(coarse, zoom, order=1)
-    return fine / fine.std()
+    fine: np.ndarray = ndimage.zoom(coarse, zoom, order=1)
+    texture: np.ndarray = fine / fine.std()
+    return texture

@@ -167,7 +167,7 @@ def over_seeds(values: np.ndarray, draws: np.ndarray, left_out: np.ndarray, resa
     """
     count = len(values)
     of_draw, value = draws.mean(axis=0), float(values.mean())
-    of_patients = float(np.nanvar(of_draw))
+    of_patients = float(np.nanvar(of_draw)) if np.isfinite(of_draw).any() else float("nan")
     parts = of_patients**2 / max(left_out.shape[1] - 1, 1)
     mixed, of_seeds = of_draw, 0.0
     if count > 1:

@@ -16,14 +16,14 @@ from medcl.store.shards import write_shard
 
 @dataclass(frozen=True)
 class ShardTask:
-    """What a worker needs to write one shard: nothing of it lies in a private folder.
+    """All that a worker needs to write one shard; it reads no private folder of the submitting machine.
 
     Attributes:
-        catalog: of these scans and their masks alone.
-        scans: in order.
-        labels: of these scans alone.
-        folder: where the shard goes; None to only try whether the scans can be read.
-        crashed: scans that ended every process which read them.
+        catalog: Catalog of these scans and their masks only.
+        scans: Scan pseudonyms in order.
+        labels: Labels of these scans only.
+        folder: Path of the shard without suffix; None to only try whether the scans can be read.
+        crashed: Scans that end a process when they are read.
     """
 
     catalog: Catalog
@@ -36,21 +36,21 @@ class ShardTask:
 def write_shards(
     catalog: Catalog, labels: Labels, shards: Sequence[tuple[Path, Sequence[str]]], scheduler: str
 ) -> None:
-    """Write shards (place, scans); raises as `on_cluster`."""
+    """Write `shards` (path, scans) on the cluster of a Dask scheduler; raises as `on_cluster`."""
     tasks = (_task(catalog, labels, folder, scans) for folder, scans in shards)
-    done = on_cluster(_write, tasks, scheduler, _without_killers)
-    for _ in track(done, "prepare", total=len(shards), unit="shard"):
+    results = on_cluster(_write, tasks, scheduler, _without_crashes)
+    for _ in track(results, "prepare", total=len(shards), unit="shard"):
         pass
 
 
 def _task(catalog: Catalog, labels: Labels, folder: Path, scans: Sequence[str]) -> ShardTask:
     masks = {scan: labels.mask[scan] for scan in scans if scan in labels.mask}
-    stated = {scan: labels.modality[scan] for scan in scans if scan in labels.modality}
+    modality = {scan: labels.modality[scan] for scan in scans if scan in labels.modality}
     boxes = {scan: labels.box[scan] for scan in scans if scan in labels.box}
-    own = replace(
-        labels, label={}, patient={}, mask=masks, modality=stated, extra=labels.extra[:0], box=boxes
+    task_labels = replace(
+        labels, label={}, patient={}, mask=masks, modality=modality, extra=labels.extra[:0], box=boxes
     )
-    return ShardTask(catalog.part([*scans, *masks.values()]), tuple(scans), own, folder.absolute())
+    return ShardTask(catalog.part([*scans, *masks.values()]), tuple(scans), task_labels, folder.absolute())
 
 
 def _write(task: ShardTask) -> None:
@@ -64,14 +64,14 @@ def _write(task: ShardTask) -> None:
             continue
 
 
-def _without_killers(task: ShardTask, again: Callable[[ShardTask], None]) -> None:
+def _without_crashes(task: ShardTask, submit: Callable[[ShardTask], None]) -> None:
     """Find the scans that end a process when they are read, and write the shard without them."""
     from distributed import KilledWorker
 
     crashed = set()
     for scan in task.scans:
         try:
-            again(replace(task, scans=(scan,), folder=None))
+            submit(replace(task, scans=(scan,), folder=None))
         except KilledWorker:
             crashed.add(scan)
-    again(replace(task, crashed=frozenset(crashed)))
+    submit(replace(task, crashed=frozenset(crashed)))

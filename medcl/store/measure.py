@@ -1,4 +1,4 @@
-"""What is measured once of every stored scan: identity, tissue, intensity range and noise."""
+"""Measurements of a stored scan, taken once: fingerprint, tissue, intensity range and noise."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ import numpy as np
 from medcl.intensity import body_mask, tissue_mask
 
 ANCHORS = 64
-"""Tissue positions kept a scan; views draw their shared anchors from them."""
+"""Tissue positions kept per scan; the two views of a pair share one of them."""
 
 
 @dataclass(frozen=True)
 class Measures:
-    """Figures of one scan, in its own unit and array axes.
+    """Measurements of one scan, in its own unit and array axes.
 
     Attributes:
-        fingerprint: 64 bits of BLAKE2b over dtype, shape and pixels: equal for exact copies only.
-        lo, hi: 0.5th and 99.5th percentile of the tissue.
-        noise: standard deviation of the noise, from the median absolute deviation of the finest diagonal
+        fingerprint: 64 bits of BLAKE2b over dtype, shape and pixels, equal for exact copies only.
+        lo: 0.5th percentile of the tissue.
+        hi: 99.5th percentile of the tissue.
+        noise: Standard deviation of the noise, from the median absolute deviation of the finest diagonal
             Haar band (Donoho & Johnstone 1994).
-        box: start and stop of the tissue along each spatial axis, `(start0, stop0, start1, stop1, ...)`.
-        anchors: up to `ANCHORS` tissue positions, flattened to `(n * spatial axes,)`.
-        marked: the same on labeled tissue; empty without a mask.
+        box: Start and stop of the body along each spatial axis, `(start0, stop0, start1, stop1, ...)`.
+        anchors: `ANCHORS` positions on the body, flattened to `(n * spatial axes,)`.
+        marked: The same on the label mask; empty without one.
     """
 
     fingerprint: int
@@ -46,11 +47,11 @@ def measure(
     """Measure one scan whose first `spatial` axes are space (a trailing axis is color).
 
     Args:
-        array: its pixels.
-        unit: `HU`, `SUV` or `a.u.`.
-        spatial: 2 or 3.
-        valid: measured voxels; all when not given.
-        mask: labels, 0 is background.
+        array: Its pixels.
+        unit: `HU`, `SUV`, `a.u.` or `display`.
+        spatial: Number of spatial axes, 2 or 3.
+        valid: Boolean mask of measured voxels; all when not given.
+        mask: Label mask, 0 is background.
     """
     fingerprint = pixel_fingerprint(array)
     gray = array if array.ndim == spatial else array.mean(axis=-1)
@@ -95,13 +96,13 @@ def noise_sigma(gray: np.ndarray, tissue: np.ndarray) -> float:
 def _box(tissue: np.ndarray) -> tuple[int, ...]:
     bounds: list[int] = []
     for axis in range(tissue.ndim):
-        hit = np.flatnonzero(tissue.any(axis=tuple(a for a in range(tissue.ndim) if a != axis)))
-        bounds += [int(hit[0]), int(hit[-1]) + 1]
+        occupied = np.flatnonzero(tissue.any(axis=tuple(a for a in range(tissue.ndim) if a != axis)))
+        bounds += [int(occupied[0]), int(occupied[-1]) + 1]
     return tuple(bounds)
 
 
 def _anchors(tissue: np.ndarray, fingerprint: int) -> tuple[int, ...]:
-    """Draw tissue positions with the scan's own fingerprint as seed: the same on every machine."""
+    """Draw tissue positions with the fingerprint as seed, so that they are the same on every machine."""
     inside = np.flatnonzero(tissue)
     drawn = np.random.Generator(np.random.Philox(key=fingerprint)).integers(inside.size, size=ANCHORS)
     positions = np.stack(np.unravel_index(inside[np.sort(drawn)], tissue.shape), axis=1)

@@ -20,8 +20,8 @@ from medcl.store.splits import assign_splits, mark_duplicates
 from medcl.store.store import Store
 
 FORMAT = 1
-SET_ASIDE = ("SCOUT", "DERIVED", "LABEL_MAP")
-"""Scans with one of these flags teach a model about something else than patients."""
+EXCLUDED_FLAGS = ("SCOUT", "DERIVED", "LABEL_MAP")
+"""Scans with one of these flags are no images of a patient, or repeat others: a store leaves them out."""
 
 
 def prepare(
@@ -31,48 +31,52 @@ def prepare(
     seed: int = 0,
     scheduler: str | None = None,
 ) -> Store:
-    """Write the scans of `catalog` as a store at `out`; an interrupted call goes on where it stopped.
+    """Write the scans of `catalog` as a store at `out`; the same call resumes an interrupted one.
 
     Args:
-        catalog: what `medcl scan` found.
-        out: a new folder, or one that the same call left unfinished.
-        labels: what `medcl.store.labels.read_labels` gives, or is given.
-        seed: of the split by patient.
-        scheduler: address of a Dask scheduler whose workers read the scans instead of this process; they
+        catalog: Scans to store.
+        out: New folder, or one that the same call left unfinished.
+        labels: `Labels`, or the argument of `medcl.store.read_labels`.
+        seed: Random seed of the split by patient.
+        scheduler: Address of a Dask scheduler whose workers read the scans instead of this process; they
             must see archive, catalog and store under the same paths.
 
     Raises:
-        UsageError: labels that do not fit the catalog, a finished or foreign folder at `out`, or not one
+        UsageError: labels that do not fit the catalog, a folder at `out` that holds something else, or no
             scan that can be read.
     """
-    found = labels if isinstance(labels, Labels) else read_labels(catalog, labels)
-    chosen = _chosen(catalog, found)
-    plan = _begin(out, chosen, found, seed)
+    scan_labels = labels if isinstance(labels, Labels) else read_labels(catalog, labels)
+    selected = _select(catalog, scan_labels)
+    plan = _begin(out, selected, scan_labels, seed)
     shards = [(out / "arrays" / f"{number:05d}", scans) for number, scans in enumerate(plan)]
     missing = [shard for shard in shards if not shard[0].with_suffix(".parquet").is_file()]
     if scheduler:
-        write_shards(catalog, found, missing, scheduler)
+        write_shards(catalog, scan_labels, missing, scheduler)
     else:
         for folder, scans in track(missing, "prepare", unit="shard"):
-            write_shard(catalog, scans, found, folder)
-    return _finish(catalog, out, chosen, found, len(plan), seed)
+            write_shard(catalog, scans, scan_labels, folder)
+    return _finish(catalog, out, selected, scan_labels, len(plan), seed)
 
 
-def _chosen(catalog: Catalog, labels: Labels) -> pd.DataFrame:
+def _select(catalog: Catalog, labels: Labels) -> pd.DataFrame:
     """Return the scans that belong in a store: no scouts, derived images, cine loops, or masks."""
     scans = catalog.scans
-    flagged = scans["flags"].fillna("").str.split(";").map(lambda flags: any(f in SET_ASIDE for f in flags))
+    flagged = (
+        scans["flags"].fillna("").str.split(";").map(lambda flags: any(f in EXCLUDED_FLAGS for f in flags))
+    )
     keep = ~flagged & (scans["kind"] != "cine") & ~scans["scan"].isin(set(labels.mask.values()))
     if not keep.any():
-        raise UsageError(f"{catalog.folder}: no scan to prepare; see its ledger for the reasons")
+        raise UsageError(
+            f"{catalog.folder}: no scan to prepare; see its flags and its ledger for the reasons"
+        )
     return scans[keep]
 
 
 def _begin(out: Path, scans: pd.DataFrame, labels: Labels, seed: int) -> list[list[str]]:
     """Check that `out` is new or left unfinished by the same call, and plan its shards."""
     plan = shard_plan(scans)
-    asked = repr((plan, labels.label, labels.patient, labels.mask, labels.modality, labels.box, seed))
-    ticket = {"format": FORMAT, "asked": hashlib.sha256(asked.encode()).hexdigest()}
+    request = repr((plan, labels.label, labels.patient, labels.mask, labels.modality, labels.box, seed))
+    ticket = {"format": FORMAT, "request": hashlib.sha256(request.encode()).hexdigest()}
     begun = out / "begun.json"
     if (out / "store.json").exists() or (out.exists() and any(out.iterdir()) and not begun.is_file()):
         raise UsageError(f"{out} already exists; name a new folder for the store")
@@ -86,7 +90,7 @@ def _begin(out: Path, scans: pd.DataFrame, labels: Labels, seed: int) -> list[li
 
 
 def _finish(
-    catalog: Catalog, out: Path, chosen: pd.DataFrame, labels: Labels, shards: int, seed: int
+    catalog: Catalog, out: Path, selected: pd.DataFrame, labels: Labels, shards: int, seed: int
 ) -> Store:
     parts = [
         pd.read_parquet(out / "arrays" / f"{number:05d}.parquet").assign(shard=f"{number:05d}")
@@ -96,19 +100,19 @@ def _finish(
     faults = read.loc[read["fault"] != "", ["scan", "fault"]]
     stored = read[read["fault"] == ""].drop(columns="fault")
     if stored.empty:
-        raise UsageError(f"{out}: not one scan could be read; first reason: {faults['fault'].iloc[0]}")
-    scans = _describe(stored, chosen, labels)
+        raise UsageError(f"{out}: no scan could be read; first reason: {faults['fault'].iloc[0]}")
+    scans = _scan_table(stored, selected, labels)
     scans["duplicate"] = mark_duplicates(scans)
     splits = scans[["scan", "patient", "label"]].assign(split=assign_splits(scans, seed))
     write_table(scans.drop(columns="source_split"), out / "scans.parquet")
     write_table(splits, out / "splits.parquet")
-    write_json(_facts(catalog, scans, splits, faults, seed), out / "store.json")
+    write_json(_record(catalog, scans, splits, faults, seed), out / "store.json")
     return Store.open(out)
 
 
-def _describe(stored: pd.DataFrame, chosen: pd.DataFrame, labels: Labels) -> pd.DataFrame:
-    """Join what was measured with the catalog and the labels, in fingerprint order."""
-    known = chosen[["scan", "patient", "site", "body_part", "manufacturer", "source_split"]]
+def _scan_table(stored: pd.DataFrame, selected: pd.DataFrame, labels: Labels) -> pd.DataFrame:
+    """Join measurements with the catalog and the labels, in fingerprint order."""
+    known = selected[["scan", "patient", "site", "body_part", "manufacturer", "source_split"]]
     scans = stored.merge(known, on="scan", validate="1:1")
     scans["label"] = scans["scan"].map(labels.label)
     pairs = zip(scans["scan"], scans["patient"], strict=True)
@@ -119,15 +123,15 @@ def _describe(stored: pd.DataFrame, chosen: pd.DataFrame, labels: Labels) -> pd.
     integers = ["offset", "valid_offset", "mask_offset"]
     scans[integers] = scans[integers].astype(np.int64)
     scans["fingerprint"] = scans["fingerprint"].astype(np.uint64)
-    # Exact copies share a fingerprint; the source's own order is lost, so the pseudonym breaks the tie.
+    # Exact copies share a fingerprint: the pseudonym orders them.
     return scans.sort_values(["fingerprint", "scan"], ignore_index=True)
 
 
-def _facts(
+def _record(
     catalog: Catalog, scans: pd.DataFrame, splits: pd.DataFrame, faults: pd.DataFrame, seed: int
 ) -> dict[str, Any]:
-    copied = scans["duplicate"] != ""
-    copies, masks = scans[copied], scans.loc[~copied, "mask_from"]
+    is_copy = scans["duplicate"] != ""
+    copies, masks = scans[is_copy], scans.loc[~is_copy, "mask_from"]
     return {
         "format": FORMAT,
         "seed": seed,
@@ -137,19 +141,19 @@ def _facts(
         "classes": {str(k): int(v) for k, v in scans["label"].value_counts().sort_index().items()},
         "masks": {str(k): int(v) for k, v in masks.value_counts().sort_index().items() if k},
         "splits": {str(k): int(v) for k, v in splits["split"].value_counts().sort_index().items()},
-        "duplicates": _duplicate_facts(scans, copies),
+        "duplicates": _duplicate_counts(scans, copies),
         "faults": dict(zip(faults["scan"], faults["fault"], strict=True)),
     }
 
 
-def _duplicate_facts(scans: pd.DataFrame, copies: pd.DataFrame) -> dict[str, int]:
-    """Count exact copies: all, those that crossed the source's splits, those with two labels."""
-    kept = scans.set_index("scan")["source_split"]
-    of = copies[copies["duplicate"] != "conflict"]
-    original = of["duplicate"].map(kept)
-    crossing = (of["source_split"].fillna("") != original.fillna("")).sum()
+def _duplicate_counts(scans: pd.DataFrame, copies: pd.DataFrame) -> dict[str, int]:
+    """Count exact copies: all, across the source's splits, and with conflicting labels."""
+    source_split = scans.set_index("scan")["source_split"]
+    of_original = copies[copies["duplicate"] != "conflict"]
+    original = of_original["duplicate"].map(source_split)
+    crossing = (of_original["source_split"].fillna("") != original.fillna("")).sum()
     return {
-        "copies": len(of),
+        "copies": len(of_original),
         "crossing_splits": int(crossing),
         "conflicting_labels": int((copies["duplicate"] == "conflict").sum()),
     }

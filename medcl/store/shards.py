@@ -1,7 +1,7 @@
-"""Arrays on disk: flat memory-mapped files, one a shard and dtype, with a table of what lies where.
+"""Arrays on disk: flat memory-mapped files, one per shard and dtype, with a table of offsets.
 
-A shard is `arrays/00012.parquet` (a row a scan) beside `arrays/00012-<dtype>.npy` (its pixels end to end).
-It is written whole or not at all, so an interrupted `prepare` goes on where it stopped.
+A shard is `arrays/00012.parquet` (a row per scan) beside `arrays/00012-<dtype>.npy` (its pixels end to end).
+It is written whole or not at all, so that an interrupted `prepare` can resume.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def write_shard(
     """Read `scans` and write them as one shard at `folder` (its name without suffix).
 
     Args:
-        catalog: where the scans are read from.
-        scans: scan pseudonyms.
-        labels: whose masks are stored beside their scans, and whose stated modalities are believed.
-        folder: for example `STORE/arrays/00012`.
-        crashed: scans that are not to be read, as doing so ends the process.
+        catalog: Catalog that the scans are read from.
+        scans: Scan pseudonyms.
+        labels: Masks, boxes and modalities to store with the scans.
+        folder: For example `STORE/arrays/00012`.
+        crashed: Scans that must not be read, because this ends the process.
 
-    A scan that cannot be read becomes a row with a `fault` and no pixels: it never ends the run.
+    A scan that cannot be read becomes a row with a `fault` and without pixels.
     """
     pixels = _Pixels()
     rows = [
@@ -59,7 +59,7 @@ def _fault(catalog: Catalog, scan: str) -> dict[str, Any]:
 
 
 class _Pixels:
-    """Arrays collected by dtype, each remembered as (kind of file, offset)."""
+    """Arrays of one shard, joined by dtype."""
 
     def __init__(self) -> None:
         self.parts: dict[str, list[np.ndarray]] = {}
@@ -81,33 +81,33 @@ class _Pixels:
 
 def _stored_row(catalog: Catalog, scan: str, labels: Labels, pixels: _Pixels) -> dict[str, Any]:
     try:
-        own = _stated(read(catalog, scan), labels.modality.get(scan))
-        found = _upright(own)
-        mask = labels.mask.get(scan)
-        drawn = read_mask(catalog, mask, scan) if mask else None
-        if drawn is not None and found is not own and own.affine is not None:
-            drawn = orthogonal_labels(drawn, own.affine)
+        original = _with_modality(read(catalog, scan), labels.modality.get(scan))
+        stored = _orthogonal(original)
+        mask_scan = labels.mask.get(scan)
+        mask = read_mask(catalog, mask_scan, scan) if mask_scan else None
+        if mask is not None and stored is not original and original.affine is not None:
+            mask = orthogonal_labels(mask, original.affine)
     except UsageError as error:
         return {"scan": scan, "fault": str(error)}
-    array = stored_type(found.array)
-    spatial = 3 if found.is_volume else 2
+    array = stored_type(stored.array)
+    spatial = 3 if stored.is_volume else 2
     boxes = labels.box.get(scan)
     if boxes:
-        drawn = draw_boxes(boxes, found.affine, array.shape[:spatial])
-    measures = measure(array, found.unit, spatial, found.valid, drawn)
+        mask = draw_boxes(boxes, stored.affine, array.shape[:spatial])
+    measures = measure(array, stored.unit, spatial, stored.valid, mask)
     dtype, offset = pixels.add(array)
-    valid = pixels.add(found.valid.astype(bool))[1] if found.valid is not None else -1
-    marked = pixels.add(drawn)[1] if drawn is not None else -1
+    valid = pixels.add(stored.valid.astype(bool))[1] if stored.valid is not None else -1
+    mask_offset = pixels.add(mask)[1] if mask is not None else -1
     return {
         "scan": scan,
         "fault": "",
-        "kind": "volume" if found.is_volume else "picture",
+        "kind": "volume" if stored.is_volume else "picture",
         "shape": list(array.shape),
-        "spacing_mm": list(found.spacing_mm) if found.spacing_mm else None,
-        "affine": None if found.affine is None else [float(v) for v in found.affine.ravel()],
-        "unit": found.unit,
-        "modality": found.modality,
-        "flags": ";".join(found.flags),
+        "spacing_mm": list(stored.spacing_mm) if stored.spacing_mm else None,
+        "affine": None if stored.affine is None else [float(v) for v in stored.affine.ravel()],
+        "unit": stored.unit,
+        "modality": stored.modality,
+        "flags": ";".join(stored.flags),
         "fingerprint": np.uint64(measures.fingerprint),
         "lo": measures.lo,
         "hi": measures.hi,
@@ -118,20 +118,20 @@ def _stored_row(catalog: Catalog, scan: str, labels: Labels, pixels: _Pixels) ->
         "dtype": dtype,
         "offset": offset,
         "valid_offset": valid,
-        "mask_offset": marked,
-        "mask_from": "boxes" if boxes else "voxels" if mask else "",
+        "mask_offset": mask_offset,
+        "mask_from": "boxes" if boxes else "voxels" if mask_scan else "",
     }
 
 
-def _stated(scan: Scan, modality: str | None) -> Scan:
-    """Believe the label table where the file itself does not say what it is."""
+def _with_modality(scan: Scan, modality: str | None) -> Scan:
+    """Return `scan` with the label table's modality if its file records none."""
     if modality is None or scan.modality != "unknown":
         return scan
     return replace(scan, modality=modality, unit="HU" if modality == "CT" else scan.unit)
 
 
-def _upright(scan: Scan) -> Scan:
-    """Resample a sheared volume: views turn and cut in millimeters, which needs axes at right angles."""
+def _orthogonal(scan: Scan) -> Scan:
+    """Resample a sheared volume: views rotate and crop in millimeters, which needs orthogonal axes."""
     return orthogonal(scan) if set(scan.flags) & {"TILT", "SHEARED"} else scan
 
 
@@ -148,7 +148,7 @@ def stored_type(array: np.ndarray) -> np.ndarray:
 
 
 def shard_plan(scans: pd.DataFrame, most_scans: int = 1024, most_voxels: int = 2**27) -> list[list[str]]:
-    """Cut the catalog's rows, in order, into shards of bounded count and size."""
+    """Return the scans of each shard: the catalog's rows, in order, with bounded count and size."""
     shards: list[list[str]] = []
     voxels = most_voxels
     for scan, shape in zip(scans["scan"], scans["shape"], strict=True):

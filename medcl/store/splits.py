@@ -1,4 +1,4 @@
-"""Who may be trained on and who is tested: by patient, without copies on both sides."""
+"""Training, validation and test split: by patient, without copies of a scan in two of them."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ TEST, VALIDATION = 0.25, 0.15
 def assign_splits(scans: pd.DataFrame, seed: int) -> pd.Series:
     """Return `train`, `val`, `test` or `excluded` for every row of `scans`.
 
-    Splits that the source brings itself (`source_split`) are kept. Otherwise patients are dealt in folds
-    stratified by label and site. Copies that `mark_duplicates` found are excluded.
+    Splits of the source (`source_split`) are kept. Otherwise patients are split by folds stratified by label
+    and site. Copies that `mark_duplicates` marks are excluded.
 
     Args:
-        scans: rows in fingerprint order with columns `patient`, `label`, `site`, `source_split`, `duplicate`.
-        seed: of the shuffle.
+        scans: Rows in fingerprint order with columns `patient`, `label`, `site`, `source_split`, `duplicate`.
+        seed: Random seed of the shuffle.
     """
     split = pd.Series("excluded", index=scans.index, dtype=object)
     kept = scans[scans["duplicate"] == ""]
-    own = kept["source_split"].notna()
-    split[kept.index[own]] = kept.loc[own, "source_split"]
-    rest = kept[~own]
+    has_split = kept["source_split"].notna()
+    split[kept.index[has_split]] = kept.loc[has_split, "source_split"]
+    rest = kept[~has_split]
     if len(rest):
         # Numbered by first appearance in the order of fingerprints, so pseudonyms change no split.
-        split[rest.index] = _deal(rest, pd.factorize(_people(scans)[rest.index])[0], seed)
+        split[rest.index] = _split_by_person(rest, pd.factorize(_people(scans)[rest.index])[0], seed)
     return split
 
 
-def _deal(scans: pd.DataFrame, people: np.ndarray, seed: int) -> np.ndarray:
-    """Deal people into stratified folds and hand whole folds to test and validation.
+def _split_by_person(scans: pd.DataFrame, people: np.ndarray, seed: int) -> np.ndarray:
+    """Form stratified folds of people and give whole folds to test and validation.
 
     There are as many folds as the rarest class has people, at most 20, so that each fold has each class.
     """
-    label = scans["label"].fillna("").astype(str)
+    label = scans["label"].astype(object).fillna("").astype(str)
     if people.max() + 1 < 3:
         return np.full(len(scans), "train", object)
     rarest = pd.Series(people).groupby(label.where(label != "").to_numpy()).nunique().min()
@@ -50,26 +50,28 @@ def _deal(scans: pd.DataFrame, people: np.ndarray, seed: int) -> np.ndarray:
     names = ["test"] * test + ["val"] * validation + ["train"] * (folds - test - validation)
     split = np.empty(len(scans), object)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a stratum smaller than the folds is dealt all the same
-        dealt = splitter.split(np.zeros(len(scans)), _strata(scans, label, folds), people)
-        for name, (_, members) in zip(names, dealt, strict=True):
+        warnings.simplefilter("ignore", UserWarning)  # a stratum with fewer people than folds is split, too
+        folds_of_rows = splitter.split(np.zeros(len(scans)), _strata(scans, label, folds), people)
+        for name, (_, members) in zip(names, folds_of_rows, strict=True):
             split[members] = name
     return split
 
 
 def _people(scans: pd.DataFrame) -> np.ndarray:
-    """Number the patients; those who share an exact copy, kept or not, are one person."""
-    patients, prints = (pd.factorize(scans[name])[0] for name in ("patient", "fingerprint"))
+    """Return a person number per row: patients who share an exact copy, kept or not, are one person."""
+    patients, fingerprints = (pd.factorize(scans[name])[0] for name in ("patient", "fingerprint"))
     count = int(patients.max()) + 1
-    edges = coo_array((np.ones(len(scans)), (patients, count + prints)), shape=(count + len(scans),) * 2)
+    edges = coo_array(
+        (np.ones(len(scans)), (patients, count + fingerprints)), shape=(count + len(scans),) * 2
+    )
     people: np.ndarray = connected_components(edges, directed=False)[1][patients]
     return people
 
 
 def _strata(scans: pd.DataFrame, label: pd.Series, folds: int) -> np.ndarray:
-    """Number the strata: label by site where all are large enough, else label, else none."""
+    """Return a stratum number per row: label by site if all strata are large enough, else label, else one."""
     for strata in (label + "|" + scans["site"].fillna("").astype(str), label):
-        codes = pd.factorize(strata)[0]
+        codes: np.ndarray = pd.factorize(strata)[0]
         if np.bincount(codes).min() >= folds:
             return codes
     return codes if np.bincount(codes).max() >= folds else np.zeros(len(codes), int)
@@ -80,19 +82,19 @@ def mark_duplicates(scans: pd.DataFrame) -> pd.Series:
 
     Of copies in several splits of the source the one in the test set is kept, then validation, so that no
     test image is ever trained on. Copies inside a test or validation set that the source defines stay: they
-    leak nothing, and published figures are on that set. Copies whose labels contradict each other are all
-    set aside: nobody knows which label is true.
+    leak nothing, and published results are on that set. Copies with conflicting labels are all excluded,
+    because the true label is unknown.
     """
     duplicate = pd.Series("", index=scans.index, dtype=object)
     rank = scans["source_split"].map({"test": 0, "val": 1, "train": 2}).fillna(3)
-    copied = scans[scans["fingerprint"].duplicated(keep=False)]
-    for _, group in copied.groupby("fingerprint"):
+    copies = scans[scans["fingerprint"].duplicated(keep=False)]
+    for _, group in copies.groupby("fingerprint"):
         if len(set(group["label"].dropna())) > 1:
             duplicate[group.index] = "conflict"
             continue
-        # Of equal copies one that has a label stays, and of those one that has a mask.
+        # Of copies in equal splits, one with a label stays, and of those one with a mask.
         ranks = rank[group.index] + 0.5 * group["label"].isna()
         first = (ranks + 0.25 * (group["mask_from"] == "")).sort_values(kind="stable").index[0]
-        stay = ranks.index[(ranks == ranks[first]) & (ranks < 2)].union([first])
-        duplicate[group.index.difference(stay)] = group.loc[first, "scan"]
+        kept = ranks.index[(ranks == ranks[first]) & (ranks < 2)].union([first])
+        duplicate[group.index.difference(kept)] = group.loc[first, "scan"]
     return duplicate

@@ -1,4 +1,4 @@
-"""A prepared store: scans as memory-mapped arrays with everything measured once beside them."""
+"""A prepared store: scans as memory-mapped arrays, with a table of their measurements."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Store:
     not depend on file names, folder order or the pseudonym key.
 
     Attributes:
-        folder: where it lies.
-        scans: a row a scan: `scan, patient, site, modality, kind, shape, spacing_mm, unit, flags, label,
+        folder: Its folder.
+        scans: A row per scan: `scan, patient, site, modality, kind, shape, spacing_mm, unit, flags, label,
             split, duplicate, fingerprint, lo, hi, noise, box, anchors, mask_from` (`voxels`, `boxes` of the
             label table, or empty) and the label table's `sex`, `age`.
-        record: how it was made: seed, label classes, duplicates, faults.
+        record: Content of `store.json`: seed, label classes, splits, duplicates, faults.
     """
 
     def __init__(self, folder: Path, scans: pd.DataFrame, record: dict[str, Any]) -> None:
@@ -54,30 +54,30 @@ class Store:
         return len(self.scans)
 
     def __reduce__(self) -> tuple[Callable[[Path], Store], tuple[Path]]:
-        """Travel to another process by name: each maps the arrays anew."""
+        """Pickle as the path of its folder: each process maps the arrays itself."""
         return Store.open, (self.folder,)
 
     def array(self, row: int) -> np.ndarray:
         """Return the scan's pixels as a read-only view of the file; axes as in `medcl.archive.Scan`."""
-        place = self._places[row]
-        return self._slice(place["shard"], place["dtype"], place["offset"], place["shape"])
+        entry = self._entries[row]
+        return self._slice(entry["shard"], entry["dtype"], entry["offset"], entry["shape"])
 
     def valid(self, row: int) -> np.ndarray | None:
         """Return the boolean mask of measured voxels, or None when every voxel was measured."""
-        place = self._places[row]
-        if place["valid_offset"] < 0:
+        entry = self._entries[row]
+        if entry["valid_offset"] < 0:
             return None
-        return self._slice(place["shard"], "bool", place["valid_offset"], place["spatial"])
+        return self._slice(entry["shard"], "bool", entry["valid_offset"], entry["spatial"])
 
     def mask(self, row: int) -> np.ndarray | None:
         """Return the label mask (uint8, 0 is background), or None when the scan has none."""
-        place = self._places[row]
-        if place["mask_offset"] < 0:
+        entry = self._entries[row]
+        if entry["mask_offset"] < 0:
             return None
-        return self._slice(place["shard"], "uint8", place["mask_offset"], place["spatial"])
+        return self._slice(entry["shard"], "uint8", entry["mask_offset"], entry["spatial"])
 
     def showable(self) -> list[int]:
-        """Return the rows whose pixels may be drawn: text about the patient may be burned into the others'.
+        """Return the rows whose pixels may be shown: those without text burned in about the patient.
 
         Raises:
             UsageError: there are none.
@@ -85,13 +85,14 @@ class Store:
         rows = np.flatnonzero(~self.scans["flags"].str.split(";").map(lambda f: "BURNED_IN_RISK" in f))
         if not len(rows):
             raise UsageError(
-                f"{self.folder}: all scans may have text burned in (BURNED_IN_RISK); none is drawn"
+                f"{self.folder}: every scan may have text burned in (BURNED_IN_RISK), so none is shown"
             )
         return [int(row) for row in rows]
 
     def affine(self, row: int) -> np.ndarray | None:
         """Return the (4, 4) affine from voxel index to RAS+ millimeters, or None for a picture."""
-        return self._places[row]["affine"]
+        affine: np.ndarray | None = self._entries[row]["affine"]
+        return affine
 
     def rows(self, split: str) -> np.ndarray:
         """Return the row numbers of one split."""
@@ -109,13 +110,13 @@ class Store:
         return {}
 
     @cached_property
-    def _places(self) -> list[dict[str, Any]]:
-        """Where each row's pixels lie, as plain Python values: looked up for every view."""
-        places = self.scans[["shard", "dtype", "offset", "shape", "valid_offset", "mask_offset", "affine"]]
-        found = places.to_dict("records")
-        for place in found:
-            place["shape"] = tuple(int(n) for n in place["shape"])
-            affine = place["affine"]
-            place["affine"] = None if affine is None else np.asarray(affine, float).reshape(4, 4)
-            place["spatial"] = place["shape"][: 2 if affine is None else 3]
-        return found
+    def _entries(self) -> list[dict[str, Any]]:
+        """Place and shape of each row's pixels, as plain Python values: looked up for every view."""
+        columns = ["shard", "dtype", "offset", "shape", "valid_offset", "mask_offset", "affine"]
+        entries: list[dict[str, Any]] = self.scans[columns].to_dict("records")
+        for entry in entries:
+            entry["shape"] = tuple(int(n) for n in entry["shape"])
+            affine = entry["affine"]
+            entry["affine"] = None if affine is None else np.asarray(affine, float).reshape(4, 4)
+            entry["spatial"] = entry["shape"][: 2 if affine is None else 3]
+        return entries

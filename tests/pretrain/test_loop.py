@@ -81,7 +81,7 @@ def test_killed_at_random_and_resumed_equals_undisturbed(store: Path, tmp_path: 
         time.sleep(0.005)
     time.sleep(random.random() / 2)
     process.kill()
-    process.wait()
+    process.communicate()
     if not (tmp_path / "run" / "summary.json").exists():
         pretrain(config, tmp_path / "run", resume=True)
     assert same(tmp_path / "whole", tmp_path / "run")

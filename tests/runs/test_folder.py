@@ -62,6 +62,6 @@ def test_a_folder_is_held_until_its_process_ends_however_it_does(tmp_path: Path)
     with pytest.raises(UsageError, match=f"in use by process {holder.pid}"), exclusive(tmp_path):
         pass
     holder.kill()
-    holder.wait()
+    holder.communicate()
     with exclusive(tmp_path):
         assert (tmp_path / ".lock").read_text() == str(os.getpid())

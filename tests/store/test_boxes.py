@@ -16,7 +16,7 @@ from PIL import Image
 from medcl.archive import Catalog, scan_archive
 from medcl.errors import UsageError
 from medcl.store import Store, prepare
-from medcl.store.boxes import SLACK, Box, draw_boxes, read_boxes
+from medcl.store.boxes import SLACK, LabelBox, draw_boxes, read_boxes
 
 SHAPE = (14, 12, 9)
 
@@ -38,7 +38,7 @@ def test_a_voxel_is_marked_when_its_center_lies_in_a_box(seed: int) -> None:
     boxes = []
     for _ in range(2):
         ends = np.sort(centers.reshape(-1, 3)[generator.integers(0, centers.size // 3, 2)], axis=0)
-        boxes.append(Box(tuple(ends[0] - 0.3), tuple(ends[1] + 0.3)))
+        boxes.append(LabelBox(tuple(ends[0] - 0.3), tuple(ends[1] + 0.3)))
     expected = [
         ((centers > np.array(box.low) - SLACK) & (centers < np.array(box.high) + SLACK)).all(axis=-1)
         for box in boxes
@@ -49,7 +49,7 @@ def test_a_voxel_is_marked_when_its_center_lies_in_a_box(seed: int) -> None:
 
 
 def test_a_box_of_whole_pixels_marks_as_many() -> None:
-    drawn = draw_boxes([Box((3, 1), (7, 2)), Box((0, 5), (10, 6))], None, (6, 10))
+    drawn = draw_boxes([LabelBox((3, 1), (7, 2)), LabelBox((0, 5), (10, 6))], None, (6, 10))
     assert drawn[1, 3:7].all()
     assert drawn[5].all()
     assert drawn.sum() == 4 + 10
@@ -134,13 +134,13 @@ def test_the_order_of_rows_does_not_change_a_byte(catalog: Catalog, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "message"),
     [
         (["straight.nii.gz", "4 2 9 20", "P1", ""], "is not 'x0 y0 z0 x1 y1 z1' in RAS"),
         (["picture.png", "1 2 3 4 5 6", "P3", ""], "'left top right bottom' in pixels"),
         (["picture.png", "1 2 3", "P3", ""], "is not 'x0 y0 z0"),
         (["picture.png", "1 2 3 nan", "P3", ""], "is not 'x0 y0 z0"),
-        (["picture.png", "1 2 3 4; 5 6 7 8", "P3", ""], "write one box a row"),
+        (["picture.png", "1 2 3 4; 5 6 7 8", "P3", ""], "write one box per row"),
         (["straight.nii.gz", "secretname", "P1", ""], "is not 'x0 y0 z0"),
         (["picture.png", "9 2 4 20", "P3", ""], "does not end above its beginning"),
         (["picture.png", "4 2 4 20", "P3", ""], "does not end above its beginning"),
@@ -153,10 +153,10 @@ def test_the_order_of_rows_does_not_change_a_byte(catalog: Catalog, tmp_path: Pa
     ],
 )
 def test_a_box_that_does_not_fit_is_one_line_that_names_the_row(
-    catalog: Catalog, tmp_path: Path, row: list[str], told: str
+    catalog: Catalog, tmp_path: Path, row: list[str], message: str
 ) -> None:
     table = write(tmp_path / "t.csv", [["oblique.nii.gz", "", "P2", ""], row])
-    with pytest.raises(UsageError, match=told) as caught:
+    with pytest.raises(UsageError, match=message) as caught:
         prepare(catalog, tmp_path / "store", table)
     assert str(caught.value).startswith(f"{table}: 1 rows have a 'box'")
     assert str(caught.value).endswith("(lines 3)")

@@ -11,28 +11,12 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
 from medcl.archive import scan_archive
 from medcl.errors import UsageError
 from medcl.store import Store, prepare
-
-
-def pictures(folder: Path, classes: dict[str, int], seed: int = 0) -> Path:
-    generator = np.random.default_rng(seed)
-    for name, count in classes.items():
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        for number in range(count):
-            pixels = generator.integers(0, 255, (24, 30), np.uint8)
-            Image.fromarray(pixels).save(folder / name / f"{name}{number}.png")
-    return folder
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    return pictures(tmp_path / "archive", {"healthy": 24, "abnormal": 16})
 
 
 def test_stored_pixels_are_the_file_s(archive: Path, tmp_path: Path) -> None:
@@ -54,54 +38,6 @@ def test_numbering_and_splits_do_not_depend_on_names_or_key(
     assert set(first.scans["scan"]).isdisjoint(second.scans["scan"])
     for column in ("fingerprint", "label", "split"):
         assert first.scans[column].tolist() == second.scans[column].tolist()
-
-
-def test_label_table_by_file_with_patients(archive: Path, tmp_path: Path) -> None:
-    names = sorted(p.name for p in archive.rglob("*.png"))
-    table = pd.DataFrame(
-        {"file": names, "label": ["x", "y"] * 20, "patient": [f"P{i // 4}" for i in range(40)]}
-    )
-    table.to_csv(tmp_path / "labels.csv", index=False)
-    store = prepare(scan_archive([archive], tmp_path / "c"), tmp_path / "s", tmp_path / "labels.csv")
-    assert store.scans["patient"].nunique() == 10
-    assert (store.scans.groupby("patient")["split"].nunique() == 1).all()
-    assert not store.scans["patient"].str.contains("P").any()
-
-
-@pytest.mark.parametrize(
-    ("table", "told"),
-    [
-        ("name,label\na,b\n", "no key column"),
-        ("file,class\na,b\n", "no column 'label'"),
-        ("file,label\nhealthy1.png,a\nhealthy1.png,b\n", "repeat a 'file'"),
-        ("file,label\nhealthy1.png,a\nhealthy1,b\n", "repeat a 'file'"),
-        ("file,label\nsecretname.png,a\n", "names no scan"),
-        ("file,label\nhealthy1.png,a\nhealthy2.png,a\n", "1 class"),
-        ("file,label\nhealthy1.png,\nhealthy2.png,\n", "0 class"),
-        ("file,label\n", "no row below"),
-        ("secretname.png,a\nhealthy1.png,b\n", "no key column"),
-        ("file,secretname\nhealthy1.png,b\n", "no column 'label'"),
-        ("file,label,Label\nhealthy1.png,a,b\n", "same name"),
-        ("file,label,modality\nhealthy1.png,a,potato\nhealthy2.png,b,CT\n", "no DICOM modality"),
-        ("PK\x03\x04", "save it as CSV"),
-    ],
-)
-def test_a_faulty_label_table_is_refused_before_anything_is_written(
-    archive: Path, tmp_path: Path, table: str, told: str
-) -> None:
-    (tmp_path / "labels.csv").write_text(table)
-    catalog = scan_archive([archive], tmp_path / "c")
-    with pytest.raises(UsageError, match=told) as caught:
-        prepare(catalog, tmp_path / "s", tmp_path / "labels.csv")
-    assert "\n" not in str(caught.value)
-    assert "secretname" not in str(caught.value)
-    assert not (tmp_path / "s").exists()
-
-
-def test_folders_of_patients_are_not_taken_for_classes(tmp_path: Path) -> None:
-    archive = pictures(tmp_path / "a", {f"patient{i}": 1 for i in range(25)})
-    with pytest.raises(UsageError, match="folders of patients"):
-        prepare(scan_archive([archive], tmp_path / "c"), tmp_path / "s", "folders")
 
 
 def test_masks_follow_their_scan_and_another_grid_is_refused(tmp_path: Path) -> None:
@@ -182,22 +118,6 @@ def test_known_copies_are_found(
     assert store.record["duplicates"] == facts
     used = store.scans[store.scans["split"] != "excluded"]
     assert (used.groupby("fingerprint")["split"].nunique() == 1).all()
-
-
-def test_a_table_may_name_bids_subjects_and_state_what_nifti_cannot_say(tmp_path: Path) -> None:
-    for number in range(4):
-        folder = tmp_path / "archive" / f"sub-{number:02d}" / "ct"
-        folder.mkdir(parents=True)
-        volume = np.random.default_rng(number).integers(-1000, 400, (8, 9, 5)).astype(np.int16)
-        nib.Nifti1Image(volume, np.eye(4)).to_filename(folder / f"sub-{number:02d}_ct.nii.gz")
-    rows = ["patient,label,modality", "sub-00,a,CT", "01,b,CT", "sub-02,a,", "03,b,"]
-    (tmp_path / "labels.csv").write_text("\n".join(rows))
-    store = prepare(
-        scan_archive([tmp_path / "archive"], tmp_path / "c"), tmp_path / "s", tmp_path / "labels.csv"
-    )
-    assert store.scans["label"].value_counts().to_dict() == {"a": 2, "b": 2}
-    stated = store.scans.groupby("modality")["unit"].agg(list).to_dict()
-    assert stated == {"CT": ["HU", "HU"], "unknown": ["a.u.", "a.u."]}
 
 
 def test_a_tilted_series_is_stored_on_a_right_angled_grid(data: Path, tmp_path: Path) -> None:

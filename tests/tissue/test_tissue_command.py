@@ -74,4 +74,4 @@ def test_scans_without_a_number_never_reach_a_study(
         nib.save(nib.Nifti1Image(np.full(image.shape, np.nan, np.float32), image.affine), path)
     scan_archive([tmp_path / "archive"], tmp_path / "catalog")
     words = ("prepare", tmp_path / "catalog", "-o", tmp_path / "store", "--labels", table)
-    assert "not one scan could be read" in refused(capsys, monkeypatch, *words)
+    assert "no scan could be read" in refused(capsys, monkeypatch, *words)

@@ -168,7 +168,7 @@ def _rows(scans: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _texts(scans: pd.DataFrame, column: str) -> np.ndarray:
-    texts = scans[column].fillna("") if column in scans else pd.Series("", index=scans.index)
+    texts = scans[column].astype(object).fillna("") if column in scans else pd.Series("", index=scans.index)
     return texts.to_numpy(str)
 
 

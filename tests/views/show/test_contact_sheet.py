@@ -18,7 +18,10 @@ from tests.views.phantoms import MemoryStore, grid_affine, phantom_volume, pictu
 def test_sheet_shows_each_scan(pictures: MemoryStore, policy: Policy, tmp_path: Path) -> None:
     one = contact_sheet(pictures, [0], policy, 32, 0, tmp_path / "one.png")
     three = contact_sheet(pictures, [0, 1, 2], policy, 32, 0, tmp_path / "three.png")
-    sizes = [Image.open(path).size for path in (one, three)]
+    sizes = []
+    for path in (one, three):
+        with Image.open(path) as image:
+            sizes.append(image.size)
     assert sizes[0][0] == sizes[1][0]
     assert sizes[1][1] > 2 * sizes[0][1]
 

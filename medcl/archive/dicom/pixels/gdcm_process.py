@@ -7,6 +7,8 @@ it dies, or takes too long and is ended, the frame is lost and the next one star
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import io
 import json
 import os
@@ -44,8 +46,7 @@ def decode_apart(syntax: str, value: bytes, options: dict[str, Any]) -> np.ndarr
             answer = _answer(child, request + b"\n" + value)
         except (OSError, EOFError):
             answer = b""
-            child.kill()
-            child.wait()
+            _end(child)
         finally:
             alarm.cancel()
     if not answer:
@@ -86,8 +87,16 @@ def close() -> None:
     """End this process's decoder, if it has one."""
     child = _CHILDREN.pop(os.getpid(), None)
     if child is not None:
-        child.kill()
-        child.wait()
+        _end(child)
+
+
+atexit.register(close)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.kill()
+    with contextlib.suppress(BrokenPipeError), child:  # closes its pipes and waits for its end
+        pass
 
 
 def serve(requests: BinaryIO, answers: BinaryIO, memory: int) -> None:

@@ -118,7 +118,7 @@ def test_a_scan_that_kills_its_reader_is_left_out_and_named(tmp_path: Path) -> N
         on_cluster._write(task)
 
     folder = tmp_path / "00000"
-    on_cluster._without_killers(on_cluster.ShardTask(catalog, scans, labels, folder), again)
+    on_cluster._without_crashes(on_cluster.ShardTask(catalog, scans, labels, folder), again)
     rows = pd.read_parquet(folder.with_suffix(".parquet")).set_index("scan")
     assert rows["fault"][killer].endswith("(CRASHED)")
     assert (rows["fault"] == "").sum() == len(scans) - 2

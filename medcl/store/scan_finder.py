@@ -1,0 +1,55 @@
+"""Finding the scans that a key of a label table names: a file, a patient or a scan's pseudonym."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+from medcl.archive import Catalog
+from medcl.archive.privacy import pseudonym
+
+
+def scan_finder(catalog: Catalog, key: str) -> Callable[[str], list[str]]:
+    """Return a function from a value of the key column to the scans that it names.
+
+    Args:
+        catalog: Scans to find.
+        key: `file`, `patient` or `scan`.
+    """
+    if key == "scan":
+        scans = set(catalog.scans["scan"])
+        return lambda value: [value] if value in scans else []
+    if key == "patient":
+        by_patient = catalog.scans.groupby("patient")["scan"].apply(list).to_dict()
+        subjects = _scans_by_bids_subject(catalog)
+        return lambda value: (
+            by_patient.get(pseudonym("patient", value.strip())) or subjects.get(value.strip(), [])
+        )
+    by_file = _scans_by_file(catalog)
+    return lambda value: by_file.get(value, [])
+
+
+def _scans_by_bids_subject(catalog: Catalog) -> dict[str, list[str]]:
+    """Map BIDS subjects, with and without `sub-`, to their scans, except subjects of two data sets."""
+    subjects: dict[str, list[str]] = {}
+    locations = catalog.locations()
+    for scan, path in zip(locations["scan"], locations["path"], strict=True):
+        if subject := re.search(r"(?:^|/)(sub-([A-Za-z0-9]+))(?=[/_.])", Path(path).as_posix()):
+            for name in subject.groups():
+                subjects.setdefault(name, []).append(scan)
+    patient = catalog.scans.set_index("scan")["patient"]
+    return {name: scans for name, scans in subjects.items() if len(set(patient[scans])) == 1}
+
+
+def _scans_by_file(catalog: Catalog) -> dict[str, list[str]]:
+    """Map each file's name, stem and path (up to six levels) to the scans that are in it."""
+    by_file: dict[str, list[str]] = {}
+    locations = catalog.locations()
+    for scan, path in zip(locations["scan"], locations["path"], strict=True):
+        parts = PurePosixPath(Path(path).as_posix()).parts
+        tails = {"/".join(parts[start:]) for start in range(max(0, len(parts) - 6), len(parts))}
+        for name in tails | {PurePosixPath(parts[-1]).stem, parts[-1].split(".")[0]}:
+            if scan not in by_file.setdefault(name, []):
+                by_file[name].append(scan)
+    return by_file
