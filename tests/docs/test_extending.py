@@ -1,9 +1,14 @@
-"""The worked examples of docs/extending.md run, each in a process of its own, as a user would run them."""
+"""The worked examples of docs/extending.md, carried out in a copy of the package as their readers would.
+
+A block whose first line names a file is that file; a `diff` block names a file and shows lines that it has and
+lines to add below them; any other Python block is run as a script.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,24 +18,50 @@ import pytest
 from tests.docs.pages import ROOT
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
-SECTIONS = {
-    title: re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    for title, text in re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
-}
+SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
+BLOCK = re.compile(r"^```(python|yaml|diff)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NAMED = re.compile(r"# ((?:medcl|configs)/\S+)\n")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the package and its configurations, which an example may change."""
+    for name in ("medcl", "configs"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def add_lines(path: Path, block: str) -> None:
+    """Add the lines of a `diff` block that begin with + below the lines that begin with a space."""
+    present = "".join(line[1:] for line in block.splitlines(keepends=True) if line.startswith(" "))
+    added = "".join(line[1:] for line in block.splitlines(keepends=True) if line.startswith("+"))
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n" + present) == 1, f"{path.name} does not have these lines once:\n{present}"
+    path.write_text(text.replace("\n" + present, "\n" + present + added), encoding="utf-8")
+
+
+def run(checkout: Path, block: str) -> None:
+    script = checkout / "example.py"
+    script.write_text(block, encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(script)]
+    done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("title", SECTIONS)
-def test_the_worked_example_runs(title: str, tmp_path: Path) -> None:
-    assert SECTIONS[title], "a section without an example"
-    script = tmp_path / "example.py"
-    script.write_text("\n".join(SECTIONS[title]), encoding="utf-8")
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, str(script)],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+def test_the_worked_example_does_what_it_says(title: str, checkout: Path) -> None:
+    scripts = 0
+    for language, block in BLOCK.findall(SECTIONS[title]):
+        named = NAMED.match(block)
+        if language == "diff":
+            assert named is not None
+            add_lines(checkout / named[1], block)
+        elif named is not None:
+            assert not (checkout / named[1]).exists(), named[1]
+            (checkout / named[1]).write_text(block, encoding="utf-8")
+        else:
+            assert language == "python"
+            run(checkout, block)
+            scripts += 1
+    assert scripts, "an example that shows nothing"
