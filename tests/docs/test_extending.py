@@ -1,7 +1,7 @@
 """The worked examples of docs/extending.md, carried out in a copy of the package as their readers would.
 
-A block whose first line names a file is that file; a `diff` block names a file and shows lines that it has and
-lines to add below them; any other Python block is run as a script.
+A block whose first line names a file is that file. A `diff` block names a file, lines that it has, and lines
+to add below them. Any other Python block is run as a script.
 """
 
 from __future__ import annotations
