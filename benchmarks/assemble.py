@@ -1,10 +1,10 @@
-"""Assembly of one series against TorchIO's reader, in turns in one run: uncompressed and JPEG 2000.
+"""Assembly of one series compared with TorchIO's reader in one run: uncompressed and JPEG 2000.
 
     python benchmarks/assemble.py --slices 64 --size 512 --repeats 5
 
-The series is a CT phantom with noise. Times are the best of the repeats, in seconds of one process; arrays
-are compared voxel by voxel. TorchIO is not a dependency: where it cannot be imported, only medcl is timed.
-Exit code 1 when medcl is slower.
+The series is a CT phantom with noise. Times are the best of alternating repeats, in seconds of one process;
+arrays are compared voxel by voxel. TorchIO is not a dependency: without it, only medcl is timed. Exit code 1
+when medcl is slower.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ def write_series(folder: Path, slices: int, size: int, syntax: str | None) -> li
     return paths
 
 
-def ours(paths: list[Path]) -> np.ndarray:
+def with_medcl(paths: list[Path]) -> np.ndarray:
     """Read the series as `medcl.archive.read` does, headers included."""
     return dicom.assemble([partial(open, path, "rb") for path in paths]).array
 
 
-def peer() -> Callable[[Path], np.ndarray] | None:
+def torchio_reader() -> Callable[[Path], np.ndarray] | None:
     """Return TorchIO's reader, or None where it is not installed."""
     try:
         import torchio
@@ -64,25 +64,28 @@ def timed(action: Callable[[], np.ndarray]) -> tuple[float, float, np.ndarray]:
 
 
 def compare(slices: int, size: int, repeats: int, syntax: str | None) -> dict[str, float | bool]:
-    """Time both readers in turns on one series."""
-    reader = peer()
+    """Time both readers on one series, alternating."""
+    reader = torchio_reader()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         paths = write_series(folder, slices, size, syntax)
-        mine, theirs = [], []
+        medcl_runs, torchio_runs = [], []
         same = True
         for _ in range(repeats):
-            mine.append(timed(partial(ours, paths)))
+            medcl_runs.append(timed(partial(with_medcl, paths)))
             if reader is not None:
-                theirs.append(timed(partial(reader, folder)))
-                # TorchIO keeps DICOM's left and posterior; medcl turns both axes.
-                same = same and np.array_equal(mine[-1][2], theirs[-1][2][::-1, ::-1])
+                torchio_runs.append(timed(partial(reader, folder)))
+                # TorchIO keeps DICOM's left and posterior; medcl reverses both axes.
+                same = same and np.array_equal(medcl_runs[-1][2], torchio_runs[-1][2][::-1, ::-1])
     figures: dict[str, float | bool] = {
-        "medcl_s": min(m[0] for m in mine),
-        "medcl_cpu_s": min(m[1] for m in mine),
+        "medcl_s": min(run[0] for run in medcl_runs),
+        "medcl_cpu_s": min(run[1] for run in medcl_runs),
     }
-    if theirs:
-        figures |= {"torchio_s": min(t[0] for t in theirs), "torchio_cpu_s": min(t[1] for t in theirs)}
+    if torchio_runs:
+        figures |= {
+            "torchio_s": min(run[0] for run in torchio_runs),
+            "torchio_cpu_s": min(run[1] for run in torchio_runs),
+        }
         figures |= {"ratio_cpu": figures["torchio_cpu_s"] / figures["medcl_cpu_s"], "same_voxels": same}
     return figures
 
@@ -94,14 +97,14 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
-    if peer() is None:
+    if torchio_reader() is None:
         print("torchio cannot be imported; only medcl is timed", file=sys.stderr)
-    found = {
+    figures_by_syntax = {
         name: compare(options.slices, options.size, options.repeats, syntax)
         for name, syntax in SYNTAXES.items()
     }
-    print(json.dumps(found, indent=2))
-    return int(any(figures.get("ratio_cpu", 1.0) < 1.0 for figures in found.values()))
+    print(json.dumps(figures_by_syntax, indent=2))
+    return int(any(figures.get("ratio_cpu", 1.0) < 1.0 for figures in figures_by_syntax.values()))
 
 
 if __name__ == "__main__":

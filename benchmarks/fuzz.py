@@ -2,10 +2,9 @@
 
     python benchmarks/fuzz.py --files 20000
 
-Takes pydicom's and nibabel's own test files and some pictures, npz and zip made here; breaks each by bit
-flips, truncation, swapped tags, lengths that lie, or damaged gzip; and checks that nothing crashes, nothing
-takes over 5 s a file, memory stays under 1 GiB and every file is in the ledger. Exit code 1 when a promise is
-broken.
+Damages pydicom's and nibabel's test files and some generated images, npz and zip files by bit flips,
+truncation, swapped tags, wrong lengths or damaged gzip; and checks that nothing crashes, no file takes over
+5 s, memory stays under 1 GiB and every file is in the ledger. Exit code 1 when a check fails.
 """
 
 from __future__ import annotations
@@ -35,14 +34,14 @@ from PIL import Image
 
 from medcl.archive import ArchiveError, Catalog, read
 from medcl.archive.convert import nifti_image
-from medcl.archive.dicom.pixels import gdcm_process as dicom_apart
+from medcl.archive.dicom.pixels import gdcm_process
 from medcl.archive.ledger.catalog_rows import gather
 from medcl.archive.ledger.examine import examine
 from medcl.archive.privacy import silenced_loggers
 from medcl.archive.storage.walk import check_roots, walk
 
-SECONDS_A_FILE = 5.0
-"""Of processor time, which other work on the machine does not change; ten times that on the clock."""
+SECONDS_PER_FILE = 5.0
+"""Processor time, which does not depend on other work on the machine; ten times as much wall time."""
 MEMORY_MIB = 1024
 BATCH = 500
 MAX_SEED_BYTES = 700_000
@@ -54,45 +53,49 @@ class TooSlow(BaseException):
 
 def seeds() -> list[bytes]:
     """Return the files that are mutated."""
-    found = []
+    contents = []
     for package in (pydicom, nibabel):
         folder = Path(package.__file__).parent
         paths = [*folder.glob("data/test_files/**/*"), *folder.glob("tests/data/*.nii*")]
         paths += [*folder.glob("nicom/tests/data/*.dcm")]
-        found += [p.read_bytes() for p in sorted(paths) if p.is_file() and p.stat().st_size < MAX_SEED_BYTES]
-    return [content for content in found if len(content) > 64] + _made()
+        contents += [
+            p.read_bytes() for p in sorted(paths) if p.is_file() and p.stat().st_size < MAX_SEED_BYTES
+        ]
+    return [content for content in contents if len(content) > 64] + _generated()
 
 
-def _made() -> list[bytes]:
+def _generated() -> list[bytes]:
     rng = np.random.default_rng(0)
     values = rng.integers(0, 255, (24, 30), dtype=np.uint8)
-    made = []
+    contents = []
     for kind in ("PNG", "JPEG"):
         for picture in (values, np.dstack([values] * 3), values.astype(np.uint16) * 200):
             if kind == "PNG" or picture.dtype == np.uint8:
                 stream = io.BytesIO()
                 Image.fromarray(picture).save(stream, kind)
-                made.append(stream.getvalue())
+                contents.append(stream.getvalue())
     stream = io.BytesIO()
     np.savez_compressed(
         stream, train_images=rng.integers(0, 9, (6, 8, 8), dtype=np.uint8), train_labels=values[:6, :1]
     )
-    made.append(stream.getvalue())
+    contents.append(stream.getvalue())
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as packed:
-        packed.writestr("a.png", made[0])
-        packed.writestr("b.npz", made[-1])
-    made.append(stream.getvalue())
+        packed.writestr("a.png", contents[0])
+        packed.writestr("b.npz", contents[-1])
+    contents.append(stream.getvalue())
     image = nibabel.Nifti1Image(rng.normal(size=(9, 8, 7)).astype(np.float32), np.eye(4))
-    return made * 4 + [gzip.compress(image.to_bytes())] * 8
+    return contents * 4 + [gzip.compress(image.to_bytes())] * 8
 
 
 def mutate(content: bytes, draw: random.Random) -> bytes:
-    """Return a broken copy."""
-    how = draw.choice([_flip, _flip, _flip_head, _flip_head, _swap, _lie, _lie, _cut, _gzip])
+    """Return a damaged copy."""
+    damage = draw.choice(
+        [_flip, _flip, _flip_head, _flip_head, _swap, _overwrite_number, _overwrite_number, _cut, _gzip]
+    )
     broken = bytearray(content)
     for _ in range(draw.choice([1, 1, 2, 4])):
-        broken = how(broken, draw) if len(broken) > 32 else broken
+        broken = damage(broken, draw) if len(broken) > 32 else broken
     return bytes(broken)
 
 
@@ -116,7 +119,7 @@ def _cut(content: bytearray, draw: random.Random) -> bytearray:
 
 
 def _swap(content: bytearray, draw: random.Random) -> bytearray:
-    """Exchange two short pieces of the header, as when tags change places."""
+    """Exchange two short parts of the header, as when tags are swapped."""
     end = min(len(content), 4000) - 8
     first, second = draw.randrange(max(end, 1)), draw.randrange(max(end, 1))
     length = draw.choice([2, 4, 8])
@@ -125,8 +128,8 @@ def _swap(content: bytearray, draw: random.Random) -> bytearray:
     return content
 
 
-def _lie(content: bytearray, draw: random.Random) -> bytearray:
-    """Overwrite a field with a number that a length or a dimension must not be."""
+def _overwrite_number(content: bytearray, draw: random.Random) -> bytearray:
+    """Overwrite a field with a number that is invalid for a length or a dimension."""
     number = draw.choice([0, 1, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 0xFFFFFFFE, len(content) * 2])
     width = draw.choice([2, 4])
     start = draw.randrange(max(min(len(content), 4000) - 4, 1)) & ~1
@@ -140,9 +143,9 @@ def _gzip(content: bytearray, draw: random.Random) -> bytearray:
 
 
 def timed(work: Callable[[], Any], slowest: list[float]) -> Any:
-    """Run `work` under the alarm and note how long the slowest took, by the processor and by the clock."""
-    signal.setitimer(signal.ITIMER_PROF, SECONDS_A_FILE)
-    signal.setitimer(signal.ITIMER_REAL, 10 * SECONDS_A_FILE)
+    """Run `work` under the alarm and record the longest processor and wall time in `slowest`."""
+    signal.setitimer(signal.ITIMER_PROF, SECONDS_PER_FILE)
+    signal.setitimer(signal.ITIMER_REAL, 10 * SECONDS_PER_FILE)
     cpu, wall = time.process_time(), time.perf_counter()
     try:
         return work()
@@ -154,7 +157,7 @@ def timed(work: Callable[[], Any], slowest: list[float]) -> Any:
 
 
 def run_batch(files: int, seed: int) -> dict[str, Any]:
-    """Break `files` files and take them through scan, read and convert; return what happened."""
+    """Damage `files` files, scan, read and convert them, and return counts and maxima."""
     draw = random.Random(seed)
     pool = seeds()
     slowest = [0.0, 0.0]
@@ -175,8 +178,8 @@ def run_batch(files: int, seed: int) -> dict[str, Any]:
         catalog = Catalog.write(Path(folder) / "catalog", tables, "lenient")
         converted = convert_all(catalog, slowest)
         summary = catalog.summary()
-        dicom_apart.close()
-    own, apart = (
+        gdcm_process.close()
+    own, children = (
         resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
     return {
@@ -187,34 +190,34 @@ def run_batch(files: int, seed: int) -> dict[str, Any]:
         "reasons": summary["reasons"],
         "converted": converted,
         "slowest": slowest,
-        "memory_mib": max(own, apart) / 1024,
+        "memory_mib": max(own, children) / 1024,
     }
 
 
 def convert_all(catalog: Catalog, slowest: list[float]) -> int:
-    """Read every scan and make a NIfTI of it; return how many could be read."""
+    """Read every scan and convert it to NIfTI; return how many could be read."""
     converted = 0
     for scan in catalog.scans["scan"]:
         try:
-            found = timed(lambda scan=scan: read(catalog, scan), slowest)
+            data = timed(lambda scan=scan: read(catalog, scan), slowest)
         except ArchiveError:
             continue
-        timed(lambda found=found: nifti_image(found).to_bytes(), slowest)
+        timed(lambda data=data: nifti_image(data).to_bytes(), slowest)
         converted += 1
     return converted
 
 
 def _child(files: int, seed: int, answer: Any) -> None:
-    def ring(*_: object) -> None:
+    def on_alarm(*_: object) -> None:
         raise TooSlow
 
-    signal.signal(signal.SIGALRM, ring)
-    signal.signal(signal.SIGPROF, ring)
+    signal.signal(signal.SIGALRM, on_alarm)
+    signal.signal(signal.SIGPROF, on_alarm)
     answer.send(run_batch(files, seed))
 
 
 def fuzz(files: int, seed: int = 0) -> dict[str, Any]:
-    """Fuzz in child processes, a batch each, and add up what they report."""
+    """Fuzz in child processes, one per batch, and sum their results."""
     context = multiprocessing.get_context("fork")
     total: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
@@ -227,20 +230,20 @@ def fuzz(files: int, seed: int = 0) -> dict[str, Any]:
         child.start()
         sender.close()
         try:
-            found = receiver.recv()
+            batch = receiver.recv()
         except EOFError:
-            found = None
+            batch = None
         child.join()
-        if found is None or child.exitcode:
+        if batch is None or child.exitcode:
             faults.append(f"batch of seed {batch_seed} died with exit code {child.exitcode}")
             continue
-        print(f"{start + found['files']} files, {len(faults)} faults", file=sys.stderr, flush=True)
-        if not found["complete"]:
+        print(f"{start + batch['files']} files, {len(faults)} faults", file=sys.stderr, flush=True)
+        if not batch["complete"]:
             faults.append(f"batch of seed {batch_seed}: files are missing from the ledger")
-        total.update({"files": found["files"], "converted": found["converted"], **found["states"]})
-        reasons.update(found["reasons"])
-        slowest = list(map(max, slowest, found["slowest"]))
-        memory = max(memory, found["memory_mib"])
+        total.update({"files": batch["files"], "converted": batch["converted"], **batch["states"]})
+        reasons.update(batch["reasons"])
+        slowest = list(map(max, slowest, batch["slowest"]))
+        memory = max(memory, batch["memory_mib"])
     if memory > MEMORY_MIB:
         faults.append(f"memory reached {memory:.0f} MiB")
     return {

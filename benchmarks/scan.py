@@ -3,9 +3,9 @@
     python benchmarks/scan.py --data ../shared/data --files 20000 --rows 1000000
 
 First, copies of the DICOM files of the development data under new UIDs are read in one process: by medcl's
-header stage and by `pydicom.dcmread(stop_before_pixels=True)` with the same fields taken, in turns, and then
-scanned twice. Second, as many series of one file as `--rows` go through index, grouping and catalog in a
-process of their own. Exit code 1 when a target is missed: 6x pydicom, a rescan under a tenth, 1.5 GiB.
+header stage and by `pydicom.dcmread(stop_before_pixels=True)` with the same fields taken, alternating,
+and then scanned twice. Second, `--rows` series of one file go through index, grouping and catalog in another
+process. Exit code 1 when a target is missed: 6x pydicom, a rescan under a tenth, 1.5 GiB.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ ROUNDS = 3
 
 def make_archive(data: Path, folder: Path, files: int) -> None:
     """Write copies of real slices, each with SOP and series UIDs of its own copy."""
-    found = [path for name in FOLDERS for path in sorted((data / name).rglob("*")) if path.is_file()]
-    sources = [content for path in found if (content := path.read_bytes())[128:132] == b"DICM"]
+    paths = [path for name in FOLDERS for path in sorted((data / name).rglob("*")) if path.is_file()]
+    sources = [content for path in paths if (content := path.read_bytes())[128:132] == b"DICM"]
     uids = []
     for content in sources:
         header = pydicom.dcmread(pydicom.filebase.DicomBytesIO(content), stop_before_pixels=True)
@@ -66,11 +66,11 @@ def make_archive(data: Path, folder: Path, files: int) -> None:
 
 
 def with_pydicom(entries: list[Entry]) -> int:
-    """Read all headers with pydicom and take the same facts."""
-    return sum(len(_facts(entry.path)) > 0 for entry in entries)
+    """Read all headers with pydicom and take the same fields."""
+    return sum(len(_fields(entry.path)) > 0 for entry in entries)
 
 
-def _facts(path: str) -> list[Any]:
+def _fields(path: str) -> list[Any]:
     try:
         header = pydicom.dcmread(path, stop_before_pixels=True)
     except pydicom.errors.InvalidDicomError:
@@ -79,7 +79,7 @@ def _facts(path: str) -> list[Any]:
 
 
 def rates(archive: Path) -> dict[str, float]:
-    """Return files a second of both readers, best of three rounds taken in turns, and their ratio."""
+    """Return files per second of both readers, best of three alternating rounds, and their ratio."""
     entries = list(walk(check_roots([archive])))
     best = {"medcl": float("inf"), "pydicom": float("inf")}
     for _ in range(ROUNDS):
@@ -89,8 +89,8 @@ def rates(archive: Path) -> dict[str, float]:
             best[name] = min(best[name], time.process_time() - start)
     return {
         "files": len(entries),
-        "medcl_files_a_second": round(len(entries) / best["medcl"]),
-        "pydicom_files_a_second": round(len(entries) / best["pydicom"]),
+        "medcl_files_per_second": round(len(entries) / best["medcl"]),
+        "pydicom_files_per_second": round(len(entries) / best["pydicom"]),
         "ratio": round(best["pydicom"] / best["medcl"], 2),
     }
 
@@ -118,8 +118,8 @@ def simulate(data: Path, rows: int) -> dict[str, float]:
     start = time.process_time()
     index = Index([root])
     listing = Listing(outcome.entry for outcome in _simulated(example, root, rows))
-    found = enumerate(_simulated(example, root, rows))
-    while chunk := list(islice(found, CHUNK)):
+    outcomes = enumerate(_simulated(example, root, rows))
+    while chunk := list(islice(outcomes, CHUNK)):
         index.add({listing.stamp(number): [outcome] for number, outcome in chunk})
     with tempfile.TemporaryDirectory() as folder:
         catalog = Catalog.write(Path(folder) / "catalog", gather(index.groups(listing), "default"), "default")
@@ -164,8 +164,8 @@ def main() -> int:
             report["rescan"] = rescan(Path(folder) / "archive", Path(folder))
         if options.rows:
             receiver, sender = multiprocessing.get_context("spawn").Pipe(duplex=False)
-            work = (sender, options.data, options.rows)
-            child = multiprocessing.get_context("spawn").Process(target=_in_child, args=work)
+            arguments = (sender, options.data, options.rows)
+            child = multiprocessing.get_context("spawn").Process(target=_in_child, args=arguments)
             child.start()
             report["memory"] = receiver.recv()
             child.join()

@@ -70,7 +70,10 @@ def _answer(child: subprocess.Popen[bytes], request: bytes) -> bytes:
 def _child() -> subprocess.Popen[bytes]:
     """Return this process's decoder, started if there is none alive; a forked process gets its own."""
     child = _CHILDREN.get(os.getpid())
-    if child is None or child.poll() is not None:
+    if child is not None and child.poll() is not None:
+        _end(child)
+        child = None
+    if child is None:
         child = subprocess.Popen(
             [sys.executable, "-P", __file__, str(MEMORY)],
             stdin=subprocess.PIPE,
