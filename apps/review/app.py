@@ -12,23 +12,24 @@ from pathlib import Path
 import streamlit as st
 
 from apps.review import cases, results
+from apps.review.cache import load_store, load_study
+from apps.review.page import problem, show
 from medcl.errors import MedclError
-from medcl.review import html as look
-from medcl.review.study import load_store, load_study
+from medcl.review.html import RESEARCH, STYLE, SYNTHETIC
 
 
 def main() -> None:
     """Show the page that the reader chose."""
     st.set_page_config(page_title="medcl review", layout="wide")
-    st.html(look.STYLE)
+    st.html(STYLE)
     told = _arguments()
     if told.study is None:
-        look.problem("No study was named: start the app with 'medcl review STUDY'.")
+        problem("No study was named: start the app with 'medcl review STUDY'.")
         return
     try:
         study = load_study(told.study)
     except MedclError as error:
-        look.problem(str(error))
+        problem(str(error))
         return
     store, why = load_store(told.store)
     reading = st.Page(lambda: cases.show_cases(study, store, why), title="Cases", url_path="cases")
@@ -40,9 +41,9 @@ def main() -> None:
     )
     page = st.navigation([first, reading], position="top")
     if study.facts.synthetic:
-        look.show(f'<p class="synthetic">{look.SYNTHETIC}</p>')
+        show(f'<p class="synthetic">{SYNTHETIC}</p>')
     page.run()
-    look.show(f'<p class="quiet">{look.RESEARCH}</p>')
+    show(f'<p class="quiet">{RESEARCH}</p>')
 
 
 def _arguments() -> argparse.Namespace:

@@ -7,9 +7,10 @@ import pandas as pd
 import streamlit as st
 
 from apps.review.choices import chosen, pick, pick_cell, threshold_of
+from apps.review.page import show, table
 from medcl.evaluate.arms import is_control
 from medcl.review import pictures, worklist
-from medcl.review.html import colors, safe, show, table
+from medcl.review.html import colors, safe
 from medcl.review.study import Study
 from medcl.review.worklist import ORDERS, OUTCOMES
 from medcl.store import Store

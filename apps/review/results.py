@@ -9,10 +9,11 @@ import streamlit as st
 
 from apps.review import charts
 from apps.review.choices import chosen, first_budget, in_words, pick, pick_cell, pick_threshold
+from apps.review.page import show, table
 from medcl.evaluate.arms import describe, is_control
 from medcl.evaluate.formatting import p_value
 from medcl.review import worklist
-from medcl.review.html import colors, safe, show, table
+from medcl.review.html import colors, safe
 from medcl.review.study import Study
 from medcl.statistics.metrics import NAMES
 

@@ -1,0 +1,1 @@
+"""What the review app shows, computed without Streamlit."""

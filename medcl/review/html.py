@@ -1,10 +1,8 @@
-"""How the app looks, and the only ways in which a value from a file reaches the page: always escaped."""
+"""Style sheet, colors and escaping of the review app's HTML."""
 
 from __future__ import annotations
 
 import html
-
-import streamlit as st
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's palette, as in the report: told apart with every common color blindness."""
@@ -46,26 +44,9 @@ STYLE = """<style>
 </style>"""
 
 
-def show(content: str) -> None:
-    """Show HTML made by this app; every value in it must have gone through `safe`."""
-    st.html(f'<div class="medcl">{content}</div>')
-
-
 def safe(value: object) -> str:
     """Return any value as text that HTML shows and never obeys."""
     return html.escape(str(value))
-
-
-def problem(line: str) -> None:
-    """Show what is wrong as one plain line."""
-    show(f'<p class="warn" role="alert">{safe(line)}</p>')
-
-
-def table(header: list[str], rows: list[list[str]]) -> None:
-    """Show a table; `header` and `rows` are HTML made of `safe` values."""
-    head = "".join(f"<th>{cell}</th>" for cell in header)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    show(f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')
 
 
 def colors(arms: list[str], baseline: str, controls: list[str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What the pages read: a study's tables and the store's pictures, loaded once and shared by all sessions."""
+"""A study as the review app shows it: its record, tables and predictions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import streamlit as st
 
 from medcl.errors import MedclError, UsageError
 from medcl.evaluate import check_predictions, evaluate, read_predictions
@@ -78,28 +77,13 @@ class Study:
 
 
 def load_study(folder: Path) -> Study:
-    """Return the study in `folder`, from memory while its files stay as they are.
+    """Return the study in `folder`.
 
     Raises:
         UsageError: a file is missing or faulty.
     """
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder; name a study folder that 'medcl study' wrote")
-    return _load_study(folder, _fingerprint(folder))
-
-
-def load_store(folder: Path | None) -> tuple[Store | None, str]:
-    """Return the store and why there is none."""
-    if folder is None:
-        return None, "The app was started without a store, so there are no pictures. Start it with --store."
-    try:
-        return _load_store(folder), ""
-    except MedclError as error:
-        return None, str(error)
-
-
-@st.cache_resource(max_entries=4, show_spinner="Reading the study")
-def _load_study(folder: Path, fingerprint: Fingerprint) -> Study:
     facts = read_facts(folder / "study.json")
     table = read_predictions(folder / "predictions.parquet")
     caveats = check_predictions(table)
@@ -124,6 +108,16 @@ def _load_study(folder: Path, fingerprint: Fingerprint) -> Study:
     )
 
 
+def load_store(folder: Path | None) -> tuple[Store | None, str]:
+    """Return the store, or None and the reason."""
+    if folder is None:
+        return None, "The app was started without a store, so there are no pictures. Start it with --store."
+    try:
+        return Store.open(folder), ""
+    except MedclError as error:
+        return None, str(error)
+
+
 def _stored_tables(folder: Path, predictions: pd.DataFrame) -> dict[str, pd.DataFrame] | None:
     """Return the tables that the study computed from these predictions; None when they are not there."""
     paths = {name: folder / "tables" / f"{name}.csv" for name in TABLES}
@@ -139,13 +133,8 @@ def _stored_tables(folder: Path, predictions: pd.DataFrame) -> dict[str, pd.Data
     return tables if cells == set(told) else None
 
 
-@st.cache_resource(max_entries=2, show_spinner="Opening the store")
-def _load_store(folder: Path) -> Store:
-    return Store.open(folder)
-
-
-def _fingerprint(folder: Path) -> Fingerprint:
-    """Return name, size and time of every file that the pages depend on."""
+def fingerprint(folder: Path) -> Fingerprint:
+    """Return name, size and time of every file that `load_study` reads."""
     names = ["study.json", "predictions.parquet", *(f"tables/{name}.csv" for name in TABLES)]
-    found = [(name, (folder / name).stat()) for name in names if (folder / name).is_file()]
-    return tuple((name, state.st_size, state.st_mtime_ns) for name, state in found)
+    states = [(name, (folder / name).stat()) for name in names if (folder / name).is_file()]
+    return tuple((name, state.st_size, state.st_mtime_ns) for name, state in states)

@@ -9,7 +9,17 @@ from collections.abc import Iterable
 from typing import BinaryIO
 
 from medcl.archive.dicom.header.attributes import WANTED, attributes
-from medcl.archive.dicom.header.elements import NATIVE, Elements
+from medcl.archive.dicom.header.elements import (
+    NATIVE,
+    PALETTE_DESCRIPTORS,
+    PALETTE_SEGMENTED,
+    PALETTE_TABLES,
+    VOI_CENTER,
+    VOI_FUNCTION,
+    VOI_TABLES,
+    VOI_WIDTH,
+    Elements,
+)
 from medcl.archive.dicom.header.enhanced import FUNCTIONAL, functional_frames, nuclear_frames
 from medcl.archive.dicom.header.model import Attributes, DicomHeader, Frame
 from medcl.archive.dicom.header.mosaic import mosaic_frames
@@ -17,16 +27,15 @@ from medcl.archive.dicom.header.parser import elements
 from medcl.archive.dicom.header.suv import RADIOPHARMACEUTICAL, suv_factor
 from medcl.archive.dicom.header.ultrasound import REGIONS, tissue
 from medcl.archive.dicom.header.values import identifier, integer, place, text
-from medcl.archive.dicom.pixels.palette import PALETTE_TAGS
-from medcl.archive.dicom.pixels.voi import CENTER, FUNCTION, TABLES, WIDTH
 from medcl.archive.flags import Rejected, dropped, quarantined
 from medcl.archive.limits import MAX_SCAN_BYTES, is_bomb
 
 PROBE_BYTES = 4096
 MAX_FRAMES = 100_000
 MODALITY_LUT, SERIES_UID = 0x00283000, 0x0020000E
-SEQUENCES = frozenset({*FUNCTIONAL, REGIONS, RADIOPHARMACEUTICAL, MODALITY_LUT, TABLES})
-ELEMENTS = WANTED | PALETTE_TAGS | {CENTER, WIDTH, FUNCTION}
+SEQUENCES = frozenset({*FUNCTIONAL, REGIONS, RADIOPHARMACEUTICAL, MODALITY_LUT, VOI_TABLES})
+PALETTE = frozenset({*PALETTE_DESCRIPTORS, *PALETTE_TABLES, *PALETTE_SEGMENTED})
+ELEMENTS = WANTED | PALETTE | {VOI_CENTER, VOI_WIDTH, VOI_FUNCTION}
 VIDEO = ("1.2.840.10008.1.2.4.10", "1.2.840.10008.1.2.7")
 FLOATS = {0x7FE00008: 32, 0x7FE00009: 64}
 """Bits of the pixels that are no integers, and state no more about themselves."""

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from medcl.archive.dicom.header.elements import Elements
+from medcl.archive.dicom.header.elements import (
+    PALETTE_DESCRIPTORS,
+    PALETTE_SEGMENTED,
+    PALETTE_TABLES,
+    Elements,
+)
 from medcl.archive.flags import quarantined
-
-DESCRIPTORS = (0x00281101, 0x00281102, 0x00281103)
-TABLES = (0x00281201, 0x00281202, 0x00281203)
-SEGMENTED = (0x00281221, 0x00281222, 0x00281223)
-PALETTE_TAGS = frozenset({*DESCRIPTORS, *TABLES, *SEGMENTED})
 
 
 def from_palette(values: np.ndarray, found: Elements) -> np.ndarray:
@@ -27,11 +27,11 @@ def from_palette(values: np.ndarray, found: Elements) -> np.ndarray:
     palette: Any = Dataset()
     order: Any = "little" if found.little else "big"
     try:
-        for tag in DESCRIPTORS:
+        for tag in PALETTE_DESCRIPTORS:
             raw = found.values[tag]
             numbers = [int.from_bytes(raw[at : at + 2], order) for at in (0, 2, 4)]
             palette.add_new(tag, "US", numbers)
-        for tag in (*TABLES, *SEGMENTED):
+        for tag in (*PALETTE_TABLES, *PALETTE_SEGMENTED):
             if tag in found.values:
                 palette.add_new(tag, "OW", _little(found.values[tag], found.little))
         shown = apply_color_lut(np.ascontiguousarray(values), palette)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from medcl.archive.dicom.header.elements import Elements
+from medcl.archive.dicom.header.elements import VOI_CENTER, VOI_FUNCTION, VOI_TABLES, VOI_WIDTH, Elements
 from medcl.archive.dicom.header.model import Attributes
 from medcl.archive.dicom.header.values import decimals, text
 from medcl.archive.dicom.pixels.lut import LookupTable
 from medcl.archive.flags import Rejected
 
-CENTER, WIDTH, FUNCTION, TABLES = 0x00281050, 0x00281051, 0x00281056, 0x00283010
 SHOWN = frozenset({"CR", "DX", "MG", "IO", "PX"})
 
 
@@ -28,17 +27,17 @@ def apply_voi(values: np.ndarray, found: Elements, shared: Attributes) -> np.nda
         return None
     top = (1 << min(shared.bits_stored, 16)) - 1
     try:
-        items = found.items(TABLES)
+        items = found.items(VOI_TABLES)
         if items:
             table = LookupTable.of(items[0], shared.signed, found.little)
             return _spread(np.clip(table(values) / ((1 << table.bits) - 1), 0, 1), top)
-        centers = decimals(found.values.get(CENTER, b""))
-        widths = decimals(found.values.get(WIDTH, b""))
+        centers = decimals(found.values.get(VOI_CENTER, b""))
+        widths = decimals(found.values.get(VOI_WIDTH, b""))
     except (Rejected, TypeError, ValueError, IndexError, ZeroDivisionError):
         return None
     if not centers or not widths:
         return None
-    function = text(found.values.get(FUNCTION, b"")) or "LINEAR"
+    function = text(found.values.get(VOI_FUNCTION, b"")) or "LINEAR"
     shown = _window(values.astype(np.float64), centers[0], widths[0], function)
     return None if shown is None or shown.min() == shown.max() else _spread(shown, top)
 
