@@ -1,4 +1,4 @@
-"""Views a second, two a sample, against MONAI, TorchIO and batchgeneratorsv2 in one run.
+"""Views per second, two per sample, against MONAI, TorchIO and batchgeneratorsv2 in one run.
 
     python benchmarks/views.py            # all cases; peers that are not installed are skipped, and said so
 
@@ -46,13 +46,13 @@ class Sources:
         rows = []
         for number in range(BATCH):
             array = self.arrays[number % SOURCES]
-            found = measure(array, "a.u.", dims)
+            measures = measure(array, "a.u.", dims)
             box = [bound for n in array.shape for bound in (0, n)]
             rows.append(
                 {
-                    "fingerprint": found.fingerprint ^ number,
-                    "lo": found.lo,
-                    "hi": found.hi,
+                    "fingerprint": measures.fingerprint ^ number,
+                    "lo": measures.lo,
+                    "hi": measures.hi,
                     "noise": 20.0,
                     "box": box,
                 }
@@ -201,7 +201,7 @@ class Samples(Dataset):
 
 
 def rate(sample: Sample, per_call: int, seconds: float) -> float:
-    """Return samples a second of processor time: what other work on the machine takes does not count."""
+    """Return samples per second of processor time: what other work on the machine takes does not count."""
     sample(0)
     begun, spent, calls = time.perf_counter(), time.process_time(), 0
     while time.perf_counter() - begun < seconds or calls < 2:
@@ -211,7 +211,7 @@ def rate(sample: Sample, per_call: int, seconds: float) -> float:
 
 
 def rate_workers(sample: Sample, seconds: float, one: float) -> float:
-    """Return samples a second by the clock with two worker processes."""
+    """Return samples per second by the clock with two worker processes."""
     count = max(4, int(one * seconds * 1.5))
     loader = DataLoader(
         Samples(sample, count + 2), batch_size=1, num_workers=2, collate_fn=lambda batch: batch[0]
@@ -224,7 +224,7 @@ def rate_workers(sample: Sample, seconds: float, one: float) -> float:
 
 
 def wall_rate(sample: Sample, per_call: int, seconds: float) -> float:
-    """Return samples a second by the clock."""
+    """Return samples per second by the clock."""
     sample(0)
     begun, calls = time.perf_counter(), 0
     while time.perf_counter() - begun < seconds or calls < 2:
@@ -243,7 +243,7 @@ OURS = {"medcl torch": "torch", "medcl fused": "fused"}
 
 
 def measure_pipeline(name: str, case: str, seconds: float) -> tuple[float, float]:
-    """Return samples a second on one core and on two."""
+    """Return samples per second on one core and on two."""
     edge, size, dims = CASES[case]
     sources = Sources(edge, dims)
     if name in PEERS:
@@ -261,15 +261,15 @@ def measure_pipeline(name: str, case: str, seconds: float) -> tuple[float, float
 
 def run_case(case: str, rounds: int, seconds: float) -> dict[str, dict[str, float]]:
     """Let the pipelines take turns, and return medians."""
-    found: dict[str, list[tuple[float, float]]] = {}
+    measurements: dict[str, list[tuple[float, float]]] = {}
     for number in range(rounds):
         for name in [*PEERS, *OURS]:
             try:
-                found.setdefault(name, []).append(measure_pipeline(name, case, seconds))
+                measurements.setdefault(name, []).append(measure_pipeline(name, case, seconds))
             except (ImportError, UsageError) as error:
                 if number == 0:
                     print(f"{name}: skipped, {error}")
-    figures = {name: np.array(pairs) for name, pairs in found.items() if pairs}
+    figures = {name: np.array(pairs) for name, pairs in measurements.items() if pairs}
     base = figures["MONAI Compose"][:, 0]
     best = np.max([pairs[:, 1] for name, pairs in figures.items() if name in PEERS], axis=0)
     table = {}
@@ -288,36 +288,36 @@ def peak(name: str, case: str) -> float:
 
 
 def main() -> None:
-    """Print a table a case, and write the figures where asked."""
+    """Print one table per case, and write the figures where asked."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seconds", type=float, default=1.5, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=5, help="in which the pipelines take turns")
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     parser.add_argument("--case", choices=list(CASES), help="only this one")
     parser.add_argument("--alone", help="run this pipeline alone and print its peak memory in MiB")
-    chosen = parser.parse_args()
+    args = parser.parse_args()
     torch.set_num_threads(1)
-    if chosen.alone:
-        edge, size, dims = CASES[chosen.case]
+    if args.alone:
+        edge, size, dims = CASES[args.case]
         sources = Sources(edge, dims)
-        ours, theirs = OURS.get(chosen.alone), PEERS.get(chosen.alone)
+        ours, theirs = OURS.get(args.alone), PEERS.get(args.alone)
         sample = theirs(sources, size) if theirs else medcl(sources, size, ours, 1)[0]
         rate(sample, 1, 1.0)
         status = Path("/proc/self/status").read_text().split()
         print(int(status[status.index("VmHWM:") + 1]) / 1024)
         return
     figures = {}
-    for case in [chosen.case] if chosen.case else CASES:
-        figures[case] = run_case(case, chosen.rounds, chosen.seconds)
+    for case in [args.case] if args.case else CASES:
+        figures[case] = run_case(case, args.rounds, args.seconds)
         print_table(case, figures[case])
     print(f"\n{platform.processor() or platform.machine()}, torch {torch.__version__}")
-    if chosen.out:
-        chosen.out.write_text(json.dumps(figures, indent=2) + "\n")
+    if args.out:
+        args.out.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 def print_table(case: str, table: dict[str, dict[str, float]]) -> None:
     """Print the medians of one case."""
-    print(f"\n{case}, two views a sample")
+    print(f"\n{case}, two views per sample")
     heads = ("one core", "x MONAI", "(least)", "two cores", "x best peer", "peak MiB")
     print(" " * 20 + "".join(f"{head:>13}" for head in heads))
     for name, row in table.items():

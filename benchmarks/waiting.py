@@ -64,7 +64,7 @@ def measure(case: tuple, device: str, steps: int, epochs: int, rounds: int) -> t
     trainer = Trainer(network, dims, device)
     fixed = loader.batch(np.arange(batch), 0)
     trainer.step(fixed)
-    found = []
+    measurements = []
     for _ in range(rounds):
         begun, waits = time.perf_counter(), []
         for views in loader.steps(0, epochs * len(loader)):
@@ -74,13 +74,13 @@ def measure(case: tuple, device: str, steps: int, epochs: int, rounds: int) -> t
         for _ in waits:
             trainer.step(fixed)
         alone = time.perf_counter() - begun
-        found.append((sum(waits[1:]) / fed, sum(waits) / fed, alone / fed))
-    after, whole, rate = np.median(found, axis=0)
+        measurements.append((sum(waits[1:]) / fed, sum(waits) / fed, alone / fed))
+    after, whole, rate = np.median(measurements, axis=0)
     return float(after), float(whole), float(rate)
 
 
 def main() -> None:
-    """Print a line a case."""
+    """Print one line per case."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--steps", type=int, default=6, help="of an epoch")
     parser.add_argument("--epochs", type=int, default=3)
@@ -88,11 +88,11 @@ def main() -> None:
     parser.add_argument(
         "--threads", type=int, default=torch.get_num_threads(), help="of the network on a CPU"
     )
-    chosen = parser.parse_args()
-    torch.set_num_threads(chosen.threads)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     for name, case in CASES[device].items():
-        after, whole, rate = measure(case, device, chosen.steps, chosen.epochs, chosen.rounds)
+        after, whole, rate = measure(case, device, args.steps, args.epochs, args.rounds)
         waiting = f"waiting {after:.2%} ({whole:.2%} with the first batch)"
         print(f"{name}: {waiting}, rate {rate:.1%} of that on a fixed batch", flush=True)
 

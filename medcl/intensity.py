@@ -63,10 +63,12 @@ def _above_background(gray: np.ndarray, unit: str) -> np.ndarray:
     border = _border(gray)
     values, counts = np.unique(border, return_counts=True)
     if counts.max() > 0.5 * border.size:
-        return gray != values[counts.argmax()]
+        different: np.ndarray = gray != values[counts.argmax()]
+        return different
     thinned = gray[tuple(slice(None, None, max(1, n // 128)) for n in gray.shape)]
     low, high = np.percentile(thinned, [0.5, 99.5])
-    return gray > low + 0.1 * (high - low)
+    brighter: np.ndarray = gray > low + 0.1 * (high - low)
+    return brighter
 
 
 def _without_air(gray: np.ndarray, tissue: np.ndarray, threshold: float) -> np.ndarray:

@@ -39,11 +39,11 @@ class ViewBatch:
     Attributes:
         data: (B, V, C, H, W), 3-D views (B, V, C, D, H, W), float32, normalized as in
             `medcl.views.backends.pipeline`.
-        rows: (B,) int64, row numbers of the store.
+        rows: (B,) int64 row numbers of the store.
         affines: (B, V, 4, 4) float64 from view pixel to RAS+ millimeters; None without volumes.
-        params: what was drawn.
-        wait_s: seconds that the consumer waited for this batch.
-        small: (B, small_count, C, h, w), further views of smaller fields (SwAV); None without.
+        params: Parameters of the views.
+        wait_s: Seconds that the consumer waited for this batch.
+        small: (B, small_count, C, h, w) small views for multi-crop methods (SwAV); None without.
         partners: (B,) row of the second view, for `draw="patient"`; None elsewhere.
     """
 
@@ -62,32 +62,33 @@ class ViewLoader:
     The views depend on (seed, epoch, scan, view) alone, not on batch size, order, threads or ranks.
 
     Args:
-        store: what `medcl prepare` wrote, or anything with its `scans`, `array` and `affine`.
-        rows: row numbers to show.
-        policy: the limits.
-        size: edge of a view in pixels.
-        batch_size: scans a batch on this rank.
-        seed: of the views and the order.
-        draw: see `medcl.views.sampling.draw.draw_views`; or `patient`, whose second view is of another scan
-            of the same patient and modality, or of another place of the same scan where there is none (MICLe).
-        count: views a scan; a picture has one slice whatever is asked of `bag` and `whole`.
+        store: What `medcl prepare` wrote, or any other `ScanSource`.
+        rows: Row numbers of the scans.
+        policy: The limits of the views.
+        size: Edge of a view in pixels.
+        batch_size: Scans per batch on this rank.
+        seed: Random seed of the views and of their order.
+        draw: See `medcl.views.sampling.draw.draw_views`; or `patient`: the second view is of another scan of
+            the patient in that modality, or of another place of the scan where there is none (MICLe).
+        count: Views per scan; pictures have one for `bag` and `whole`.
         backend: `auto` is the fastest that is installed.
-        shuffle: a new order each epoch.
-        drop_last: leave out the last batch when it is not full.
-        rank, world_size: which share of every global batch is made here.
-        dims: 2 for pictures and slices, 3 for volumes.
-        stack: neighboring slices (odd) that a 2-D view of a volume shows as channels.
-        small_count, small_size: further views of smaller fields round the same place, for multi-crop methods.
-        sampling: what to do where pixels would be too coarse for the smallest structure to protect; see
+        shuffle: Whether every epoch has an order of its own.
+        drop_last: Whether the last batch is left out when it is not full.
+        rank: Number of this process.
+        world_size: Number of processes; each renders its share of every global batch.
+        dims: 2 for views of pictures and slices, 3 for views of volumes.
+        stack: Neighboring slices (odd) that a 2-D view of a volume shows as channels.
+        small_count: Small views per scan for multi-crop methods, of smaller fields round the same anchor.
+        small_size: Their edge in pixels.
+        sampling: What to do where pixels would be too coarse for the smallest structure to protect; see
             `medcl.views.resolution.plan`.
-        threads: of the fused backend; by default 1, or up to 8 beside a GPU.
+        threads: Threads of the fused backend; by default 1, or up to 8 beside a GPU.
 
     Attributes:
-        flags: what is not known or not kept: `SPACING_UNKNOWN`, `COARSE`, `TILED`, and those of
-            `medcl.views.match.unmet_assumptions`.
+        flags: `SPACING_UNKNOWN`, `COARSE`, `TILED`, and those of `medcl.views.match.unmet_assumptions`.
 
     Raises:
-        UsageError: no rows, a batch larger than them, or an argument that is not known.
+        UsageError: There are no rows or fewer than a batch, or an argument is not known.
     """
 
     def __init__(
@@ -149,8 +150,7 @@ class ViewLoader:
     def steps(self, first: int, last: int | None = None) -> Iterator[ViewBatch]:
         """Yield the batches of steps `first` to `last`, or for ever, one epoch after the other.
 
-        The next batches are made meanwhile, those of the next epoch, too. `wait_s` sums what the consumer
-        waited for them.
+        The next batches are rendered meanwhile, also across epochs. `wait_s` sums what the consumer waited.
         """
         self.wait_s = 0.0
         batches: queue.Queue[ViewBatch | BaseException | None] = queue.Queue(AHEAD)
@@ -175,7 +175,7 @@ class ViewLoader:
     def _produce(
         self, first: int, last: int | None, batches: queue.Queue[Any], stop: threading.Event
     ) -> None:
-        """Make batches until all are, or the consumer has left."""
+        """Render batches until none is left, or the consumer has stopped."""
         order, order_epoch = np.empty(0, np.int64), -1
         try:
             for step in counted(first) if last is None else range(first, last):
@@ -200,7 +200,7 @@ class ViewLoader:
         return order[number * step : (number + 1) * step][self.rank :: self.world_size]
 
     def batch(self, positions: np.ndarray, epoch: int) -> ViewBatch:
-        """Make the batch of the scans at `positions` of `rows`."""
+        """Return the batch of the scans at `positions` of `rows`."""
         geometry = self.geometry.take(positions)
         if self._partners is not None:
             return self._patient_batch(positions, epoch)
@@ -273,7 +273,7 @@ def _partners(scans: pd.DataFrame, rows: np.ndarray) -> list[np.ndarray]:
 
 
 def _put(batches: queue.Queue[Any], item: object, stop: threading.Event) -> bool:
-    """Hand over `item`, giving up when the consumer has left."""
+    """Put `item` into the queue; return False if the consumer has stopped."""
     while not stop.is_set():
         try:
             batches.put(item, timeout=0.1)

@@ -15,10 +15,10 @@ UNKNOWN = "unknown"
 
 MEANINGS = {
     "COARSE": "pixels are too coarse for the smallest structure to protect: use more pixels, or tiles",
-    "LATERALITY_UNKNOWN": "the axes of some scans are not certain: those are not mirrored",
-    "MODALITY_OTHER": "some scans are of a modality that the policy is not written for",
-    "MODALITY_UNKNOWN": "some scans do not say what they are: the policy is believed",
-    "SPACING_UNKNOWN": "some scans have no millimeters: no blur, no shift, and sampling cannot be judged",
+    "LATERALITY_UNKNOWN": "left and right of some scans are not certain: those are not mirrored",
+    "MODALITY_OTHER": "some scans are of a modality that the policy is not for",
+    "MODALITY_UNKNOWN": "the modality of some scans is not known: they are taken for the policy's",
+    "SPACING_UNKNOWN": "the spacing of some scans is not known: no blur, no shift, resolution not checked",
     "TILED": "smaller fields of view are shown, at the coarsest pixel that the policy allows",
     "UNCALIBRATED": "some scans are not in HU (SUV): the limits in HU (SUV) are not applied to them",
 }
@@ -26,11 +26,13 @@ MEANINGS = {
 
 
 def policy_for(scans: pd.DataFrame, variant: str | None = None) -> Policy:
-    """Return the shipped policy for the scans' one modality; the strictest, `unknown`, where it is not known,
-    where there are several, or where none is written for it.
+    """Return the shipped policy for the modality of the scans.
+
+    It is the strictest one, `unknown`, where the modality is not known, where there are several, or where
+    there is no policy for it.
 
     Raises:
-        UsageError: the policy has no such variant.
+        UsageError: The policy has no such variant.
     """
     modalities = set(scans["modality"].fillna(UNKNOWN)) if "modality" in scans else {UNKNOWN}
     for path in sorted(shipped("views").glob("*.yaml")):
@@ -41,10 +43,10 @@ def policy_for(scans: pd.DataFrame, variant: str | None = None) -> Policy:
 
 
 def unmet_assumptions(policy: Policy, geometry: ScanGeometry, scans: pd.DataFrame) -> tuple[str, ...]:
-    """Return the flags of what a policy takes for granted but the scans do not say; see `MEANINGS`."""
+    """Return the flags of what a policy assumes and the scans' metadata does not state; see `MEANINGS`."""
     modality = scans["modality"].fillna(UNKNOWN) if "modality" in scans else pd.Series(UNKNOWN, scans.index)
     unknown = (modality == UNKNOWN).to_numpy()
-    doubtful = {
+    affected = {
         "MODALITY_UNKNOWN": unknown,
         "MODALITY_OTHER": ~unknown & ~modality.isin(policy.modalities).to_numpy() & (policy.name != UNKNOWN),
         "LATERALITY_UNKNOWN": ~geometry.sided & bool(policy.motion.flips),
@@ -52,7 +54,7 @@ def unmet_assumptions(policy: Policy, geometry: ScanGeometry, scans: pd.DataFram
         if policy.unit == "a.u."
         else geometry.unit != policy.unit,
     }
-    return tuple(sorted(flag for flag, where in doubtful.items() if where.any()))
+    return tuple(sorted(flag for flag, where in affected.items() if where.any()))
 
 
 def flags(policy: Policy, store: ScanSource, rows: Sequence[int] | np.ndarray, size: int) -> dict[str, str]:

@@ -33,7 +33,7 @@ _LOCATION = (
 """Fields of a scan's geometry that decide where its views lie."""
 
 
-class RandSafeViews(RandomizableTransform):
+class RandSafeViews(RandomizableTransform):  # type: ignore[misc]
     """Make `count` views of an image that share an anchor: (C, *spatial) MetaTensor in, list of views out.
 
     Volumes are (1, i, j, k) in RAS orientation (`Orientation("RAS")`) with their affine; pictures (1, row,
@@ -95,7 +95,7 @@ class RandSafeViews(RandomizableTransform):
         ]
 
 
-class RandSafeViewsd(MapTransform, RandomizableTransform):
+class RandSafeViewsd(MapTransform, RandomizableTransform):  # type: ignore[misc]
     """Dictionary twin of `RandSafeViews`: views of `image` become `image_0`, `image_1`, ...
 
     The images of one call are registered (of one grid); their views lie where those of the first key do.

@@ -153,16 +153,18 @@ class Noise(Config):
 
 
 class Policy(Config):
-    """One modality's safe views.
+    """Limits of the views of one modality.
 
     Attributes:
-        name: of the policy; `variant` of the named alternative that was applied, if any.
-        modalities: DICOM codes that it is for.
-        unit: that `window.presets`, `offset` and `padding_value` are written in.
-        d_min_mm: diameter of the smallest structure that every view must still show.
-        max_px_mm: largest pixel of a view that shows it.
-        padding_value: Value of samples beyond the scan: a number in `unit`, or the `low` or `high` end of its range.
-        color: None where views are luminance.
+        name: Name of the policy.
+        variant: Name of the variant that was applied, if any.
+        modalities: DICOM codes of the modalities that it is for.
+        unit: Unit of `window.presets`, `intensity.offset` and `padding_value`.
+        d_min_mm: Diameter of the smallest structure that every view must still show.
+        max_px_mm: Largest pixel of a view that shows it.
+        padding_value: Value of samples beyond the scan: a number in `unit`, or the `low` or `high` end of the
+            scan's robust range.
+        color: Limits of color changes; None where views are luminance.
     """
 
     name: str
@@ -196,7 +198,7 @@ class Policy(Config):
         return hashlib.sha256(dump(self).encode()).hexdigest()[:16]
 
     def unaugmented(self) -> Policy:
-        """Return the policy without any change: what whole, unaugmented scans are shown with."""
+        """Return the policy without any change, for whole, unaugmented scans."""
         return self.model_copy(
             update={
                 "window": Window(presets=self.window.presets),
@@ -210,7 +212,7 @@ class Policy(Config):
         )
 
     def with_small_crops(self) -> Policy:
-        """Return the policy for the small views of multi-crop: fields from 0.15 to the least usual one."""
+        """Return the policy for the small views of multi-crop: areas from 0.15 to the usual least."""
         crop = self.crop
         area = (min(0.15, crop.area[0]), crop.area[0])
         edge = (min(0.4, crop.edge_3d[0]), crop.edge_3d[0])

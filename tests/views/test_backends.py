@@ -6,7 +6,6 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-import torch
 
 from medcl.views import Policy, ViewParams, draw_views, load_policy, read_geometry, shipped
 from medcl.views.affines import view_affines
@@ -141,11 +140,3 @@ def test_window_is_linear_in_hounsfield_units() -> None:
             hu = view[(view > 0.01) & (view < 0.99)] * width + low
             nearest = inserts[np.abs(hu[:, None] - inserts).argmin(1)]
             assert hu.size == 0 or np.median(np.abs(hu - nearest)) <= 15, "gain and offset allow 5 HU + 1 %"
-
-
-def test_torch_runs_where_it_is_told(volumes: MemoryStore) -> None:
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    from medcl.views.backends.eager import render
-
-    params = draw_views(load_policy("mr"), read_geometry(volumes, [0]), 16, 0)
-    assert render(volumes, params, device).device.type == device

@@ -47,9 +47,9 @@ def audit_policy(policy: Policy, store: ScanSource | None = None, size: int = 22
     """Measure every invariant of a policy on phantoms, and on a store's own scans when given.
 
     Args:
-        policy: the limits.
-        store: whose scans, masks and metadata are looked at too.
-        size: edge of the store's views in pixels.
+        policy: The limits.
+        store: A store whose scans, masks and metadata are checked, too.
+        size: Edge of the store's views in pixels.
     """
     results = list(audit(ViewPipeline(policy)).results)
     if store is not None:
@@ -61,7 +61,13 @@ def audit_policy(policy: Policy, store: ScanSource | None = None, size: int = 22
 def audit(
     pipeline: ViewPipeline, only: Collection[str] | None = None, on: Collection[str] | None = None
 ) -> AuditReport:
-    """Measure a pipeline on phantoms: invariants `only` (all), on the grids named `on` (all of its modality)."""
+    """Measure a pipeline on phantoms.
+
+    Args:
+        pipeline: What draws and renders the views.
+        only: Invariants to check, by default all.
+        on: Names of the grids to check them on, by default all of the policy's modality.
+    """
     results: list[CheckResult] = []
     for grid in phantom_grids(pipeline.policy):
         if on is None or grid.name in on:

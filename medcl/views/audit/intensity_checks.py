@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
@@ -241,7 +239,7 @@ def check_backends(pipeline: ViewPipeline, grid: PhantomGrid) -> CheckResult:
     store = _textured(grid, 3)
     geometry = read_geometry(store, range(3), grid.dims)
     params = draw_views(pipeline.policy, geometry, pipeline.size, SEED)
-    reference: Callable = choose_backend("monai")
+    reference = choose_backend("monai")
     apart = np.abs(pipeline.render(store, params) - (reference(store, params).numpy() / 4 + 0.5)).max()
     return CheckResult("I18", f"{apart:.5f} of the window", "<= 0.001", bool(apart <= 1e-3), grid.name)
 

@@ -47,7 +47,7 @@ class PhantomGrid:
     Attributes:
         name: `picture`, `slices` (2-D views of a volume) or `volume` (3-D views).
         shape: samples along each axis.
-        spacing: millimeters a sample.
+        spacing: millimeters per sample.
         dims: of the views.
     """
 

@@ -127,7 +127,8 @@ def _check_negatives(pipeline: ViewPipeline, scans: pd.DataFrame) -> CheckResult
     unknown_patients = int(
         (flags.str.contains("PATIENT_UNKNOWN") & ~scans["patient"].duplicated(keep=False)).sum()
     )
-    figure = f"{(related_pairs - excluded) / max(pairs, 1):.2%} ({related_pairs / max(pairs, 1):.2%} are related and set aside)"
+    missed, share = (related_pairs - excluded) / max(pairs, 1), related_pairs / max(pairs, 1)
+    figure = f"{missed:.2%} ({share:.2%} are related and set aside)"
     if unknown_patients:
         figure += f"; PATIENT_UNKNOWN for {unknown_patients} of {len(scans)} scans, which cannot be checked"
     return CheckResult("I21", figure, "0", bool(related_pairs == excluded), WHERE)
@@ -168,7 +169,7 @@ def _shown_near_anchor(
 
 
 def _check_lesions(pipeline: ViewPipeline, store: ScanSource, drawn: list[ViewParams]) -> CheckResult:
-    """I10: of pairs whose slices hold labeled tissue, how many keep `MIN_SHOWN_SHARE` of it in both, or in one view."""
+    """I10: pairs of which both views, or one, show `MIN_SHOWN_SHARE` of their slices' labeled tissue."""
     both = one = pairs = 0
     worst: tuple[tuple[str, np.ndarray], ...] = ()
     for params in drawn:

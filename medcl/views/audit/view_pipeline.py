@@ -34,7 +34,7 @@ class ViewPipeline:
     size: int = 64
 
     def draw(self, policy: Policy, geometry: ScanGeometry, seed: int, epoch: int) -> ViewParams:
-        """Draw the parameters of a pair of views a scan."""
+        """Draw the parameters of a pair of views per scan."""
         return draw_views(policy, geometry, self.size, seed, epoch)
 
     def render(self, store: ScanSource, params: ViewParams) -> np.ndarray:

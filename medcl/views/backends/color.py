@@ -22,24 +22,23 @@ def change_color(views: Tensor, values: Tensor, stain: bool) -> Tensor:
     `values` are those of `ViewParams.color`; with `stain` the three stain gains and the offset apply, else
     saturation and hue.
     """
-    values = values.to(views.device)
     if stain:
         return _restained(views, values)
     turn = 2 * torch.pi * values[:, 1]
     cosine, sine, saturation = torch.cos(turn), torch.sin(turn), values[:, 0]
-    chroma = torch.zeros(len(values), 3, 3, device=views.device)
+    chroma = torch.zeros(len(values), 3, 3)
     chroma[:, 0, 0] = 1
     chroma[:, 1, 1] = chroma[:, 2, 2] = saturation * cosine
     chroma[:, 1, 2], chroma[:, 2, 1] = -saturation * sine, saturation * sine
-    mixing = _RGB.to(views.device) @ chroma @ _YIQ.to(views.device)
+    mixing = _RGB @ chroma @ _YIQ
     return torch.einsum("nij,nj...->ni...", mixing, views).clamp(0, 1)
 
 
 def _restained(views: Tensor, values: Tensor) -> Tensor:
     """Unmix optical density into stains, change each, and mix again (Tellez 2018)."""
     density = -views.clamp(min=_DARK).log()
-    stains = torch.einsum("ji,nj...->ni...", _UNMIX.to(views.device), density)
+    stains = torch.einsum("ji,nj...->ni...", _UNMIX, density)
     spread = (len(values), 3, *[1] * (views.ndim - 2))
     stains = stains * values[:, 2:5].reshape(spread) + values[:, 5].reshape(-1, *[1] * (views.ndim - 1))
-    mixed = torch.einsum("ji,nj...->ni...", _STAINS.to(views.device), stains)
+    mixed = torch.einsum("ji,nj...->ni...", _STAINS, stains)
     return (-mixed).exp().clamp(0, 1)

@@ -1,4 +1,4 @@
-"""Views of a whole batch at once in PyTorch, on the CPU or a GPU."""
+"""Views of a whole batch at once in PyTorch on the CPU: the fallback where numba is not installed."""
 
 from __future__ import annotations
 
@@ -15,14 +15,12 @@ from medcl.views.sampling.params import ViewParams
 from medcl.views.sampling.scan_geometry import ScanSource
 
 
-def render(
-    store: ScanSource, params: ViewParams, device: torch.device | str = "cpu", out: Tensor | None = None
-) -> Tensor:
+def render(store: ScanSource, params: ViewParams, out: Tensor | None = None) -> Tensor:
     """Return the views (B, V, C, *spatial), float32, normalized as `medcl.views.backends.pipeline` says.
 
     They are written to `out` where that is given.
     """
-    views = _sample(store, params, torch.device(device))
+    views = _sample(store, params)
     _blur(views, params)
     _window(views, params)
     _shade(views, params)
@@ -34,20 +32,21 @@ def render(
     return views if out is None else out.copy_(views)
 
 
-def _sample(store: ScanSource, params: ViewParams, device: torch.device) -> Tensor:
+def _sample(store: ScanSource, params: ViewParams) -> Tensor:
     """Sample all views (bi- or trilinear) and fill what lies outside the scan."""
     batch, views = params.shape
     shared = views if (params.slices == params.slices[:, :1]).all() else 1
-    sources = _gather(store, params, shared).to(device)
-    grid = _grid(reduced_matrix(params), sources.shape[2:], params.size).to(device)
+    sources = _gather(store, params, shared)
+    grid = _grid(reduced_matrix(params), sources.shape[2:], params.size)
     # Views of one source stand below each other in one tall grid, so that it is read without a copy.
     tall = grid.reshape(len(sources), shared * params.size, *grid.shape[2:])
     sampled = F.grid_sample(sources, tall, mode="bilinear", padding_mode="border", align_corners=True)
     if shared == 1:
-        sampled = sampled.unflatten(0, (batch, views))
+        sampled = sampled.reshape(batch, views, *sampled.shape[1:])
     else:
-        sampled = sampled.unflatten(2, (views, params.size)).transpose(1, 2).contiguous()
-    _fill_padding(sampled, grid.unflatten(0, (batch, views)), params, sources.shape[2:])
+        split = sampled.reshape(*sampled.shape[:2], views, params.size, *sampled.shape[3:])
+        sampled = split.transpose(1, 2).contiguous()
+    _fill_padding(sampled, grid.reshape(batch, views, *grid.shape[1:]), params, sources.shape[2:])
     return sampled
 
 
@@ -92,16 +91,16 @@ def _fill_padding(views: Tensor, grid: Tensor, params: ViewParams, shape: torch.
     chosen = np.nonzero(sticks_out(params))
     if not chosen[0].size:
         return
-    where = tuple(torch.from_numpy(index).to(views.device) for index in chosen)
+    where = tuple(torch.from_numpy(index) for index in chosen)
     # The scan's ends as the grid counts them: in averaged voxels, scaled to the canvas, last axis first.
     factor = params.reduce[chosen[0], None]
     ends = np.stack([np.full_like(params.count, -0.5, float), params.count - 0.5])[:, chosen[0]]
     scaled = (ends - (factor - 1) / 2) / factor * (2 / np.maximum(np.array(shape, float) - 1, 1)) - 1
-    low, high = torch.from_numpy(scaled[..., ::-1].astype(np.float32)).to(views.device)
+    low, high = torch.from_numpy(scaled[..., ::-1].astype(np.float32))
     spread = (-1, *[1] * params.dims, params.dims)
     points = grid[where]
     beyond = ((points < low.reshape(spread) - 1e-6) | (points > high.reshape(spread) + 1e-6)).any(-1)
-    fill = torch.from_numpy(params.padding_value[chosen[0]].astype(np.float32)).to(views.device)
+    fill = torch.from_numpy(params.padding_value[chosen[0]].astype(np.float32))
     views[where] = torch.where(beyond.unsqueeze(1), _each(fill, views.ndim - 1), views[where])
 
 
@@ -110,8 +109,8 @@ def _blur(views: Tensor, params: ViewParams) -> None:
     chosen = np.nonzero(params.blur_px)
     if not chosen[0].size:
         return
-    where = tuple(torch.from_numpy(index).to(views.device) for index in chosen)
-    weights = torch.from_numpy(gaussian_weights(params.blur_px[chosen]).astype(np.float32)).to(views.device)
+    where = tuple(torch.from_numpy(index) for index in chosen)
+    weights = torch.from_numpy(gaussian_weights(params.blur_px[chosen]).astype(np.float32))
     radius = weights.shape[1] // 2
     smooth = views[where]
     for axis in range(2, smooth.ndim):
@@ -136,9 +135,9 @@ def _shade(views: Tensor, params: ViewParams) -> None:
     dims = params.dims
     if not params.field.reshape(*params.shape, -1)[..., 1:].any():
         return
-    line = torch.linspace(-1, 1, params.size, device=views.device) if params.size > 1 else torch.zeros(1)
+    line = torch.linspace(-1, 1, params.size) if params.size > 1 else torch.zeros(1)
     powers = torch.stack([line**n for n in range(4)])
-    field = torch.from_numpy(params.field.astype(np.float32)).to(views.device)
+    field = torch.from_numpy(params.field.astype(np.float32))
     letters = "xyz"[:dims]
     into = "".join(f",{letter}{letter.upper()}" for letter in letters)
     shading = torch.einsum(f"bv{letters}{into}->bv{letters.upper()}", field, *[powers] * dims)
@@ -152,7 +151,7 @@ def _add_noise(views: Tensor, params: ViewParams) -> None:
     length = int(np.prod(views.shape[3:]))  # channels share their noise
     width = params.size if params.kind == "correlated" else 0
     bank = torch.from_numpy(np.require(noise_bank(*params.bank, 2 * length, width), requirements="W"))
-    where = tuple(torch.from_numpy(index).to(views.device) for index in noisy)
+    where = tuple(torch.from_numpy(index) for index in noisy)
     starts = torch.from_numpy(params.noise_start[noisy])
     sigma = _each(
         torch.from_numpy((params.noise * params.noise_sign)[noisy].astype(np.float32)), views.ndim - 1
@@ -160,7 +159,7 @@ def _add_noise(views: Tensor, params: ViewParams) -> None:
 
     def draw(skip: int) -> Tensor:
         rows = bank.unfold(0, length, 1)[starts + skip]
-        return (rows.reshape(-1, 1, *views.shape[3:]) * sigma).to(views.device)
+        return rows.reshape(-1, 1, *views.shape[3:]) * sigma
 
     clean = views[where]
     if params.kind == "speckle":
@@ -191,7 +190,7 @@ def _tone(views: Tensor, params: ViewParams) -> None:
 
 
 def _per_view(values: np.ndarray, views: Tensor) -> Tensor:
-    tensor = torch.from_numpy(values.astype(np.float32)).to(views.device)
+    tensor = torch.from_numpy(values.astype(np.float32))
     return tensor.reshape(*tensor.shape, *[1] * (views.ndim - 2))
 
 

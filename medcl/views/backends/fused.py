@@ -69,7 +69,7 @@ class _Task:
         bent = params.gamma != 1
         self.curves = (_ROOTS ** (2 * params.gamma[..., None])).astype(np.float32) if bent.any() else None
         self.weights = _blurs(params.blur_px)
-        self.sample: Callable = sampling.sample_2d if params.dims == 2 else sampling.sample_3d
+        self.sample: Callable[..., None] = sampling.sample_2d if params.dims == 2 else sampling.sample_3d
 
     def __call__(self, scan: int) -> None:
         params = self.params
@@ -141,8 +141,8 @@ def _line_fields(params: ViewParams) -> np.ndarray:
     line = np.linspace(-1, 1, params.size) if params.size > 1 else np.zeros(1)
     powers = line[:, None] ** np.arange(4)
     how = "xi,bvij->bvxj" if params.dims == 2 else "xi,yj,bvijk->bvxyk"
-    lines = np.einsum(how, *[powers] * (params.dims - 1), params.field, optimize=True)
-    return lines.reshape(*params.shape, -1, 4).astype(np.float32)
+    lines: np.ndarray = np.einsum(how, *[powers] * (params.dims - 1), params.field, optimize=True)
+    return np.asarray(lines.reshape(*params.shape, -1, 4), np.float32)
 
 
 def blur(image: np.ndarray, weights: np.ndarray) -> None:

@@ -7,14 +7,13 @@ S x S in 3-D).
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-_FAST = {"contract", "reassoc", "nsz", "arcp"}
+from medcl.views.backends.compiled import compiled
 
 GAUSSIAN, SPECKLE, POISSON, RICIAN = 0, 1, 2, 3
 
 
-@njit(nogil=True, cache=True, fastmath=_FAST)
+@compiled
 def smooth(image: np.ndarray, weights: np.ndarray, scratch: np.ndarray) -> None:
     """Smooth `image` (outer, S, inner) along its middle axis in place; edges go on beyond it."""
     outer, size, inner = image.shape
@@ -33,7 +32,7 @@ def smooth(image: np.ndarray, weights: np.ndarray, scratch: np.ndarray) -> None:
                 image[n, at, m] = scratch[at, m]
 
 
-@njit(nogil=True, cache=True, fastmath=_FAST)
+@compiled
 def smooth_lines(image: np.ndarray, weights: np.ndarray, scratch: np.ndarray) -> None:
     """Smooth each line of `image` (L, S) in place; edges go on beyond it. `scratch` holds S + 2 radius."""
     lines, size = image.shape
@@ -51,7 +50,7 @@ def smooth_lines(image: np.ndarray, weights: np.ndarray, scratch: np.ndarray) ->
                 image[line, n] += weight * scratch[tap + n]
 
 
-@njit(nogil=True, cache=True, fastmath=_FAST)
+@compiled
 def window_shade_noise(
     image: np.ndarray,
     scale: np.float32,
@@ -96,7 +95,7 @@ def window_shade_noise(
             values[n] = min(max(values[n], np.float32(0.0)), np.float32(1.0))
 
 
-@njit(nogil=True, cache=True, fastmath=_FAST)
+@compiled
 def tone(image: np.ndarray, curve: np.ndarray, contrast: np.float32, shift: np.float32) -> None:
     """Apply gamma, contrast and brightness to lines (L, S) in [0, 1], clip, and normalize.
 

@@ -10,9 +10,8 @@ to source voxel; indices are unsigned so that none is wrapped.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-_FAST = {"contract", "reassoc", "nsz", "arcp"}
+from medcl.views.backends.compiled import compiled
 
 RUN = 256
 _1, _2, _3, _4, _6 = (np.uintp(n * RUN) for n in (1, 2, 3, 4, 6))
@@ -33,7 +32,7 @@ def pairs_of(flat: np.ndarray) -> np.ndarray:
     return pairs
 
 
-@njit(nogil=True, cache=True, fastmath=_FAST)
+@compiled
 def _span(start: float, step: float, last: float, first: int, end: int) -> tuple[int, int]:
     """Return the part of columns first..end in which 0 <= start + step * column < last, safely."""
     last -= _SAFE
@@ -48,7 +47,7 @@ def _span(start: float, step: float, last: float, first: int, end: int) -> tuple
     return begin, max(begin, min(end, int(np.ceil(high))))
 
 
-@njit(nogil=True, cache=True, fastmath=_FAST)
+@compiled
 def _cell(at: float, count: int) -> tuple[int, int, np.float32]:
     """Return both neighbors and the fraction between them; beyond the ends their value goes on."""
     at = min(max(at, 0.0), count - 1.0)
@@ -56,7 +55,7 @@ def _cell(at: float, count: int) -> tuple[int, int, np.float32]:
     return low, min(low + 1, count - 1), np.float32(at - low)
 
 
-@njit(nogil=True, cache=True, fastmath=_FAST)
+@compiled
 def _mean(
     a: np.float32, b: np.float32, c: np.float32, d: np.float32, fy: np.float32, fx: np.float32
 ) -> np.float32:
@@ -65,7 +64,7 @@ def _mean(
     return upper + fy * (c + fx * (d - c) - upper)
 
 
-@njit(nogil=True, cache=True, fastmath=_FAST)
+@compiled
 def _square(
     flat: np.ndarray, corner: np.uintp, down: np.uintp, across: np.uintp, fy: np.float32, fx: np.float32
 ) -> np.float32:
@@ -75,7 +74,7 @@ def _square(
     return _mean(a, b, c, d, fy, fx)
 
 
-@njit(nogil=True, cache=True, fastmath=_FAST)
+@compiled
 def _line_2d(
     pairs: np.ndarray,
     start: tuple[np.float32, np.float32],
@@ -106,7 +105,7 @@ def _line_2d(
         out[np.uintp(columns[0]) + q] = _mean(a, b, c, d, part[q], part[q + _1])
 
 
-@njit(nogil=True, cache=True, fastmath=_FAST)
+@compiled
 def sample_2d(
     flat: np.ndarray,
     pairs: np.ndarray,
@@ -148,7 +147,7 @@ def sample_2d(
             out[row, column] = _square(flat, np.uintp(top * width + left), below, beside, fy, fx)
 
 
-@njit(nogil=True, cache=True, fastmath=_FAST)
+@compiled
 def _line_3d(
     pairs: np.ndarray,
     start: tuple[np.float32, np.float32, np.float32],
@@ -186,7 +185,7 @@ def _line_3d(
         out[np.uintp(columns[0]) + q] = first + part[q] * (_mean(a, b, c, d, fj, fk) - first)
 
 
-@njit(nogil=True, cache=True, fastmath=_FAST)
+@compiled
 def sample_3d(
     flat: np.ndarray,
     pairs: np.ndarray,
@@ -225,7 +224,7 @@ def sample_3d(
             out[plane, row, column] = _edge_3d(flat, shape, place, bounds, padding_value)
 
 
-@njit(nogil=True, cache=True, fastmath=_FAST)
+@compiled
 def _edge_3d(
     flat: np.ndarray,
     shape: tuple[int, int, int],

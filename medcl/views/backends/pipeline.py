@@ -1,5 +1,7 @@
-"""What every backend does alike, in this order: sample, fill outside, blur, gain and offset, window, shading,
-noise, clip to [0, 1], color, gamma, contrast and brightness, clip, normalize.
+"""What all backends share: the order of their steps, the normalization and the weights of the blur.
+
+Steps: sample, fill with the padding value, blur, gain and offset, window, shading, noise, clip to [0, 1],
+color, gamma, contrast and brightness, clip, normalize.
 """
 
 from __future__ import annotations
@@ -24,4 +26,5 @@ def gaussian_weights(sigma: np.ndarray) -> np.ndarray:
     scaled = 1 / (np.sqrt(2) * sigma[:, None])
     weights = erf((offset + 0.5) * scaled) - erf((offset - 0.5) * scaled)
     weights[np.abs(offset) > radius[:, None]] = 0.0
-    return weights / weights.sum(axis=1, keepdims=True)
+    normalized: np.ndarray = weights / weights.sum(axis=1, keepdims=True)
+    return normalized

@@ -30,12 +30,13 @@ def render(store: ScanSource, params: ViewParams, out: Tensor | None = None) -> 
     They are written to `out` where that is given.
     """
     batch, views = params.shape
-    made = []
+    rendered = []
     for scan in range(batch):
         for view in range(views):
             source = torch.as_tensor(read_source(store, params, scan, view).astype(np.float32))
-            made.append(reference_transforms(params, scan, view)(MetaTensor(source)).as_tensor())
-    stacked = torch.stack(made).unflatten(0, (batch, views))
+            rendered.append(reference_transforms(params, scan, view)(MetaTensor(source)).as_tensor())
+    stacked = torch.stack(rendered)
+    stacked = stacked.reshape(batch, views, *stacked.shape[1:])
     return stacked if out is None else out.copy_(stacked)
 
 
@@ -46,7 +47,7 @@ def reference_transforms(params: ViewParams, scan: int, view: int) -> Compose:
     return Compose([step(one) for step in steps])
 
 
-class _Step(Transform):
+class _Step(Transform):  # type: ignore[misc]
     """One step with the parameters of one view, (1, 1)."""
 
     def __init__(self, params: ViewParams) -> None:

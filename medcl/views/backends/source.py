@@ -10,8 +10,15 @@ from medcl.views.sampling.scan_geometry import ScanSource
 
 
 def read_source(store: ScanSource, params: ViewParams, scan: int, view: int) -> np.ndarray:
-    """Return what view `view` of scan `scan` (positions in `params`) samples, (C, *spatial), averaged by
-    `params.reduce`; the stored type where nothing had to be computed, else float32.
+    """Return what a view samples, (C, *spatial), averaged by `params.reduce`.
+
+    It has the stored type where nothing had to be computed, else float32.
+
+    Args:
+        store: The scans.
+        params: Parameters of the views.
+        scan: Position of the scan in `params`.
+        view: Number of the view.
     """
     array = store.array(int(params.rows[scan]))
     axis = int(params.slice_axis[scan])
@@ -59,7 +66,7 @@ def averaged(source: np.ndarray, factor: int) -> np.ndarray:
 def reduced_matrix(params: ViewParams) -> np.ndarray:
     """Return `params.matrix` in voxels of the averaged source."""
     factor = params.reduce[:, None, None, None].astype(float)
-    matrix = params.matrix / factor
+    matrix: np.ndarray = params.matrix / factor
     matrix[..., -1] -= (factor[..., 0] - 1) / 2 / factor[..., 0]
     return matrix
 
@@ -71,4 +78,4 @@ def sticks_out(params: ViewParams) -> np.ndarray:
     corners = np.stack(np.meshgrid(*[ends] * dims, indexing="ij"), axis=-1).reshape(-1, dims)
     at = corners @ np.swapaxes(params.matrix[..., :dims], -1, -2) + params.matrix[..., None, :, dims]
     count = params.count[:, None, None, :]
-    return ((at < -0.5 - 1e-6) | (at > count - 0.5 + 1e-6)).any(axis=(-2, -1))
+    return np.asarray(((at < -0.5 - 1e-6) | (at > count - 0.5 + 1e-6)).any(axis=(-2, -1)))

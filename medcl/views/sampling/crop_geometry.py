@@ -26,7 +26,8 @@ def rotation_matrices(degrees: np.ndarray) -> np.ndarray:
         return _plane_rotation(angle[..., 0], 2, 0, 1)
     first = _plane_rotation(angle[..., 0], 3, 1, 2)
     second = _plane_rotation(angle[..., 1], 3, 2, 0)
-    return _plane_rotation(angle[..., 2], 3, 0, 1) @ second @ first
+    rotation: np.ndarray = _plane_rotation(angle[..., 2], 3, 0, 1) @ second @ first
+    return rotation
 
 
 def _plane_rotation(angle: np.ndarray, dims: int, one: int, two: int) -> np.ndarray:
@@ -44,17 +45,17 @@ def reach(rotation: np.ndarray) -> np.ndarray:
     In 2-D the corners may stick out as long as at most `PADDING` of the crop does: each is a right-angled
     triangle of height h and area h^2 / sin(2 angle).
     """
-    half = np.abs(rotation).sum(axis=-1) / 2
+    half: np.ndarray = np.abs(rotation).sum(axis=-1) / 2
     if rotation.shape[-1] == 3:
         return half
     doubled = 2 * np.abs(rotation[..., 0, 0] * rotation[..., 1, 0])
     overhang = np.sqrt(PADDING / 4 * doubled)
-    return np.maximum(half - overhang[..., None], 0.5)
+    return np.asarray(np.maximum(half - overhang[..., None], 0.5))
 
 
 def largest_edge(rotation: np.ndarray, length: np.ndarray) -> np.ndarray:
     """Return the largest edge (...,) of a crop with that rotation that the scan can fill."""
-    return (length / (2 * reach(rotation))).min(axis=-1)
+    return np.asarray((length / (2 * reach(rotation))).min(axis=-1))
 
 
 def center_limits(
@@ -75,7 +76,7 @@ def center_limits(
 def slack(edge: np.ndarray, rotation: np.ndarray, radius: np.ndarray) -> np.ndarray:
     """Return how far, along any axis, a center may lie from a ball of `radius` that the crop must hold."""
     inner = edge / 2 - np.minimum(radius, 0.49 * edge)
-    return inner / np.abs(rotation).sum(axis=-2).max(axis=-1)
+    return np.asarray(inner / np.abs(rotation).sum(axis=-2).max(axis=-1))
 
 
 def share_anchor(anchor: np.ndarray, low: np.ndarray, high: np.ndarray, margin: np.ndarray) -> np.ndarray:
@@ -86,7 +87,7 @@ def share_anchor(anchor: np.ndarray, low: np.ndarray, high: np.ndarray, margin: 
     """
     least = (low - margin[..., None]).max(axis=1)
     most = (high + margin[..., None]).min(axis=1)
-    return np.clip(anchor, np.minimum(least, most), np.maximum(least, most))
+    return np.asarray(np.clip(anchor, np.minimum(least, most), np.maximum(least, most)))
 
 
 def place(
@@ -110,7 +111,7 @@ def overlap(center: np.ndarray, edge: np.ndarray, rotation: np.ndarray) -> np.nd
         along = (turn[:, axis] * first[:, None]) @ points.T + offset[:, axis, None]
         inside &= np.abs(along) <= second[:, None] / 2
     shared = inside.mean(axis=1) * first**dims
-    return shared / (first**dims + second**dims - shared)
+    return np.asarray(shared / (first**dims + second**dims - shared))
 
 
 @lru_cache(maxsize=2)

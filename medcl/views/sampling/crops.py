@@ -175,7 +175,5 @@ def _edges(
     else:
         share, least = between(fraction, crop.edge_3d), crop.edge_3d[0]
     share = np.maximum(share * between(zoom, policy.motion.scale), least)
-    return np.minimum(
-        share * geometry.fov[:, None],
-        crop_geometry.largest_edge(rotation, (geometry.end - geometry.start)[:, None]),
-    )
+    most = crop_geometry.largest_edge(rotation, (geometry.end - geometry.start)[:, None])
+    return np.asarray(np.minimum(share * geometry.fov[:, None], most))

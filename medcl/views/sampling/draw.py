@@ -1,4 +1,4 @@
-"""From a policy and a key to the parameters of views: the only place where views are random."""
+"""From a policy and a random key to the parameters of views: the only place where views are random."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ def draw_views(
     """Draw the views of a batch of scans, keyed by (seed, epoch, scan fingerprint, view).
 
     Args:
-        policy: the limits.
+        policy: The limits.
         geometry: Geometry of the B scans.
-        size: edge of a view in pixels.
+        size: Edge of a view in pixels.
         seed: Random seed.
         epoch: Epoch number, from 0.
         draw: `pair` is `count` random views that share an anchor; `bag` one random view seen through
             `count` slices; `whole` the unaugmented scan through `count` slices.
-        count: views a scan.
+        count: Views per scan.
         first: number of the first view, so that further views of a scan have keys of their own.
         stack: neighboring slices (odd) that a 2-D view of a volume shows as channels.
 
     Raises:
-        UsageError: a count or size below 1, or an unknown kind of draw.
+        UsageError: A count or size is below 1, or the kind of draw is not known.
     """
     if draw not in ("pair", "bag", "whole"):
         raise UsageError(f"draw='{draw}' is not known; it is 'pair', 'bag' or 'whole'")
@@ -72,7 +72,7 @@ def _compose(
     copies: int,
     shared: dict[str, Any],
 ) -> ViewParams:
-    """Draw intensities and compose the affines; views that are `copies` of one another have the same intensities.
+    """Draw intensities and compose the affines; `copies` of one view have the same intensities.
 
     Without keys nothing is drawn: the first preset that fits, and nothing changed.
     """
@@ -123,7 +123,8 @@ def reduction(policy: Policy, geometry: ScanGeometry, size: int) -> np.ndarray:
     crop = policy.crop
     least = float(np.sqrt(crop.area[0])) if geometry.dims == 2 else crop.edge_3d[0]
     coarsest = np.einsum("nii->ni", geometry.grid).max(axis=1)
-    return np.maximum(1, np.floor(least * geometry.fov / coarsest / size + 1e-6)).astype(np.int64)
+    factor = np.maximum(1, np.floor(least * geometry.fov / coarsest / size + 1e-6))
+    return np.asarray(factor, np.int64)
 
 
 _SIDES = {"left-right": 0, "anterior-posterior": 1, "superior-inferior": 2}

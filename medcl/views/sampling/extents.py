@@ -31,7 +31,7 @@ class Extent:
             slice_axis: source axis of the slices, -1 without.
             axes: (D,) Source axis of each displayed axis.
             sign: (D,) -1 where the displayed axis runs against the source axis, else 1.
-            edge: (D,) millimeters a sample.
+            edge: (D,) millimeters per sample.
         """
         if valid.all() or not valid.any():
             return None

@@ -159,14 +159,14 @@ def _fields(policy: Policy, keys: np.ndarray, dims: int) -> np.ndarray:
 
 def _color(policy: Policy, keys: np.ndarray) -> np.ndarray:
     """Return saturation, hue, three stain gains and the stain offset, (B, V, 6)."""
-    still = np.zeros((*keys.shape, 6)) + np.array([1.0, 0, 1, 1, 1, 0])
+    values: np.ndarray = np.zeros((*keys.shape, 6)) + np.array([1.0, 0, 1, 1, 1, 0])
     if policy.color is None:
-        return still
+        return values
     signed = [2 * uniform(keys, IntensityDraw.COLOR + n) - 1 for n in range(6)]
     color = policy.color
-    still[..., 0] = between(uniform(keys, IntensityDraw.COLOR), color.saturation)
-    still[..., 1] = signed[1] * color.hue
+    values[..., 0] = between(uniform(keys, IntensityDraw.COLOR), color.saturation)
+    values[..., 1] = signed[1] * color.hue
     for stain in range(3):
-        still[..., 2 + stain] = 1 + signed[2 + stain] * color.stain_gain
-    still[..., 5] = signed[5] * color.stain_offset
-    return still
+        values[..., 2 + stain] = 1 + signed[2 + stain] * color.stain_gain
+    values[..., 5] = signed[5] * color.stain_offset
+    return values

@@ -22,7 +22,8 @@ def mix(bits: np.ndarray) -> np.ndarray:
     """Return the SplitMix64 finalizer of `bits` (uint64, any shape)."""
     bits = (bits ^ (bits >> np.uint64(30))) * _MIX_1
     bits = (bits ^ (bits >> np.uint64(27))) * _MIX_2
-    return bits ^ (bits >> np.uint64(31))
+    mixed: np.ndarray = bits ^ (bits >> np.uint64(31))
+    return mixed
 
 
 def combine(key: np.ndarray, *words: int | np.ndarray) -> np.ndarray:
@@ -33,7 +34,7 @@ def combine(key: np.ndarray, *words: int | np.ndarray) -> np.ndarray:
 
 
 def scan_keys(seed: int, epoch: int, fingerprints: np.ndarray) -> np.ndarray:
-    """Return a key a scan, (n,) uint64."""
+    """Return one key per scan, (n,) uint64."""
     return combine(np.zeros(1, np.uint64), seed, epoch, fingerprints)
 
 

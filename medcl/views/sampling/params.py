@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from functools import cache
+from typing import Annotated, Any, get_type_hints
 
 import numpy as np
 
@@ -18,6 +19,19 @@ _PER_SCAN = (
     "padding_value",
     "preset",
 )
+
+
+@dataclass(frozen=True)
+class Described:
+    """How an intensity parameter is described to people.
+
+    Attributes:
+        unchanged: The value that changes nothing.
+        text: Format of other values; `{unit}` is the scan's unit.
+    """
+
+    unchanged: float
+    text: str
 
 
 @dataclass(frozen=True)
@@ -67,13 +81,13 @@ class ViewParams:
     marked: np.ndarray
     padding_value: np.ndarray
     preset: np.ndarray
-    gain: np.ndarray
-    offset: np.ndarray
+    gain: Annotated[np.ndarray, Described(1, "gain {:.2f}")]
+    offset: Annotated[np.ndarray, Described(0, "{:+.1f} {unit}")]
     low: np.ndarray
     width: np.ndarray
-    gamma: np.ndarray
-    contrast: np.ndarray
-    brightness: np.ndarray
+    gamma: Annotated[np.ndarray, Described(1, "gamma {:.2f}")]
+    contrast: Annotated[np.ndarray, Described(1, "contrast {:.2f}")]
+    brightness: Annotated[np.ndarray, Described(0, "brightness {:+.2f}")]
     field: np.ndarray
     blur_px: np.ndarray
     noise: np.ndarray
@@ -108,3 +122,15 @@ class ViewParams:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         per_view = [k for k, v in values.items() if isinstance(v, np.ndarray) and v.shape[:2] == self.shape]
         return replace(self, **{k: values[k][:, view : view + 1] for k in per_view if k not in _PER_SCAN})
+
+
+@cache
+def described_parameters() -> dict[str, Described]:
+    """Return the intensity parameters that `Described` says how to describe, by name."""
+    hints = get_type_hints(ViewParams, include_extras=True)
+    return {
+        name: extra
+        for name, hint in hints.items()
+        for extra in getattr(hint, "__metadata__", ())
+        if isinstance(extra, Described)
+    }

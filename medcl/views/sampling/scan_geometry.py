@@ -60,7 +60,7 @@ class ScanGeometry:
         axes: (n, D) source axis of each displayed axis.
         sign: (n, D) +1, or -1 where the displayed axis runs against the source axis.
         count: (n, D) samples along each displayed axis.
-        grid: (n, D, D) upper triangular, millimeters a sample (orthogonal scans: the spacing).
+        grid: (n, D, D) upper triangular, millimeters per sample (orthogonal scans: the spacing).
         slice_axis: (n,) source axis that slices are counted along; -1 without slices.
         slice_count, slice_mm: (n,) samples along it and their distance (1, 0.0 without slices).
         slice_box: (n, 2) first and last slice with tissue.
@@ -119,14 +119,15 @@ class ScanGeometry:
     @property
     def length(self) -> np.ndarray:
         """(n, D) extent of the scan along each displayed axis."""
-        return np.einsum("nii,ni->ni", self.grid, self.count)
+        length: np.ndarray = np.einsum("nii,ni->ni", self.grid, self.count)
+        return length
 
     def take(self, index: np.ndarray) -> ScanGeometry:
         """Return some of the scans."""
         return ScanGeometry(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
     def within(self, slices: np.ndarray) -> ScanGeometry:
-        """Return the geometry with the measured box of one slice a scan, `slices` (n,)."""
+        """Return the geometry with the measured box of one slice per scan, `slices` (n,)."""
         start, end = self.start.copy(), self.end.copy()
         for scan, extent in enumerate(self.extents):
             if extent is not None:
@@ -164,12 +165,13 @@ def read_geometry(store: ScanSource, rows: Sequence[int] | np.ndarray, dims: int
 
 def _rows(scans: pd.DataFrame) -> list[dict[str, Any]]:
     wanted = [c for c in ("scan", "kind", "shape", "spacing_mm", "box", "anchors", "marked") if c in scans]
-    return scans[wanted].to_dict("records")
+    rows: list[dict[str, Any]] = scans[wanted].to_dict("records")
+    return rows
 
 
 def _texts(scans: pd.DataFrame, column: str) -> np.ndarray:
     texts = scans[column].astype(object).fillna("") if column in scans else pd.Series("", index=scans.index)
-    return texts.to_numpy(str)
+    return np.asarray(texts.to_numpy(str))
 
 
 def _scan_fields(store: ScanSource, row: int, scan: dict[str, Any], dims: int) -> dict[str, Any]:
@@ -227,8 +229,12 @@ def _spacing(spacing: object, spatial: int) -> np.ndarray:
 
 
 def coarsest_axis(along: np.ndarray) -> int:
-    """Return the axis of coarsest spacing (3,), along which slices are counted; of equal ones the last, which
-    makes axial slices.
+    """Return the axis of coarsest spacing, along which slices are counted.
+
+    Of equally coarse ones it is the last, which makes slices axial.
+
+    Args:
+        along: (3,) spacing along each axis.
     """
     return int(np.flatnonzero(along >= along.max() * 0.99)[-1])
 
@@ -240,12 +246,12 @@ def _positions(flat: Any, box: np.ndarray, spatial: int) -> np.ndarray:
     return np.resize(np.asarray(flat, int).reshape(-1, spatial), (64, spatial))
 
 
-def _with_extent(**fields_: np.ndarray) -> ScanGeometry:
+def _with_extent(**values: np.ndarray) -> ScanGeometry:
     """Add the field of view: a square round the tissue that fits in the scan."""
-    length = np.einsum("nii,ni->ni", fields_["grid"], fields_["count"])
-    covering = (fields_["high"] - fields_["low"]) >= THIN_BORDER * length
-    fields_["low"] = np.where(covering, 0.0, fields_["low"])
-    fields_["high"] = np.where(covering, length, fields_["high"])
-    fields_["whole"] = (fields_["high"] - fields_["low"]).max(axis=1)
-    fields_["fov"] = np.minimum(fields_["whole"], length.min(axis=1))
-    return ScanGeometry(**fields_, start=np.zeros_like(length), end=length).within(np.zeros(len(length), int))
+    length = np.einsum("nii,ni->ni", values["grid"], values["count"])
+    covering = (values["high"] - values["low"]) >= THIN_BORDER * length
+    values["low"] = np.where(covering, 0.0, values["low"])
+    values["high"] = np.where(covering, length, values["high"])
+    values["whole"] = (values["high"] - values["low"]).max(axis=1)
+    values["fov"] = np.minimum(values["whole"], length.min(axis=1))
+    return ScanGeometry(**values, start=np.zeros_like(length), end=length).within(np.zeros(len(length), int))

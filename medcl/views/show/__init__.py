@@ -1,0 +1,1 @@
+"""Showing scans and views to people: display of slices, contact sheets and descriptions."""

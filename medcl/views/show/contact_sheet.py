@@ -44,13 +44,13 @@ def contact_sheet(
     """Write a PNG with one line per scan: the source with anchor and fields of view, then the pair of views.
 
     Args:
-        store: the scans.
-        rows: which of them.
-        policy: the limits.
-        size: edge of a view in pixels.
-        seed: of the views; they are those of epoch 0 of a loader with this seed.
-        out: the file to write.
-        stack: neighboring slices a view; the middle one is shown.
+        store: The scans.
+        rows: Row numbers of the scans to show.
+        policy: The limits of the views.
+        size: Edge of a view in pixels.
+        seed: Random seed; the views are those of epoch 0 of a loader with this seed.
+        out: The file to write.
+        stack: Neighboring slices per view; the middle one is shown.
 
     Returns:
         `out`.

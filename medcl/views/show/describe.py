@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from medcl.views.policy import Policy
-from medcl.views.sampling.params import ViewParams
+from medcl.views.sampling.params import ViewParams, described_parameters
 from medcl.views.sampling.scan_geometry import ScanGeometry
 
 
@@ -35,15 +35,9 @@ def _intensity(policy: Policy, geometry: ScanGeometry, params: ViewParams, scan:
     if preset >= 0:
         level = at("low") + at("width") / 2
         parts.append(f"{policy.window.presets[preset].name} window {level:.0f}/{at('width'):.0f}")
-    for name, still, text in (
-        ("gain", 1, "gain {:.2f}"),
-        ("offset", 0, f"{{:+.1f}} {geometry.unit[scan]}"),
-        ("gamma", 1, "gamma {:.2f}"),
-        ("contrast", 1, "contrast {:.2f}"),
-        ("brightness", 0, "brightness {:+.2f}"),
-    ):
-        if at(name) != still:
-            parts.append(text.format(at(name)))
+    for name, described in described_parameters().items():
+        if at(name) != described.unchanged:
+            parts.append(described.text.format(at(name), unit=geometry.unit[scan]))
     if abs(params.field[scan, view].ravel()[1:]).sum():
         parts.append(f"shading ≤ {abs(params.field[scan, view].ravel()[1:]).sum():.0%}")
     if at("blur_px"):

@@ -58,7 +58,7 @@ def edge_letters(axis: int, mirror: Sequence[int] | np.ndarray = (1, 1)) -> tupl
         mirror: -1 for rows (columns) that are mirrored after that, else 1.
     """
     (top, bottom), (left, right) = (
-        _SIDES[source][:: int(sign)] for source, sign in zip(DISPLAYED_AXES[axis], mirror, strict=True)
+        list(_SIDES[source])[:: int(sign)] for source, sign in zip(DISPLAYED_AXES[axis], mirror, strict=True)
     )
     return left, right, top, bottom
 
