@@ -12,7 +12,7 @@ from torch import Tensor
 
 from medcl.finetune.pooling import Pooling, build_pooling
 from medcl.pretrain.config import ViewsConfig
-from medcl.pretrain.data import stacked
+from medcl.pretrain.data import stack_size
 from medcl.pretrain.networks.encoders import Encoder, EncoderConfig
 from medcl.store import Store
 from medcl.views import Policy, ViewLoader, load_policy
@@ -61,7 +61,7 @@ class Images:
         kinds = store.scans["kind"].iloc[np.asarray(rows, int)]
         channels = self.policy.channels if self.channels is None else self.channels
         options["count"] = self.slices if self.dims == 2 else 1
-        options["stack"] = stacked(channels, self.dims, self.policy, kinds)
+        options["stack"] = stack_size(channels, self.dims, self.policy, kinds)
         return ViewLoader(store, rows, self.policy, size=self.size, dims=self.dims, **options)
 
 

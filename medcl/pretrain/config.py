@@ -1,4 +1,4 @@
-"""What a pretraining run is told."""
+"""Configuration of a pretraining run."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Literal
 from pydantic import PositiveFloat, PositiveInt
 
 from medcl.config import Config
-from medcl.pretrain.methods import MethodConfig, SimCLRConfig
-from medcl.pretrain.networks.encoders import EncoderConfig
+from medcl.pretrain.methods import AnyMethodConfig, SimCLRConfig
+from medcl.pretrain.networks import EncoderConfig
 from medcl.pretrain.optimizers import OptimizerConfig
 
 
 class ViewsConfig(Config):
-    """Which views of the scans the network sees.
+    """Views of the scans that the network sees.
 
     Attributes:
-        policy: a shipped policy (`ct`, `mr`, `cxr`, `us`) or a path to a YAML file.
-        variant: one of the policy's named variants.
-        size_px: edge of a view.
-        slices: slices that stand for a volume when it is classified or predicted (pictures have one).
+        policy: Name of a shipped policy (`ct`, `mr`, `cxr`, `us`, ...) or path of a YAML file.
+        variant: Name of one of the policy's variants.
+        size_px: Edge of a view.
+        slices: Slices that represent a volume when it is classified or predicted; images have one.
     """
 
     policy: str
@@ -30,11 +30,11 @@ class ViewsConfig(Config):
 
 
 class SmallViews(Config):
-    """Further views of smaller fields, for methods that take them (multi-crop; SwAV).
+    """Further views of smaller fields (multi-crop), for methods that take them, such as SwAV.
 
     Attributes:
-        count: of a scan, beside its two usual views.
-        size_px: edge of such a view.
+        count: Small views per scan, beside the two usual ones.
+        size_px: Edge of a small view.
     """
 
     count: PositiveInt = 4
@@ -42,14 +42,14 @@ class SmallViews(Config):
 
 
 class MonitorConfig(Config):
-    """Measures of collapse while a run goes on; no weight depends on them.
+    """Measures of collapse during a run; no weight depends on them.
 
     Attributes:
-        scans: how many are measured, two views each.
-        every_epochs: how often; the last epoch always is.
-        labeled: measure on labeled validation scans instead of training ones, and a nearest-neighbor vote
-            and a linear probe with them. Those scans must not be among `splits`.
-        stop: end a run that has collapsed, once its warm-up is over.
+        scans: Number of scans that are measured, with two views each.
+        every_epochs: Epochs between measurements; the last epoch is always measured.
+        labeled: Measure labeled validation scans instead of training scans, and add a nearest-neighbor vote
+            and a linear probe. Those scans must not be among `splits`.
+        stop: Stop a run whose features have collapsed, once its warm-up is over.
     """
 
     scans: PositiveInt = 128
@@ -59,28 +59,33 @@ class MonitorConfig(Config):
 
 
 class PretrainSettings(Config):
-    """How an encoder is pretrained, whatever it is pretrained on.
+    """Settings of a pretraining run that do not depend on its data.
 
     Attributes:
-        initial_weights: a file of another library to start from (see
-            `medcl.pretrain.networks.external_weights`).
-        splits: whose scans are seen; labels never are.
-        pairs: the two views are of one scan, or of two scans of one patient where there are two (MICLe).
-        small_views: for multi-crop.
-        epochs: passes over the scans; each shows one pair of views a scan.
-        batch_size: scans a step over all processes.
-        cached_chunk: scans whose graph a process holds at once; the batch stays whole (cached gradients), at
-            the price of one more forward pass, and batch norm sees a chunk at a time.
-        clip_norm: gradients longer than this are shortened to it.
-        compile: compile the encoder, if a trial says that it pays.
-        precision: `auto` is bf16 where the hardware computes in it, else float32.
-        threads: for PyTorch on the CPU; all cores when not given.
-        checkpoint_every_s: seconds of work that a killed run may lose.
+        encoder: Network to pretrain.
+        initial_weights: Weights file of another library to start from (see `load_external_weights`).
+        method: Contrastive method.
+        optimizer: Optimizer and schedule.
+        splits: Splits to pretrain on; labels are never used.
+        pairs: Whether the two views are of one scan, or of two scans of one patient where there are two
+            (MICLe).
+        small_views: Further views for multi-crop.
+        epochs: Passes over the scans; each shows one pair of views per scan.
+        batch_size: Scans per step over all processes.
+        cached_chunk: Scans whose graph a process holds at once. The loss still compares the whole batch
+            (cached gradients), at the price of one more forward pass; batch norm sees one chunk at a time.
+        clip_norm: Longer gradients are scaled to this norm.
+        monitor: Measures of collapse.
+        seed: Random seed of weights, views and order.
+        precision: `auto` is bf16 where the hardware computes in it natively, else float32.
+        devices: Processes to start, one per GPU; `torchrun` and SLURM take precedence.
+        threads: PyTorch threads on the CPU; all cores by default.
+        checkpoint_every_s: Seconds between checkpoints, which is the work that a killed run may lose.
     """
 
     encoder: EncoderConfig = EncoderConfig()
     initial_weights: Path | None = None
-    method: MethodConfig = SimCLRConfig()
+    method: AnyMethodConfig = SimCLRConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     splits: tuple[Literal["train", "val"], ...] = ("train",)
     pairs: Literal["scan", "patient"] = "scan"
@@ -91,7 +96,6 @@ class PretrainSettings(Config):
     clip_norm: PositiveFloat | None = None
     monitor: MonitorConfig | None = MonitorConfig()
     seed: int = 0
-    compile: bool = False
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
     devices: PositiveInt = 1
     threads: PositiveInt | None = None
@@ -99,11 +103,11 @@ class PretrainSettings(Config):
 
 
 class PretrainConfig(PretrainSettings):
-    """One pretraining run: the settings, and the scans they are applied to.
+    """Configuration of a pretraining run: its settings and its data.
 
     Attributes:
-        store: folder that `medcl prepare` wrote.
-        views: what the network sees of a scan.
+        store: Folder that `medcl prepare` wrote.
+        views: Views of the scans.
     """
 
     store: Path

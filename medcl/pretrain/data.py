@@ -1,4 +1,4 @@
-"""The scans of a run: batches of their views, and what a loss must know of them."""
+"""The scans of a pretraining run: their loaders, and what a loss must know of them."""
 
 from __future__ import annotations
 
@@ -12,21 +12,26 @@ from torch import Tensor
 
 from medcl.errors import UsageError
 from medcl.pretrain.config import PretrainConfig
-from medcl.pretrain.methods import METHODS
+from medcl.pretrain.methods import METHODS, method_name
 from medcl.store import Store
 from medcl.views import Policy, ViewLoader, load_policy, related
 
 
-class Scans:
-    """The scans that a configuration names, as this process of `world_size` sees them.
+class TrainingData:
+    """The scans that a configuration selects, as one process of `world_size` loads them.
+
+    Args:
+        config: Configuration of the run.
+        rank: Number of this process.
+        world_size: Number of processes.
 
     Attributes:
-        store: where they lie.
-        policy: the limits of their views.
-        rows: of the store, the scans to train on.
+        store: The store of the scans.
+        policy: Limits of their views.
+        rows: Rows of the store to train on.
 
     Raises:
-        UsageError: settings that do not fit each other, or the scans.
+        UsageError: The settings do not fit each other, or the scans.
     """
 
     def __init__(self, config: PretrainConfig, rank: int = 0, world_size: int = 1) -> None:
@@ -47,8 +52,12 @@ class Scans:
             raise UsageError(
                 f"batch_size={config.batch_size} must be a multiple of {self.world_size} processes"
             )
-        if config.small_views and not METHODS[type(config.method)].multi_crop:
-            raise UsageError(f"small_views: {config.method.name} compares two views; only swav takes more")
+        if config.small_views and not config.method.multi_crop:
+            names = ", ".join(method_name(method) for method in METHODS if method.multi_crop)
+            raise UsageError(
+                f"small_views: {config.method.name} takes two views per scan; leave small_views out, or "
+                f"choose a method with multi-crop: {names}"
+            )
         if config.small_views and config.pairs == "patient":
             raise UsageError("small_views: not for pairs=patient, whose views are of two scans")
 
@@ -56,10 +65,10 @@ class Scans:
     def _stack(self) -> int:
         """Neighboring slices that a view shows as channels (2.5-D)."""
         encoder, kinds = self.config.encoder, self.store.scans["kind"].iloc[self.rows]
-        return stacked(encoder.in_channels, encoder.spatial_dims, self.policy, kinds)
+        return stack_size(encoder.in_channels, encoder.spatial_dims, self.policy, kinds)
 
-    def training(self) -> ViewLoader:
-        """Return the shuffled batches of this process."""
+    def training_loader(self) -> ViewLoader:
+        """Return the loader of this process's share of the shuffled batches."""
         config, small = self.config, self.config.small_views
         return self._loader(
             self.rows,
@@ -71,15 +80,15 @@ class Scans:
             small_size=small.size_px if small else 0,
         )
 
-    def monitored(self) -> ViewLoader | None:
-        """Return the scans to measure on, always the same and in the same order; None when that is off."""
+    def monitor_loader(self) -> ViewLoader | None:
+        """Return the loader of the monitor set, with a fixed order; None without a monitor."""
         monitor = self.config.monitor
         if monitor is None:
             return None
-        rows = self._labeled() if monitor.labeled else self.rows
+        rows = self._labeled_rows() if monitor.labeled else self.rows
         return self._loader(rows[: monitor.scans], batch_size=32, draw="pair", shuffle=False, drop_last=False)
 
-    def _labeled(self) -> np.ndarray:
+    def _labeled_rows(self) -> np.ndarray:
         rows = np.setdiff1d(self.store.rows("val"), self.rows)
         labels = self.store.scans["label"].iloc[rows]
         rows = rows[labels.notna().to_numpy()]
@@ -97,34 +106,35 @@ class Scans:
         )
 
     def labels(self, rows: np.ndarray) -> tuple[Tensor, list[str]]:
-        """Return class numbers (n,) of rows and the names of the classes."""
+        """Return the class numbers (n,) of rows and the names of the classes."""
         codes, names = pd.factorize(self.store.scans["label"].iloc[rows], sort=True)
         return torch.as_tensor(codes), [str(name) for name in names]
 
     def identity(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return numbers (B,) that are equal for exact copies, and for scans of one patient."""
-        scan, patient = torch.from_numpy(self._identities[rows.numpy()]).unbind(1)
+        """Return numbers (B,) that are equal for exact copies, and numbers that are equal for a patient."""
+        scan, patient = torch.as_tensor(self._identities[rows.numpy()]).unbind(1)
         return scan, patient
 
     @cached_property
     def _identities(self) -> np.ndarray:
         return related.identities(self.store.scans)
 
-    def names(self, rows: Tensor) -> list[str]:
+    def scan_names(self, rows: Tensor) -> list[str]:
         """Return the pseudonyms of the scans at `rows`."""
         return [str(name) for name in self.store.scans["scan"].iloc[rows.cpu().numpy()]]
 
 
-def stacked(channels: int, dims: int, policy: Policy, kinds: pd.Series) -> int:
-    """Return how many neighboring slices a view must show (2.5-D) to have an encoder's channels.
+def stack_size(channels: int, dims: int, policy: Policy, kinds: pd.Series) -> int:
+    """Return the number of neighboring slices in a view (2.5-D) that gives an encoder its channels.
 
     Args:
-        channels, dims: of the encoder.
-        policy: whose views have channels of their own.
-        kinds: of the scans, as in `Store.scans`.
+        channels: Input channels of the encoder.
+        dims: Spatial dimensions of the encoder.
+        policy: Policy of the views, which have channels of their own.
+        kinds: Kind of each scan, as in `Store.scans`.
 
     Raises:
-        UsageError: no number of slices does it.
+        UsageError: No number of slices does.
     """
     if channels == policy.channels:
         return 1

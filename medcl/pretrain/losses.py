@@ -1,8 +1,8 @@
 """Contrastive losses on embeddings, in float32 whatever the autocast type.
 
-Each takes the (B, D) embeddings of this process, looks at those of all processes, and returns this
-process's share: the mean of the shares is the loss of the whole batch (see `gather`). `identity` (B, 2)
-holds the scan and the patient of each row; rows that share either are no negatives of each other.
+Each takes the (B, D) embeddings of this process, compares them with those of all processes, and returns the
+share of this process: the mean of the shares is the loss of the whole batch (see `distributed`). `identity`
+(B, 2) holds the scan and the patient of each row; rows that share either are not negatives of each other.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ P = ParamSpec("P")
 
 
 def full_precision(loss: Callable[P, Tensor]) -> Callable[P, Tensor]:
-    """Run `loss` in float32 (float64 stays), also inside an autocast region: half floats become float32."""
+    """Wrap `loss` so that it runs in float32, also inside an autocast region; float64 stays as it is."""
 
     @functools.wraps(loss)
     def wrapped(*arguments: P.args, **options: P.kwargs) -> Tensor:
@@ -66,17 +66,17 @@ def nt_xent(
     the other views of all processes; the mean over views.
 
     Args:
-        first: embeddings (B, D) of the first views.
-        second: embeddings (B, D) of the second views, in the same order.
-        identity: scan and patient (B, 2) of each row.
-        temperature: similarities are divided by it.
-        similarity: cosine, or negative squared Euclidean distance.
+        first: Embeddings (B, D) of the first views.
+        second: Embeddings (B, D) of the second views, in the same order.
+        identity: Scan and patient (B, 2) of each row.
+        temperature: Divisor of the similarities.
+        similarity: Cosine, or negative squared Euclidean distance.
     """
     anchors = torch.cat([first, second])
-    everyone = gather_with_grad(anchors)
-    itself, twin = _positions(anchors)
-    logits = similarities(anchors, everyone, similarity) / temperature
-    excluded = _not_negative(itself, twin, logits.shape, identity)
+    views = gather_with_grad(anchors)
+    anchor, twin = _positions(anchors)
+    logits = similarities(anchors, views, similarity) / temperature
+    excluded = _not_negative(anchor, twin, logits.shape, identity)
     # The mask comes after the cast to float32: -inf there, where -1e9 would overflow float16.
     return F.cross_entropy(logits.masked_fill(excluded, -torch.inf), twin)
 
@@ -91,23 +91,30 @@ def contrastive(
 ) -> Tensor:
     """Pairwise contrastive loss with a margin (Hadsell, Chopra, LeCun 2006, equation 4).
 
-    With d the Euclidean distance of two views ("cosine": on the unit sphere), twins pay d^2 / 2 and every
-    other pair pays max(0, margin - d)^2 / 2. The paper sums over pairs; here twins and other pairs are each
-    averaged, so that the many negatives of a batch do not drown its positives.
+    With d the Euclidean distance of two views ("cosine": on the unit sphere), twins cost d^2 / 2 and every
+    other pair costs max(0, margin - d)^2 / 2. The paper sums over pairs; here twins and other pairs are each
+    averaged, so that the many negatives of a batch do not outweigh its positives.
+
+    Args:
+        first: Embeddings (B, D) of the first views.
+        second: Embeddings (B, D) of the second views, in the same order.
+        identity: Scan and patient (B, 2) of each row.
+        margin: Distance beyond which a negative pair costs nothing.
+        similarity: "cosine" for distances on the unit sphere, or "euclidean".
     """
     if similarity == "cosine":
         first, second = F.normalize(first, dim=1), F.normalize(second, dim=1)
     anchors = torch.cat([first, second])
-    itself, twin = _positions(anchors)
+    anchor, twin = _positions(anchors)
     squared = squared_distance(anchors, gather_with_grad(anchors))
-    negative = ~_not_negative(itself, twin, squared.shape, identity)
+    negative = ~_not_negative(anchor, twin, squared.shape, identity)
     negative[torch.arange(len(anchors)), twin] = False
     # The square root has no gradient at 0, where collapsed pairs are.
-    short = (margin - squared.clamp_min(1e-12).sqrt()).clamp_min(0)
-    pushed = torch.where(negative, short.square(), 0).sum()
-    pairs = sum_with_grad(negative.sum().to(pushed.dtype)) / world_size()
-    pulled = (first - second).square().sum(1).mean()
-    return 0.5 * (pulled + pushed / pairs.clamp_min(1))
+    shortfall = (margin - squared.clamp_min(1e-12).sqrt()).clamp_min(0)
+    negative_loss = torch.where(negative, shortfall.square(), 0).sum()
+    pairs = sum_with_grad(negative.sum().to(negative_loss.dtype)) / world_size()
+    positive_loss = (first - second).square().sum(1).mean()
+    return 0.5 * (positive_loss + negative_loss / pairs.clamp_min(1))
 
 
 @full_precision
@@ -123,20 +130,20 @@ def info_nce(
 
     Args:
         queries: (B, D).
-        keys: (B, D), the positive of each query; give them without gradient.
+        keys: (B, D), the positive of each query; pass them without gradient.
         negatives: (K, D), shared by all queries.
-        excluded: (B, K) bool, the pairs that are no negatives.
-        temperature: similarities are divided by it.
-        similarity: cosine, or negative squared Euclidean distance.
+        excluded: (B, K) bool, the pairs that are not negatives.
+        temperature: Divisor of the similarities.
+        similarity: Cosine, or negative squared Euclidean distance.
     """
     if similarity == "euclidean":
         positive = -(queries - keys).square().sum(1, keepdim=True)
     else:
         positive = F.cosine_similarity(queries, keys, dim=1)[:, None]
-    others = similarities(queries, negatives, similarity)
+    negative = similarities(queries, negatives, similarity)
     if excluded is not None:
-        others = others.masked_fill(excluded, -torch.inf)
-    logits = torch.cat([positive, others], dim=1) / temperature
+        negative = negative.masked_fill(excluded, -torch.inf)
+    logits = torch.cat([positive, negative], dim=1) / temperature
     return F.cross_entropy(logits, torch.zeros(len(queries), dtype=torch.long, device=queries.device))
 
 
@@ -151,15 +158,15 @@ def cross_correlation(first: Tensor, second: Tensor) -> Tensor:
     """Return the (D, D) correlation of embeddings (B, D) of two views over the batch of all processes.
 
     Each dimension is standardized by the mean and biased variance of that batch (as batch norm does, with
-    its 1e-5), so that the diagonal of equal views is 1. The D * D sums travel, not the embeddings, and only
-    on the way forward: use only what every process computes the same way from the result.
+    its 1e-5), so that the diagonal of equal views is 1. The D * D sums are sent, not the embeddings, and
+    only forward: compute the same from the result in every process.
     """
     count = len(first) * world_size()
-    standard = [
+    standardized = [
         centered / (_total(centered.square()) / count + 1e-5).sqrt()
         for centered in map(_center, (first, second))
     ]
-    return sum_with_grad(standard[0].T @ standard[1], same_loss=True) / count
+    return sum_with_grad(standardized[0].T @ standardized[1], same_loss=True) / count
 
 
 @full_precision
@@ -179,20 +186,20 @@ def _center(embeddings: Tensor) -> Tensor:
 
 
 def _positions(anchors: Tensor) -> tuple[Tensor, Tensor]:
-    """Return where each of this process's 2B anchors, and its twin, stands among the gathered views."""
+    """Return the positions of this process's 2B anchors, and of their twins, among the gathered views."""
     count = len(anchors)
-    itself = torch.arange(count, device=anchors.device) + rank() * count
-    return itself, itself.roll(count // 2)
+    anchor = torch.arange(count, device=anchors.device) + rank() * count
+    return anchor, anchor.roll(count // 2)
 
 
-def _not_negative(itself: Tensor, twin: Tensor, shape: torch.Size, identity: Tensor | None) -> Tensor:
-    """Return (2B, 2BW) bool: an anchor itself and views like it, but never its twin."""
-    rows = torch.arange(len(itself), device=itself.device)
+def _not_negative(anchor: Tensor, twin: Tensor, shape: torch.Size, identity: Tensor | None) -> Tensor:
+    """Return (2B, 2BW) bool: an anchor itself and views of its scan or patient, but never its twin."""
+    rows = torch.arange(len(anchor), device=anchor.device)
     if identity is None:
-        excluded = torch.zeros(shape, dtype=torch.bool, device=itself.device)
+        excluded = torch.zeros(shape, dtype=torch.bool, device=anchor.device)
     else:
         identity = torch.cat([identity, identity])
         excluded = same_scan_or_patient(identity, gather(identity))
-    excluded[rows, itself] = True
+    excluded[rows, anchor] = True
     excluded[rows, twin] = False
     return excluded

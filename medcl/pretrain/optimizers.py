@@ -14,7 +14,15 @@ from medcl.config import Config
 
 
 class OptimizerConfig(Config):
-    """Optimizer and schedule; the learning rate is given a batch of 256 and scaled to the global batch."""
+    """Configuration of the optimizer and its schedule.
+
+    Attributes:
+        name: Optimizer.
+        lr_per_256: Peak learning rate for a batch of 256; it is scaled linearly to the global batch.
+        weight_decay: Weight decay; biases and normalization have none.
+        momentum: Momentum of SGD and LARS.
+        warmup_epochs: Epochs of linear warm-up.
+    """
 
     name: Literal["sgd", "lars", "adamw"] = "sgd"
     lr_per_256: float = 0.24
@@ -65,7 +73,12 @@ class LARS(Optimizer):
 def build_optimizer(module: nn.Module, config: OptimizerConfig, batch_size: int) -> Optimizer:
     """Build the optimizer over two groups: weights, and biases with normalization layers.
 
-    The second group has no weight decay and no LARS adaptation. `batch_size` is the global batch.
+    The second group has no weight decay and no LARS adaptation.
+
+    Args:
+        module: Module whose trainable parameters are optimized.
+        config: Configuration of the optimizer.
+        batch_size: Scans per step over all processes.
     """
     trained = [(n, p) for n, p in module.named_parameters() if p.requires_grad]
     groups: list[dict[str, Any]] = [
@@ -82,7 +95,7 @@ def build_optimizer(module: nn.Module, config: OptimizerConfig, batch_size: int)
 
 
 def cosine_rate(step: int, steps: int, warmup_steps: float) -> float:
-    """Return the share of the peak rate at `step` of `steps`: linear warm-up, then cosine to 0."""
+    """Return the share of the peak rate at `step` of `steps`: linear warm-up, then a cosine to 0."""
     if step < warmup_steps:
         return (step + 1) / (warmup_steps + 1)
     return 0.5 * (1 + math.cos(math.pi * (step - warmup_steps) / max(1.0, steps - warmup_steps)))

@@ -14,9 +14,9 @@ def sinkhorn(scores: Tensor, epsilon: float = 0.05, iterations: int = 3) -> Tens
     smallest entries vanish from float32 even with the maximum subtracted, which empties whole columns.
 
     Args:
-        scores: cosines of N embeddings with K prototypes, over all processes.
-        epsilon: smoothness; large values assign everything evenly.
-        iterations: rounds of balancing columns, then rows.
+        scores: Cosines of N embeddings, of all processes, with K prototypes.
+        epsilon: Smoothness; large values assign all embeddings evenly.
+        iterations: Rounds of balancing columns, then rows.
     """
     log_codes = scores.to(torch.promote_types(scores.dtype, torch.float32)) / epsilon
     for _ in range(iterations):

@@ -1,1 +1,10 @@
-"""Run folders, provenance, locks and polite stopping."""
+"""The folder of a run (configuration, environment, provenance, lock), and stopping at a safe point.
+
+Work that resumes holds its folder with `exclusive`, describes itself once with `describe_run`, and polls
+`stop_requests` between steps that it can save.
+"""
+
+from medcl.runs.folder import describe_run, environment, exclusive, hash_file
+from medcl.runs.signals import StopRequest, stop_requests
+
+__all__ = ["StopRequest", "describe_run", "environment", "exclusive", "hash_file", "stop_requests"]

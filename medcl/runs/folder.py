@@ -1,4 +1,4 @@
-"""Run folders: what was asked, on what, with what, so that a run can be repeated and trusted."""
+"""Run folders: configuration, data and environment of a run, so that it can be repeated, and their lock."""
 
 from __future__ import annotations
 
@@ -23,36 +23,42 @@ PACKAGES = ("torch", "monai", "lightning-fabric", "scikit-learn", "pydicom", "ni
 
 
 def describe_run(folder: Path, config: Config, provenance: dict[str, Any]) -> None:
-    """Write the resolved configuration, the environment and the provenance into `folder`."""
+    """Write config.yaml, environment.json and provenance.json into `folder`.
+
+    Args:
+        folder: Folder of the run.
+        config: Resolved configuration.
+        provenance: What the run depends on, such as hashes of its inputs; the version of medcl is added.
+    """
     write_text(dump(config), folder / "config.yaml")
     write_json({"code": medcl.__version__, **provenance}, folder / "provenance.json")
     write_json(environment(), folder / "environment.json")
 
 
 def environment() -> dict[str, Any]:
-    """Return versions and hardware; no host or user name."""
-    cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    """Return versions and hardware, without host or user name."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
-        "gpu": cuda,
+        "gpu": gpu,
         "packages": {name: version(name) for name in PACKAGES},
     }
 
 
 def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file as hexadecimal text."""
+    """Return the SHA-256 of a file in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Hold `folder` for this process alone; the lock ends with the process, however it dies.
+    """Lock `folder`, created if missing, for this process; the lock ends with the process, however it dies.
 
     Raises:
-        UsageError: another process works there; its number is named.
+        UsageError: Another process works there; its number is named.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("a+") as stream:
@@ -61,7 +67,7 @@ def exclusive(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             stream.seek(0)
             raise UsageError(
-                f"{folder} is in use by process {stream.read().strip()}; wait or stop it"
+                f"{folder} is in use by process {stream.read().strip()}; wait for it or stop it"
             ) from None
         stream.truncate(0)
         stream.write(str(os.getpid()))

@@ -1,4 +1,4 @@
-"""Stopping politely: the first interrupt asks the work to stop at the next safe point."""
+"""Stopping at a safe point: the first signal is a request, the second acts at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from types import FrameType
 
 
 class StopRequest:
-    """Whether a stop was asked for, and by which signal."""
+    """Whether a stop was requested.
+
+    Attributes:
+        number: Number of the signal that requested it, or None.
+    """
 
     number: int | None = None
 
@@ -20,13 +24,13 @@ def stop_requests() -> Iterator[StopRequest]:
     request = StopRequest()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def ask(number: int, _: FrameType | None) -> None:
+    def request_stop(number: int, _: FrameType | None) -> None:
         request.number = number
         signal.signal(number, handlers[signal.Signals(number)])
 
     try:
         for number in handlers:
-            signal.signal(number, ask)
+            signal.signal(number, request_stop)
         yield request
     finally:
         for number, handler in handlers.items():

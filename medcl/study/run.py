@@ -148,7 +148,7 @@ def _outside(config: StudyConfig, out: Path) -> Encoder | None:
         return None
     encoder = build_encoder(config.pretrain.encoder, 0)
     matched = load_external_weights(encoder, expand(config.external_weights))
-    write_json(matched.facts(), out / "external_weights.json")
+    write_json(matched.as_dict(), out / "external_weights.json")
     return encoder.eval()
 
 

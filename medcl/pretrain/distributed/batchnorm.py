@@ -1,7 +1,7 @@
 """Batch normalization over all processes, on any device.
 
-PyTorch's own SyncBatchNorm runs on accelerators only. This one is a few sums, so that several processes on
-CPUs also compute what one process would.
+PyTorch's own SyncBatchNorm runs on accelerators only. `CpuSyncBatchNorm` does the same with two sums, so that
+several processes on CPUs also compute what one process would.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from medcl.pretrain.distributed.collectives import sum_with_grad, world_size
 
 
-def synchronize(module: nn.Module, device: str) -> nn.Module:
+def synchronize_batch_norm(module: nn.Module, device: str) -> nn.Module:
     """Return `module` with every batch norm in it computed over all processes; weights and names stay.
 
     Args:
-        module: changed in place, unless it is itself a batch norm.
-        device: type of the device that it will run on, such as "cpu" or "cuda".
+        module: Changed in place, unless it is itself a batch norm.
+        device: Type of the device that it will run on, such as "cpu" or "cuda".
     """
     if world_size() == 1:
         return module
@@ -26,14 +26,18 @@ def synchronize(module: nn.Module, device: str) -> nn.Module:
         converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
         return converted
     if isinstance(module, _BatchNorm):
-        return SumBatchNorm(module)
+        return CpuSyncBatchNorm(module)
     for name, child in module.named_children():
-        setattr(module, name, synchronize(child, device))
+        setattr(module, name, synchronize_batch_norm(child, device))
     return module
 
 
-class SumBatchNorm(_BatchNorm):
-    """Batch norm over (N, C, *spatial) whose mean and variance are sums over processes."""
+class CpuSyncBatchNorm(_BatchNorm):
+    """Batch norm over (N, C, *spatial) whose mean and variance are sums over processes.
+
+    Args:
+        local: The batch norm to replace; its parameters and buffers are shared.
+    """
 
     def __init__(self, local: _BatchNorm) -> None:
         super().__init__(
@@ -44,25 +48,25 @@ class SumBatchNorm(_BatchNorm):
         self.num_batches_tracked = local.num_batches_tracked
         self.training = local.training
 
-    def _check_input_dim(self, input: Tensor) -> None:  # any number of spatial dimensions will do
-        return
+    def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002  (the name in torch)
+        """Accept any number of spatial dimensions."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (the name in torch)
         """Normalize by the statistics of all processes while training, else by the running ones."""
         if not self.training or world_size() == 1:
             return super().forward(input)
         values = input.float()
-        over = [d for d in range(values.ndim) if d != 1]
+        dims = [d for d in range(values.ndim) if d != 1]
         shape = [1, -1] + [1] * (values.ndim - 2)
         number = world_size() * values.numel() // values.shape[1]
-        mean = sum_with_grad(values.sum(over)) / number
+        mean = sum_with_grad(values.sum(dims)) / number
         centered = values - mean.view(shape)
-        variance = sum_with_grad(centered.square().sum(over)) / number
+        variance = sum_with_grad(centered.square().sum(dims)) / number
         self._track(mean.detach(), variance.detach() * number / max(1, number - 1))
-        normed = centered * (variance + self.eps).rsqrt().view(shape)
+        normalized = centered * (variance + self.eps).rsqrt().view(shape)
         if self.affine:
-            normed = normed * self.weight.view(shape) + self.bias.view(shape)
-        return normed.to(input.dtype)
+            normalized = normalized * self.weight.view(shape) + self.bias.view(shape)
+        return normalized.to(input.dtype)
 
     @torch.no_grad()
     def _track(self, mean: Tensor, variance: Tensor) -> None:

@@ -1,9 +1,9 @@
-"""What processes tell each other: every collective of the contrastive methods stands here.
+"""Collectives: every exchange between the processes of a contrastive method.
 
 DistributedDataParallel *averages* gradients over the W processes, so each process returns its own share of
-the loss, and the loss of the whole batch is the mean of the shares. The backward passes below add up what
-every process's share owes to a value; nothing is divided by W here (dividing is fault 9 of Barlow Twins in
-other libraries). Without a process group every function is the identity.
+the loss, and the loss of the whole batch is the mean of the shares. The backward passes below sum the
+gradients of all shares; nothing is divided by W here (Barlow Twins of other libraries does, wrongly). Without
+a process group every function is the identity.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def gather(values: Tensor) -> Tensor:
     if world_size() == 1:
         return values.detach()
     values = values.detach().contiguous()
-    everyone = values.new_empty(world_size() * len(values), *values.shape[1:])
-    dist.all_gather(list(everyone.chunk(world_size())), values)
-    return everyone
+    gathered = values.new_empty(world_size() * len(values), *values.shape[1:])
+    dist.all_gather(list(gathered.chunk(world_size())), values)
+    return gathered
 
 
 def gather_with_grad(values: Tensor) -> Tensor:
-    """As `gather`, and every process's loss sends its gradient back to the process that owns the value."""
+    """Gather as `gather` does; backward, each value receives the gradients of every process's loss."""
     if world_size() == 1:
         return values
     gathered: Tensor = _Gather.apply(values)
@@ -50,10 +50,12 @@ def gather_with_grad(values: Tensor) -> Tensor:
 
 
 def sum_with_grad(values: Tensor, same_loss: bool = False) -> Tensor:
-    """Add `values` up over processes; the gradient is the sum of what every process's loss sends back.
+    """Sum `values` over processes; backward, the gradients of every process's loss are summed.
 
-    With `same_loss` every process computes the same from the sum, so that what the others send back is
-    known without sending: W times what this process's loss owes.
+    Args:
+        values: Tensor of the same shape in every process.
+        same_loss: Every process computes the same loss from the sum, so that the summed gradient is W times
+            that of this process, and nothing has to be sent.
     """
     if world_size() == 1:
         return values
@@ -62,7 +64,7 @@ def sum_with_grad(values: Tensor, same_loss: bool = False) -> Tensor:
 
 
 def average(values: dict[str, float], device: torch.device) -> dict[str, float]:
-    """Return each value's mean over processes; all must name the same."""
+    """Return the mean of each value over processes; every process must pass the same names."""
     if world_size() == 1:
         return values
     mean = gather(torch.tensor([list(values.values())], dtype=torch.float64, device=device)).mean(0)

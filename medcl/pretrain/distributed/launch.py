@@ -12,7 +12,13 @@ from torch import nn
 
 
 def launch(devices: int, precision: str, threads: int | None) -> Fabric:
-    """Start a run's processes, on a GPU where there is one; `torchrun` and SLURM are heeded."""
+    """Start the processes of a run, on GPUs where there are any.
+
+    Args:
+        devices: Processes on this machine, unless `torchrun` or SLURM started them.
+        precision: As in `PretrainSettings`.
+        threads: PyTorch threads on the CPU; None leaves PyTorch's default.
+    """
     if threads is not None:
         torch.set_num_threads(threads)
     world, local = _processes(devices)
@@ -20,28 +26,28 @@ def launch(devices: int, precision: str, threads: int | None) -> Fabric:
         accelerator="auto",
         devices=local,
         num_nodes=world // local,
-        # Every process computes the same queue and batch norm, so sending buffers about is waste.
+        # Every process computes the same queue and batch norm, so buffers need not be broadcast.
         strategy=DDPStrategy(broadcast_buffers=False) if world > 1 else "auto",
         precision=resolve_precision(precision),
     )
-    _join_anew()
+    _rejoin()
     fabric.launch()
     return fabric
 
 
 def _processes(devices: int) -> tuple[int, int]:
-    """Return how many processes there will be, in all and on this node: as `torchrun` or SLURM say."""
+    """Return the number of processes, in all and on this node; `torchrun` and SLURM take precedence."""
     if "LOCAL_WORLD_SIZE" in os.environ:
         return int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
     tasks = int(os.environ.get("SLURM_NTASKS", devices))
     return tasks, tasks // int(os.environ.get("SLURM_NNODES", 1))
 
 
-def _join_anew() -> None:
-    """After a restart by `torchrun`, join the process group under keys of this attempt.
+def _rejoin() -> None:
+    """After a restart by `torchrun`, join the process group under the keys of this attempt.
 
-    torchrun (2.13) keeps its store over restarts, where the keys of processes that died make new ones wait
-    for them for ever.
+    torchrun (2.13) keeps its store over restarts, and with the keys of dead processes in it, new processes
+    wait for them forever.
     """
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     if attempt == "0" or dist.is_initialized():
@@ -50,12 +56,12 @@ def _join_anew() -> None:
     backend = "nccl" if torch.cuda.is_available() else "gloo"
     if backend == "nccl":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    told = {"store": dist.PrefixStore(f"attempt {attempt}", store), "rank": rank, "world_size": world}
-    dist.init_process_group(backend, **told)
+    prefixed = dist.PrefixStore(f"attempt {attempt}", store)
+    dist.init_process_group(backend, store=prefixed, rank=rank, world_size=world)
 
 
 def channels_last(module: nn.Module) -> None:
-    """Lay the weights of 2-D and 3-D convolutions out as processors like them; numbers stay."""
+    """Store the weights of 2-D and 3-D convolutions channels-last, which is faster; values stay the same."""
     layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
     for parameter in module.parameters():
         if parameter.ndim in layouts:
@@ -69,7 +75,7 @@ def restarted() -> bool:
 
 
 def resolve_precision(precision: str) -> str:
-    """Return `precision`, with `auto` answered by what the hardware computes natively."""
+    """Return `precision`, with `auto` replaced by what the hardware computes natively."""
     if precision != "auto":
         return precision
     if torch.cuda.is_available():

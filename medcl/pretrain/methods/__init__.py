@@ -1,50 +1,53 @@
-"""Contrastive methods, each in a file that reads like its paper."""
+"""Contrastive methods, each in a file that reads like its paper.
+
+To add a method, write a file with its configuration (a `MethodConfig`) and its `Method`, decorate the method
+with `register`, import the file below and ship `configs/methods/NAME.yaml`.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+import operator
+from functools import reduce
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 from torch import nn
 
-from medcl.config import Config
-from medcl.pretrain.methods.barlow_twins import BarlowTwins, BarlowTwinsConfig
-from medcl.pretrain.methods.base import Batch, Method
-from medcl.pretrain.methods.byol import BYOL, BYOLConfig
-from medcl.pretrain.methods.moco import MoCo, MoCoConfig
-from medcl.pretrain.methods.moco_v3 import MoCoV3, MoCoV3Config
-from medcl.pretrain.methods.simclr import SimCLR, SimCLRConfig
-from medcl.pretrain.methods.simsiam import SimSiam, SimSiamConfig
-from medcl.pretrain.methods.swav import SwAV, SwAVConfig
-from medcl.pretrain.methods.vicreg import VICReg, VICRegConfig
+from medcl.pretrain.methods import (  # noqa: F401  (importing a method registers it)
+    barlow_twins,
+    byol,
+    moco,
+    moco_v3,
+    simclr,
+    simsiam,
+    swav,
+    vicreg,
+)
+from medcl.pretrain.methods.base import Batch, Method, MethodConfig
+from medcl.pretrain.methods.method_cost import MethodCost
+from medcl.pretrain.methods.registry import METHODS, method_name, register
+from medcl.pretrain.methods.simclr import SimCLRConfig
 
-__all__ = ["METHODS", "Batch", "Method", "MethodConfig", "SimCLRConfig", "build_method"]
-
-MethodConfig = Annotated[
-    SimCLRConfig
-    | MoCoConfig
-    | MoCoV3Config
-    | BYOLConfig
-    | SwAVConfig
-    | BarlowTwinsConfig
-    | VICRegConfig
-    | SimSiamConfig,
-    Field(discriminator="name"),
+__all__ = [
+    "METHODS",
+    "AnyMethodConfig",
+    "Batch",
+    "Method",
+    "MethodConfig",
+    "MethodCost",
+    "SimCLRConfig",
+    "build_method",
+    "method_name",
+    "register",
 ]
-"""The settings of any method, told apart by `name`."""
 
-METHODS: dict[type[Config], type[Method]] = {
-    SimCLRConfig: SimCLR,
-    MoCoConfig: MoCo,
-    MoCoV3Config: MoCoV3,
-    BYOLConfig: BYOL,
-    SwAVConfig: SwAV,
-    BarlowTwinsConfig: BarlowTwins,
-    VICRegConfig: VICReg,
-    SimSiamConfig: SimSiam,
-}
+if TYPE_CHECKING:
+    AnyMethodConfig = MethodConfig
+else:
+    AnyMethodConfig = Annotated[reduce(operator.or_, METHODS), Field(discriminator="name")]
+"""Configuration of any registered method, discriminated by `name`."""
 
 
 def build_method(config: MethodConfig, encoder: nn.Module) -> Method:
-    """Build the method that `config` names around `encoder` (see `Method`)."""
-    return METHODS[type(config)](config, encoder)  # type: ignore[call-arg, arg-type]
+    """Build the method of `config` around `encoder` (see `Method`)."""
+    return METHODS[type(config)](config, encoder)

@@ -1,21 +1,50 @@
-"""What every contrastive method is, and what it is told about a batch."""
+"""Interface of a contrastive method: its configuration, its loss, and the batch that it sees."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 import torch
 from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from medcl.config import Config
-from medcl.pretrain.networks.heads import mlp
+from medcl.pretrain.methods.method_cost import MethodCost
+from medcl.pretrain.networks import mlp
+
+
+class MethodConfig(Config, ABC):
+    """Configuration of a contrastive method, and what can be known of it before it is built."""
+
+    multi_crop: ClassVar[bool] = False
+    """Whether the method takes further, smaller views (see `Method.loss`)."""
+
+    name: str
+    """Each method narrows it to a literal with a default."""
+
+    @abstractmethod
+    def cost(self, batch_size: int, processes: int) -> MethodCost:
+        """Return the memory and traffic of the method's loss in one of `processes`.
+
+        Args:
+            batch_size: Scans per step over all processes.
+            processes: Number W of processes, one per GPU.
+        """
+
+    def limited(self, scans: int, batch_size: int) -> Self:
+        """Return the configuration with settings lowered to what a data set of `scans` allows.
+
+        Args:
+            scans: Size N of the data set.
+            batch_size: Scans B per step over all processes.
+        """
+        return self
 
 
 class Batch(NamedTuple):
-    """Facts about the B scans of this process's batch that a loss may need.
+    """What a loss may need to know of the B scans in the batch of this process.
 
     A named tuple, because Lightning Fabric refuses frozen dataclasses as inputs of a module.
 
@@ -24,8 +53,8 @@ class Batch(NamedTuple):
         patient: (B,) int64 >= 0, or None when every scan counts as its own patient. It must be given when
             the two views are of two scans of one patient (MICLe, Azizi et al. 2021), and keeps the other
             pairs of that patient from being negatives.
-        step: optimizer steps already taken.
-        epoch: passes over the data already completed.
+        step: Optimizer steps already taken.
+        epoch: Passes over the data already completed.
     """
 
     scan: Tensor
@@ -42,17 +71,21 @@ class Method(nn.Module, ABC):
     """A contrastive method around an encoder; it has no loop, no optimizer and no device code.
 
     The encoder maps (N, C, *spatial) to features (N, F) with F = `encoder.feature_size`. It is the online
-    network, and what is kept, evaluated and exported; everything else serves its training.
+    network, and the one that is saved, evaluated and exported; everything else serves its training.
 
-    A loss is made in two parts: `embed` knows one scan at a time (batch norm apart), and `compare` is told
-    all embeddings of the batch, so that gradients can be cached (see `grad_cache`).
+    A loss has two parts: `embed` sees one scan at a time (except for batch norm), and `compare` sees all
+    embeddings of the batch, so that gradients can be cached (see `gradient_cache`).
+
+    Args:
+        config: Configuration of the method.
+        encoder: Network to train.
     """
 
-    multi_crop = False
-    """Whether further, smaller views may be shown (see `loss`)."""
+    config: MethodConfig
 
-    def __init__(self, encoder: nn.Module) -> None:
+    def __init__(self, config: MethodConfig, encoder: nn.Module) -> None:
         super().__init__()
+        self.config = config
         self.encoder = encoder
 
     @property
@@ -62,44 +95,48 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def embed(self, views: Tensor) -> Tensor:
-        """Map views (B, V, C, *spatial) to embeddings (B, M, D), M and D the method's own."""
+        """Map views (B, V, C, *spatial) to embeddings (B, M, D), with M and D of the method's choice."""
 
     @abstractmethod
     def compare(self, embeddings: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Return "loss", to call backward on, and its parts without gradient.
 
-        Args:
-            embeddings: (B, M, D) of this process's whole batch; of large and then of small views.
-            batch: the facts about these scans.
-
         In W processes each returns its share; the mean of the shares is the loss of the whole batch.
+
+        Args:
+            embeddings: (B, M, D) of the whole batch of this process; large views first, then small ones.
+            batch: Identities of the scans, step and epoch.
         """
 
     def loss(self, views: Tensor, batch: Batch, small: Tensor | None = None) -> dict[str, Tensor]:
-        """Compare what is embedded.
+        """Embed the views and compare the embeddings.
 
         Args:
             views: (B, 2, C, *spatial), two views of each scan.
-            batch: the facts about these scans.
+            batch: Identities of the scans, step and epoch.
             small: (B, S, C, *smaller), further views of smaller fields, for methods with `multi_crop`.
         """
         return self.compare(self.embed_all(views, small), batch)
 
     def embed_all(self, views: Tensor, small: Tensor | None) -> Tensor:
-        """Embed views, and small ones behind them where there are any."""
+        """Return the embeddings of the views, followed by those of small views where there are any."""
         large = self.embed(views)
         return large if small is None else torch.cat([large, self.embed(small)], dim=1)
 
     def on_step_end(self, progress: float) -> None:
-        """Do what follows an optimizer step, with `progress` in [0, 1] of all steps once it is counted."""
+        """Update what follows an optimizer step, such as a momentum network.
+
+        Args:
+            progress: Share of all steps that have been taken, this one included; in [0, 1].
+        """
 
     def forward(self, views: Tensor, batch: Batch, small: Tensor | None = None) -> dict[str, Tensor]:
         """Return `loss(...)`: wrappers such as DistributedDataParallel call a module, not its methods."""
         return self.loss(views, batch, small)
 
 
-class ExpanderConfig(Config):
-    """What the methods share that compare the dimensions of a wide embedding."""
+class ExpanderConfig(MethodConfig):
+    """Configuration shared by methods that compare the dimensions of a wide embedding."""
 
     dimensions: PositiveInt = 1024
     """Width of all three projector layers; 8192 in the papers, 1024 to 2048 for small data."""
@@ -111,19 +148,19 @@ class Expander(Method):
     """A method whose projector has three equally wide layers, the last one bare and without bias."""
 
     def __init__(self, config: ExpanderConfig, encoder: nn.Module) -> None:
-        super().__init__(encoder)
+        super().__init__(config, encoder)
         self.projector = mlp([self.feature_size, *[config.dimensions] * 3], last_bias=False)
 
     def embed(self, views: Tensor) -> Tensor:
         """Project one view after the other, as the papers do."""
-        return encode_apart(nn.Sequential(self.encoder, self.projector), views)
+        return encode_separately(nn.Sequential(self.encoder, self.projector), views)
 
 
 def encode_together(network: Callable[[Tensor], Tensor], views: Tensor) -> Tensor:
-    """Map views (B, V, C, *spatial) to (B, V, D) in one forward pass: BN sees all views at once."""
+    """Map views (B, V, C, *spatial) to (B, V, D) in one forward pass: batch norm sees all views at once."""
     return network(views.flatten(0, 1)).unflatten(0, views.shape[:2])
 
 
-def encode_apart(network: Callable[[Tensor], Tensor], views: Tensor) -> Tensor:
-    """Map views (B, V, C, *spatial) to (B, V, D) in V forward passes: BN sees one view at a time."""
+def encode_separately(network: Callable[[Tensor], Tensor], views: Tensor) -> Tensor:
+    """Map views (B, V, C, *spatial) to (B, V, D) in V forward passes: batch norm sees one view at a time."""
     return torch.stack([network(view) for view in views.unbind(1)], dim=1)

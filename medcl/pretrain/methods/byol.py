@@ -8,16 +8,17 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from medcl.config import Config
 from medcl.pretrain.losses import negative_cosine
-from medcl.pretrain.methods.base import Batch, Method, encode_apart
-from medcl.pretrain.monitor.measures import spread
-from medcl.pretrain.networks.heads import mlp
+from medcl.pretrain.methods.base import Batch, Method, MethodConfig, encode_separately
+from medcl.pretrain.methods.method_cost import MethodCost
+from medcl.pretrain.methods.registry import register
+from medcl.pretrain.monitor import spread
+from medcl.pretrain.networks import mlp
 from medcl.pretrain.networks.momentum import MomentumBranch, cosine_momentum
 
 
-class BYOLConfig(Config):
-    """Predict what a slowly moving copy of the network says of the other view; no negatives."""
+class BYOLConfig(MethodConfig):
+    """Configuration of BYOL: predict a slowly moving copy's projection of the other view; no negatives."""
 
     name: Literal["byol"] = "byol"
     momentum: Annotated[float, Field(ge=0, le=1)] = 0.99
@@ -26,13 +27,19 @@ class BYOLConfig(Config):
     """Width of projector and predictor; 4096 in the paper, whose batches have 4096 images."""
     projection: PositiveInt = 256
 
+    def cost(self, batch_size: int, processes: int) -> MethodCost:
+        """Return zeros: a scan is compared with itself alone, so nothing is remembered, gathered or sent."""
+        return MethodCost(queue_bytes=0, gather_bytes=0, matrix_bytes=0, wire_bytes=0)
 
+
+@register(BYOLConfig)
 class BYOL(Method):
     """2 - 2 cos(q(z1), z'2), both directions summed, with the gradient stopped at the target z'."""
 
+    config: BYOLConfig
+
     def __init__(self, config: BYOLConfig, encoder: nn.Module) -> None:
-        super().__init__(encoder)
-        self.config = config
+        super().__init__(config, encoder)
         self.projector = mlp([self.feature_size, config.hidden, config.projection])
         self.predictor = mlp([config.projection, config.hidden, config.projection])
         self.target = MomentumBranch(self._online())
@@ -42,9 +49,9 @@ class BYOL(Method):
 
     def embed(self, views: Tensor) -> Tensor:
         """Map views (B, 2, ...) to (B, 6, D): two projections, two predictions, two targets."""
-        projections = encode_apart(self._online(), views)
-        predictions = encode_apart(self.predictor, projections)
-        return torch.cat([projections, predictions, encode_apart(self.target, views)], dim=1)
+        projections = encode_separately(self._online(), views)
+        predictions = encode_separately(self.predictor, projections)
+        return torch.cat([projections, predictions, encode_separately(self.target, views)], dim=1)
 
     def compare(self, embeddings: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Predict each view's target from the other view."""
@@ -53,5 +60,5 @@ class BYOL(Method):
         return {"loss": loss, "spread": spread(torch.cat([z1, z2]))}
 
     def on_step_end(self, progress: float) -> None:
-        """Let the target follow the online network."""
+        """Move the target network towards the online one."""
         self.target.update(self._online(), cosine_momentum(self.config.momentum, progress))

@@ -8,18 +8,19 @@ import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from medcl.config import Config
 from medcl.pretrain.distributed.collectives import gather
 from medcl.pretrain.losses import info_nce
-from medcl.pretrain.methods.base import Batch, Method, encode_apart
-from medcl.pretrain.monitor.measures import spread
-from medcl.pretrain.networks.heads import mlp
+from medcl.pretrain.methods.base import Batch, Method, MethodConfig, encode_separately
+from medcl.pretrain.methods.method_cost import FLOAT_BYTES, IDENTITY_BYTES, MethodCost, all_gather_bytes
+from medcl.pretrain.methods.registry import register
+from medcl.pretrain.monitor import spread
+from medcl.pretrain.networks import mlp
 from medcl.pretrain.networks.momentum import MomentumBranch, cosine_momentum
 from medcl.views.related import same_scan_or_patient
 
 
-class MoCoV3Config(Config):
-    """Predict a view's momentum key, told from the keys of the other scans in the batch, both ways."""
+class MoCoV3Config(MethodConfig):
+    """Configuration of MoCo v3: predict a view's momentum key among those of the batch, both ways."""
 
     name: Literal["moco_v3"] = "moco_v3"
     temperature: PositiveFloat = 0.2
@@ -30,13 +31,26 @@ class MoCoV3Config(Config):
     momentum: Annotated[float, Field(ge=0, le=1)] = 0.99
     """At the first step; it rises to 1 along a cosine."""
 
+    def cost(self, batch_size: int, processes: int) -> MethodCost:
+        """Return the cost of gathering the keys of both views, and of the similarities with one of them."""
+        keys = batch_size * self.projection * FLOAT_BYTES
+        identities = batch_size * IDENTITY_BYTES
+        return MethodCost(
+            queue_bytes=0,
+            gather_bytes=2 * keys,
+            matrix_bytes=batch_size // processes * batch_size * FLOAT_BYTES,
+            wire_bytes=2 * all_gather_bytes(keys, processes) + 2 * all_gather_bytes(identities, processes),
+        )
 
+
+@register(MoCoV3Config)
 class MoCoV3(Method):
     """ctr(q1, k2) + ctr(q2, k1), with the keys of all processes and without gradient to them."""
 
+    config: MoCoV3Config
+
     def __init__(self, config: MoCoV3Config, encoder: nn.Module) -> None:
-        super().__init__(encoder)
-        self.config = config
+        super().__init__(config, encoder)
         hidden, size = config.hidden, config.projection
         layers = mlp([self.feature_size, hidden, size], last_bias=False)
         self.projector = nn.Sequential(*layers, nn.BatchNorm1d(size, affine=False))
@@ -48,8 +62,8 @@ class MoCoV3(Method):
 
     def embed(self, views: Tensor) -> Tensor:
         """Map views (B, 2, ...) to (B, 4, D): two queries, then the two keys."""
-        queries = encode_apart(nn.Sequential(self._online(), self.predictor), views)
-        return torch.cat([queries, encode_apart(self.key_network, views)], dim=1)
+        queries = encode_separately(nn.Sequential(self._online(), self.predictor), views)
+        return torch.cat([queries, encode_separately(self.key_network, views)], dim=1)
 
     def compare(self, embeddings: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Contrast each query with the other view's key."""
@@ -60,11 +74,11 @@ class MoCoV3(Method):
 
     def _contrast(self, query: Tensor, key: Tensor, identity: Tensor) -> Tensor:
         temperature, key = self.config.temperature, key.detach()
-        # Every row is like itself, so its own key is left to be the positive.
+        # Every row shares the scan with itself, so its key is excluded from the negatives.
         excluded = same_scan_or_patient(identity, gather(identity))
         # The paper's factor, which makes the gradient's size independent of the temperature.
         return 2 * temperature * info_nce(query, key, gather(key), excluded, temperature)
 
     def on_step_end(self, progress: float) -> None:
-        """Let the key network follow the online one."""
+        """Move the key network towards the online one."""
         self.key_network.update(self._online(), cosine_momentum(self.config.momentum, progress))

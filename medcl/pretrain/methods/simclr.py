@@ -7,15 +7,22 @@ from typing import Literal
 from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from medcl.config import Config
 from medcl.pretrain.losses import Similarity, contrastive, nt_xent
-from medcl.pretrain.methods.base import Batch, Method, encode_together
-from medcl.pretrain.monitor.measures import spread
-from medcl.pretrain.networks.heads import mlp
+from medcl.pretrain.methods.base import Batch, Method, MethodConfig, encode_together
+from medcl.pretrain.methods.method_cost import (
+    FLOAT_BYTES,
+    IDENTITY_BYTES,
+    MethodCost,
+    all_gather_bytes,
+    all_reduce_bytes,
+)
+from medcl.pretrain.methods.registry import register
+from medcl.pretrain.monitor import spread
+from medcl.pretrain.networks import mlp
 
 
-class SimCLRConfig(Config):
-    """Two views of a scan are each other's positive, all other views in the batch their negatives."""
+class SimCLRConfig(MethodConfig):
+    """Configuration of SimCLR: two views of a scan are positives, all other views of the batch negatives."""
 
     name: Literal["simclr"] = "simclr"
     temperature: PositiveFloat = 0.2
@@ -26,26 +33,40 @@ class SimCLRConfig(Config):
     margin: PositiveFloat = 1.0
     """Distance beyond which a negative pair costs nothing; only for `loss: contrastive`."""
 
+    def cost(self, batch_size: int, processes: int) -> MethodCost:
+        """Return the cost of gathering both views with gradient, and of their similarities."""
+        embeddings = 2 * batch_size * self.projection * FLOAT_BYTES
+        anchors = 2 * (batch_size // processes)
+        wire = all_gather_bytes(embeddings, processes) + all_reduce_bytes(embeddings, processes)
+        return MethodCost(
+            queue_bytes=0,
+            gather_bytes=embeddings,
+            matrix_bytes=anchors * 2 * batch_size * FLOAT_BYTES,
+            wire_bytes=wire + 2 * all_gather_bytes(batch_size * IDENTITY_BYTES, processes),
+        )
 
+
+@register(SimCLRConfig)
 class SimCLR(Method):
     """NT-Xent (or the pairwise margin loss) on z = g(f(x)), with gradients to the views of all processes."""
 
+    config: SimCLRConfig
+
     def __init__(self, config: SimCLRConfig, encoder: nn.Module) -> None:
-        super().__init__(encoder)
-        self.config = config
+        super().__init__(config, encoder)
         self.projector = mlp([self.feature_size, self.feature_size, config.projection])
 
     def embed(self, views: Tensor) -> Tensor:
-        """Project both views in one pass: as in the paper, BN sees all 2B of them."""
+        """Project both views in one pass: as in the paper, batch norm sees all 2B of them."""
         return encode_together(lambda x: self.projector(self.encoder(x)), views)
 
     def compare(self, embeddings: Tensor, batch: Batch) -> dict[str, Tensor]:
         """Contrast the first views with the second."""
         first, second = embeddings.unbind(1)
         if self.config.loss == "contrastive":
-            margin, kind = self.config.margin, self.config.similarity
-            loss = contrastive(first, second, batch.identity(), margin, kind)
+            margin, similarity = self.config.margin, self.config.similarity
+            loss = contrastive(first, second, batch.identity(), margin, similarity)
         else:
-            temperature, kind = self.config.temperature, self.config.similarity
-            loss = nt_xent(first, second, batch.identity(), temperature, kind)
+            temperature, similarity = self.config.temperature, self.config.similarity
+            loss = nt_xent(first, second, batch.identity(), temperature, similarity)
         return {"loss": loss, "spread": spread(embeddings.flatten(0, 1))}

@@ -1,4 +1,4 @@
-"""Measures of collapse: what a contrastive run watches besides its loss."""
+"""Measures of features and of their collapse, beside the loss of a contrastive run."""
 
 from __future__ import annotations
 
@@ -74,14 +74,14 @@ def knn_balanced_accuracy(features: Tensor, labels: Tensor, k: int = 20, tempera
     Args:
         features: (N, F), N > 1.
         labels: (N,) int64 classes from 0.
-        k: neighbors that vote.
-        temperature: how much nearer neighbors count.
+        k: Number of neighbors that vote.
+        temperature: The smaller it is, the more the nearest neighbors count.
     """
     unit = F.normalize(features.float(), dim=1)
     cosine = (unit @ unit.T).fill_diagonal_(-torch.inf)
-    near, index = cosine.topk(min(k, len(labels) - 1), dim=1)
+    nearest, index = cosine.topk(min(k, len(labels) - 1), dim=1)
     votes = torch.zeros(len(labels), int(labels.max()) + 1, device=labels.device)
-    votes.scatter_add_(1, labels[index], (near / temperature).softmax(1))
+    votes.scatter_add_(1, labels[index], (nearest / temperature).softmax(1))
     return _balanced_accuracy(votes.argmax(1), labels)
 
 
@@ -94,23 +94,23 @@ def probe_balanced_accuracy(features: Tensor, labels: Tensor, penalty: float = 1
     Args:
         features: (N, F), N > 1.
         labels: (N,) int64 classes from 0.
-        penalty: on the squared weights, for standardized features, in multiples of F.
+        penalty: Weight of the squared coefficients for standardized features, in multiples of F.
     """
-    wide = features.double()
-    wide = (wide - wide.mean(0)) / wide.std(0, correction=0).clamp_min(1e-12)
-    wide = torch.cat([wide, torch.ones_like(wide[:, :1])], dim=1)
+    design = features.double()
+    design = (design - design.mean(0)) / design.std(0, correction=0).clamp_min(1e-12)
+    design = torch.cat([design, torch.ones_like(design[:, :1])], dim=1)
     truth = F.one_hot(labels).double()
-    ridge = penalty * features.shape[1] * torch.eye(len(labels), dtype=wide.dtype, device=wide.device)
-    kernel = wide @ wide.T
+    ridge = penalty * features.shape[1] * torch.eye(len(labels), dtype=design.dtype, device=design.device)
+    kernel = design @ design.T
     hat = torch.linalg.solve(kernel + ridge, kernel)
-    own = hat.diagonal()[:, None]
-    left_out = (hat @ truth - own * truth) / (1 - own)
+    leverage = hat.diagonal()[:, None]
+    left_out = (hat @ truth - leverage * truth) / (1 - leverage)
     return _balanced_accuracy(left_out.argmax(1), labels)
 
 
-def _balanced_accuracy(said: Tensor, labels: Tensor) -> float:
-    right = (said == labels).float()
-    return float(torch.stack([right[labels == c].mean() for c in labels.unique()]).mean())
+def _balanced_accuracy(predictions: Tensor, labels: Tensor) -> float:
+    correct = (predictions == labels).float()
+    return float(torch.stack([correct[labels == c].mean() for c in labels.unique()]).mean())
 
 
 @torch.no_grad()
@@ -118,8 +118,8 @@ def encode_pairs(encoder: nn.Module, batches: Iterable[Tensor]) -> tuple[Tensor,
     """Return the features (N, F) of first and second views, with the encoder in evaluation mode meanwhile.
 
     Args:
-        encoder: maps (N, C, *spatial) to (N, F).
-        batches: of views (n, 2, C, *spatial), on the encoder's device.
+        encoder: Maps (N, C, *spatial) to (N, F).
+        batches: Views (n, 2, C, *spatial) on the device of the encoder.
     """
     training = encoder.training
     encoder.eval()
@@ -133,8 +133,9 @@ def measure(first: Tensor, second: Tensor, labels: Tensor | None = None) -> dict
     """Measure the features (N, F) of two views of each scan of a monitor set.
 
     Args:
-        first, second: what `encode_pairs` returns.
-        labels: (N,) int64 classes, where there are any; then "knn" and "probe" are among the measures.
+        first: Features of the first views, from `encode_pairs`.
+        second: Features of the second views.
+        labels: (N,) int64 classes; with them "knn" and "probe" are among the measures.
     """
     measures = {
         "feature_spread": float(spread(first)),
@@ -148,11 +149,12 @@ def measure(first: Tensor, second: Tensor, labels: Tensor | None = None) -> dict
     return measures
 
 
-def verdict(measures: dict[str, float]) -> str | None:
-    """Say in one sentence that the network has collapsed, or return None.
+def collapse_message(measures: dict[str, float]) -> str | None:
+    """Return a sentence that describes the collapse of the network, or None for a healthy one.
 
-    Reads "spread" (of the projections, from a method's loss) and "effective_rank" (from `measure`), where
-    they are given.
+    Args:
+        measures: "spread" of the projections (from a method's loss) and "effective_rank" (from `measure`) are
+            read where they are given.
     """
     if measures.get("spread", 1.0) < COLLAPSED_SPREAD:
         return f"collapsed: all projections point the same way (spread {measures['spread']:.3f} of 1)"

@@ -1,4 +1,4 @@
-"""Networks with a feature vector at their end: MONAI's, anybody's by import path, and slices in sequence."""
+"""Networks that end in a feature vector: MONAI's, any class by import path, and slices in sequence."""
 
 from __future__ import annotations
 
@@ -21,8 +21,19 @@ STEMS = {"small": (3, 1), "compact": (3, 2), "standard": (7, 2)}
 SHIPPED = (*RESNETS, "densenet121", *(f"efficientnet-b{n}" for n in range(8)))
 
 
-def shipped(name: str, dims: int, channels: int, width: int, stem: str) -> tuple[nn.Module, int]:
-    """Build one of `SHIPPED` for views (N, channels, *spatial) of `dims` dimensions; return it and its F."""
+def build_shipped(name: str, dims: int, channels: int, width: int, stem: str) -> tuple[nn.Module, int]:
+    """Build one of `SHIPPED` for views (N, channels, *spatial).
+
+    Args:
+        name: One of `SHIPPED`.
+        dims: Number of spatial dimensions.
+        channels: Channels of a view.
+        width: Channels of the first stage of a ResNet.
+        stem: First layer of a ResNet, one of `STEMS`.
+
+    Returns:
+        The network and the length F of its features.
+    """
     if name in RESNETS:
         return _resnet(name, dims, channels, width, stem)
     if name == "densenet121":
@@ -34,7 +45,7 @@ def shipped(name: str, dims: int, channels: int, width: int, stem: str) -> tuple
     features = efficient._fc.in_features
     efficient._fc = efficient._dropout = nn.Identity()
     for block in efficient._blocks.modules():
-        # Two views of a scan shall differ by their augmentation, not by which blocks were left out.
+        # Two views of a scan must differ by their augmentation, not by which blocks were dropped.
         if hasattr(block, "drop_connect_rate"):
             block.drop_connect_rate = 0.0
     return efficient, features
@@ -58,24 +69,28 @@ def _resnet(name: str, dims: int, channels: int, width: int, stem: str) -> tuple
     return network, width * 8 * (4 if block == "bottleneck" else 1)
 
 
-def imported(path: str, options: dict[str, Any]) -> nn.Module:
-    """Make the module that `package.module:Class` names.
+def build_imported(path: str, options: dict[str, Any]) -> nn.Module:
+    """Build the module whose class is named by `path`.
 
-    Only classes of modules are made, never functions called: an encoder file names its class, and a file
-    must not be able to run whatever it likes.
+    Only subclasses of `nn.Module` are built, and no function is ever called: an encoder file names its class,
+    and a file must not be able to run arbitrary code.
+
+    Args:
+        path: `package.module:Class`.
+        options: Keyword arguments of the class.
 
     Raises:
-        UsageError: there is no such class, it is no `nn.Module`, or it refuses the options.
+        UsageError: There is no such class, it is no `nn.Module`, or it refuses the options.
     """
     package, _, name = path.partition(":")
     try:
-        found = getattr(importlib.import_module(package), name)
+        cls = getattr(importlib.import_module(package), name)
     except (ImportError, AttributeError) as error:
         raise UsageError(f"encoder '{path}': {error}") from None
-    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+    if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
         raise UsageError(f"encoder '{path}': not a subclass of torch.nn.Module")
     try:
-        module: nn.Module = found(**options)
+        module: nn.Module = cls(**options)
     except (TypeError, ValueError) as error:
         raise UsageError(f"encoder '{path}': {error}") from None
     return module
@@ -85,9 +100,9 @@ class SliceSequence(nn.Module):
     """A volume encoder from a 2-D one: a recurrent network reads the features of its slices, both ways.
 
     Args:
-        slices: maps (N, C, H, W) to (N, size).
-        size: an even number F.
-        kind: of recurrent network.
+        slices: Maps (N, C, H, W) to (N, size).
+        size: Length F of the features, an even number.
+        kind: Type of the recurrent network.
     """
 
     def __init__(self, slices: nn.Module, size: int, kind: Literal["gru", "lstm"]) -> None:
@@ -98,7 +113,7 @@ class SliceSequence(nn.Module):
 
     def forward(self, volumes: Tensor) -> Tensor:
         """Map volumes (N, C, I, J, K), read along their last axis, to features (N, F)."""
-        apart = volumes.movedim(-1, 1)
-        features = self.slices(apart.flatten(0, 1)).unflatten(0, apart.shape[:2])
-        read: Tensor = self.reader(features)[0]
-        return read.mean(dim=1)
+        slices = volumes.movedim(-1, 1)
+        features = self.slices(slices.flatten(0, 1)).unflatten(0, slices.shape[:2])
+        outputs: Tensor = self.reader(features)[0]
+        return outputs.mean(dim=1)

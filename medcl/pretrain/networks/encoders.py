@@ -15,21 +15,22 @@ from torch import Tensor, nn
 from medcl.config import Config, validate
 from medcl.errors import UsageError
 from medcl.files import atomic
-from medcl.pretrain.networks.backbones import SHIPPED, SliceSequence, imported, shipped
+from medcl.pretrain.networks.backbones import SHIPPED, SliceSequence, build_imported, build_shipped
 
 
 class EncoderConfig(Config):
-    """Which network, and for which images.
+    """Configuration of an encoder: which network, and for which images.
 
-    The first layer: `small` keeps the resolution (3 px kernel, stride 1, no pooling), as usual for images up
-    to 64 px (CIFAR form of He et al. 2015, section 4.2); `compact` halves it (stride 2) for a quarter of the
-    cost; `standard` quarters it (7 px kernel, stride 2, pooling). `width` and `stem` are for ResNets.
+    `stem` is the first layer: `small` keeps the resolution (3 px kernel, stride 1, no pooling), as usual for
+    images up to 64 px (CIFAR form of He et al. 2015, section 4.2); `compact` halves it (stride 2) for a
+    quarter of the cost; `standard` quarters it (7 px kernel, stride 2, pooling). `width` and `stem` are for
+    ResNets.
     """
 
     name: str = "resnet18"
     """`resnet10`, `resnet18`, `resnet34`, `resnet50`, `densenet121`, `efficientnet-b0` to `-b7` (MONAI's), or
     a class of yours as `package.module:Class`: an `nn.Module` that maps (N, C, *spatial) to
-    (N, feature_size), made with `options`."""
+    (N, feature_size), built with `options`."""
     width: Annotated[int, Field(ge=8, multiple_of=8)] = 64
     """Channels of a ResNet's first stage; each later stage has twice as many. In eights: with 4, the
     channels-last convolutions of torch 2.13 write out of bounds on AVX2 processors."""
@@ -42,16 +43,16 @@ class EncoderConfig(Config):
     feature_size: PositiveInt | None = None
     """Only for a class of yours: the length of its feature vectors."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """Only for a class of yours: the keyword arguments that it is made with."""
+    """Only for a class of yours: the keyword arguments that it is built with."""
 
     @model_validator(mode="after")
     def _known(self) -> EncoderConfig:
-        own = ":" in self.name
-        if not own and self.name not in SHIPPED:
+        imported = ":" in self.name
+        if not imported and self.name not in SHIPPED:
             raise ValueError(
                 f"no network '{self.name}'; there are {', '.join(SHIPPED)}, or package.module:Class"
             )
-        if own != (self.feature_size is not None) or (self.options and not own):
+        if imported != (self.feature_size is not None) or (self.options and not imported):
             raise ValueError(
                 "feature_size (always) and options belong to a network given as package.module:Class"
             )
@@ -64,8 +65,8 @@ class Encoder(nn.Module):
     """A network without its classifier.
 
     Attributes:
-        config: what it was built from.
-        feature_size: length F of a feature vector.
+        config: Configuration that it was built from.
+        feature_size: Length F of a feature vector.
     """
 
     def __init__(self, config: EncoderConfig) -> None:
@@ -77,28 +78,30 @@ class Encoder(nn.Module):
         """Map views (N, C, *spatial) to features (N, F).
 
         Raises:
-            UsageError: a network by import path gives something else.
+            UsageError: A network by import path returns another shape.
         """
         features: Tensor = self.network(views)
         if features.shape != (len(views), self.feature_size):
-            told = f"encoder '{self.config.name}' gives {tuple(features.shape)} for {len(views)} views"
-            raise UsageError(f"{told}, not feature_size={self.feature_size} numbers each")
+            raise UsageError(
+                f"encoder '{self.config.name}' gives {tuple(features.shape)} for {len(views)} views, "
+                f"not feature_size={self.feature_size} numbers each; correct encoder.feature_size"
+            )
         return features
 
 
 def _network(config: EncoderConfig) -> tuple[nn.Module, int]:
     dims = 2 if config.sequence else config.spatial_dims
     if config.feature_size is not None:
-        network, size = imported(config.name, config.options), config.feature_size
+        network, size = build_imported(config.name, config.options), config.feature_size
     else:
-        network, size = shipped(config.name, dims, config.in_channels, config.width, config.stem)
+        network, size = build_shipped(config.name, dims, config.in_channels, config.width, config.stem)
     if config.sequence:
         network = SliceSequence(network, size, config.sequence)
     return network, size
 
 
 def build_encoder(config: EncoderConfig, seed: int | None = None) -> Encoder:
-    """Build an encoder; with `seed` its weights are the same every time and no global state moves."""
+    """Build an encoder; with `seed` its weights are reproducible and no global random state changes."""
     if seed is None:
         return Encoder(config)
     with torch.random.fork_rng(devices=[]):
@@ -114,10 +117,13 @@ def save_encoder(encoder: Encoder, path: Path) -> None:
 
 
 def load_encoder(path: Path) -> Encoder:
-    """Load an encoder from `encoder.safetensors` or from the run folder that holds it, in evaluation mode.
+    """Load an encoder in evaluation mode.
+
+    Args:
+        path: `encoder.safetensors`, or the run folder that holds it.
 
     Raises:
-        UsageError: no such file, or a file that medcl did not write.
+        UsageError: There is no such file, or medcl did not write it.
     """
     file = path / "encoder.safetensors" if path.is_dir() else path
     if not file.is_file():

@@ -1,4 +1,4 @@
-"""Heads: the small networks between an encoder's features and a loss."""
+"""Heads: the small networks between the features of an encoder and a loss."""
 
 from __future__ import annotations
 
@@ -13,9 +13,15 @@ from medcl.pretrain.losses import full_precision
 
 
 def mlp(sizes: Sequence[int], batch_norm: bool = True, last_bias: bool = True) -> nn.Sequential:
-    """Build linear layers of the given sizes with (BN and) ReLU between them; the last one is bare.
+    """Build linear layers with batch norm and ReLU between them; the last layer is bare.
 
-    Maps (N, sizes[0]) to (N, sizes[-1]). A layer before BN has no bias: BN would subtract it.
+    The network maps (N, sizes[0]) to (N, sizes[-1]). A layer before batch norm has no bias, which batch norm
+    would subtract.
+
+    Args:
+        sizes: Width of the input and of every layer.
+        batch_norm: Whether there is batch norm before each ReLU.
+        last_bias: Whether the last layer has a bias.
     """
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes[:-1]):

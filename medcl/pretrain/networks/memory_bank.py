@@ -1,25 +1,29 @@
-"""A memory of past embeddings: a true ring that takes any number of entries and is part of the checkpoint."""
+"""A memory bank of past embeddings: a ring buffer that takes any number of entries and is checkpointed."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from medcl.pretrain.distributed.collectives import gather
+from medcl.pretrain.distributed import gather
 
 
 class MemoryBank(nn.Module):
     """The last K entries of all processes, with the scan and patient that each came from.
 
-    Entries are held during a step and join after it, so that a loss never meets the keys of its own step.
-    All processes hold the same ring. Its buffers are persistent, fill count and position included; what is
-    held is not, so checkpoints belong between steps.
+    Entries are staged during a step and written after it, so that a loss never meets the keys of its own
+    step. All processes hold the same bank. Its buffers are persistent, fill count and position included;
+    staged entries are not, so checkpoints belong between steps.
+
+    Args:
+        length: Number K of entries.
+        *shape: Shape of an entry.
 
     Attributes:
         entries: (K, *shape) float32; slots that were never filled are zero.
         identity: (K, 2) int64, scan and patient; -1 in slots that were never filled.
-        position: the slot that is written next.
-        count: entries ever written.
+        position: The slot that is written next.
+        count: Number of entries ever written.
     """
 
     entries: Tensor
@@ -33,7 +37,7 @@ class MemoryBank(nn.Module):
         self.register_buffer("identity", torch.full((length, 2), -1))
         self.register_buffer("position", torch.tensor(0))
         self.register_buffer("count", torch.tensor(0))
-        self._held: list[tuple[Tensor, Tensor]] = []
+        self._staged: list[tuple[Tensor, Tensor]] = []
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -48,23 +52,23 @@ class MemoryBank(nn.Module):
         """Whether every slot has been filled, counted over the whole run."""
         return int(self.count) >= len(self)
 
-    def hold(self, entries: Tensor, identity: Tensor) -> None:
-        """Keep this process's entries (B, *shape) and identities (B, 2) until `advance`."""
-        self._held.append((entries.detach(), identity))
+    def stage(self, entries: Tensor, identity: Tensor) -> None:
+        """Hold this process's entries (B, *shape) and identities (B, 2) until `commit`."""
+        self._staged.append((entries.detach(), identity))
 
-    def advance(self) -> None:
-        """Write what all processes held, in rank order; the oldest entries leave."""
-        for entries, identity in self._held:
+    def commit(self) -> None:
+        """Write the staged entries of all processes, in rank order, over the oldest ones."""
+        for entries, identity in self._staged:
             self.push(gather(entries), gather(identity))
-        self._held.clear()
+        self._staged.clear()
 
     @torch.no_grad()
     def push(self, entries: Tensor, identity: Tensor) -> None:
         """Write (B, *shape) entries at once; of more than K the last K stay."""
         written = len(entries)
         slots = (self.position + torch.arange(written, device=self.position.device)) % len(self)
-        kept = slice(max(0, written - len(self)), None)
-        self.entries[slots[kept]] = entries[kept].to(self.entries.dtype)
-        self.identity[slots[kept]] = identity[kept]
+        last = slice(max(0, written - len(self)), None)
+        self.entries[slots[last]] = entries[last].to(self.entries.dtype)
+        self.identity[slots[last]] = identity[last]
         self.position.copy_((self.position + written) % len(self))
         self.count += written

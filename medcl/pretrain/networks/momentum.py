@@ -13,7 +13,7 @@ class MomentumBranch(nn.Module):
     """A copy of `online`, heads included, that no gradient reaches.
 
     It starts equal to the online network in every parameter and buffer. `update` moves its parameters; its
-    batch-norm statistics are its own, gathered from its own forward passes.
+    batch-norm statistics come from its own forward passes.
     """
 
     def __init__(self, online: nn.Module) -> None:
@@ -22,10 +22,10 @@ class MomentumBranch(nn.Module):
 
     @torch.no_grad()
     def update(self, online: nn.Module, coefficient: float) -> None:
-        """Move every parameter to `coefficient * own + (1 - coefficient) * online`."""
-        own: list[Tensor] = list(self.network.parameters())
-        new: list[Tensor] = list(online.parameters())
-        torch._foreach_lerp_(own, new, 1 - coefficient)
+        """Move every parameter w to `coefficient * w + (1 - coefficient) * online`."""
+        parameters: list[Tensor] = list(self.network.parameters())
+        targets: list[Tensor] = list(online.parameters())
+        torch._foreach_lerp_(parameters, targets, 1 - coefficient)
 
     @torch.no_grad()
     def forward(self, views: Tensor) -> Tensor:
