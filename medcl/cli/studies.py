@@ -39,8 +39,8 @@ def pretrain(
     from medcl.config import load
     from medcl.pretrain import PretrainConfig
     from medcl.pretrain import pretrain as run_pretraining
-    from medcl.pretrain.cost.measure_rates import plan_run
-    from medcl.pretrain.distributed.collectives import rank
+    from medcl.pretrain.cost import plan_run
+    from medcl.pretrain.distributed import rank
 
     settings = load(config, PretrainConfig, overrides or ())
     if plan:

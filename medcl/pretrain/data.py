@@ -91,12 +91,12 @@ class TrainingData:
     def _labeled_rows(self) -> np.ndarray:
         rows = np.setdiff1d(self.store.rows("val"), self.rows)
         labels = self.store.scans["label"].iloc[rows]
-        rows = rows[labels.notna().to_numpy()]
+        labeled: np.ndarray = rows[labels.notna().to_numpy()]
         if labels.value_counts().ge(2).sum() < 2:
             raise UsageError(
                 "monitor.labeled: needs validation scans of two classes that are not among splits"
             )
-        return rows
+        return labeled
 
     def _loader(self, rows: np.ndarray, **options: Any) -> ViewLoader:
         config, dims = self.config, self.config.encoder.spatial_dims

@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from medcl.pretrain.cost.plan import Rates, plan
 from medcl.pretrain.distributed import collectives as gather
-from medcl.pretrain.distributed.batchnorm import SumBatchNorm, synchronize
+from medcl.pretrain.distributed.batchnorm import CpuSyncBatchNorm, synchronize_batch_norm
 from medcl.pretrain.gradient_cache import cached_backward
 from medcl.pretrain.methods import Batch, Method
 from tests.pretrain.small_methods import CONFIGS, make, make_views, without_batch_norm
@@ -28,7 +28,7 @@ WORLD, STEPS, SCANS = 2, 4, 8
 def run_method(name: str, rank: int, world: int) -> dict[str, Any]:
     """Train a few steps on this rank's share of the same batches; return what must not depend on `world`."""
     method = make(name, norm=True)
-    synchronize(method, "cpu")
+    synchronize_batch_norm(method, "cpu")
     wrapped = DistributedDataParallel(method, broadcast_buffers=False) if world > 1 else method
     optimizer = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], lr=0.05, momentum=0.9)
     own = slice(rank * SCANS // world, (rank + 1) * SCANS // world)
@@ -57,7 +57,7 @@ def run_norm(rank: int, world: int) -> dict[str, Tensor]:
     norm = nn.BatchNorm2d(3)
     nn.init.normal_(norm.weight)
     images = (torch.randn(8, 3, 4, 5) * 3 + 5)[rank * 8 // world : (rank + 1) * 8 // world].requires_grad_()
-    layer = synchronize(norm, "cpu")
+    layer = synchronize_batch_norm(norm, "cpu")
     outputs = layer(images)
     outputs.pow(3).sum().backward()
     gather.average_gradients(layer)
@@ -197,12 +197,12 @@ def test_synchronizing_keeps_names_weights_and_a_lone_process_as_it_is(
 ) -> None:
     method: Method = make("byol", norm=True)
     before = method.state_dict()
-    assert synchronize(method, "cpu") is method
-    assert not any(isinstance(module, SumBatchNorm) for module in method.modules())
+    assert synchronize_batch_norm(method, "cpu") is method
+    assert not any(isinstance(module, CpuSyncBatchNorm) for module in method.modules())
     monkeypatch.setattr("medcl.pretrain.distributed.batchnorm.world_size", lambda: 2)
-    synchronize(method, "cpu")
+    synchronize_batch_norm(method, "cpu")
     norms = [module for module in method.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     assert len(norms) > 3
-    assert all(isinstance(module, SumBatchNorm) for module in norms)
+    assert all(isinstance(module, CpuSyncBatchNorm) for module in norms)
     assert method.state_dict().keys() == before.keys()
     assert all(torch.equal(value, before[name]) for name, value in method.state_dict().items())

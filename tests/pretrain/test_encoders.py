@@ -76,7 +76,7 @@ def test_what_is_no_encoder_is_refused(tmp_path: Path) -> None:
     ("told", "message"),
     [
         ({"name": "resnet19"}, "no network 'resnet19'; there are resnet10"),
-        ({"name": "small_methods:SmallEncoder"}, "feature_size"),
+        ({"name": "tests.pretrain.small_methods:SmallEncoder"}, "feature_size"),
         ({"name": "resnet10", "feature_size": 64}, "feature_size"),
         ({"name": "resnet10", "sequence": "gru"}, "spatial_dims to 3"),
     ],
@@ -94,7 +94,7 @@ def test_efficientnet_draws_nothing_at_random() -> None:
 
 
 def test_a_class_of_one_s_own_is_built_saved_and_loaded(tmp_path: Path) -> None:
-    config = EncoderConfig(name="small_methods:SmallEncoder", options={"features": 6}, feature_size=6)
+    config = EncoderConfig(name="tests.pretrain.small_methods:SmallEncoder", options={"features": 6}, feature_size=6)
     encoder = build_encoder(config, 2)
     views = torch.randn(3, 1, 4, 4)
     save_encoder(encoder, tmp_path / "encoder.safetensors")
@@ -103,7 +103,7 @@ def test_a_class_of_one_s_own_is_built_saved_and_loaded(tmp_path: Path) -> None:
 
 
 def test_a_feature_size_that_is_not_true_is_refused() -> None:
-    encoder = build_encoder(EncoderConfig(name="small_methods:SmallEncoder", feature_size=9))
+    encoder = build_encoder(EncoderConfig(name="tests.pretrain.small_methods:SmallEncoder", feature_size=9))
     with pytest.raises(UsageError, match=r"gives \(3, 8\) for 3 views, not feature_size=9"):
         encoder(torch.randn(3, 1, 4, 4))
 
@@ -112,8 +112,8 @@ def test_a_feature_size_that_is_not_true_is_refused() -> None:
     ("name", "options", "told"),
     [
         ("no_such_package:Net", {}, "no_such_package"),
-        ("small_methods:Absent", {}, "Absent"),
-        ("small_methods:SmallEncoder", {"depth": 3}, "depth"),
+        ("tests.pretrain.small_methods:Absent", {}, "Absent"),
+        ("tests.pretrain.small_methods:SmallEncoder", {"depth": 3}, "depth"),
         ("os:system", {"command": "false"}, "not a subclass"),
     ],
 )

@@ -107,11 +107,11 @@ def test_measuring_leaves_the_encoder_as_it_was(training: bool) -> None:
 
 def test_verdict_speaks_of_collapse_and_only_of_collapse() -> None:
     healthy = monitors.measure(*monitors.encode_pairs(Features(), [draw(40, 2, 1, 4, 4)]))
-    assert monitors.verdict(healthy | {"spread": 0.9}) is None
-    assert "same way" in (monitors.verdict({"spread": 0.01}) or "")
+    assert monitors.collapse_message(healthy | {"spread": 0.9}) is None
+    assert "same way" in (monitors.collapse_message({"spread": 0.01}) or "")
     line = torch.linspace(-1, 1, 30)[:, None, None, None, None] * torch.ones(1, 2, 1, 4, 4)
     flat = monitors.measure(*monitors.encode_pairs(Features(), [line]))
-    assert "one direction" in (monitors.verdict(flat) or "")
+    assert "one direction" in (monitors.collapse_message(flat) or "")
 
 
 def test_prototype_use_counts_first_choices() -> None:

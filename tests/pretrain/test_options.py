@@ -14,15 +14,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from medcl.errors import UsageError, WorkFailed
 from medcl.pretrain import EncoderConfig, load_encoder, pretrain
-from medcl.pretrain import compiling as compiling_module
-from medcl.pretrain.compiling import compile_if_faster
-from medcl.pretrain.data import Scans
+from medcl.pretrain.data import TrainingData
 from medcl.pretrain.methods.simclr import SimCLR
 from medcl.pretrain.optimizers import OptimizerConfig
 from tests.pretrain.stores import ENCODER, settings, store_of_patients, store_of_pictures, store_of_volumes
 
 torch.set_num_threads(1)
-LINEAR = EncoderConfig(name="small_methods:SmallEncoder", options={"pixels": 256}, feature_size=8)
+LINEAR = EncoderConfig(name="tests.pretrain.small_methods:SmallEncoder", options={"pixels": 256}, feature_size=8)
 """Without batch norm, so that cached gradients are exact."""
 
 
@@ -84,7 +82,7 @@ def test_a_labeled_monitor_needs_labels_apart_from_the_training_scans(pictures: 
 def test_a_collapsed_run_says_so_and_stops_if_asked(
     pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flat = EncoderConfig(name="small_methods:OneDirection", feature_size=8)
+    flat = EncoderConfig(name="tests.pretrain.small_methods:OneDirection", feature_size=8)
     asked = {"scans": 32, "every_epochs": 1}
     summary = pretrain(settings(pictures, encoder=flat, monitor=asked), tmp_path / "on")
     assert "one direction" in summary["collapsed"]
@@ -128,9 +126,11 @@ def test_swav_takes_small_crops_and_others_refuse_them(pictures: Path, tmp_path:
     small = {"count": 3, "size_px": 8}
     pretrain(settings(pictures, method={"name": "swav"}, small_views=small), tmp_path / "run")
     assert log(tmp_path / "run")["loss"].notna().all()
-    batch = next(iter(Scans(settings(pictures, method={"name": "swav"}, small_views=small)).training()))
+    batch = next(
+        iter(TrainingData(settings(pictures, method={"name": "swav"}, small_views=small)).training_loader())
+    )
     assert batch.small.shape == (32, 3, 1, 8, 8)
-    with pytest.raises(UsageError, match="only swav takes more"):
+    with pytest.raises(UsageError, match=r"choose a method with multi-crop: swav$"):
         pretrain(settings(pictures, small_views=small), tmp_path / "other")
 
 
@@ -138,8 +138,8 @@ def test_pairs_of_a_patient_are_two_of_its_scans_and_no_negatives(
     patients: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = settings(patients, pairs="patient", epochs=1)
-    scans = Scans(config)
-    batch = next(iter(scans.training()))
+    scans = TrainingData(config)
+    batch = next(iter(scans.training_loader()))
     assert (batch.rows != batch.partners).all()
     assert torch.equal(scans.identity(batch.rows)[1], scans.identity(batch.partners)[1])
     seen = []
@@ -164,7 +164,7 @@ def test_volumes_are_pretrained_on(
     config = settings(
         volumes, encoder=encoder, batch_size=8, views={"policy": "unknown", "size_px": 12}, epochs=2
     )
-    assert next(iter(Scans(config).training())).data.shape == shape
+    assert next(iter(TrainingData(config).training_loader())).data.shape == shape
     pretrain(config, tmp_path / "run")
     loaded = load_encoder(tmp_path / "run")
     assert loaded.config == encoder
@@ -190,35 +190,9 @@ def test_a_run_starts_from_the_weights_of_another(pictures: Path, tmp_path: Path
     assert not told["unused"]
 
 
-@pytest.mark.parametrize(("plain", "compiled", "pays"), [(1.0, 0.5, True), (1.0, 0.99, False)])
-def test_compilation_is_kept_where_it_pays(
-    monkeypatch: pytest.MonkeyPatch, plain: float, compiled: float, pays: bool
-) -> None:
-    encoder = torch.nn.Linear(4, 2)
-    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: None)
-    timings = iter([plain, compiled])
-    monkeypatch.setattr(compiling_module, "_seconds", lambda *told: next(timings))
-    found, told = compile_if_faster(encoder, torch.zeros(3, 4))
-    assert found is pays
-    assert told.startswith("compiled: 0.5" if pays else "not compiled, it does not pay")
-
-
-def test_a_compiler_that_fails_leaves_the_encoder_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*told: object) -> float:
-        raise RuntimeError("no compiler")
-
-    monkeypatch.setattr(torch.nn.Module, "compile", lambda self: None)
-    timings = iter([lambda *told: 1.0, broken])
-    monkeypatch.setattr(compiling_module, "_seconds", lambda *told: next(timings)(*told))
-    assert compile_if_faster(torch.nn.Linear(4, 2), torch.zeros(3, 4)) == (
-        False,
-        "not compiled: RuntimeError",
-    )
-
-
 def test_random_layers_draw_by_step_alone(pictures: Path, tmp_path: Path) -> None:
     """Dropout of a network of somebody else's must not break resuming to the bit."""
-    dropping = EncoderConfig(name="small_methods:Dropping", options={"pixels": 256}, feature_size=8)
+    dropping = EncoderConfig(name="tests.pretrain.small_methods:Dropping", options={"pixels": 256}, feature_size=8)
     for name in ("one", "two"):
         torch.manual_seed(np.random.default_rng().integers(1000))
         before = torch.get_rng_state()

@@ -131,5 +131,5 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     weights = torchvision_names(trained(SMALL))
     weights["layer1.0.conv1.weight"][0] = float("nan")
     torch.save(weights, tmp_path / "nan.pth")
-    with pytest.raises(UsageError, match=r"nan\.pth: it has weights that are no finite numbers"):
+    with pytest.raises(UsageError, match=r"nan\.pth: it has weights that are not finite numbers"):
         load_external_weights(build_encoder(SMALL, 0), tmp_path / "nan.pth")

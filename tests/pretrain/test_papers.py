@@ -85,14 +85,14 @@ def test_moco_positive_is_never_among_the_negatives() -> None:
 def test_moco_evaluates_without_touching_its_queue() -> None:
     method = make("moco").eval()
     method.loss(make_views(), BATCH)
-    method.queue.advance()
+    method.queue.commit()
     assert method.queue.count.item() == 0
 
 
 def test_moco_queue_is_clamped_to_what_the_data_allows() -> None:
-    assert MoCoConfig(queue=4096).clamped(scans=500, batch_size=64).queue == 436
-    assert MoCoConfig(queue=128).clamped(scans=500, batch_size=64).queue == 128
-    assert MoCoConfig(queue=128).clamped(scans=64, batch_size=64).queue == 1
+    assert MoCoConfig(queue=4096).limited(scans=500, batch_size=64).queue == 436
+    assert MoCoConfig(queue=128).limited(scans=500, batch_size=64).queue == 128
+    assert MoCoConfig(queue=128).limited(scans=64, batch_size=64).queue == 1
 
 
 def test_moco_v3_is_its_paper_s_pseudocode() -> None:

@@ -38,12 +38,12 @@ def test_ring_holds_exactly_the_last_entries_in_order(length: int, batches: list
 
 def test_held_entries_join_only_when_the_step_is_over() -> None:
     ring = MemoryBank(4, 1)
-    ring.hold(*numbered(0, 2))
-    ring.hold(*numbered(2, 1))
+    ring.stage(*numbered(0, 2))
+    ring.stage(*numbered(2, 1))
     assert contents(ring) == []
-    ring.advance()
+    ring.commit()
     assert contents(ring) == [0, 1, 2]
-    ring.advance()
+    ring.commit()
     assert contents(ring) == [0, 1, 2]
 
 
@@ -59,7 +59,9 @@ def test_the_whole_ring_is_in_the_state_dict() -> None:
 
 def test_entries_carry_no_gradient_and_are_float32() -> None:
     ring = MemoryBank(3, 2)
-    ring.hold(torch.ones(2, 2, dtype=torch.bfloat16, requires_grad=True), torch.zeros(2, 2, dtype=torch.long))
-    ring.advance()
+    ring.stage(
+        torch.ones(2, 2, dtype=torch.bfloat16, requires_grad=True), torch.zeros(2, 2, dtype=torch.long)
+    )
+    ring.commit()
     assert not ring.entries.requires_grad
     assert ring.entries.dtype == torch.float32

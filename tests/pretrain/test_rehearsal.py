@@ -40,22 +40,23 @@ def test_a_plan_is_printed_and_nothing_is_run(
     assert "simclr on 1,000,000 scans, 10 epochs, 64 processes" in told
     assert "9,760 steps" in told
     assert "gathered embeddings 1.0 MB" in told
-    assert "measured here on cpu, 16 scans a step" in told
+    assert "measured here on cpu, 16 scans per step" in told
     assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
 
 
 def test_hours_follow_from_the_measured_rates(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = settings(store)
-    (trained, viewed), parameters, measured, _ = measure_rates(config, processes=2)
-    assert measured == 16
-    assert trained > 0
-    assert viewed > 0
-    told = ((trained, viewed), parameters, measured, "cpu")
-    monkeypatch.setattr("medcl.pretrain.cost.measure_rates.measure_rates", lambda *_: told)
-    planned = plan(config.method, parameters, 1_000_000, 2, 32, 2, Rates(trained, viewed, 1e9))
-    said = plan_run(config, 1_000_000, 2, 1.0)
-    assert f"{planned.hours:.1f} h" in said
-    assert re.search(rf"network {trained:.1f}, views {viewed:.1f} scans/s", said)
+    measured = measure_rates(config, processes=2)
+    assert measured.scans == 16
+    assert measured.trained_per_s > 0
+    assert measured.viewed_per_s > 0
+    monkeypatch.setattr("medcl.pretrain.cost.measure_rates.measure_rates", lambda *_: measured)
+    rates = Rates(measured.trained_per_s, measured.viewed_per_s, 1e9)
+    planned = plan(config.method, measured.parameters, 1_000_000, 2, 32, 2, rates)
+    text = plan_run(config, 1_000_000, 2, 1.0)
+    assert f"{planned.hours:.1f} h" in text
+    network, views = f"{measured.trained_per_s:.1f}", f"{measured.viewed_per_s:.1f}"
+    assert re.search(rf"network {network}, views {views} scans/s", text)
 
 
 def test_a_batch_that_does_not_divide_is_refused_before_anything_is_measured(store: Path) -> None:

@@ -45,7 +45,7 @@ def gather_with_grad(values: Tensor) -> Tensor:
     """Gather as `gather` does; backward, each value receives the gradients of every process's loss."""
     if world_size() == 1:
         return values
-    gathered: Tensor = _Gather.apply(values)
+    gathered: Tensor = _Gather.apply(values)  # type: ignore[no-untyped-call]
     return gathered
 
 
@@ -59,7 +59,7 @@ def sum_with_grad(values: Tensor, same_loss: bool = False) -> Tensor:
     """
     if world_size() == 1:
         return values
-    total: Tensor = _Sum.apply(values, same_loss)
+    total: Tensor = _Sum.apply(values, same_loss)  # type: ignore[no-untyped-call]
     return total
 
 

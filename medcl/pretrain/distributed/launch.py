@@ -9,6 +9,8 @@ import torch.distributed as dist
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 from torch import nn
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 
 def launch(devices: int, precision: str, threads: int | None) -> Fabric:
@@ -52,11 +54,11 @@ def _rejoin() -> None:
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     if attempt == "0" or dist.is_initialized():
         return
-    store, rank, world = next(iter(dist.rendezvous("env://")))
+    store, rank, world = next(iter(rendezvous("env://")))
     backend = "nccl" if torch.cuda.is_available() else "gloo"
     if backend == "nccl":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    prefixed = dist.PrefixStore(f"attempt {attempt}", store)
+    prefixed = PrefixStore(f"attempt {attempt}", store)
     dist.init_process_group(backend, store=prefixed, rank=rank, world_size=world)
 
 

@@ -158,7 +158,8 @@ class Expander(Method):
 
 def encode_together(network: Callable[[Tensor], Tensor], views: Tensor) -> Tensor:
     """Map views (B, V, C, *spatial) to (B, V, D) in one forward pass: batch norm sees all views at once."""
-    return network(views.flatten(0, 1)).unflatten(0, views.shape[:2])
+    embeddings: Tensor = network(views.flatten(0, 1)).unflatten(0, views.shape[:2])
+    return embeddings
 
 
 def encode_separately(network: Callable[[Tensor], Tensor], views: Tensor) -> Tensor:

@@ -20,7 +20,8 @@ def spread(embeddings: Tensor) -> Tensor:
     1 for directions spread evenly over the sphere, 0 for a collapsed network (Chen & He 2021, figure 2).
     """
     unit = F.normalize(embeddings.detach().float(), dim=1)
-    return unit.std(dim=0, correction=0).mean() * unit.shape[1] ** 0.5
+    scaled: Tensor = unit.std(dim=0, correction=0).mean() * unit.shape[1] ** 0.5
+    return scaled
 
 
 @torch.no_grad()
@@ -32,7 +33,8 @@ def effective_rank(features: Tensor) -> Tensor:
     centered = features.float() - features.float().mean(0)
     values = torch.linalg.svdvals(centered)
     shares = values / values.sum().clamp_min(torch.finfo(values.dtype).tiny)
-    return torch.special.entr(shares).sum().exp()
+    rank: Tensor = torch.special.entr(shares).sum().exp()
+    return rank
 
 
 @torch.no_grad()
