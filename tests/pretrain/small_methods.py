@@ -16,6 +16,9 @@ from medcl.pretrain.methods.swav import SwAVConfig
 from medcl.pretrain.methods.vicreg import VICRegConfig
 
 torch.set_num_threads(1)
+SMALL_METHODS = __name__
+SMALL_ENCODER = f"{__name__}:SmallEncoder"
+"""Import path of a class of somebody else's, for `EncoderConfig.name`."""
 
 
 class SmallEncoder(nn.Module):

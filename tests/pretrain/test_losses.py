@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from monai.losses import ContrastiveLoss
 from torch import Tensor
 
-from medcl.pretrain.losses import contrastive, info_nce, negative_cosine, nt_xent
+from medcl.pretrain.losses import (
+    contrastive,
+    covariance,
+    cross_correlation,
+    info_nce,
+    negative_cosine,
+    nt_xent,
+)
 from medcl.views.related import same_scan_or_patient
 
 torch.set_num_threads(1)
@@ -189,3 +196,24 @@ def test_nt_xent_needs_no_pairwise_feature_tensor() -> None:
         nt_xent(first, second).backward()
         seconds.append(time.perf_counter() - begun)
     assert min(seconds) < 0.04
+
+
+def pair(seed: int = 0, rows: int = 12, size: int = 4) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    first = torch.randn(rows, size, generator=generator, dtype=torch.float64)
+    return first, first + torch.randn(rows, size, generator=generator, dtype=torch.float64)
+
+
+def test_cross_correlation_is_that_of_numpy() -> None:
+    first, second = pair()
+    expected = np.corrcoef(first.numpy(), second.numpy(), rowvar=False)[:4, 4:]
+    assert np.allclose(cross_correlation(first, second).numpy(), expected, atol=1e-4)
+    assert torch.allclose(
+        cross_correlation(first, first).diagonal(), torch.ones(4, dtype=torch.float64), atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("statistic", [cross_correlation, lambda a, b: covariance(a) + 2 * covariance(b)])
+def test_gradients_of_batch_statistics(statistic) -> None:
+    first, second = (z.requires_grad_() for z in pair(rows=5, size=3))
+    assert torch.autograd.gradcheck(statistic, (first, second))

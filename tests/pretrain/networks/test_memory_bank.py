@@ -1,4 +1,4 @@
-"""The ring against a list, whatever the sizes."""
+"""The memory bank against a list, whatever the sizes."""
 
 from __future__ import annotations
 

@@ -15,6 +15,8 @@ from medcl.pretrain.networks.external_weights import load_external_weights
 
 torch.set_num_threads(1)
 SMALL = EncoderConfig(name="resnet10", width=8)
+
+
 COLOR = SMALL.model_copy(update={"in_channels": 3})
 
 

@@ -20,7 +20,9 @@ from medcl.pretrain import PretrainConfig, pretrain
 from tests.pretrain.stores import settings, store_of_pictures
 
 torch.set_num_threads(1)
-SCRIPT = Path(__file__).parents[2] / "configs" / "slurm" / "pretrain.sh"
+SCRIPT = Path(__file__).parents[3] / "configs" / "slurm" / "pretrain.sh"
+
+
 TORCHRUN = ("-m", "torch.distributed.run", "--nnodes", "1", "--nproc-per-node", "2", "--max-restarts", "2")
 
 

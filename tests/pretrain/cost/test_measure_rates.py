@@ -1,25 +1,21 @@
-"""The plan of a run from the command line, and the settings of the benchmarks."""
+"""The plan of a run from the command line."""
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
 
 from medcl.cli import main
-from medcl.config import dump, load, read_yaml
+from medcl.config import dump
 from medcl.errors import UsageError
 from medcl.pretrain.cost.measure_rates import measure_rates, plan_run
 from medcl.pretrain.cost.plan import Rates, plan
-from medcl.study import StudyConfig
 from tests.pretrain.stores import settings, store_of_pictures
 
 torch.set_num_threads(1)
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -62,25 +58,3 @@ def test_hours_follow_from_the_measured_rates(store: Path, monkeypatch: pytest.M
 def test_a_batch_that_does_not_divide_is_refused_before_anything_is_measured(store: Path) -> None:
     with pytest.raises(UsageError, match="multiple of 5 processes"):
         measure_rates(settings(store), processes=5)
-
-
-def benchmark() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("benchmark_methods", ROOT / "benchmarks" / "methods.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.mark.parametrize("settings_file", ["methods", "busi"])
-@pytest.mark.parametrize("study", ["pneumonia", "busi"])
-def test_every_benchmarked_setting_is_a_valid_pretraining(settings_file: str, study: str) -> None:
-    told = read_yaml(ROOT / "configs" / "benchmarks" / f"{settings_file}.yaml")
-    config = load(ROOT / "configs" / "studies" / f"{study}.yaml", StudyConfig)
-    for changes in told.values():
-        made = benchmark().changed(config, Path("study"), changes or {})
-        assert made.encoder == config.pretrain.encoder
-        assert made.batch_size == config.pretrain.batch_size
-        assert made.store == Path("study/store")
-        assert made.method.name == (changes or {}).get("method", {"name": "simclr"})["name"]

@@ -1,16 +1,18 @@
-"""What holds for every method: its door, its gradients, resume, autocast, order and sides."""
+"""What holds for every method: loss, gradients, resuming, autocast, order, and known values."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import math
 
 import pytest
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
 
-from medcl.config import load
-from medcl.pretrain.methods import METHODS, Batch, build_method
+from medcl.pretrain.methods import METHODS, Batch, Method, build_method
 from tests.pretrain.small_methods import CONFIGS, SmallEncoder, make, make_views, train
+
+torch.set_num_threads(1)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -123,17 +125,108 @@ def test_the_online_encoder_is_the_one_that_is_kept(name: str) -> None:
     assert encoder.layers[2].num_batches_tracked > 0
 
 
-def test_shipped_settings_are_the_documented_defaults() -> None:
-    folder = Path(__file__).parents[2] / "configs" / "methods"
-    shipped = {path.stem: path for path in folder.glob("*.yaml")}
-    defaults = {str(config.model_fields["name"].default): config for config in METHODS}
-    assert shipped.keys() == defaults.keys()
-    for name, config in defaults.items():
-        assert load(shipped[name], config) == config()
-        assert all(f"\n{key}:" in shipped[name].read_text() for key in config.model_fields)
-
-
 def test_default_settings_build_around_a_real_feature_size() -> None:
     for config in METHODS:
         method = build_method(config(), SmallEncoder(features=32))
         assert torch.isfinite(method.loss(make_views(), Batch(torch.arange(8)))["loss"]), config
+
+
+SCANS, TAU = 6, 0.2
+
+
+BATCH = Batch(torch.arange(SCANS), epoch=1)
+
+
+COPIES = {"moco_v3": 4, "byol": 6, "simsiam": 4}
+"""Embeddings of a scan that a method compares, where they are not one a view."""
+
+
+def compare(method: Method, embeddings: Tensor) -> Tensor:
+    return method.compare(embeddings, BATCH)["loss"]
+
+
+def equal_views(name: str, embedding: Tensor) -> Tensor:
+    """The same embedding (B, D) as every view, prediction, key and target."""
+    return embedding[:, None].repeat(1, COPIES.get(name, 2), 1)
+
+
+def log_sum(negatives: int, gap: float) -> float:
+    """Cross-entropy of a cosine of 1 against negatives that are `gap` less similar, in units of tau."""
+    return math.log(1 + negatives * math.exp(-gap))
+
+
+ORTHOGONAL = {
+    "simclr": log_sum(2 * SCANS - 2, 1 / TAU),
+    "simclr-euclidean": log_sum(2 * SCANS - 2, 2 / TAU),
+    "simclr-margin": 0.0,  # the root of two apart, and the margin is 1
+    "moco": log_sum(20, 1 / TAU),
+    "moco-euclidean": log_sum(12, 2 / TAU),
+    "moco_v3": 2 * 2 * TAU * log_sum(SCANS - 1, 1 / TAU),
+    "byol": 0.0,
+    "simsiam": -1.0,
+}
+
+
+@pytest.mark.parametrize("name", ORTHOGONAL)
+def test_equal_views_of_an_orthogonal_batch_have_the_closed_form(name: str) -> None:
+    method = make(name).double()
+    embedding = torch.eye(12, dtype=torch.float64)[:SCANS]
+    if name.startswith("moco-") or name == "moco":
+        method.queue.entries = torch.eye(12, dtype=torch.float64)[SCANS:].repeat(4, 1)[: len(method.queue)]
+        method.queue.count += len(method.queue)
+    found = compare(method, equal_views(name, embedding)).item()
+    assert found == pytest.approx(ORTHOGONAL[name], rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_gradients_are_those_of_the_loss(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numerically, in float64, for what is not stopped: targets, keys and codes stay fixed."""
+    method = make(name).double().eval()
+    width = 4 if name in ("barlow_twins", "vicreg") else 6
+    generator = torch.Generator().manual_seed(3)
+    shape = (SCANS, COPIES.get(name, 2), width)
+    embeddings = torch.randn(*shape, generator=generator, dtype=torch.float64)
+    if name.startswith("swav"):
+        codes = torch.softmax(torch.randn(SCANS, 4, generator=generator, dtype=torch.float64), dim=1)
+        monkeypatch.setattr(method, "_codes", lambda *told: codes)
+        monkeypatch.setattr(method.prototypes, "normalize", lambda: None)
+    if name.startswith("moco") and name != "moco_v3":
+        method.queue.push(
+            torch.randn(len(method.queue), 6, generator=generator),
+            torch.full((20, 2), 99)[: len(method.queue)],
+        )
+    moving = {"moco": [0], "moco-euclidean": [0], "moco_v3": [0, 1], "byol": [2, 3], "simsiam": [2, 3]}
+    at = moving.get(name, [0, 1])
+
+    def loss(free: Tensor) -> Tensor:
+        return compare(
+            method, torch.index_put(embeddings, (torch.arange(SCANS)[:, None], torch.tensor(at)), free)
+        )
+
+    assert torch.autograd.gradcheck(loss, embeddings[:, at].clone().requires_grad_(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "stopped"), [("moco", [1]), ("moco_v3", [2, 3]), ("byol", [0, 1, 4, 5]), ("simsiam", [0, 1])]
+)
+def test_no_gradient_reaches_keys_and_targets(name: str, stopped: list[int]) -> None:
+    method = make(name)
+    embeddings = torch.randn(SCANS, COPIES.get(name, 2), 12).requires_grad_()
+    if name == "moco":
+        embeddings = torch.randn(SCANS, 2, 6).requires_grad_()
+        method.queue.push(torch.randn(20, 6), torch.full((20, 2), 99))
+    compare(method, embeddings).backward()
+    assert embeddings.grad is not None
+    assert embeddings.grad[:, stopped].abs().max() == 0
+    assert embeddings.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize("name", ["byol", "moco", "moco_v3"])
+def test_momentum_position_comes_from_the_step_alone(name: str) -> None:
+    """Two copies given the same progress move equally, whatever came before: no hidden counter."""
+    one, other = make(name), make(name)
+    train(one, 3)
+    other.load_state_dict(one.state_dict())
+    for method in (one, other):
+        train(method, 1, first=9)
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
