@@ -1,8 +1,8 @@
-"""lightly's own PyTorch example of SimCLR, an epoch at a time; `pretrain.py` runs it in a venv of its own.
+"""lightly's own PyTorch example of SimCLR, one epoch at a time; `pretrain.py` runs it in a venv of its own.
 
 Follows examples/pytorch/simclr.py of lightly 1.6 (ResNet-18, SimCLRTransform, NTXentLoss, SGD at .06, workers
-that make the views), on pictures in memory. Reads "end-to-end" or "network" from standard input, trains an
-epoch, with or without making views, and answers with its seconds.
+that make the views), on images in memory. Reads "end-to-end" or "network" from standard input, trains an
+epoch, with or without making views, and prints its seconds.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from lightly.transforms import SimCLRTransform
 from PIL import Image
 
 
-class Pictures(torch.utils.data.Dataset):
-    """Pictures in memory with a transform, as CIFAR-10 is in the example."""
+class Images(torch.utils.data.Dataset):
+    """Images in memory with a transform, as CIFAR-10 is in the example."""
 
     def __init__(self, arrays: np.ndarray, transform: SimCLRTransform) -> None:
         self.images = [Image.fromarray(array).convert("RGB") for array in arrays]
@@ -44,11 +44,11 @@ class SimCLR(torch.nn.Module):
         return self.projection_head(self.backbone(x).flatten(start_dim=1))
 
 
-def main(pictures: str, size: int, batch: int, threads: int) -> None:
+def main(images: str, size: int, batch: int, threads: int) -> None:
     torch.set_num_threads(threads)
     model, criterion = SimCLR(), NTXentLoss()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.06)
-    dataset = Pictures(np.load(pictures), SimCLRTransform(input_size=size))
+    dataset = Images(np.load(images), SimCLRTransform(input_size=size))
     workers = {"batch_size": batch, "shuffle": True, "drop_last": True, "num_workers": threads}
     loader = torch.utils.data.DataLoader(dataset, **workers)
     fixed = [torch.randn(batch, 3, size, size) for _ in range(2)]
@@ -62,14 +62,14 @@ def main(pictures: str, size: int, batch: int, threads: int) -> None:
     step(*fixed)
     print("ready", flush=True)
     for line in sys.stdin:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         if line.strip() == "network":
             for _ in range(len(loader)):
                 step(*fixed)
         else:
             for views, _ in loader:
                 step(*views)
-        print(time.perf_counter() - begun, flush=True)
+        print(time.perf_counter() - start, flush=True)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,10 @@
     python benchmarks/methods.py STUDY -o OUT                       # all of configs/benchmarks/methods.yaml
     python benchmarks/methods.py STUDY -o OUT --only moco byol      # some of them; the same call resumes
 
-STUDY is a folder that `medcl study` wrote. Its store, task, budgets and settings are used, and what it has
-computed already (baseline, random encoder, its own method) is taken from it, and so is what was pretrained
-into OUT/pretrain/NAME, here or by another benchmark. Each method pretrains once, with the study's encoder,
-epochs and batch; label draws differ by seed and are the same for all rows. Intervals are the report's: over
+STUDY is a folder that `medcl study` wrote. Its store, task, budgets and settings are used, and so are its
+results of baseline, random encoder and its own method, and encoders in OUT/pretrain/NAME from earlier runs.
+Each method pretrains once, with the study's encoder, epochs and batch; label draws differ by seed and are
+the same for all rows. Intervals are the report's: over
 seeds and test patients, differences paired by both.
 """
 
@@ -43,21 +43,21 @@ def main() -> None:
     parser.add_argument("--settings", type=Path, default=shipped("benchmarks/methods.yaml"))
     parser.add_argument("--only", nargs="*", help="names in the settings file")
     parser.add_argument("--seeds", type=int, default=5)
-    told = parser.parse_args()
-    study = load(told.study / "study.yaml", StudyConfig)
-    settings = read_yaml(told.settings)
-    seeds = study.seeds[: told.seeds]
-    predictions = [controls(study, told.study, told.out, seeds)]
-    for name in told.only or settings:
-        predictions.append(probe(study, told.study, told.out, seeds, name, settings[name] or {}))
+    args = parser.parse_args()
+    study = load(args.study / "study.yaml", StudyConfig)
+    settings = read_yaml(args.settings)
+    seeds = study.seeds[: args.seeds]
+    predictions = [controls(study, args.study, args.out, seeds)]
+    for name in args.only or settings:
+        predictions.append(probe(study, args.study, args.out, seeds, name, settings[name] or {}))
         table = compare(pd.concat(predictions, ignore_index=True))
-        write_table(table, told.out / "methods.parquet")
-        write_text(as_markdown(table), told.out / "methods.md")
-    print((told.out / "methods.md").read_text())
+        write_table(table, args.out / "methods.parquet")
+        write_text(as_markdown(table), args.out / "methods.md")
+    print((args.out / "methods.md").read_text())
 
 
 def controls(study: StudyConfig, folder: Path, out: Path, seeds: Sequence[int]) -> pd.DataFrame:
-    """Return the predictions of baseline and random encoder, computing what the study has not."""
+    """Return the predictions of baseline and random encoder; those that the study lacks are computed."""
     cells = plan_cells(CONTROLS, budgets(study), seeds, "none")
     return run(study, folder, out, cells, "none", None)
 
@@ -77,14 +77,14 @@ def probe(
 
 
 def changed(study: StudyConfig, folder: Path, changes: dict[str, Any]) -> PretrainConfig:
-    """Lay an entry of the settings over the study's pretraining."""
-    usual = study.pretrain.model_dump(mode="json") | {
+    """Return the study's pretraining with the changes of one entry of the settings."""
+    defaults = study.pretrain.model_dump(mode="json") | {
         "store": str(folder / "store"),
         "views": study.views.model_dump(mode="json"),
     }
-    over = {key: value for key, value in changes.items() if key != "method"}
-    method = changes.get("method", usual["method"])
-    return validate(merged(usual, over) | {"method": method}, PretrainConfig, "settings")
+    others = {key: value for key, value in changes.items() if key != "method"}
+    method = changes.get("method", defaults["method"])
+    return validate(merged(defaults, others) | {"method": method}, PretrainConfig, "settings")
 
 
 def budgets(study: StudyConfig) -> list[Budget]:
@@ -94,13 +94,13 @@ def budgets(study: StudyConfig) -> list[Budget]:
 def run(
     study: StudyConfig, folder: Path, out: Path, cells: list[Cell], name: str, encoder: Path | None
 ) -> pd.DataFrame:
-    """Return the predictions of `cells`, taking from the study what it has."""
-    own = out / "cells"
-    own.mkdir(parents=True, exist_ok=True)
+    """Return the predictions of `cells`, copying those that the study has."""
+    target = out / "cells"
+    target.mkdir(parents=True, exist_ok=True)
     for cell in cells:
         for file in (f"{cell.name}.json", f"{cell.name}.parquet"):
             if name in ("none", study.pretrain.method.name) and (folder / "cells" / file).is_file():
-                shutil.copyfile(folder / "cells" / file, own / file)
+                shutil.copyfile(folder / "cells" / file, target / file)
     views = study.views
     context = ArmContext(
         task=make_task(Store.open(folder / "store"), study.negative, study.positive),
@@ -109,24 +109,24 @@ def run(
         pretrained=load_encoder(encoder or folder / "pretrain"),
         network=study.pretrain.encoder,
     )
-    return run_cells(context, cells, own, name)[0]
+    return run_cells(context, cells, target, name)[0]
 
 
 def compare(predictions: pd.DataFrame) -> pd.DataFrame:
     """Return AUROC of every arm and budget, and its paired differences from both controls."""
-    found = resample(predictions, panel(predictions), draws=2000, seed=0)
+    resampled = resample(predictions, panel(predictions), draws=2000, seed=0)
     rows = []
     for budget in dict.fromkeys(predictions["budget"]):
         for arm in dict.fromkeys(predictions["arm"]):
-            rows.append({"arm": arm, "budget": budget, **measure(found, arm, budget)})
+            rows.append({"arm": arm, "budget": budget, **measure(resampled, arm, budget)})
     return pd.DataFrame(rows)
 
 
-def measure(found: Resampled, arm: str, budget: str) -> dict[str, float]:
-    mean = found.mean(arm, budget, "auroc")
+def measure(resampled: Resampled, arm: str, budget: str) -> dict[str, float]:
+    mean = resampled.mean(arm, budget, "auroc")
     row = dict(zip(("value", "low", "high"), (mean.value, *mean.interval()), strict=True))
     for control in CONTROLS:
-        pair = None if arm == control else found.difference(arm, control, budget, "auroc")
+        pair = None if arm == control else resampled.difference(arm, control, budget, "auroc")
         if pair is not None:
             names = (f"minus_{control}", f"minus_{control}_low", f"minus_{control}_high")
             row |= dict(zip(names, (pair[0].value, *pair[0].interval()), strict=True))
@@ -134,7 +134,7 @@ def measure(found: Resampled, arm: str, budget: str) -> dict[str, float]:
 
 
 def as_markdown(table: pd.DataFrame) -> str:
-    """Return one block a budget: AUROC and differences, each with its 95 % interval."""
+    """Return one table per budget: AUROC and differences, each with its 95 % interval."""
     lines = []
     for budget, block in table.groupby("budget", sort=False):
         lines += [
@@ -142,12 +142,12 @@ def as_markdown(table: pd.DataFrame) -> str:
             "|---|---|---|---|",
         ]
         for row in block.sort_values("value", ascending=False).to_dict("records"):
-            told = [f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"]
+            columns = [f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"]
             for control in CONTROLS:
                 key = f"minus_{control}"
                 ends = [row.get(f"{key}{end}", float("nan")) for end in ("", "_low", "_high")]
-                told.append("" if ends[0] != ends[0] else "{:+.3f} ({:+.3f} to {:+.3f})".format(*ends))
-            lines.append(f"| {row['arm']} | " + " | ".join(told) + " |")
+                columns.append("" if ends[0] != ends[0] else "{:+.3f} ({:+.3f} to {:+.3f})".format(*ends))
+            lines.append(f"| {row['arm']} | " + " | ".join(columns) + " |")
     return "\n".join(lines).lstrip() + "\n"
 
 

@@ -55,7 +55,7 @@ class CpuSyncBatchNorm(_BatchNorm):
         """Normalize by the statistics of all processes while training, else by the running ones."""
         if not self.training or world_size() == 1:
             return super().forward(input)
-        values = input.float()
+        values = input.to(torch.promote_types(input.dtype, torch.float32))
         dims = [d for d in range(values.ndim) if d != 1]
         shape = [1, -1] + [1] * (values.ndim - 2)
         number = world_size() * values.numel() // values.shape[1]

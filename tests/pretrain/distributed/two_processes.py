@@ -23,7 +23,7 @@ WORLD, STEPS, SCANS = 2, 4, 8
 
 def run_method(name: str, rank: int, world: int) -> dict[str, Any]:
     """Train a few steps on this rank's share of the same batches; return what must not depend on `world`."""
-    method = make(name, norm=True)
+    method = make(name, norm=True).double()  # rounding differs by batch size, and SwAV's codes amplify it
     synchronize_batch_norm(method, "cpu")
     wrapped = DistributedDataParallel(method, broadcast_buffers=False) if world > 1 else method
     optimizer = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], lr=0.05, momentum=0.9)
@@ -32,7 +32,7 @@ def run_method(name: str, rank: int, world: int) -> dict[str, Any]:
     for step in range(STEPS):
         scan = torch.arange(SCANS) + SCANS * (step % 2)
         batch = Batch(scan[own], scan[own] // 3, step=step, epoch=step // 2)
-        loss = wrapped(make_views(step % 2)[own], batch)["loss"]
+        loss = wrapped(make_views(step % 2)[own].double(), batch)["loss"]
         optimizer.zero_grad()
         loss.backward()
         if step == STEPS - 1:
