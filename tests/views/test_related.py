@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from medcl.pretrain import losses
-from medcl.pretrain.data import Scans
+from medcl.pretrain.data import TrainingData
 from medcl.pretrain.methods import moco, moco_v3
 from medcl.views import load_policy, related
 from medcl.views.audit import ViewPipeline, audit
@@ -50,9 +50,9 @@ def _store() -> MemoryStore:
 
 def _training_identity(store: MemoryStore) -> torch.Tensor:
     """The numbers that pretraining gives to its losses."""
-    scans = Scans.__new__(Scans)
-    scans.store = SimpleNamespace(scans=store.scans)  # type: ignore[assignment]
-    return torch.stack(scans.identity(torch.arange(len(store.scans))), dim=1)
+    data = TrainingData.__new__(TrainingData)
+    data.store = SimpleNamespace(scans=store.scans)  # type: ignore[assignment]
+    return torch.stack(data.identity(torch.arange(len(store.scans))), dim=1)
 
 
 @pytest.mark.parametrize("broken", [_strangers, _copies_only, _patients_only])
