@@ -63,9 +63,9 @@ def test_pairs_of_a_patient_are_two_of_its_scans_and_no_negatives(
     assert torch.equal(scans.identity(batch.rows)[1], scans.identity(batch.partners)[1])
     seen = []
     compare = SimCLR.compare
-    monkeypatch.setattr(SimCLR, "compare", lambda *told: (seen.append(told[2]), compare(*told))[1])
+    monkeypatch.setattr(SimCLR, "compare", lambda *args: (seen.append(args[2]), compare(*args))[1])
     pretrain(config, tmp_path / "run")
-    assert any(len(facts.patient.unique()) < len(facts.scan.unique()) == 32 for facts in seen)
+    assert any(len(batch.patient.unique()) < len(batch.scan.unique()) == 32 for batch in seen)
 
 
 @pytest.mark.parametrize(

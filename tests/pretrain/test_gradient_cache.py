@@ -36,9 +36,9 @@ def test_cached_gradients_are_those_of_the_whole_batch(name: str, chunk: int) ->
     whole["loss"].backward()
     expected = gradients(method)
     method.zero_grad()
-    found = cached_backward(method, views, BATCH, chunk)
-    assert found["loss"].item() == pytest.approx(whole["loss"].item(), rel=1e-12)
-    assert not found["loss"].requires_grad
+    parts = cached_backward(method, views, BATCH, chunk)
+    assert parts["loss"].item() == pytest.approx(whole["loss"].item(), rel=1e-12)
+    assert not parts["loss"].requires_grad
     assert gradients(method).keys() == expected.keys()
     assert all(torch.allclose(gradients(method)[key], expected[key], atol=1e-10) for key in expected)
 
@@ -81,9 +81,9 @@ def weights(run: Path) -> torch.Tensor:
 
 def test_cached_gradients_train_the_same_network(pictures: Path, tmp_path: Path) -> None:
     """MoCo's heads have no batch norm, and this encoder has none."""
-    told = {"encoder": LINEAR, "method": {"name": "moco"}, "clip_norm": 100.0}
+    changes = {"encoder": LINEAR, "method": {"name": "moco"}, "clip_norm": 100.0}
     for name, chunk in (("whole", None), ("chunks", 5)):
-        pretrain(settings(pictures, cached_chunk=chunk, **told), tmp_path / name)
+        pretrain(settings(pictures, cached_chunk=chunk, **changes), tmp_path / name)
     torch.testing.assert_close(weights(tmp_path / "whole"), weights(tmp_path / "chunks"))
 
 

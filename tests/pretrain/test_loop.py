@@ -97,10 +97,10 @@ def test_sigterm_saves_and_says_how_to_go_on(store: Path, tmp_path: Path) -> Non
         time.sleep(0.05)
     time.sleep(0.5)
     process.send_signal(signal.SIGTERM)
-    _, told = process.communicate(timeout=90)
+    _, stderr = process.communicate(timeout=90)
     assert process.returncode == 143
-    assert told.strip().splitlines()[-1].startswith("medcl: stopped at step")
-    assert "Traceback" not in told
+    assert stderr.strip().splitlines()[-1].startswith("medcl: stopped at step")
+    assert "Traceback" not in stderr
     assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] > 0
 
 
@@ -115,12 +115,12 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_scans(store: Path
 def test_a_gradient_that_is_not_finite_stops_the_run_before_it_is_taken(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken = []
-    monkeypatch.setattr(torch.optim.SGD, "step", lambda *told, **options: taken.append(told))
-    monkeypatch.setattr("torch.nn.utils.get_total_norm", lambda *told: torch.tensor(float("nan")))
+    steps = []
+    monkeypatch.setattr(torch.optim.SGD, "step", lambda *args, **options: steps.append(args))
+    monkeypatch.setattr("torch.nn.utils.get_total_norm", lambda *args: torch.tensor(float("nan")))
     with pytest.raises(WorkFailed, match="its gradient norm nan"):
         pretrain(settings(store), tmp_path / "run")
-    assert not taken
+    assert not steps
 
 
 def test_folders_and_configurations_that_do_not_fit_are_refused(store: Path, tmp_path: Path) -> None:

@@ -39,12 +39,12 @@ def test_a_collapsed_run_says_so_and_stops_if_asked(
     pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flat = EncoderConfig(name=f"{SMALL_METHODS}:OneDirection", feature_size=8)
-    asked = {"scans": 32, "every_epochs": 1}
-    summary = pretrain(settings(pictures, encoder=flat, monitor=asked), tmp_path / "on")
+    monitor = {"scans": 32, "every_epochs": 1}
+    summary = pretrain(settings(pictures, encoder=flat, monitor=monitor), tmp_path / "on")
     assert "one direction" in summary["collapsed"]
     assert "epoch 1: collapsed" in capsys.readouterr().err
     with pytest.raises(WorkFailed, match=r"collapsed.*after epoch 1"):
-        pretrain(settings(pictures, encoder=flat, monitor=asked | {"stop": True}), tmp_path / "off")
+        pretrain(settings(pictures, encoder=flat, monitor=monitor | {"stop": True}), tmp_path / "off")
     assert "one direction" in json.loads((tmp_path / "off" / "failure.json").read_text())["collapsed"]
 
 
@@ -70,10 +70,10 @@ def test_a_run_starts_from_the_weights_of_another(pictures: Path, tmp_path: Path
     convolution = "network.layer2.0.conv1.weight"
     one, other = (load_file(tmp_path / name / "encoder.safetensors") for name in ("first", "next"))
     assert torch.equal(one[convolution], other[convolution])
-    told = json.loads((tmp_path / "next" / "initial_weights.json").read_text())
-    assert "layer2.0.conv1.weight" in told["loaded"]
-    assert not told["missing"]
-    assert not told["unused"]
+    report = json.loads((tmp_path / "next" / "initial_weights.json").read_text())
+    assert "layer2.0.conv1.weight" in report["loaded"]
+    assert not report["missing"]
+    assert not report["unused"]
 
 
 def test_random_layers_draw_by_step_alone(pictures: Path, tmp_path: Path) -> None:

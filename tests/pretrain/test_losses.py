@@ -179,9 +179,9 @@ def test_half_precision_gives_the_float32_loss_where_monai_overflows(dtype: torc
     first, second = views(10, 64, 32, dtype)
     expected = nt_xent(first.float(), second.float(), None, tau)
     with torch.autocast("cpu", torch.bfloat16):
-        found = nt_xent(first, second, None, tau)
-    assert found.dtype == torch.float32
-    assert torch.equal(found, expected)
+        result = nt_xent(first, second, None, tau)
+    assert result.dtype == torch.float32
+    assert torch.equal(result, expected)
     same = nt_xent(first, first, None, tau)
     assert torch.isfinite(same)
 

@@ -44,9 +44,9 @@ def test_a_run_can_be_repeated_from_its_folder(tmp_path: Path) -> None:
 
 def test_the_environment_names_no_host_and_no_user(tmp_path: Path) -> None:
     describe_run(tmp_path, Small(), {})
-    words = json.loads((tmp_path / "environment.json").read_text())
-    told = {str(value) for value in words.values()} | words.keys()
-    assert not told & {platform.node(), getpass.getuser(), os.getcwd()}
+    environment = json.loads((tmp_path / "environment.json").read_text())
+    texts = {str(value) for value in environment.values()} | environment.keys()
+    assert not texts & {platform.node(), getpass.getuser(), os.getcwd()}
 
 
 def test_a_hash_is_that_of_the_content(tmp_path: Path) -> None:

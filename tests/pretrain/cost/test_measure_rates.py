@@ -32,11 +32,11 @@ def test_a_plan_is_printed_and_nothing_is_run(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 0
-    told = capsys.readouterr().out
-    assert "simclr on 1,000,000 scans, 10 epochs, 64 processes" in told
-    assert "9,760 steps" in told
-    assert "gathered embeddings 1.0 MB" in told
-    assert "measured here on cpu, 16 scans per step" in told
+    stdout = capsys.readouterr().out
+    assert "simclr on 1,000,000 scans, 10 epochs, 64 processes" in stdout
+    assert "9,760 steps" in stdout
+    assert "gathered embeddings 1.0 MB" in stdout
+    assert "measured here on cpu, 16 scans per step" in stdout
     assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
 
 

@@ -38,9 +38,9 @@ def test_one_process_sends_nothing() -> None:
         assert planned.wire_s == 0
 
 
-def test_the_queue_s_memory_is_that_of_the_ring() -> None:
-    ring = MemoryBank(65_536, 128)
-    held = sum(buffer.nbytes for buffer in (ring.entries, ring.identity))
+def test_the_queue_s_memory_is_that_of_the_memory_bank() -> None:
+    bank = MemoryBank(65_536, 128)
+    held = sum(buffer.nbytes for buffer in (bank.entries, bank.identity))
     assert large(MoCoConfig(queue=65_536)).queue_bytes == held
 
 

@@ -16,9 +16,9 @@ from tests.pretrain.small_methods import make
 
 def test_batch_norm_over_processes_is_batch_norm_over_the_batch(ranks: list[dict[str, Any]]) -> None:
     alone = run_norm(0, 1)
-    for found in (rank["norm"] for rank in ranks):
+    for result in (rank["norm"] for rank in ranks):
         for name, value in alone.items():
-            assert torch.allclose(found[name].float(), value.float(), rtol=1e-4, atol=1e-4), name
+            assert torch.allclose(result[name].float(), value.float(), rtol=1e-4, atol=1e-4), name
 
 
 def test_synchronizing_keeps_names_weights_and_a_lone_process_as_it_is(

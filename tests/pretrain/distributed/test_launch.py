@@ -36,9 +36,9 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> PretrainConfig:
 @pytest.fixture(scope="module")
 def undisturbed(config: PretrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
-    said, told = start(config, folder).communicate(timeout=300)
-    assert said.count("18 steps in") == 1
-    assert (folder / "run" / "summary.json").is_file(), told
+    stdout, stderr = start(config, folder).communicate(timeout=300)
+    assert stdout.count("18 steps in") == 1
+    assert (folder / "run" / "summary.json").is_file(), stderr
     return folder / "run"
 
 
@@ -73,8 +73,8 @@ def test_a_killed_process_is_started_again_from_the_last_checkpoint(
         assert agent.poll() is None
         time.sleep(0.01)
     os.kill(worker_of(agent.pid), signal.SIGKILL)
-    _, told = agent.communicate(timeout=300)
-    assert agent.returncode == 0, told
+    _, stderr = agent.communicate(timeout=300)
+    assert agent.returncode == 0, stderr
     assert len(list((tmp_path / "run" / "events").iterdir())) == 2  # one log for each time it was started
     one, two = (load_file(run / "encoder.safetensors") for run in (undisturbed, tmp_path / "run"))
     assert all(torch.equal(one[name], two[name]) for name in one)
@@ -94,7 +94,7 @@ def test_the_slurm_script_asks_for_what_was_given(tmp_path: Path) -> None:
     job = {"SLURM_JOB_NODELIST": "node[1-2]", "SLURM_NNODES": "2", "SLURM_JOB_ID": "20005"}
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_GPUS_ON_NODE": "8", **job}
     command = ["bash", str(SCRIPT), "a config.yaml", "run", "epochs=3"]
-    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-    assert "--nnodes=2 --nproc-per-node=8" in told
-    assert "--rdzv-endpoint=node1:20005" in told
-    assert told.endswith("-m medcl pretrain a config.yaml -o run epochs=3\n")
+    stdout = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert "--nnodes=2 --nproc-per-node=8" in stdout
+    assert "--rdzv-endpoint=node1:20005" in stdout
+    assert stdout.endswith("-m medcl pretrain a config.yaml -o run epochs=3\n")

@@ -80,10 +80,10 @@ def test_losses_take_float16_embeddings_in_float32(name: str) -> None:
     method, batch = make(name), Batch(scan=torch.arange(8))
     halves = (method.embed(make_views()).detach() * 20).half()
     expected = method.compare(halves.float(), batch)["loss"]
-    found = method.compare(halves, batch)["loss"]
-    assert found.dtype == torch.float32
-    assert torch.isfinite(found)
-    assert torch.equal(found, expected)
+    result = method.compare(halves, batch)["loss"]
+    assert result.dtype == torch.float32
+    assert torch.isfinite(result)
+    assert torch.equal(result, expected)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -174,8 +174,8 @@ def test_equal_views_of_an_orthogonal_batch_have_the_closed_form(name: str) -> N
     if name.startswith("moco-") or name == "moco":
         method.queue.entries = torch.eye(12, dtype=torch.float64)[SCANS:].repeat(4, 1)[: len(method.queue)]
         method.queue.count += len(method.queue)
-    found = compare(method, equal_views(name, embedding)).item()
-    assert found == pytest.approx(ORTHOGONAL[name], rel=1e-9, abs=1e-9)
+    result = compare(method, equal_views(name, embedding)).item()
+    assert result == pytest.approx(ORTHOGONAL[name], rel=1e-9, abs=1e-9)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -188,7 +188,7 @@ def test_gradients_are_those_of_the_loss(name: str, monkeypatch: pytest.MonkeyPa
     embeddings = torch.randn(*shape, generator=generator, dtype=torch.float64)
     if name.startswith("swav"):
         codes = torch.softmax(torch.randn(SCANS, 4, generator=generator, dtype=torch.float64), dim=1)
-        monkeypatch.setattr(method, "_codes", lambda *told: codes)
+        monkeypatch.setattr(method, "_codes", lambda *args: codes)
         monkeypatch.setattr(method.prototypes, "normalize", lambda: None)
     if name.startswith("moco") and name != "moco_v3":
         method.queue.push(

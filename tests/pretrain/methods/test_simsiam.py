@@ -21,6 +21,6 @@ def test_simsiam_is_its_algorithm_and_stops_the_gradient_at_the_projection() -> 
     )
     wanted = torch.autograd.grad(expected, list(method.encoder.parameters()))
     loss = method.loss(views, BATCH)["loss"]
-    found = torch.autograd.grad(loss, list(method.encoder.parameters()))
+    result = torch.autograd.grad(loss, list(method.encoder.parameters()))
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
-    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(wanted, found, strict=True))
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(wanted, result, strict=True))

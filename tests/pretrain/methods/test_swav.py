@@ -37,8 +37,8 @@ def test_swav_is_the_swapped_prediction_of_large_and_small_crops() -> None:
     large = list(views.unbind(1))
     assert method.loss(views, BATCH)["loss"].item() == pytest.approx(swav_formula(method, large), rel=1e-5)
     crops = large + list(small.unbind(1))
-    found = method(views, BATCH, small)["loss"].item()
-    assert found == pytest.approx(swav_formula(method, crops), rel=1e-5)
+    result = method(views, BATCH, small)["loss"].item()
+    assert result == pytest.approx(swav_formula(method, crops), rel=1e-5)
 
 
 def test_swav_prototypes_stay_in_the_first_epoch_and_move_after_it() -> None:

@@ -66,12 +66,14 @@ def test_probe_is_a_refit_without_each_scan() -> None:
     wide = ((features - features.mean(0)) / features.std(0, correction=0)).double()
     wide = torch.cat([wide, torch.ones(14, 1, dtype=torch.float64)], dim=1)
     truth = torch.nn.functional.one_hot(labels).double()
-    said = []
+    predictions = []
     for left_out in range(14):
-        kept = torch.arange(14) != left_out
-        gram = wide[kept].T @ wide[kept] + 3 * torch.eye(4, dtype=torch.float64)
-        said.append((wide[left_out] @ torch.linalg.solve(gram, wide[kept].T @ truth[kept])).argmax())
-    right = torch.stack(said) == labels
+        others = torch.arange(14) != left_out
+        gram = wide[others].T @ wide[others] + 3 * torch.eye(4, dtype=torch.float64)
+        predictions.append(
+            (wide[left_out] @ torch.linalg.solve(gram, wide[others].T @ truth[others])).argmax()
+        )
+    right = torch.stack(predictions) == labels
     expected = sum(right[labels == c].float().mean().item() for c in range(3)) / 3
     assert 0.4 < expected < 1
     assert monitors.probe_balanced_accuracy(features, labels) == pytest.approx(expected)

@@ -29,7 +29,7 @@ def test_efficientnet_draws_nothing_at_random() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "told"),
+    ("name", "options", "message"),
     [
         ("no_such_package:Net", {}, "no_such_package"),
         (f"{SMALL_METHODS}:Absent", {}, "Absent"),
@@ -38,9 +38,9 @@ def test_efficientnet_draws_nothing_at_random() -> None:
     ],
 )
 def test_what_is_no_module_is_refused_and_never_called(
-    name: str, options: dict[str, object], told: str
+    name: str, options: dict[str, object], message: str
 ) -> None:
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         build_encoder(EncoderConfig(name=name, options=options, feature_size=8))
 
 
@@ -49,7 +49,7 @@ def test_a_volume_is_read_slice_by_slice_in_order(kind: str) -> None:
     config = EncoderConfig(name="resnet10", width=8, stem="compact", spatial_dims=3, sequence=kind)
     encoder = build_encoder(config, 0).eval()
     seen = []
-    encoder.network.slices.register_forward_hook(lambda *told: seen.append(told[1][0]))
+    encoder.network.slices.register_forward_hook(lambda *args: seen.append(args[1][0]))
     volumes = torch.randn(2, 1, 16, 16, 5)
     with torch.inference_mode():
         features = encoder(volumes)

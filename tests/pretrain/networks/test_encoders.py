@@ -67,7 +67,7 @@ def test_what_is_no_encoder_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "message"),
+    ("settings", "message"),
     [
         ({"name": "resnet19"}, "no network 'resnet19'; there are resnet10"),
         ({"name": SMALL_ENCODER}, "feature_size"),
@@ -75,9 +75,9 @@ def test_what_is_no_encoder_is_refused(tmp_path: Path) -> None:
         ({"name": "resnet10", "sequence": "gru"}, "spatial_dims to 3"),
     ],
 )
-def test_settings_that_make_no_network_are_refused(told: dict[str, object], message: str) -> None:
+def test_settings_that_make_no_network_are_refused(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        EncoderConfig(**told)
+        EncoderConfig(**settings)
 
 
 def test_a_class_of_one_s_own_is_built_saved_and_loaded(tmp_path: Path) -> None:

@@ -44,23 +44,23 @@ def test_a_torchvision_resnet_fits_whatever_it_is_wrapped_in(
     weights = {prefix + name: value for name, value in torchvision_names(source).items()}
     torch.save({nest: weights, "epoch": 9} if nest else weights, tmp_path / "resnet.pth")
     encoder = build_encoder(COLOR, 0).eval()
-    matched = load_external_weights(encoder, tmp_path / "resnet.pth")
+    report = load_external_weights(encoder, tmp_path / "resnet.pth")
     views = torch.randn(2, 3, 32, 32)
     assert torch.equal(encoder(views), source(views))
-    assert [name.split(".")[-2:] for name in matched.unused] == [["fc", "bias"], ["fc", "weight"]]
-    assert not matched.missing
-    assert not matched.shape_differs
-    assert "2 unused" in str(matched)
+    assert [name.split(".")[-2:] for name in report.unused] == [["fc", "bias"], ["fc", "weight"]]
+    assert not report.missing
+    assert not report.shape_differs
+    assert "2 unused" in str(report)
 
 
 def test_gray_views_give_what_they_gave_in_three_channels(tmp_path: Path) -> None:
     source = trained(COLOR)
     save_file(torchvision_names(source), tmp_path / "resnet.safetensors")
     encoder = build_encoder(SMALL, 0).eval()
-    matched = load_external_weights(encoder, tmp_path / "resnet.safetensors")
+    report = load_external_weights(encoder, tmp_path / "resnet.safetensors")
     gray = torch.randn(2, 1, 32, 32)
     torch.testing.assert_close(encoder(gray), source(gray.expand(-1, 3, -1, -1)))
-    assert matched.adapted == ["conv1.weight"]
+    assert report.adapted == ["conv1.weight"]
 
 
 def test_a_gray_network_serves_stacked_slices(tmp_path: Path) -> None:
@@ -93,10 +93,10 @@ def test_medicalnet_s_shortcut_biases_move_into_the_batch_norm_behind_them(tmp_p
         weights[f"module.layer{stage}.0.downsample.0.bias"] = bias
     torch.save({"state_dict": weights}, tmp_path / "resnet_10.pth")
     encoder = build_encoder(volume, 0).eval()
-    matched = load_external_weights(encoder, tmp_path / "resnet_10.pth")
+    report = load_external_weights(encoder, tmp_path / "resnet_10.pth")
     views = torch.randn(2, 1, 32, 32, 32)
     torch.testing.assert_close(encoder(views), source(views))
-    assert matched.unused == ["fc.bias", "fc.weight"]
+    assert report.unused == ["fc.bias", "fc.weight"]
 
 
 def test_what_does_not_fit_is_named_and_left_alone(tmp_path: Path) -> None:
@@ -105,9 +105,9 @@ def test_what_does_not_fit_is_named_and_left_alone(tmp_path: Path) -> None:
     save_file(source, tmp_path / "resnet.safetensors")
     encoder = build_encoder(SMALL.model_copy(update={"stem": "compact"}), 0)
     before = {name: value.clone() for name, value in encoder.network.state_dict().items()}
-    matched = load_external_weights(encoder, tmp_path / "resnet.safetensors")
-    assert matched.shape_differs == ["conv1.weight"]
-    assert matched.missing == ["layer3.0.conv2.weight"]
+    report = load_external_weights(encoder, tmp_path / "resnet.safetensors")
+    assert report.shape_differs == ["conv1.weight"]
+    assert report.missing == ["layer3.0.conv2.weight"]
     after = encoder.network.state_dict()
     for name in ("conv1.weight", "layer3.0.conv2.weight"):
         assert torch.equal(after[name], before[name])
@@ -119,13 +119,13 @@ def test_files_that_are_no_weights_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.pth").write_text("hello")
     torch.save([1, 2], tmp_path / "list.pth")
     save_file({"other.weight": torch.zeros(3, 3)}, tmp_path / "other.safetensors")
-    for name, told in (
+    for name, message in (
         ("absent.pth", "no such file"),
         ("text.pth", "cannot be read"),
         ("list.pth", "no named tensors"),
         ("other.safetensors", "no weight in it fits"),
     ):
-        with pytest.raises(UsageError, match=told):
+        with pytest.raises(UsageError, match=message):
             load_external_weights(encoder, tmp_path / name)
 
 
