@@ -68,9 +68,9 @@ class Scans(Dataset):
 
 @pytest.mark.parametrize("workers", [0, 1, 2, 4])
 def test_worker_processes_change_nothing(few: MemoryStore, workers: int) -> None:
-    own = loader(few, shuffle=False)
-    own.set_epoch(1)
-    usual = [views for batch in own for views in batch.data.numpy().copy()]
+    batches = loader(few, shuffle=False)
+    batches.set_epoch(1)
+    usual = [views for batch in batches for views in batch.data.numpy().copy()]
     served = DataLoader(Scans(few), batch_size=None, num_workers=workers)
     for expected, views in zip(usual, served, strict=True):
         np.testing.assert_array_equal(expected, np.asarray(views))
@@ -101,21 +101,21 @@ def test_ranks_change_nothing(few: MemoryStore, world: int) -> None:
 
 
 def test_batches_that_are_kept_are_not_written_over(few: MemoryStore) -> None:
-    made = loader(few, batch_size=2)
-    kept = [batch.data for batch in made]
-    copies = [views.clone() for views in kept]
-    made.set_epoch(1)
-    for _ in made:
+    batches = loader(few, batch_size=2)
+    first_epoch = [batch.data for batch in batches]
+    copies = [views.clone() for views in first_epoch]
+    batches.set_epoch(1)
+    for _ in batches:
         pass
-    for views, copy in zip(kept, copies, strict=True):
+    for views, copy in zip(first_epoch, copies, strict=True):
         assert views.equal(copy)
 
 
 def test_memory_is_used_again(few: MemoryStore) -> None:
-    made = loader(few, batch_size=2)
+    batches = loader(few, batch_size=2)
     places = set()
     for epoch in range(6):
-        made.set_epoch(epoch)
-        for batch in made:
+        batches.set_epoch(epoch)
+        for batch in batches:
             places.add(batch.data.data_ptr())
     assert len(places) <= 5, "two batches ahead, one being made, one being used, one about to be"

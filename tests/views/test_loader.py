@@ -50,13 +50,13 @@ def test_views_do_not_depend_on_ranks(make: Callable) -> None:
 
 def test_views_do_not_depend_on_threads(make: Callable) -> None:
     usual = by_row(make())
-    found: list[dict[int, np.ndarray]] = []
-    threads = [threading.Thread(target=lambda: found.append(by_row(make()))) for _ in range(3)]
+    others: list[dict[int, np.ndarray]] = []
+    threads = [threading.Thread(target=lambda: others.append(by_row(make()))) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for other in found:
+    for other in others:
         for row in usual:
             np.testing.assert_array_equal(usual[row], other[row])
 
@@ -207,22 +207,3 @@ def test_patient_pairs_come_from_other_scans_of_the_patient() -> None:
             assert all((one == other) == (one == 5) for one, other in pairs)
             seen.update(pairs)
     assert len(seen) > 6, "partners change with the epoch"
-
-
-def test_planner_flags_tiles_or_refuses() -> None:
-    store = MemoryStore()
-    for spacing in ((0.1, 0.1), None):
-        store.add(
-            np.random.default_rng(0).integers(0, 255, (400, 300)).astype(np.uint8),
-            spacing=spacing,
-            modality="MG",
-        )
-    policy = load_policy("mammography", "calcification")
-    settings = {"size": 64, "batch_size": 1, "seed": 0, "backend": "torch"}
-    assert ViewLoader(store, [0, 1], policy, **settings).flags == ("COARSE", "SPACING_UNKNOWN")
-    with pytest.raises(UsageError, match="231 px"):
-        ViewLoader(store, [0], policy, **settings, sampling="refuse")
-    tiled = ViewLoader(store, [0], policy, **settings, sampling="tile")
-    assert tiled.flags == ("TILED",)
-    for batch in tiled:
-        assert (batch.params.edge / 64 <= policy.max_px_mm * 1.0001).all()

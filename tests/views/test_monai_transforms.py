@@ -50,10 +50,10 @@ def test_dictionary_twin_keeps_registered_images_together(image: MetaTensor) -> 
     pipeline = Compose(
         [Lambdad("flair", lambda x: x), RandSafeViewsd(["flair", "t1"], load_policy("mr").unaugmented(), 24)]
     ).set_random_state(3)
-    made = pipeline({"flair": image, "t1": 500 - image, "name": "a"})
-    assert made["name"] == "a"
-    torch.testing.assert_close(made["flair_0"].affine, made["t1_0"].affine, rtol=0, atol=0)
-    pair = np.stack([made[f"{name}_1"].numpy().ravel() for name in ("flair", "t1")])
+    views = pipeline({"flair": image, "t1": 500 - image, "name": "a"})
+    assert views["name"] == "a"
+    torch.testing.assert_close(views["flair_0"].affine, views["t1_0"].affine, rtol=0, atol=0)
+    pair = np.stack([views[f"{name}_1"].numpy().ravel() for name in ("flair", "t1")])
     assert np.corrcoef(pair)[0, 1] < -0.99, "the same place of an inverted image"
 
 

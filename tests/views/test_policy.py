@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import yaml
 
 from medcl.errors import UsageError
-from medcl.views import load_policy, policy_for, shipped
+from medcl.views import load_policy, shipped
 
 NAMES = sorted(path.stem for path in shipped("views").glob("*.yaml"))
 
@@ -44,7 +43,7 @@ def test_policy_prints_and_reads_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"crop": {"aera": [0.5, 1]}}, "did you mean 'area'"),
         ({"crop": {"area": [1, 0.5]}}, "[low, high]"),
@@ -54,13 +53,13 @@ def test_policy_prints_and_reads_back(tmp_path: Path) -> None:
         ({"unit": "Hounsfield"}, "unit"),
     ],
 )
-def test_faults_are_named(tmp_path: Path, change: dict, said: str) -> None:
+def test_faults_are_named(tmp_path: Path, change: dict, message: str) -> None:
     document = yaml.safe_load(str(load_policy("ct"))) | change
-    path = tmp_path / "mine.yaml"
+    path = tmp_path / "site.yaml"
     path.write_text(yaml.safe_dump(document))
-    with pytest.raises(UsageError, match=r"mine\.yaml") as fault:
+    with pytest.raises(UsageError, match=r"site\.yaml") as fault:
         load_policy(path)
-    assert said in str(fault.value)
+    assert message in str(fault.value)
 
 
 def test_unknown_names_list_what_there_is() -> None:
@@ -78,21 +77,3 @@ def test_the_unknown_policy_is_the_strictest() -> None:
         assert unknown.motion.flips == ()
         assert unknown.intensity.brightness == unknown.intensity.offset == (0.0, 0.0)
         assert unknown.blur.probability == 0
-
-
-def table(modality: str | None, count: int = 2) -> pd.DataFrame:
-    return pd.DataFrame({"modality": [modality] * count})
-
-
-@pytest.mark.parametrize(
-    ("modality", "name"), [("CT", "ct"), ("DX", "cxr"), ("PT", "pet"), ("MG", "mammography")]
-)
-def test_a_modality_finds_its_policy(modality: str, name: str) -> None:
-    assert policy_for(table(modality)).name == name
-
-
-@pytest.mark.parametrize("modality", [None, "unknown", "ECG"])
-def test_what_is_not_known_gets_the_strictest_policy(modality: str | None) -> None:
-    assert policy_for(table(modality)).name == "unknown"
-    assert policy_for(pd.concat([table("CT"), table("MR")])).name == "unknown"
-    assert policy_for(pd.concat([table("CT"), table(modality)])).name == "unknown"
