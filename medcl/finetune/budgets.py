@@ -13,12 +13,12 @@ from medcl.finetune.task import Task
 
 @dataclass(frozen=True)
 class Budget:
-    """`5/class`, `1%` or `all`.
+    """A label budget: `5/class`, `1%` or `all`.
 
     Attributes:
-        text: as written.
-        per_class: scans a class, or None.
-        share: fraction of each class, or None.
+        text: The budget as written.
+        per_class: Labeled scans per class, or None.
+        share: Labeled share of each class, in (0, 1], or None.
     """
 
     text: str
@@ -30,68 +30,74 @@ class Budget:
         """Read a budget.
 
         Raises:
-            UsageError: the text is none.
+            UsageError: The text is not a budget.
         """
         text = str(text).strip()
         if text == "all":
             return cls(text)
-        if found := re.fullmatch(r"([1-9]\d*)/class", text):
-            return cls(text, per_class=int(found[1]))
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)%", text)
-        if found and 0 < float(found[1]) <= 100:
-            return cls(text, share=float(found[1]) / 100)
+        if match := re.fullmatch(r"([1-9]\d*)/class", text):
+            return cls(text, per_class=int(match[1]))
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)%", text)
+        if match and 0 < float(match[1]) <= 100:
+            return cls(text, share=float(match[1]) / 100)
         raise UsageError(f"budget '{text}': write 5/class, 1% or all")
 
     def count(self, available: int) -> int:
-        """Return how many of `available` scans of a class the budget takes."""
+        """Return how many of the `available` scans of a class the budget includes."""
         if self.per_class is not None:
             return self.per_class
         return available if self.share is None else max(1, round(self.share * available))
 
 
 @dataclass(frozen=True)
-class Labeled:
-    """Rows whose labels an arm may use: to train on, and to choose and set thresholds by."""
+class LabeledScans:
+    """Rows of the store whose labels an arm may use.
+
+    Attributes:
+        train: (n,) rows to train on.
+        val: (m,) rows to select candidates and set thresholds on.
+    """
 
     train: np.ndarray
     val: np.ndarray
 
 
-def draw_labels(task: Task, budget: Budget, seed: int) -> Labeled:
+def draw_labels(task: Task, budget: Budget, seed: int) -> LabeledScans:
     """Draw the labeled scans of one seed, the same for every arm.
 
     Patients are shuffled and their scans taken in that order, class by class; a smaller budget of the same
-    seed is a subset of a larger one. Validation is no larger than the budget.
+    seed is a subset of a larger one. There are no more validation scans than the budget allows.
 
     Raises:
-        UsageError: a class of the training set is smaller than the budget.
+        UsageError: A class of the training set is smaller than the budget.
     """
     train = _draw(task, task.train, budget, seed, strict=True)
-    return Labeled(train, _draw(task, task.val, budget, seed, strict=False))
+    return LabeledScans(train, _draw(task, task.val, budget, seed, strict=False))
 
 
 def _draw(task: Task, rows: np.ndarray, budget: Budget, seed: int, strict: bool) -> np.ndarray:
     generator = np.random.default_rng([seed, len(rows)])
     shuffled = _shuffle_by_patient(rows, task.patients[rows], generator)
-    chosen = []
+    drawn = []
     for truth, name in enumerate(task.names):
         members = shuffled[task.truth[shuffled] == truth]
-        wanted = budget.count(len(members))
-        if strict and wanted > len(members):
+        count = budget.count(len(members))
+        if strict and count > len(members):
             raise UsageError(
-                f"budget '{budget.text}': class '{name}' has only {len(members)} training scans; lower it"
+                f"budget '{budget.text}': class '{name}' has only {len(members)} training scans; "
+                "use a smaller budget"
             )
-        chosen.append(members[:wanted])
-    return np.sort(np.concatenate(chosen))
+        drawn.append(members[:count])
+    return np.sort(np.concatenate(drawn))
 
 
 def _shuffle_by_patient(rows: np.ndarray, patients: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Shuffle so that one scan of every patient comes first, then a second of each, and so on."""
     order = generator.permutation(len(rows))
-    seen: dict[int, int] = {}
+    counts: dict[int, int] = {}
     rank = np.empty(len(rows), int)
     for position in order:
         patient = int(patients[position])
-        rank[position] = seen.get(patient, 0)
-        seen[patient] = rank[position] + 1
+        rank[position] = counts.get(patient, 0)
+        counts[patient] = rank[position] + 1
     return rows[order[np.argsort(rank[order], kind="stable")]]

@@ -1,4 +1,4 @@
-"""A network that tells healthy from abnormal scans: encoder, pooling of slices, linear head."""
+"""A network that classifies scans: encoder, pooling of slices, linear head."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from medcl.store import Store
 class Classifier(nn.Module):
     """An encoder with a linear head.
 
-    `forward` maps a bag of slices a scan, (B, K, C, *spatial), to one logit a scan, (B,).
+    `forward` maps K slices per scan, (B, K, C, *spatial), to one logit per scan, (B,).
 
     Args:
-        encoder: of slices or volumes.
-        pooling: of a volume's slices.
-        seed: of the pooling's weights; the head's are zero.
+        encoder: Encoder of slices or volumes.
+        pooling: How the slices of a volume are pooled.
+        seed: Random seed of the pooling's weights; those of the head are zero.
 
     Attributes:
-        temperature: that logits are divided by, 1 before calibration; kept with the weights.
+        temperature: Divides the logits, 1 before calibration; saved with the weights.
     """
 
     temperature: Tensor
@@ -43,8 +43,8 @@ class Classifier(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     @property
-    def on_top(self) -> nn.ModuleList:
-        """What stands on the encoder: the pooling of slices and the head."""
+    def pooling_and_head(self) -> nn.ModuleList:
+        """The layers that follow the encoder."""
         return nn.ModuleList([self.head, self.pool])
 
     @classmethod
@@ -52,9 +52,9 @@ class Classifier(nn.Module):
         """Return the encoder with a linear probe as its head, in evaluation mode.
 
         Args:
-            encoder: copied.
-            probe: fitted on features that `extract_features` pooled in the same way.
-            pooling: of a volume's slices.
+            encoder: Encoder, which is copied.
+            probe: Probe fitted on features that `extract_features` pooled in the same way.
+            pooling: How the slices of a volume are pooled.
         """
         classifier = cls(copy.deepcopy(encoder), pooling)
         weight, bias = probe.as_linear()

@@ -1,4 +1,4 @@
-"""Frozen features: what an encoder says of whole, unaugmented scans."""
+"""Frozen features of whole, unaugmented scans."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Images:
     """How scans are shown to a network.
 
     Attributes:
-        policy: the limits of views.
-        size: edge of a view in pixels.
-        slices: that stand for a volume, where views are slices.
-        dims: 2 for pictures and slices, 3 for volumes as they are.
-        channels: of a view, if not the policy's: an odd number of neighboring slices (2.5-D).
+        policy: View policy.
+        size: Edge of a view in pixels.
+        slices: Slices per volume, where views are slices.
+        dims: 2 for images and slices, 3 for whole volumes.
+        channels: Channels of a view, if not the policy's: an odd number of neighboring slices (2.5-D).
     """
 
     policy: Policy
@@ -39,24 +39,29 @@ class Images:
 
     @classmethod
     def of(cls, views: ViewsConfig, encoder: EncoderConfig) -> Images:
-        """Return what a study's encoder is shown."""
+        """Return how a study shows scans to its encoder."""
         policy = load_policy(views.policy, views.variant)
         return cls(policy, views.size_px, views.slices, encoder.spatial_dims, encoder.in_channels)
 
     def plain(self) -> Images:
-        """Return the same for what is made of single slices, whatever the encoder takes."""
+        """Return the same policy and size with single slices, whatever the encoder takes."""
         return replace(self, dims=2, channels=None)
 
     @property
-    def of_volumes(self) -> bool:
-        """Whether pictures cannot be shown so."""
+    def volumes_only(self) -> bool:
+        """Whether 2-D images cannot be shown this way."""
         return self.dims == 3 or self.channels not in (None, self.policy.channels)
 
     def loader(self, store: ScanSource, rows: Sequence[int] | np.ndarray, **options: Any) -> ViewLoader:
-        """Return a loader of `rows`; `options` are those of `ViewLoader` that are not known here.
+        """Return a loader of `rows`.
+
+        Args:
+            store: The scans.
+            rows: Rows of the store.
+            **options: Further arguments of `ViewLoader`.
 
         Raises:
-            UsageError: scans that cannot be shown so.
+            UsageError: The encoder takes volumes, and a scan is a 2-D image.
         """
         kinds = store.scans["kind"].iloc[np.asarray(rows, int)]
         channels = self.policy.channels if self.channels is None else self.channels
@@ -66,7 +71,7 @@ class Images:
 
 
 def encode(encoder: torch.nn.Module, views: Tensor) -> Tensor:
-    """Encode a bag of slices a scan, (B, K, C, *spatial) to (B, K, F)."""
+    """Encode K slices per scan, (B, K, C, *spatial) to (B, K, F)."""
     features: Tensor = encoder(views.flatten(0, 1)).unflatten(0, views.shape[:2])
     return features
 
@@ -79,7 +84,7 @@ def extract_features(
     rows: Sequence[int] | np.ndarray | None = None,
     pooling: Pooling = "max",
 ) -> np.ndarray:
-    """Return features (n, F) float32 of `rows` of the store, in their order; of all when not given.
+    """Return features (n, F) float32 of `rows` of the store, in their order; of all rows by default.
 
     Slices are pooled as a new `Classifier` pools them before it is trained.
     """
@@ -95,11 +100,11 @@ def whole_views(
     store: ScanSource, rows: Sequence[int] | np.ndarray, images: Images, batch_size: int = 256
 ) -> ViewLoader:
     """Return a loader of unaugmented whole scans, in order; `batch_size` counts slices."""
-    shown = images.slices if images.dims == 2 else images.size
+    slices = images.slices if images.dims == 2 else images.size
     return images.loader(
         store,
         rows,
-        batch_size=max(1, batch_size // shown),
+        batch_size=max(1, batch_size // slices),
         seed=0,
         draw="whole",
         shuffle=False,

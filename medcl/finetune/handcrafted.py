@@ -1,7 +1,7 @@
-"""What can be said of a scan without a network: columns of numbers for the classical arm and the controls.
+"""Handcrafted features, for the classical arm and the controls.
 
-Each function returns (scans of the store, columns), every column standardized over the training scans, whose
-labels it does not need.
+Each function returns (scans of the store, columns), every column standardized over the training scans; labels
+are not used.
 """
 
 from __future__ import annotations
@@ -20,38 +20,38 @@ from medcl.store import Store
 METADATA = ("modality", "manufacturer", "site", "body_part", "unit", "kind", "flags")
 SCALES_PX = (1.0, 2.0, 4.0)
 GRID, RIM = 16, 2
-"""Background: a view is averaged on this grid, of which so many cells from each edge are kept."""
+"""Background: a view is averaged on a grid of this size, and this many cells from each edge are kept."""
 
 
 def texture(store: Store, images: Images) -> np.ndarray:
-    """Intensity and texture: percentiles, mean, deviation, and edges and blobs at three scales.
+    """Return intensity and texture: percentiles, mean, deviation, and edges and blobs at three scales.
 
-    Edges are Gaussian gradient magnitudes, blobs absolute Laplacians of Gaussians (Lindeberg 1998); of each
-    the mean, the deviation and the 95th percentile. A volume's columns are mean and maximum over its slices.
+    Edges are Gaussian gradient magnitudes, blobs absolute Laplacians of Gaussians (Lindeberg 1998); the mean,
+    the deviation and the 95th percentile of each. For a volume: mean and maximum of these over its slices.
     """
     return _over_slices(store, images, _texture)
 
 
 def background(store: Store, images: Images) -> np.ndarray:
-    """The rim of the image alone, an eighth of its edge on each side, averaged on a coarse grid.
+    """Return the rim of the image alone, an eighth of its edge on each side, averaged on a coarse grid.
 
-    It is standardized within itself, for the window of a view follows the whole image: a bright lesion would
-    otherwise be told by a dark rim.
+    Each rim is standardized by itself: the window of a view follows the whole image, so that a bright lesion
+    would otherwise show in a dark rim.
     """
     return _over_slices(store, images, _rim)
 
 
 def metadata(store: Store, images: Images) -> np.ndarray:
-    """What is known without looking: scanner, site, matrix, spacing, modality, flags."""
+    """Return what is known without the pixels: scanner, site, matrix, spacing, modality, flags."""
     scans = store.scans
-    words = [name for name in METADATA if name in scans]
-    columns = [pd.get_dummies(scans[words].astype("string").fillna("none")).to_numpy(float)]
+    names = [name for name in METADATA if name in scans]
+    columns = [pd.get_dummies(scans[names].astype("string").fillna("none")).to_numpy(float)]
     columns += [_numbers(scans[name]) for name in ("shape", "spacing_mm")]
     return _standardize(np.concatenate(columns, axis=1), store)
 
 
 def size_and_mean(store: Store, images: Images) -> np.ndarray:
-    """The scan's size in pixels and its mean value."""
+    """Return the scan's size in pixels and its mean value."""
     mean = np.array([[float(np.mean(store.array(row)))] for row in range(len(store))])
     return _standardize(np.concatenate([_numbers(store.scans["shape"]), mean], axis=1), store)
 
@@ -60,31 +60,31 @@ def _over_slices(store: Store, images: Images, describe: Callable[[np.ndarray], 
     rows = []
     for batch in whole_views(store, range(len(store)), images.plain()):
         for scan in batch.data.mean(dim=2).numpy():
-            each = np.stack([describe(view) for view in scan])
-            rows.append(np.concatenate([each.mean(axis=0), each.max(axis=0)]))
+            slices = np.stack([describe(view) for view in scan])
+            rows.append(np.concatenate([slices.mean(axis=0), slices.max(axis=0)]))
     return _standardize(np.stack(rows), store)
 
 
 def _texture(view: np.ndarray) -> np.ndarray:
-    found = [*np.percentile(view, (5, 25, 50, 75, 95)), view.mean(), view.std()]
+    features = [*np.percentile(view, (5, 25, 50, 75, 95)), view.mean(), view.std()]
     for sigma in SCALES_PX:
         edges = ndimage.gaussian_gradient_magnitude(view, sigma)
         blobs = np.abs(ndimage.gaussian_laplace(view, sigma))
         for image in (edges, blobs):
-            found += [image.mean(), image.std(), np.percentile(image, 95)]
-    return np.array(found)
+            features += [image.mean(), image.std(), np.percentile(image, 95)]
+    return np.array(features)
 
 
 def _rim(view: np.ndarray) -> np.ndarray:
-    cells = F.adaptive_avg_pool2d(torch.from_numpy(view)[None], GRID)[0].numpy()
-    kept = np.ones((GRID, GRID), bool)
-    kept[RIM:-RIM, RIM:-RIM] = False
-    rim: np.ndarray = cells[kept]
+    grid = F.adaptive_avg_pool2d(torch.from_numpy(view)[None], GRID)[0].numpy()
+    on_rim = np.ones((GRID, GRID), bool)
+    on_rim[RIM:-RIM, RIM:-RIM] = False
+    rim: np.ndarray = grid[on_rim]
     return (rim - rim.mean()) / (rim.std() + 1e-6)
 
 
 def _numbers(lists: pd.Series) -> np.ndarray:
-    """Return (n, 3) from lists of two or three numbers, or None; what is absent is 0."""
+    """Return (n, 3) from lists of two or three numbers, or None; missing numbers are 0."""
     rows = [[] if value is None or np.ndim(value) == 0 else list(value) for value in lists]
     return np.array([[*row, 0, 0, 0][:3] for row in rows], float)
 

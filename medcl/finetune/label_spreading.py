@@ -1,4 +1,4 @@
-"""Labels that spread from the labeled scans to those like them, over the whole unlabeled pool."""
+"""Label spreading: labels spread from the labeled scans to similar ones, over the whole unlabeled pool."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from scipy.sparse.linalg import cg
 from scipy.special import logit
 from sklearn.neighbors import NearestNeighbors
 
-from medcl.finetune.budgets import Labeled
-from medcl.finetune.probe import auroc, auroc_error
+from medcl.finetune.budgets import LabeledScans
+from medcl.finetune.selection import auroc, select_within_error
 from medcl.finetune.task import Task
 
 NEIGHBORS, POWER = 50, 3
-"""Of the graph, as Iscen et al. 2019 chose them."""
-FARTHEST, NEAREST = 0.99, 0.1
-"""Values of alpha between which a search tries, those that carry labels farthest first."""
-SUREST = 1e-6
+"""Neighbors of a scan in the graph, and power of their cosine, as in Iscen et al. 2019."""
+LARGEST_ALPHA, SMALLEST_ALPHA = 0.99, 0.1
+"""Range of alpha that is searched, those that carry labels farthest first."""
+MIN_SHARE = 1e-6
 """Shares of a class are kept this far from 0 and 1."""
 
 
-class ScanGraph:
+class NeighborGraph:
     """Label spreading (Zhou et al. 2004) over the nearest neighbors of the training scans, labeled or not.
 
-    Scans of the pool are joined to those nearest by the third power of their cosine, and joined twice where
-    both are nearest to each other (Iscen et al. 2019). Any scan takes the weighted mean of its neighbors in
-    the pool. The search takes a cosine for each scan of the store and of the pool.
+    Scans of the pool are joined to their nearest ones with the third power of the cosine as weight, twice
+    where both are nearest to each other (Iscen et al. 2019). Any scan takes the weighted mean of its
+    neighbors in the pool. Neighbors are searched exhaustively: time grows as scans times pool.
 
     Args:
         features: (scans of the store, F).
-        pool: rows of the training scans, two or more.
+        pool: Rows of the training scans, two or more.
     """
 
     def __init__(self, features: np.ndarray, pool: np.ndarray) -> None:
@@ -37,11 +37,11 @@ class ScanGraph:
         search = NearestNeighbors(n_neighbors=min(NEIGHBORS, len(pool) - 1), metric="cosine")
         search.fit(features[pool])
         nearest = _affinity(search, None)
-        joined = nearest + nearest.T
-        self.root = np.sqrt(np.asarray(joined.sum(axis=1)).ravel())
-        even = diags(1 / np.maximum(self.root, SUREST))
-        self.steps = even @ joined @ even
-        self.towards = _affinity(search, features)
+        weights = nearest + nearest.T
+        self.root_degree = np.sqrt(np.asarray(weights.sum(axis=1)).ravel())
+        normalizer = diags(1 / np.maximum(self.root_degree, MIN_SHARE))
+        self.similarity = normalizer @ weights @ normalizer
+        self.to_pool = _affinity(search, features)
 
     def spread(self, truth: np.ndarray, alpha: float) -> np.ndarray:
         """Return the log odds (scans of the store,) of the positive class.
@@ -50,45 +50,45 @@ class ScanGraph:
         mass, whatever their size; where no label reaches, the odds are even.
 
         Args:
-            truth: (scans of the store,) 0 or 1, and -1 where no label may be used; other scans than the
-                pool's are not looked at. Both classes must be there.
-            alpha: share that a scan takes from its neighbors in each round, against its own label.
+            truth: (scans of the store,) 0 or 1, and -1 where no label may be used; only rows of the pool are
+                read, where both classes must be present.
+            alpha: Share that a scan takes from its neighbors in each round, against its own label.
         """
-        system = identity(len(self.pool)) - alpha * self.steps
-        mass = np.stack([self._solve(system, truth[self.pool] == side) for side in (0, 1)])
+        system = identity(len(self.pool)) - alpha * self.similarity
+        mass = np.stack([self._solve(system, truth[self.pool] == label) for label in (0, 1)])
         total = mass.sum(axis=0)
         share = np.divide(mass[1], total, out=np.full(len(total), 0.5), where=total > 0)
-        weight = np.asarray(self.towards.sum(axis=1)).ravel()
-        mean = np.divide(self.towards @ share, weight, out=np.full(len(weight), 0.5), where=weight > 0)
-        odds: np.ndarray = logit(mean.clip(SUREST, 1 - SUREST))
-        return odds
+        weight = np.asarray(self.to_pool.sum(axis=1)).ravel()
+        mean = np.divide(self.to_pool @ share, weight, out=np.full(len(weight), 0.5), where=weight > 0)
+        log_odds: np.ndarray = logit(mean.clip(MIN_SHARE, 1 - MIN_SHARE))
+        return log_odds
 
-    def _solve(self, system: csr_matrix, known: np.ndarray) -> np.ndarray:
-        # Far from its labels a class has mass in proportion to `root`: divided by that, classes are equal.
-        start = known / max(float(self.root[known].sum()), SUREST)
+    def _solve(self, system: csr_matrix, labeled: np.ndarray) -> np.ndarray:
+        # Far from its labels the mass of a class is in proportion to `root_degree`: divided by its sum over
+        # the labeled scans, classes weigh the same.
+        start = labeled / max(float(self.root_degree[labeled].sum()), MIN_SHARE)
         return np.maximum(cg(system, start, rtol=1e-10)[0], 0)
 
 
 def _affinity(search: NearestNeighbors, features: np.ndarray | None) -> csr_matrix:
-    """Return the weight of each scan's nearest of the pool; of the pool's own scans, when none are given."""
+    """Return the weights of each scan's nearest neighbors; of the fitted scans when none are given."""
     graph = search.kneighbors_graph(features, mode="distance")
     graph.data = np.clip(1 - graph.data, 0, 1) ** POWER
     return graph
 
 
 def spread_labels(
-    graph: ScanGraph, task: Task, labeled: Labeled, candidates: int = 5
+    graph: NeighborGraph, task: Task, labeled: LabeledScans, candidates: int = 5
 ) -> tuple[np.ndarray, float]:
-    """Spread the labels that may be used, alpha chosen by AUROC on the validation scans.
+    """Spread the labels that may be used.
 
-    As with a probe's strength, a handful of validation scans cannot tell values apart: the one that carries
-    labels farthest within a standard error of the best is taken.
+    Alpha is the largest within one standard error of the best validation AUROC.
 
     Args:
-        graph: of the store's scans, its training scans as the pool.
-        task: whose truth is spread.
-        labeled: the rows whose labels may be used.
-        candidates: values of alpha that are compared on the validation scans.
+        graph: Graph of the store's scans, its training scans as the pool.
+        task: Task to learn.
+        labeled: Rows whose labels may be used.
+        candidates: Values of alpha to compare on the validation scans.
 
     Returns:
         The log odds (scans of the store,) of the positive class, and alpha.
@@ -96,9 +96,8 @@ def spread_labels(
     val = labeled.val
     truth = np.full(len(task.truth), -1)
     truth[labeled.train] = task.truth[labeled.train]
-    alphas = 1 - np.geomspace(1 - FARTHEST, 1 - NEAREST, candidates)
-    spread = [graph.spread(truth, alpha) for alpha in alphas]
-    scores = [auroc(task.truth[val], odds[val]) for odds in spread]
-    enough = max(scores) - auroc_error(max(scores), task.truth[val])
-    chosen = next(n for n, score in enumerate(scores) if score >= enough)
-    return spread[chosen], float(alphas[chosen])
+    alphas = 1 - np.geomspace(1 - LARGEST_ALPHA, 1 - SMALLEST_ALPHA, candidates)
+    log_odds = [graph.spread(truth, alpha) for alpha in alphas]
+    scores = [auroc(task.truth[val], odds[val]) for odds in log_odds]
+    odds, alpha = select_within_error(list(zip(log_odds, alphas, strict=True)), scores, task.truth[val])
+    return odds, float(alpha)

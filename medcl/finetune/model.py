@@ -1,4 +1,4 @@
-"""A fitted model on disk: a classifier with everything that is needed to use it on other scans."""
+"""A fitted model on disk: a classifier with all that is needed to apply it to other scans."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ from medcl.pretrain import Encoder, EncoderConfig, ViewsConfig
 
 
 class ModelConfig(Config):
-    """What a classifier is and how it is used; stands in `model.json`.
+    """Configuration of a classifier, written to `model.json`.
 
     Attributes:
-        encoder: its network.
-        pooling: of a volume's slices.
-        views: how scans are shown to it.
-        names: of the negative and the positive class.
-        threshold: probability from which a scan counts as positive, chosen on validation scans.
-        units, modalities: it was trained on; others mean something else.
-        arm, budget, seed: the study cell it comes from.
+        encoder: Configuration of the network.
+        pooling: How slices of a volume are pooled.
+        views: How scans are shown to the network.
+        names: Names of the negative and the positive class.
+        threshold: Probability from which a scan is called positive, set on validation scans.
+        units: Units of the training scans; scans in other units cannot be predicted.
+        modalities: Modalities of the training scans; scans of others cannot be predicted.
+        arm: Arm of the study that the classifier comes from.
+        budget: Label budget of that arm.
+        seed: Random seed of that arm.
     """
 
     encoder: EncoderConfig
@@ -66,12 +69,12 @@ class Model:
         """Load a model from its folder, or from the study that holds one.
 
         Raises:
-            UsageError: there is none.
+            UsageError: There is no model in the folder.
         """
-        place = folder / "model" if (folder / "model").is_dir() else folder
-        if not (place / "model.json").is_file():
+        source = folder / "model" if (folder / "model").is_dir() else folder
+        if not (source / "model.json").is_file():
             raise UsageError(f"{folder}: no fitted model there; name a study that 'medcl study' finished")
-        config = validate(read_json(place / "model.json"), ModelConfig, str(place / "model.json"))
+        config = validate(read_json(source / "model.json"), ModelConfig, str(source / "model.json"))
         classifier = Classifier(Encoder(config.encoder), config.pooling)
-        classifier.load_state_dict(load_file(place / "classifier.safetensors"))
+        classifier.load_state_dict(load_file(source / "classifier.safetensors"))
         return cls(classifier.eval(), config)

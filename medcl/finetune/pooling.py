@@ -1,4 +1,4 @@
-"""How the features of a volume's slices become those of the volume."""
+"""Pooling of the features of a volume's slices to those of the volume."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Pooling = Literal["max", "attention", "gru"]
 
 
 class MaxPool(nn.Module):
-    """The maximum: one slice suffices to see a lesion."""
+    """Maximum over slices: one slice suffices to show a lesion."""
 
     def forward(self, features: Tensor) -> Tensor:
         """Map features of slices (B, K, F) to (B, F)."""
@@ -21,12 +21,12 @@ class MaxPool(nn.Module):
 
 
 class GatedAttention(nn.Module):
-    """A mean whose weights a small network gives (Ilse, Tomczak & Welling 2018, equations 8 and 9).
+    """Weighted mean by gated attention (Ilse, Tomczak & Welling 2018, equations 8 and 9).
 
-    All weights are equal before training, so that what comes out then depends on nothing random.
+    All weights are equal before training, so that the pooled features then depend on nothing random.
 
     Args:
-        size: F.
+        size: F, the features of a slice.
     """
 
     HIDDEN = 128
@@ -47,11 +47,11 @@ class GatedAttention(nn.Module):
         return (self.weights(features) * features).sum(dim=1)
 
 
-class ReadInOrder(nn.Module):
-    """A recurrent network over the slices from first to last, both ways (`SliceSequence`).
+class RecurrentPool(nn.Module):
+    """Bidirectional recurrent network over the slices in order (`SliceSequence`).
 
     Args:
-        size: F, an even number.
+        size: F, the features of a slice, an even number.
     """
 
     def __init__(self, size: int) -> None:
@@ -60,15 +60,15 @@ class ReadInOrder(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map features of slices (B, K, F) to (B, F)."""
-        read: Tensor = self.sequence(features.movedim(1, -1))
-        return read
+        pooled: Tensor = self.sequence(features.movedim(1, -1))
+        return pooled
 
 
-_KINDS = {"attention": GatedAttention, "gru": ReadInOrder}
+_KINDS = {"attention": GatedAttention, "gru": RecurrentPool}
 
 
 def build_pooling(kind: Pooling, size: int, seed: int) -> nn.Module:
-    """Build what pools (B, K, size) to (B, size); its weights are the same for the same seed."""
+    """Build the module that pools (B, K, size) to (B, size), with weights drawn by `seed`."""
     if kind == "max":
         return MaxPool()
     with torch.random.fork_rng(devices=[]):

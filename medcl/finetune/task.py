@@ -1,4 +1,4 @@
-"""The question that is asked of a store: which labels are healthy, which abnormal, who is in which split."""
+"""The classification task: which labels of a store are negative and positive, and the rows of each split."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from medcl.store import Store
 
 
 class ClassConfig(Config):
-    """One side of the question: its name in the report, and the store's labels that belong to it."""
+    """One class of the task: its name in the report, and the labels of the store that belong to it."""
 
     name: str
     labels: tuple[str, ...]
@@ -24,11 +24,13 @@ class Task:
     """A binary task on a store.
 
     Attributes:
-        store: the scans.
-        names: of the negative and the positive class.
-        truth: a value a row of the store: 0, 1, or -1 where the scan has no label or another one.
-        patients: a patient number a row of the store.
-        train, val, test: labeled rows of each split.
+        store: The scans.
+        names: Names of the negative and the positive class.
+        truth: (scans of the store,) 0, 1, or -1 where the scan is in neither class.
+        patients: (scans of the store,) number of the patient.
+        train: Rows of the training split that are in a class.
+        val: The same of the validation split.
+        test: The same of the test split.
     """
 
     store: Store
@@ -41,30 +43,34 @@ class Task:
 
 
 def make_task(store: Store, negative: ClassConfig | str, positive: ClassConfig | str) -> Task:
-    """Set up the task; a side given as a word is the label of that name.
+    """Define the task.
+
+    Args:
+        store: The scans.
+        negative: The negative class; a string is the label of that name.
+        positive: The positive class.
 
     Raises:
-        UsageError: a label that the store does not have or that stands on both sides, or a split without
-            one of the classes.
+        UsageError: A label is not in the store or is in both classes, or a split lacks a class.
     """
-    negative, positive = _as_class(negative), _as_class(positive)
+    negative, positive = _class_config(negative), _class_config(positive)
     known = set(store.scans["label"].dropna())
-    for side in (negative, positive):
-        missing = [label for label in side.labels if label not in known]
-        if missing or not side.labels:
-            there = ", ".join(sorted(known)) or "none"
-            raise UsageError(f"class '{side.name}': label {missing} is not in the store (it has: {there})")
+    for config in (negative, positive):
+        missing = [label for label in config.labels if label not in known]
+        if missing or not config.labels:
+            labels = ", ".join(sorted(known)) or "none"
+            raise UsageError(f"class '{config.name}': label {missing} is not in the store (it has: {labels})")
     if both := set(negative.labels) & set(positive.labels):
-        raise UsageError(f"label {sorted(both)} stands in both classes")
-    sides = dict.fromkeys(negative.labels, 0) | dict.fromkeys(positive.labels, 1)
-    truth = store.scans["label"].map(sides).fillna(-1).astype(int).to_numpy()
+        raise UsageError(f"label {sorted(both)} is in both classes")
+    truth_of_label = dict.fromkeys(negative.labels, 0) | dict.fromkeys(positive.labels, 1)
+    truth = store.scans["label"].map(truth_of_label).fillna(-1).astype(int).to_numpy()
     task = Task(
         store=store,
         names=(negative.name, positive.name),
         truth=truth,
         patients=pd.factorize(store.scans["patient"])[0],
         **{
-            split: np.array([r for r in store.rows(split) if truth[r] >= 0], int)
+            split: np.array([row for row in store.rows(split) if truth[row] >= 0], int)
             for split in ("train", "val", "test")
         },
     )
@@ -73,14 +79,14 @@ def make_task(store: Store, negative: ClassConfig | str, positive: ClassConfig |
     return task
 
 
-def _as_class(side: ClassConfig | str) -> ClassConfig:
-    return ClassConfig(name=side, labels=(side,)) if isinstance(side, str) else side
+def _class_config(name: ClassConfig | str) -> ClassConfig:
+    return ClassConfig(name=name, labels=(name,)) if isinstance(name, str) else name
 
 
 def _check_split(task: Task, split: str) -> None:
-    found = np.bincount(task.truth[getattr(task, split)], minlength=2)
-    for name, count in zip(task.names, found, strict=True):
+    counts = np.bincount(task.truth[getattr(task, split)], minlength=2)
+    for name, count in zip(task.names, counts, strict=True):
         if count == 0:
             raise UsageError(
-                f"the {split} split has no '{name}' scan; each split needs one of each class: add patients"
+                f"the {split} split has no '{name}' scan; add patients, so that each split has both classes"
             )

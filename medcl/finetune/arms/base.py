@@ -1,4 +1,4 @@
-"""The arms of a study: each turns labeled scans into probabilities for all scans of the task."""
+"""What every arm is given and returns: labeled scans in, probabilities for all scans of the task out."""
 
 from __future__ import annotations
 
@@ -10,32 +10,34 @@ from typing import Any, Literal
 import numpy as np
 
 from medcl.errors import UsageError
-from medcl.finetune.budgets import Labeled
+from medcl.finetune.budgets import LabeledScans
 from medcl.finetune.classifier import Classifier
 from medcl.finetune.features import Images, extract_features
 from medcl.finetune.knn import centered
-from medcl.finetune.label_spreading import ScanGraph
+from medcl.finetune.label_spreading import NeighborGraph
 from medcl.finetune.pooling import Pooling
 from medcl.finetune.task import Task
 from medcl.finetune.training import TrainingConfig
 from medcl.pretrain.networks.encoders import Encoder, EncoderConfig, build_encoder
 from medcl.store import Store
 
-Table = Callable[[Store, Images], np.ndarray]
-Weights = int | Literal["outside"] | None
-"""Whose an encoder's weights are: random by seed, another library's, or (None) the pretraining's."""
+Weights = Literal["pretrained", "external"] | int
+"""Which weights an encoder has: those under test, those of an external file, or random ones by seed."""
+
+HandcraftedFeatures = Callable[[Store, Images], np.ndarray]
+"""Returns features (scans of the store, F) that need no network."""
 
 
 class ArmContext:
     """What all arms of a study share.
 
-    Attributes:
-        task: scans and truth.
-        images: how scans are shown.
-        training: of the arms that train a network.
-        pretrained: the encoder under test.
-        network: its architecture, for the arms that start from random weights.
-        outside: the same architecture with another library's weights, where there are any.
+    Args:
+        task: Scans and truth.
+        images: How scans are shown.
+        training: Configuration of arms that train a network.
+        pretrained: The encoder under test.
+        network: Its architecture, for arms that start from random weights.
+        external: The same architecture with weights of an external file, where there are any.
     """
 
     def __init__(
@@ -45,68 +47,71 @@ class ArmContext:
         training: TrainingConfig,
         pretrained: Encoder,
         network: EncoderConfig,
-        outside: Encoder | None = None,
+        external: Encoder | None = None,
     ) -> None:
         self.task, self.images, self.training = task, images, training
-        self.pretrained, self.network, self.outside = pretrained, network, outside
+        self.pretrained, self.network, self.external = pretrained, network, external
         self._features: dict[tuple[Weights, Pooling], np.ndarray] = {}
-        self._tables: dict[Table, np.ndarray] = {}
+        self._handcrafted: dict[HandcraftedFeatures, np.ndarray] = {}
 
-    def encoder(self, weights: Weights = None) -> Encoder:
-        """Return the encoder with the weights asked for.
+    def encoder(self, weights: Weights = "pretrained") -> Encoder:
+        """Return the encoder with the given weights.
 
         Raises:
-            UsageError: another library's, and there are none.
+            UsageError: External weights are asked for and none are configured.
         """
-        if weights is None:
-            return self.pretrained
-        if weights != "outside":
+        if isinstance(weights, int):
             return build_encoder(self.network, weights)
-        if self.outside is None:
-            raise UsageError("arms of outside weights need a file of them: set 'external_weights'")
-        return self.outside
+        if weights == "pretrained":
+            return self.pretrained
+        if self.external is None:
+            raise UsageError("arms with external weights need a file of them: set 'external_weights'")
+        return self.external
 
-    def features(self, weights: Weights = None, pooling: Pooling = "max") -> np.ndarray:
-        """Return features (scans of the store, F) of the encoder with the weights asked for.
+    def features(self, weights: Weights = "pretrained", pooling: Pooling = "max") -> np.ndarray:
+        """Return features (scans of the store, F) of the encoder with the given weights.
 
-        Those of random weights are kept until the next are asked for, since every budget asks for the same.
+        They are cached; of random weights only the latest, since all budgets of a seed share them.
         """
-        asked = (weights, pooling)
-        if asked not in self._features:
-            kept = {key: kept for key, kept in self._features.items() if not isinstance(key[0], int)}
-            found = extract_features(self.encoder(weights), self.task.store, self.images, pooling=pooling)
-            self._features = {**kept, asked: found}
-        return self._features[asked]
+        key = (weights, pooling)
+        if key not in self._features:
+            cached = {k: v for k, v in self._features.items() if not isinstance(k[0], int)}
+            features = extract_features(
+                self.encoder(weights), self.task.store, self.images, pooling=pooling
+            )
+            self._features = {**cached, key: features}
+        return self._features[key]
 
     @cached_property
-    def graph(self) -> ScanGraph:
-        """The scans joined by likeness under the pretrained encoder."""
-        return ScanGraph(centered(self.features(), self.task), self.task.store.rows("train"))
+    def graph(self) -> NeighborGraph:
+        """The scans joined by similarity under the pretrained encoder."""
+        return NeighborGraph(centered(self.features(), self.task), self.task.store.rows("train"))
 
-    def table(self, describe: Table) -> np.ndarray:
-        """Return columns (scans of the store, F) that need no network."""
-        if describe not in self._tables:
-            self._tables[describe] = describe(self.task.store, self.images)
-        return self._tables[describe]
+    def handcrafted(self, describe: HandcraftedFeatures) -> np.ndarray:
+        """Return features (scans of the store, F) that need no network; they are cached."""
+        if describe not in self._handcrafted:
+            self._handcrafted[describe] = describe(self.task.store, self.images)
+        return self._handcrafted[describe]
 
 
 @dataclass(frozen=True)
 class ArmResult:
-    """What an arm came to.
+    """Result of one arm.
 
     Attributes:
-        classifier: the fitted network; None where there is none.
-        probability: (n,) of the positive class, of the rows asked for, calibrated.
-        chosen: on validation.
-        candidates: candidates that were compared there.
-        parameters: how many were there to fit, for arms without a network.
+        classifier: The fitted network; None where there is none.
+        probability: (n,) of the positive class for the requested rows, calibrated.
+        selected: What was selected on validation, by name.
+        candidates: How many candidates were compared there.
+        parameters: Fitted parameters of arms without a network.
     """
 
     classifier: Classifier | None
     probability: np.ndarray
-    chosen: dict[str, Any]
+    selected: dict[str, Any]
     candidates: int
     parameters: int = 0
 
 
-Arm = Callable[[ArmContext, Labeled, int, np.ndarray], ArmResult]
+RunArm = Callable[[ArmContext, LabeledScans, int, np.ndarray], ArmResult]
+"""Fits an arm on the labeled scans with a random seed and predicts rows (n,) of the store."""

@@ -1,4 +1,4 @@
-"""Arms that show what a result is worth: controls and baselines without a network."""
+"""Controls and baselines without a network, which show what the result of an arm is worth."""
 
 from __future__ import annotations
 
@@ -7,25 +7,30 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import expit
 
-from medcl.finetune.arms.base import ArmContext, ArmResult, Table
-from medcl.finetune.arms.probes import _logistic
-from medcl.finetune.budgets import Labeled
+from medcl.finetune.arms.base import ArmContext, ArmResult, HandcraftedFeatures
+from medcl.finetune.arms.probes import fit_calibrated_probe
+from medcl.finetune.budgets import LabeledScans
 
 
-def shuffled_labels(context: ArmContext, labeled: Labeled, seed: int, rows: np.ndarray) -> ArmResult:
-    """Linear probe on the pretrained encoder, taught shuffled labels: chance, or there is a leak."""
-    shuffled, generator = context.task.truth.copy(), np.random.default_rng(seed)
+def shuffled_labels(context: ArmContext, labeled: LabeledScans, seed: int, rows: np.ndarray) -> ArmResult:
+    """Fit the linear probe to shuffled labels: anything above chance is a leak."""
+    truth, generator = context.task.truth.copy(), np.random.default_rng(seed)
     for part in (labeled.train, labeled.val):
-        shuffled[part] = generator.permutation(shuffled[part])
-    task, candidates = replace(context.task, truth=shuffled), context.training.candidates
-    fitted, chosen = _logistic(context.features(), task, labeled, candidates)
-    return ArmResult(None, expit(fitted.logits(context.features()[rows])), chosen, candidates)
+        truth[part] = generator.permutation(truth[part])
+    task, candidates = replace(context.task, truth=truth), context.training.candidates
+    fitted, selected = fit_calibrated_probe(context.features(), task, labeled, candidates)
+    return ArmResult(None, expit(fitted.logits(context.features()[rows])), selected, candidates)
 
 
-def _from_table(
-    describe: Table, context: ArmContext, labeled: Labeled, seed: int, rows: np.ndarray
+def handcrafted_probe(
+    describe: HandcraftedFeatures,
+    context: ArmContext,
+    labeled: LabeledScans,
+    seed: int,
+    rows: np.ndarray,
 ) -> ArmResult:
-    """Logistic regression, chosen as the linear probe is, on columns that need no network."""
-    columns, candidates = context.table(describe), context.training.candidates
-    fitted, chosen = _logistic(columns, context.task, labeled, candidates)
-    return ArmResult(None, expit(fitted.logits(columns[rows])), chosen, candidates, columns.shape[1] + 1)
+    """Fit logistic regression, selected as the linear probe is, to features that need no network."""
+    features, candidates = context.handcrafted(describe), context.training.candidates
+    fitted, selected = fit_calibrated_probe(features, context.task, labeled, candidates)
+    probability = expit(fitted.logits(features[rows]))
+    return ArmResult(None, probability, selected, candidates, features.shape[1] + 1)

@@ -1,46 +1,168 @@
-"""The arms of a study by name."""
+"""Registry of arms: all that a study, its record and its report need to know of each, in one place."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
-from medcl.finetune.arms.base import Arm
-from medcl.finetune.arms.controls import _from_table, shuffled_labels
-from medcl.finetune.arms.networks import (
-    distil,
-    external_finetune,
-    finetune,
-    fixmatch,
-    mean_teacher,
-    supervised,
-)
-from medcl.finetune.arms.probes import external_probe, knn, probe, random_probe, spread
-from medcl.finetune.handcrafted import background, metadata, size_and_mean, texture
+from medcl.errors import UsageError
+from medcl.finetune import handcrafted
+from medcl.finetune.arms import controls, networks, probes
+from medcl.finetune.arms.base import RunArm
 
-ARMS: dict[str, Arm] = {
-    "probe": probe,
-    "knn": knn,
-    "spread": spread,
-    "finetune": finetune,
-    "supervised": supervised,
-    "external-probe": external_probe,
-    "external-finetune": external_finetune,
-    "random-probe": random_probe,
-    "fixmatch": fixmatch,
-    "mean-teacher": mean_teacher,
-    "distil": distil,
-    "classical": partial(_from_table, texture),
-    "shuffled-labels": shuffled_labels,
-    "metadata-only": partial(_from_table, metadata),
-    "background-only": partial(_from_table, background),
-    "size-and-mean": partial(_from_table, size_and_mean),
-}
+Needs = Literal["nothing", "pretrained encoder", "external weights"]
 
 
-OF_THE_METHOD = ("probe", "knn", "spread", "finetune", "fixmatch", "mean-teacher", "distil")
-"""Arms that start from the pretrained encoder: the method's name goes before theirs."""
+@dataclass(frozen=True)
+class ArmSpec:
+    """An arm of a study.
+
+    Attributes:
+        name: Name in configuration and predictions; `{method}` stands for the pretraining method.
+        run: Fits the arm and predicts.
+        description: What the arm is, for the report; `{network}` and `{method}` are filled in.
+        control: Whether it is a control: it asks whether the label can be had without the disease, and no
+            claim is made for it.
+        needs: What it starts from.
+        maps_tissue: Whether it ends in a network that can be moved over a scan (`medcl tissue`).
+    """
+
+    name: str
+    run: RunArm
+    description: str
+    control: bool = False
+    needs: Needs = "nothing"
+    maps_tissue: bool = False
+
+    def named(self, method: str) -> str:
+        """Return the name in a study of the pretraining method `method`, such as `simclr-probe`."""
+        return self.name.format(method=method)
+
+    def described(self, method: str, network: str) -> str:
+        """Return the description in a study of that method and network."""
+        return self.description.format(method=method, network=network)
 
 
-def arm_names(method: str) -> dict[str, Arm]:
-    """Return the arms under the names they have in predictions: `simclr-probe`, ..., `supervised`."""
-    return {(f"{method}-{name}" if name in OF_THE_METHOD else name): arm for name, arm in ARMS.items()}
+ARMS: list[ArmSpec] = [
+    ArmSpec(
+        name="{method}-probe",
+        run=probes.probe,
+        description="logistic regression on frozen features of the pretrained {network}",
+        needs="pretrained encoder",
+        maps_tissue=True,
+    ),
+    ArmSpec(
+        name="{method}-knn",
+        run=probes.knn,
+        description="vote of the nearest labeled scans by features of the pretrained {network}",
+        needs="pretrained encoder",
+    ),
+    ArmSpec(
+        name="{method}-spread",
+        run=probes.spread,
+        description="labels spread over all training scans by features of the pretrained {network}",
+        needs="pretrained encoder",
+    ),
+    ArmSpec(
+        name="{method}-finetune",
+        run=networks.finetune,
+        description="the pretrained {network} with its probe as head, all trained on the labels",
+        needs="pretrained encoder",
+        maps_tissue=True,
+    ),
+    ArmSpec(
+        name="supervised",
+        run=networks.supervised,
+        description="the same {network} from random weights, trained on the labels (the baseline)",
+        maps_tissue=True,
+    ),
+    ArmSpec(
+        name="external-probe",
+        run=probes.external_probe,
+        description="logistic regression on features of a {network} with external weights",
+        needs="external weights",
+    ),
+    ArmSpec(
+        name="external-finetune",
+        run=networks.external_finetune,
+        description="a {network} with external weights and its probe as head, all trained on the labels",
+        needs="external weights",
+    ),
+    ArmSpec(
+        name="{method}-fixmatch",
+        run=networks.fixmatch,
+        description="the pretrained {network}, fine-tuned with pseudo-labels of unlabeled scans",
+        needs="pretrained encoder",
+    ),
+    ArmSpec(
+        name="{method}-mean-teacher",
+        run=networks.mean_teacher,
+        description="the pretrained {network}, fine-tuned to agree with its own running mean on unlabeled "
+        "scans",
+        needs="pretrained encoder",
+    ),
+    ArmSpec(
+        name="{method}-distillation",
+        run=networks.distillation,
+        description="a student of the fine-tuned network on labeled and unlabeled training scans",
+        needs="pretrained encoder",
+    ),
+    ArmSpec(
+        name="classical",
+        run=partial(controls.handcrafted_probe, handcrafted.texture),
+        description="logistic regression on intensity and texture",
+    ),
+    ArmSpec(
+        name="random-probe",
+        run=probes.random_probe,
+        description="logistic regression on features of a {network} with random weights (control)",
+        control=True,
+        maps_tissue=True,
+    ),
+    ArmSpec(
+        name="shuffled-labels",
+        run=controls.shuffled_labels,
+        description="the probe fitted to shuffled labels (control)",
+        control=True,
+        needs="pretrained encoder",
+    ),
+    ArmSpec(
+        name="metadata-only",
+        run=partial(controls.handcrafted_probe, handcrafted.metadata),
+        description="logistic regression on scanner, site, matrix and spacing (control)",
+        control=True,
+    ),
+    ArmSpec(
+        name="background-only",
+        run=partial(controls.handcrafted_probe, handcrafted.background),
+        description="logistic regression on the rim of the image (control)",
+        control=True,
+    ),
+    ArmSpec(
+        name="size-and-mean",
+        run=partial(controls.handcrafted_probe, handcrafted.size_and_mean),
+        description="logistic regression on the scan's size and mean value (control)",
+        control=True,
+    ),
+]
+"""Every arm, in the order in which messages list them. To add one, append its `ArmSpec`."""
+
+
+def arms_by_name(method: str) -> dict[str, ArmSpec]:
+    """Return the arms under the names that they have in a study of the pretraining method `method`."""
+    return {arm.named(method): arm for arm in ARMS}
+
+
+def find_arms(names: Iterable[str], method: str) -> dict[str, ArmSpec]:
+    """Return the arms of these names.
+
+    Raises:
+        UsageError: An arm does not exist.
+    """
+    known = arms_by_name(method)
+    for name in names:
+        if name not in known:
+            raise UsageError(f"arm '{name}' does not exist; there are: {', '.join(known)}")
+    return {name: known[name] for name in names}
