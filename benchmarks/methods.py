@@ -24,9 +24,15 @@ from medcl.config import load, read_yaml, validate
 from medcl.evaluate.analyses.resampling import Resampled, resample
 from medcl.evaluate.predictions import panel
 from medcl.files import write_table, write_text
-from medcl.finetune import Budget, Images, make_task
-from medcl.finetune.arms.base import ArmContext
-from medcl.finetune.cells import Cell, plan_cells, run_cells
+from medcl.finetune import (
+    ArmContext,
+    Budget,
+    ExperimentCell,
+    Images,
+    make_task,
+    plan_experiment_cells,
+    run_experiment_cells,
+)
 from medcl.pretrain import PretrainConfig, load_encoder, pretrain
 from medcl.store import Store
 from medcl.study import StudyConfig
@@ -58,7 +64,7 @@ def main() -> None:
 
 def controls(study: StudyConfig, folder: Path, out: Path, seeds: Sequence[int]) -> pd.DataFrame:
     """Return the predictions of baseline and random encoder; those that the study lacks are computed."""
-    cells = plan_cells(CONTROLS, budgets(study), seeds, "none")
+    cells = plan_experiment_cells(CONTROLS, budgets(study), seeds)
     return run(study, folder, out, cells, "none", None)
 
 
@@ -66,7 +72,7 @@ def probe(
     study: StudyConfig, folder: Path, out: Path, seeds: Sequence[int], name: str, changes: dict[str, Any]
 ) -> pd.DataFrame:
     """Pretrain by one entry of the settings, unless that is done, and return the probe's predictions."""
-    cells = plan_cells([f"{name}-probe"], budgets(study), seeds, name)
+    cells = plan_experiment_cells([f"{name}-probe"], budgets(study), seeds)
     finished = folder / "pretrain" / "summary.json"
     if not changes and name == study.pretrain.method.name and finished.is_file():
         return run(study, folder, out, cells, name, finished.parent)
@@ -92,15 +98,15 @@ def budgets(study: StudyConfig) -> list[Budget]:
 
 
 def run(
-    study: StudyConfig, folder: Path, out: Path, cells: list[Cell], name: str, encoder: Path | None
+    study: StudyConfig, folder: Path, out: Path, cells: list[ExperimentCell], name: str, encoder: Path | None
 ) -> pd.DataFrame:
     """Return the predictions of `cells`, copying those that the study has."""
-    target = out / "cells"
+    source, target = folder / "experiment_cells", out / "experiment_cells"
     target.mkdir(parents=True, exist_ok=True)
     for cell in cells:
         for file in (f"{cell.name}.json", f"{cell.name}.parquet"):
-            if name in ("none", study.pretrain.method.name) and (folder / "cells" / file).is_file():
-                shutil.copyfile(folder / "cells" / file, target / file)
+            if name in ("none", study.pretrain.method.name) and (source / file).is_file():
+                shutil.copyfile(source / file, target / file)
     views = study.views
     context = ArmContext(
         task=make_task(Store.open(folder / "store"), study.negative, study.positive),
@@ -109,7 +115,7 @@ def run(
         pretrained=load_encoder(encoder or folder / "pretrain"),
         network=study.pretrain.encoder,
     )
-    return run_cells(context, cells, target, name)[0]
+    return run_experiment_cells(context, cells, target, name)[0]
 
 
 def compare(predictions: pd.DataFrame) -> pd.DataFrame:

@@ -85,12 +85,12 @@ def _labels(catalog: Catalog, modality: str | None) -> Labels:
 def _matching_rows(store: Store, config: ModelConfig, images: Images) -> np.ndarray:
     """Return the rows with the modality, unit and kind of the model's training data."""
     matches = store.scans["unit"].isin(config.units) & store.scans["modality"].isin(config.modalities)
-    if images.of_volumes:
+    if images.volumes_only:
         matches &= store.scans["kind"] == "volume"
     rows = np.flatnonzero(matches)
     if not len(rows):
         modalities = ", ".join(sorted(set(store.scans["modality"])))
-        kind = "volumes of " if images.of_volumes else ""
+        kind = "volumes of " if images.volumes_only else ""
         raise UsageError(
             f"the model was trained on {kind}{', '.join(config.modalities)} in {', '.join(config.units)}, "
             f"the archive has {modalities}; if its files record no modality, state it with --modality"

@@ -64,6 +64,7 @@ class Classifier(nn.Module):
         return classifier.eval()
 
     def forward(self, views: Tensor) -> Tensor:
+        """Return logits (B,) of views (B, K, C, *spatial)."""
         logits: Tensor = self.head(self.pool(encode(self.encoder, views))).squeeze(1)
         return logits / self.temperature
 
@@ -72,7 +73,8 @@ def predict(
     classifier: Classifier, store: Store, rows: Sequence[int] | np.ndarray, images: Images
 ) -> np.ndarray:
     """Return the probability (n,) of the positive class for `rows` of the store, unaugmented."""
-    return expit(predict_logits(classifier, store, rows, images))
+    probability: np.ndarray = expit(predict_logits(classifier, store, rows, images))
+    return probability
 
 
 @torch.inference_mode()

@@ -80,7 +80,8 @@ def _rim(view: np.ndarray) -> np.ndarray:
     on_rim = np.ones((GRID, GRID), bool)
     on_rim[RIM:-RIM, RIM:-RIM] = False
     rim: np.ndarray = grid[on_rim]
-    return (rim - rim.mean()) / (rim.std() + 1e-6)
+    standardized: np.ndarray = (rim - rim.mean()) / (rim.std() + 1e-6)
+    return standardized
 
 
 def _numbers(lists: pd.Series) -> np.ndarray:

@@ -67,7 +67,8 @@ class NeighborGraph:
         # Far from its labels the mass of a class is in proportion to `root_degree`: divided by its sum over
         # the labeled scans, classes weigh the same.
         start = labeled / max(float(self.root_degree[labeled].sum()), MIN_SHARE)
-        return np.maximum(cg(system, start, rtol=1e-10)[0], 0)
+        mass: np.ndarray = np.maximum(cg(system, start, rtol=1e-10)[0], 0)
+        return mass
 
 
 def _affinity(search: NearestNeighbors, features: np.ndarray | None) -> csr_matrix:

@@ -40,7 +40,8 @@ class GatedAttention(nn.Module):
 
     def weights(self, features: Tensor) -> Tensor:
         """Return the weights of slices, (B, K, 1), which sum to 1 over K."""
-        return self.score(self.content(features).tanh() * self.gate(features).sigmoid()).softmax(dim=1)
+        scores: Tensor = self.score(self.content(features).tanh() * self.gate(features).sigmoid())
+        return scores.softmax(dim=1)
 
     def forward(self, features: Tensor) -> Tensor:
         """Map features of slices (B, K, F) to (B, F)."""

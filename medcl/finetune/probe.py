@@ -14,7 +14,7 @@ SMALLEST_C, LARGEST_C = 1e-4, 1.0
 """Range of C that is searched, most regularized first."""
 
 
-class LinearProbe(ClassifierMixin, BaseEstimator):
+class LinearProbe(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     """Logistic regression on features centered and scaled by one number, both taken from unlabeled scans.
 
     The means and deviations of a handful of labeled scans are too noisy to standardize by; those of the
@@ -24,7 +24,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         C: Inverse strength of the L2 penalty.
     """
 
-    def __init__(self, C: float = 1e-2) -> None:
+    def __init__(self, C: float = 1e-2) -> None:  # noqa: N803  # scikit-learn's name
         self.C = C
 
     def fit_pool(self, features: np.ndarray) -> LinearProbe:
@@ -68,7 +68,8 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         return weight, float(self.model_.intercept_[0] - weight @ self.center_)
 
     def _scale(self, features: np.ndarray) -> np.ndarray:
-        return (features - self.center_) / self.scale_
+        scaled: np.ndarray = (features - self.center_) / self.scale_
+        return scaled
 
 
 def fit_probe(features: np.ndarray, task: Task, labeled: LabeledScans, candidates: int = 5) -> LinearProbe:

@@ -53,9 +53,7 @@ def select_within_error(
     """
     best = max(scores)
     lowest = best - auroc_standard_error(best, truth)
-    return next(
-        candidate for candidate, score in zip(candidates, scores, strict=True) if score >= lowest
-    )
+    return next(candidate for candidate, score in zip(candidates, scores, strict=True) if score >= lowest)
 
 
 def raises_auroc(truth: np.ndarray, before: np.ndarray, after: np.ndarray) -> bool:

@@ -14,6 +14,7 @@ from medcl.pretrain.networks import (
     load_encoder,
     load_external_weights,
 )
+from medcl.pretrain.once import pretrain_once
 from medcl.pretrain.optimizers import cosine_rate
 
 __all__ = [
@@ -31,5 +32,6 @@ __all__ = [
     "load_encoder",
     "load_external_weights",
     "pretrain",
+    "pretrain_once",
     "stack_size",
 ]

@@ -1,4 +1,4 @@
-"""A study from archive to report: its configuration, its run, and what it says of itself."""
+"""A study from archive to report: its configuration, its run, and its record."""
 
 from medcl.study.config import StudyConfig
 from medcl.study.run import run_study

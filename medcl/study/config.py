@@ -1,4 +1,4 @@
-"""The configuration of a study, and the faults that can be seen before any work is done."""
+"""Configuration of a study."""
 
 from __future__ import annotations
 
@@ -16,45 +16,53 @@ from medcl.statistics.metrics import METRICS
 Value = TypeVar("Value")
 
 
-def _distinct(values: tuple[Value, ...]) -> tuple[Value, ...]:
+def _check_distinct(values: tuple[Value, ...]) -> tuple[Value, ...]:
     if len(set(values)) < len(values):
-        raise ValueError("the same value twice")
+        raise ValueError("values must be distinct")
     return values
 
 
-def _known_metric(name: str) -> str:
+def _check_metric(name: str) -> str:
     if name not in METRICS:
-        raise ValueError(f"no such metric; there are {', '.join(METRICS)}")
+        raise ValueError(f"no such metric; metrics are {', '.join(METRICS)}")
     return name
 
 
-Distinct = Annotated[tuple[Value, ...], Field(min_length=1), AfterValidator(_distinct)]
+Distinct = Annotated[tuple[Value, ...], Field(min_length=1), AfterValidator(_check_distinct)]
 
 
 class PrimaryConfig(Config):
-    """The comparison that is stated before the run; everything else in the report is exploratory."""
+    """The primary comparison, stated before the run; all others in the report are exploratory."""
 
     arm: str
     baseline: str = "supervised"
-    metric: Annotated[str, AfterValidator(_known_metric)] = "auroc"
+    metric: Annotated[str, AfterValidator(_check_metric)] = "auroc"
     budgets: Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class StudyConfig(Config):
-    """One study.
+    """Configuration of one study.
 
     Attributes:
-        archive: folders or files to scan; `$MEDCL_DATA` is expanded.
-        labels: a label table, or `folders`; not given for files that carry their own labels.
-        views: what every arm sees of a scan.
-        training: given alike to all arms that train a network.
-        budgets: label budgets such as `5/class`, `1%`, `all`.
-        seeds: each draws labels, initial weights and the order of training anew.
-        external_weights: a file of another library (see `medcl.pretrain.networks.external_weights`) for the arms
-            `external-probe` and `external-finetune`; `$MEDCL_DATA` is expanded.
-        watts_per_core: that a busy processor core is taken to draw, for the estimate of energy: the power a
-            processor is designed for over its cores, from about 4 (servers) to 12 (desktops).
-        synthetic: every output says that the data are made up.
+        title: Title of the report.
+        question: Question that the study answers.
+        archive: Folders or files to scan; `$MEDCL_DATA` is expanded.
+        labels: Label table, or `folders`; omitted for files that carry their own labels.
+        negative: The negative class.
+        positive: The positive class.
+        views: How scans are shown to every arm.
+        pretrain: Configuration of pretraining.
+        training: Configuration of training, the same for all arms that train a network.
+        arms: Arms to compare (see `medcl.finetune.arms.registry`).
+        budgets: Label budgets such as `5/class`, `1%`, `all`.
+        seeds: Random seeds; each draws labels, initial weights and the order of training anew.
+        primary: The primary comparison.
+        external_weights: File of weights of another library (see `medcl.pretrain.networks.external_weights`)
+            for the arms that need external weights; `$MEDCL_DATA` is expanded.
+        split_seed: Random seed of the splits, where the source has none.
+        watts_per_core: Assumed power of a busy processor core, for the estimate of energy: the design power
+            of a processor divided by its cores, from about 4 (servers) to 12 (desktops).
+        synthetic: Whether the data are synthetic; then every output says so.
     """
 
     title: str
@@ -76,12 +84,12 @@ class StudyConfig(Config):
     synthetic: bool = False
 
     @model_validator(mode="after")
-    def _pools_slices(self) -> StudyConfig:
+    def _check_pooling(self) -> StudyConfig:
         if self.training.pooling != "max" and self.pretrain.encoder.spatial_dims == 3:
-            raise ValueError("training.pooling is of slices, but a 3-D encoder sees volumes: leave it out")
+            raise ValueError("training.pooling pools slices, but a 3-D encoder takes volumes: leave it out")
         return self
 
 
 def expand(path: str) -> Path:
-    """Return `path` with `$MEDCL_DATA` filled in: the variable, or `../shared/data` when it is not set."""
+    """Return `path` with `$MEDCL_DATA` expanded; when it is not set, it stands for `../shared/data`."""
     return Path(path.replace("$MEDCL_DATA", os.environ.get("MEDCL_DATA", "../shared/data"), 1))

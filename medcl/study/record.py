@@ -1,4 +1,4 @@
-"""What a study says of itself: the facts that its report is written from."""
+"""The record of a study, from which its report is written."""
 
 from __future__ import annotations
 
@@ -9,21 +9,30 @@ from typing import Any
 import pandas as pd
 
 from medcl.files import read_json
-from medcl.finetune import Budget, Task, draw_labels
+from medcl.finetune import Budget, Task, draw_labels, find_arms
 from medcl.finetune.near_duplicates import BITS_APART, COSINE
 from medcl.runs.folder import environment, hash_file
 from medcl.study.config import StudyConfig, expand
 
 
-def study_facts(
+def study_record(
     config: StudyConfig,
     out: Path,
     task: Task,
     budgets: Sequence[Budget],
     summary: dict[str, Any],
-    copies: pd.DataFrame,
+    duplicates: pd.DataFrame,
 ) -> dict[str, Any]:
-    """Collect what the report must say of the study; `copies` is what `near_duplicates` found."""
+    """Return the record of a study whose experiment cells are complete.
+
+    Args:
+        config: Configuration of the study.
+        out: Folder of the study.
+        task: Scans and truth.
+        budgets: Label budgets.
+        summary: Summary of pretraining.
+        duplicates: Table of near-duplicates.
+    """
     primary = config.primary
     labels = {budget.text: len(draw_labels(task, budget, config.seeds[0]).train) for budget in budgets}
     return {
@@ -36,12 +45,12 @@ def study_facts(
         "transductive": set(config.pretrain.splits) != {"train"},
         "counts": {split: _count(task, split) for split in ("train", "val", "test")},
         "labels": labels,
-        "arms": _describe_arms(config),
-        "warnings": [*_leaks(copies, task), *_unfilled(config, out)],
-        "notes": [*_notes(task), *_pairs(copies)],
-        "done": [*_done(config, out, summary), _searched(copies)],
+        "arms": _arms(config),
+        "warnings": [*_near_duplicate_warnings(duplicates, task), *_external_warnings(config, out)],
+        "notes": [*_data_notes(task), *_near_duplicate_notes(duplicates)],
+        "done": [*_done(config, out, summary), _near_duplicate_search(duplicates)],
         "not_done": [
-            "No reader study: no radiologist has looked at these cases in this study.",
+            "No reader study: no radiologist read these cases in this study.",
             "No external test: training and test scans come from one archive.",
         ],
         "protocol": {
@@ -71,153 +80,141 @@ def _count(task: Task, split: str) -> dict[str, int]:
     }
 
 
-def _describe_arms(config: StudyConfig) -> dict[str, str]:
+def _arms(config: StudyConfig) -> dict[str, Any]:
     method, network = config.pretrain.method.name, config.pretrain.encoder.name
-    known = {
-        f"{method}-probe": f"logistic regression on frozen features of the pretrained {network}",
-        f"{method}-knn": f"vote of the nearest labeled scans by features of the pretrained {network}",
-        f"{method}-spread": f"labels spread over all training scans by features of the pretrained {network}",
-        f"{method}-finetune": f"the pretrained {network} with its probe as head, all trained on the labels",
-        f"{method}-fixmatch": f"the pretrained {network}, fine-tuned with pseudo-labels of unlabeled scans",
-        f"{method}-mean-teacher": f"the pretrained {network}, fine-tuned to agree with its own running mean "
-        "on unlabeled scans",
-        f"{method}-distil": "a student of the fine-tuned network on labeled and unlabeled training scans",
-        "external-probe": f"logistic regression on features of a {network} with weights made elsewhere",
-        "external-finetune": f"a {network} with weights made elsewhere and its probe as head, all trained",
-        "supervised": f"the same {network} from random weights, trained on the labels (the baseline)",
-        "random-probe": f"logistic regression on features of a {network} with random weights (control)",
-        "classical": "logistic regression on intensity and texture",
-        "shuffled-labels": "the probe, taught shuffled labels (control)",
-        "metadata-only": "logistic regression on scanner, site, matrix and spacing (control)",
-        "background-only": "logistic regression on the rim of the image (control)",
-        "size-and-mean": "logistic regression on the scan's size and mean value (control)",
-    }
-    return {arm: known[arm] for arm in config.arms}
+    return {name: arm.described(method, network) for name, arm in find_arms(config.arms, method).items()}
 
 
-def _notes(task: Task) -> list[str]:
-    """Say what `prepare` found: copies, contradicting labels, unreadable scans, unknown patients."""
-    facts, scans = task.store.record, task.store.scans
-    copies = facts["duplicates"]
+def _data_notes(task: Task) -> list[str]:
+    """Describe duplicates, contradictory labels, unreadable scans and unknown patients."""
+    record, scans = task.store.record, task.store.scans
+    duplicates = record["duplicates"]
     notes = [
-        f"{copies['copies']} exact copies of other scans were set aside, {copies['crossing_splits']} of them "
-        "stood in another split of the source."
+        f"{duplicates['copies']} exact copies of other scans were set aside, {duplicates['crossing_splits']} "
+        "of them in another split of the source."
     ]
-    if copies["conflicting_labels"]:
+    if duplicates["conflicting_labels"]:
         notes.append(
-            f"{copies['conflicting_labels']} scans with the same pixels but contradicting labels were set "
-            "aside: nobody knows which is right."
+            f"{duplicates['conflicting_labels']} scans with the same pixels but contradictory labels were "
+            "set aside, since it is not known which label is right."
         )
-    if facts["faults"]:
-        notes.append(f"{len(facts['faults'])} scans could not be read; store.json gives the reasons.")
+    if record["faults"]:
+        notes.append(f"{len(record['faults'])} scans could not be read; store.json gives the reasons.")
     unknown = scans["flags"].fillna("").str.contains("PATIENT_UNKNOWN").sum()
     if unknown:
         notes.append(
-            f"{unknown} of {len(scans)} scans name no patient: each counts as its own, so nothing here is a "
-            "claim about patients, and scans of one patient may stand on both sides of a split."
+            f"{unknown} of {len(scans)} scans do not identify a patient: each counts as its own patient, so "
+            "scans of one patient may be in two splits, and no claim about patients can be made."
         )
     return notes
 
 
-LISTED = 20
-"""Pairs of near-duplicates that the report names; the others stand in the table."""
+MAX_LISTED = 20
+"""Pairs of near-duplicates that the report lists; the others are in the table."""
 
 
-def _searched(copies: pd.DataFrame) -> str:
+def _near_duplicate_search(duplicates: pd.DataFrame) -> str:
     return (
         "Near-duplicates of test scans were searched for among training and validation scans, by features of "
         f"the pretrained encoder (cosine at least {COSINE:g}) and a perceptual hash (at most "
-        f"{BITS_APART:.0%} of bits apart): {len(copies)} pairs."
+        f"{BITS_APART:.0%} of bits apart): {len(duplicates)} pairs."
     )
 
 
-def _leaks(copies: pd.DataFrame, task: Task) -> list[str]:
-    """Warn of near-duplicates: they are left where they are, and whoever reads the results must know."""
-    if copies.empty:
+def _near_duplicate_warnings(duplicates: pd.DataFrame, task: Task) -> list[str]:
+    """Warn of near-duplicates, which are not removed."""
+    if duplicates.empty:
         return []
     return [
-        f"{copies['scan'].nunique()} of {len(task.store.rows('test'))} test scans look like a training or "
-        "validation scan and may be the same patient's; they were kept, and results may be too good."
+        f"{duplicates['scan'].nunique()} of {len(task.store.rows('test'))} test scans look like a training "
+        "or validation scan and may be of the same patient; they were not removed, so results may be "
+        "too good."
     ]
 
 
-def _pairs(copies: pd.DataFrame) -> list[str]:
-    if copies.empty:
+def _near_duplicate_notes(duplicates: pd.DataFrame) -> list[str]:
+    if duplicates.empty:
         return []
-    pairs = copies[["scan", "other", "other_split", "cosine"]].head(LISTED)
-    told = [f"{scan} and {other} ({split}, {cosine:.3f})" for scan, other, split, cosine in pairs.to_numpy()]
-    more = len(copies) - len(told)
+    listed = duplicates[["scan", "other", "other_split", "cosine"]].head(MAX_LISTED)
+    pairs = [
+        f"{scan} and {other} ({split}, {cosine:.3f})" for scan, other, split, cosine in listed.to_numpy()
+    ]
+    more = len(duplicates) - len(pairs)
     rest = f"; {more} more in near_duplicates.parquet" if more else ""
-    return [f"Near-duplicates, nearest first, with cosine of their features: {', '.join(told)}{rest}."]
+    return [f"Near-duplicates, nearest first, with cosine of their features: {', '.join(pairs)}{rest}."]
 
 
 def _done(config: StudyConfig, out: Path, summary: dict[str, Any]) -> list[str]:
-    method, pre = config.pretrain.method.name, config.pretrain
-    rates = len(config.training.learning_rates)
-    seen = "no validation or test scan was seen" if set(pre.splits) == {"train"} else "labels were not used"
+    method, pre, training = config.pretrain.method.name, config.pretrain, config.training
+    inductive = set(pre.splits) == {"train"}
+    unseen = "no validation or test scan was used" if inductive else "labels were not used"
     return [
         f"One {method} pretraining on {int(summary['scans'])} scans ({', '.join(pre.splits)}) without their "
-        f"labels, {pre.epochs} epochs, seed {pre.seed}; {seen}.",
+        f"labels, {pre.epochs} epochs, seed {pre.seed}; {unseen}.",
         *_initial_weights(config),
-        *_outside_weights(config, out),
-        f"{len(config.seeds)} seeds, each with its own draw of labeled scans, initial weights and order; "
-        "all arms share the draws. Where a budget takes all labels only weights and order differ, and a "
-        "probe of the one pretrained encoder not at all.",
-        "Validation scans are drawn as the training labels are and are no more than them; thresholds and all "
-        "choices were made on them alone.",
-        f"Search budget: every arm compared at most {config.training.candidates} candidates on its validation "
-        "scans: strengths of a logistic regression, numbers of neighbors, reaches of a spreading label, or "
-        "states of a network in training. Arms that fine-tune spent half of them on their first probe.",
-        f"Arms that train a network: {config.training.steps} steps at each of {rates} learning rates, the "
-        "same views for all. Fine-tuning starts from the probe and is kept "
-        "only where it raises the validation AUROC by a standard error of the paired difference (DeLong).",
+        *_external_weights(config, out),
+        f"{len(config.seeds)} seeds, each with its own draw of labeled scans, initial weights and order of "
+        "training; all arms share the draws. Where a budget includes all labels, only weights and order "
+        "differ between seeds, and a probe of the one pretrained encoder does not differ at all.",
+        "Validation scans are drawn as the training labels are and are no more than them; thresholds and "
+        "hyperparameters were selected on them alone.",
+        f"Search budget: every arm compared at most {training.candidates} candidates on its validation "
+        "scans: strengths of a logistic regression, numbers of neighbors, values of alpha in label "
+        "spreading, or states of a network in training. Arms that fine-tune used half of them for their initial probe.",
+        f"Arms that train a network: {training.steps} steps at each of {len(training.learning_rates)} "
+        "learning rates, with the same views. Fine-tuning starts from the probe and replaces it only if it "
+        "raises the validation AUROC by a standard error of the paired difference (DeLong).",
         *_pooling(config),
-        "Probabilities (but the votes of neighbors) were calibrated by one temperature, fitted on the "
-        "validation scans (Guo et al. 2017), which leaves their order as it is.",
-        f"Energy is an estimate: processor seconds of an arm's cells at {config.watts_per_core:g} W a core, "
-        "without memory, cooling and pretraining. Peak memory is of the process, mapped scans included.",
-        "The test set was opened once a cell.",
+        "Probabilities (except the votes of neighbors) were calibrated by one temperature, fitted on the "
+        "validation scans (Guo et al. 2017), which does not change their order.",
+        "Energy is an estimate: processor seconds of an arm's experiment cells (one arm, budget and seed) at "
+        f"{config.watts_per_core:g} W per core, without memory, cooling and pretraining. Peak memory is that "
+        "of the process, memory-mapped scans included.",
+        "The test set was used once per experiment cell.",
     ]
 
 
 def _pooling(config: StudyConfig) -> list[str]:
-    """Say how slices became volumes, where that differs between arms."""
-    words = {"attention": "gated attention", "gru": "a recurrent network that reads them in order"}
+    """Describe how slices were pooled, where that differs between arms."""
+    names = {"attention": "gated attention", "gru": "a recurrent network that reads them in order"}
     if config.training.pooling == "max":
         return []
-    return [f"Slices of a volume: probes take their maximum, networks {words[config.training.pooling]}."]
+    return [f"Slices of a volume: probes use their maximum, networks {names[config.training.pooling]}."]
 
 
 def _initial_weights(config: StudyConfig) -> list[str]:
-    """Say where pretraining started, if not at random: such weights may have seen the test scans."""
+    """Describe where pretraining started, if not at random: such weights may have seen the test scans."""
     weights = config.pretrain.initial_weights
     if weights is None:
         return []
     return [
-        f"Pretraining started from weights made elsewhere (SHA-256 {hash_file(weights)[:16]}); medcl "
-        "cannot tell on which scans, and the random baseline had none."
+        f"Pretraining started from external weights (SHA-256 {hash_file(weights)[:16]}). It is not known on "
+        "which scans they were trained, and the random baseline did not have them."
     ]
 
 
-def _unfilled(config: StudyConfig, out: Path) -> list[str]:
-    """Warn of outside weights that hardly fill the network: an arm of that name is then a random one."""
+def _external_warnings(config: StudyConfig, out: Path) -> list[str]:
+    """Warn of external weights that fill less than half of the network: such an arm is nearly random."""
     if config.external_weights is None:
         return []
-    told = read_json(out / "external_weights.json")
-    unfilled, filled = len(told["missing"]) + len(told["shape_differs"]), len(told["loaded"])
+    matched = read_json(out / "external_weights.json")
+    unfilled, filled = len(matched["missing"]) + len(matched["shape_differs"]), len(matched["loaded"])
     if unfilled <= filled:
         return []
-    return [f"The file of outside weights fills {filled} of the encoder's {filled + unfilled} tensors only."]
+    return [
+        f"The file of external weights fills only {filled} of the encoder's {filled + unfilled} tensors; the "
+        "others have random values."
+    ]
 
 
-def _outside_weights(config: StudyConfig, out: Path) -> list[str]:
-    """Say what the arms of outside weights began with."""
+def _external_weights(config: StudyConfig, out: Path) -> list[str]:
+    """Describe the weights that the arms with external weights started from."""
     if config.external_weights is None:
         return []
-    told = read_json(out / "external_weights.json")
+    matched = read_json(out / "external_weights.json")
     return [
-        f"Outside weights (SHA-256 {hash_file(expand(config.external_weights))[:16]}): {len(told['loaded'])} "
-        f"tensors of the encoder were filled from the file, {len(told['missing'])} are not in it and "
-        f"{len(told['shape_differs'])} have another shape there; those kept random values. medcl cannot tell "
-        "which scans these weights have seen."
+        f"External weights (SHA-256 {hash_file(expand(config.external_weights))[:16]}): "
+        f"{len(matched['loaded'])} tensors of the encoder were filled from the file, "
+        f"{len(matched['missing'])} are not in it and {len(matched['shape_differs'])} have another shape "
+        "there; those have random values. It is not known on which scans these weights were trained."
     ]

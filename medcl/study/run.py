@@ -1,76 +1,93 @@
-"""A whole study: archive to report, through every room in order, resumable at every door."""
+"""A whole study from archive to report; the same command resumes it after any interruption."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from medcl.archive import Catalog, scan_archive
-from medcl.config import dump, load
 from medcl.errors import UsageError
 from medcl.evaluate import Evaluation, write_report
-from medcl.files import read_json, write_json, write_table, write_text
-from medcl.finetune import Budget, Images, draw_labels, make_task
-from medcl.finetune.arms.base import ArmContext
-from medcl.finetune.arms.registry import arm_names
-from medcl.finetune.cells import Cell, plan_cells, run_cells
-from medcl.finetune.model import Model, ModelConfig
-from medcl.finetune.near_duplicates import near_duplicates
-from medcl.pretrain import Encoder, PretrainConfig, build_encoder, load_encoder, pretrain
+from medcl.files import read_json, write_json, write_table
+from medcl.finetune import (
+    ArmContext,
+    Budget,
+    ExperimentCell,
+    Images,
+    Model,
+    ModelConfig,
+    draw_labels,
+    find_arms,
+    make_task,
+    near_duplicates,
+    plan_experiment_cells,
+    run_experiment_cells,
+)
+from medcl.pretrain import Encoder, PretrainConfig, build_encoder, load_encoder, pretrain_once
 from medcl.pretrain.networks.external_weights import load_external_weights
 from medcl.runs.folder import exclusive, hash_file
+from medcl.runs.study_folder import check_study_folder, is_started, start_study
 from medcl.statistics.thresholds import operating_points
 from medcl.store import Store, prepare
 from medcl.study.config import StudyConfig, expand
-from medcl.study.record import study_facts
+from medcl.study.record import study_record
 from medcl.views import load_policy
+
+BEFORE_START = ("inputs.json", "catalog", "store")
+"""What a study folder may hold before the data were checked against the configuration."""
 
 
 def run_study(config: StudyConfig, out: Path, workers: int = 1) -> Evaluation:
-    """Run `config` into the folder `out`, or go on where an earlier call with the same configuration stopped.
+    """Run `config` into the folder `out`, or resume an earlier run with the same configuration.
+
+    Args:
+        config: Configuration of the study.
+        out: Folder of the study.
+        workers: Processes that compute experiment cells side by side.
 
     Raises:
-        UsageError: a configuration that cannot be carried out, or a folder of another study.
+        UsageError: The configuration cannot be carried out, or the folder holds another study.
     """
     budgets = _check(config, out)
     with exclusive(out):
-        store = _store(config, out)
+        store = _prepare_store(config, out)
         task = make_task(store, config.negative, config.positive)
         for budget in budgets:
             for seed in config.seeds:
                 draw_labels(task, budget, seed)
-        write_text(dump(config), out / "study.yaml")
-        outside = _outside(config, out)
-        summary = _pretrain(config, out)
+        start_study(out, config)
+        external = _load_external(config, out)
+        pretraining = PretrainConfig(store=out / "store", views=config.views, **config.pretrain.model_dump())
+        summary = pretrain_once(pretraining, out / "pretrain")
         context = ArmContext(
             task=task,
             images=Images.of(config.views, config.pretrain.encoder),
             training=config.training,
             pretrained=load_encoder(out / "pretrain"),
             network=config.pretrain.encoder,
-            outside=outside,
+            external=external,
         )
         method = config.pretrain.method.name
-        cells = plan_cells(config.arms, budgets, config.seeds, method)
-        copies = _near_duplicates(context, out / "near_duplicates.parquet")
-        predictions, costs = run_cells(context, cells, out / "cells", method, workers)
+        cells = plan_experiment_cells(config.arms, budgets, config.seeds)
+        duplicates = _find_near_duplicates(context, out / "near_duplicates.parquet")
+        predictions, costs = run_experiment_cells(context, cells, out / "experiment_cells", method, workers)
         if not (out / "model").is_dir():
             _save_model(config, context, budgets, out / "model")
         write_table(predictions, out / "predictions.parquet")
         write_table(_with_energy(costs, config.watts_per_core), out / "costs.parquet")
         write_table(_groups(store), out / "groups.parquet")
-        write_json(study_facts(config, out, task, budgets, summary, copies), out / "study.json")
+        write_json(study_record(config, out, task, budgets, summary, duplicates), out / "study.json")
         return write_report(out)
 
 
 def _check(config: StudyConfig, out: Path) -> list[Budget]:
-    """Find the faults that need no data before any work is done."""
+    """Check all that needs no data, before any work is done."""
     budgets = [Budget.parse(text) for text in config.budgets]
-    plan_cells(config.arms, budgets, config.seeds, config.pretrain.method.name)
+    arms = find_arms(config.arms, config.pretrain.method.name)
     primary = config.primary
     for arm in (primary.arm, primary.baseline):
         if arm not in config.arms:
@@ -81,32 +98,24 @@ def _check(config: StudyConfig, out: Path) -> list[Budget]:
     load_policy(config.views.policy, config.views.variant)
     for path in map(expand, config.archive):
         if "://" not in str(path) and not path.exists():
-            raise UsageError(f"{path}: no such archive; set 'archive', or $MEDCL_DATA if it names that")
-    outside = config.external_weights
-    if outside is None and any(arm.startswith("outside-") for arm in config.arms):
-        raise UsageError("arms of outside weights need a file of them: set 'external_weights'")
-    if outside is not None and not expand(outside).is_file():
-        raise UsageError(f"{expand(outside)}: no such file of weights; set 'external_weights'")
+            raise UsageError(f"{path}: no such archive; set 'archive', or $MEDCL_DATA if it is used there")
+    weights = config.external_weights
+    if weights is None and any(arm.needs == "external weights" for arm in arms.values()):
+        raise UsageError("arms with external weights need a file of them: set 'external_weights'")
+    if weights is not None and not expand(weights).is_file():
+        raise UsageError(f"{expand(weights)}: no such file of weights; set 'external_weights'")
     if config.labels not in (None, "folders") and not expand(config.labels).is_file():
         raise UsageError(f"{expand(config.labels)}: no such label table; set 'labels'")
-    kept = out / "study.yaml"
-    if kept.is_file() and load(kept, StudyConfig) != config:
-        raise UsageError(f"{out} holds another study than this; name a new folder")
-    if out.exists() and not kept.is_file() and {path.name for path in out.iterdir()} - BEFORE_THE_STUDY:
-        raise UsageError(f"{out} holds something else than a study; name a new folder")
+    check_study_folder(out, config, BEFORE_START)
     return budgets
 
 
-BEFORE_THE_STUDY = {".lock", "inputs.json", "catalog", "store"}
-"""What a study folder may hold before the data were found to fit the configuration."""
-
-
-def _store(config: StudyConfig, out: Path) -> Store:
+def _prepare_store(config: StudyConfig, out: Path) -> Store:
     """Scan and prepare, unless that was done from the same inputs.
 
     Raises:
-        UsageError: the label table, the outside weights or the archive's place has changed since the study
-            began.
+        UsageError: The label table, the external weights or the path of the archive has changed since the
+            study started.
     """
     labels = config.labels if config.labels in (None, "folders") else expand(config.labels)
     archives = [expand(path) for path in config.archive]
@@ -116,63 +125,54 @@ def _store(config: StudyConfig, out: Path) -> Store:
         "external_weights": hash_file(expand(config.external_weights)) if config.external_weights else None,
         "split_seed": config.split_seed,
     }
-    kept = out / "inputs.json"
-    if kept.is_file() and {"external_weights": None, **read_json(kept)} != inputs:
-        if (out / "study.yaml").is_file():
+    path = out / "inputs.json"
+    if path.is_file() and read_json(path) != inputs:
+        if is_started(out):
             raise UsageError(
-                f"{out}: its labels, its outside weights or the place of its archive have changed; "
+                f"{out}: its labels, its external weights or the path of its archive have changed; "
                 "name a new folder"
             )
-        for made in ("catalog", "store"):
-            shutil.rmtree(out / made, ignore_errors=True)
-    write_json(inputs, out / "inputs.json")
+        for name in ("catalog", "store"):
+            shutil.rmtree(out / name, ignore_errors=True)
+    write_json(inputs, path)
     if (out / "store" / "store.json").is_file():
         return Store.open(out / "store")
-    known = (out / "catalog" / "catalog.parquet").is_file()
-    catalog = Catalog.open(out / "catalog") if known else scan_archive(archives, out / "catalog")
+    scanned = (out / "catalog" / "catalog.parquet").is_file()
+    catalog = Catalog.open(out / "catalog") if scanned else scan_archive(archives, out / "catalog")
     return prepare(catalog, out / "store", labels, config.split_seed)
 
 
-def _pretrain(config: StudyConfig, out: Path) -> dict[str, Any]:
-    run = out / "pretrain"
-    if (run / "summary.json").is_file():
-        return read_json(run / "summary.json")
-    settings = config.pretrain.model_dump()
-    told = PretrainConfig(store=out / "store", views=config.views, **settings)
-    return pretrain(told, run, resume=(run / "config.yaml").is_file())
-
-
-def _outside(config: StudyConfig, out: Path) -> Encoder | None:
-    """Return the study's network with the weights of another library, and keep a report of what fitted."""
+def _load_external(config: StudyConfig, out: Path) -> Encoder | None:
+    """Return the study's network with external weights, and write a report of which of them fitted."""
     if config.external_weights is None:
         return None
     encoder = build_encoder(config.pretrain.encoder, 0)
     matched = load_external_weights(encoder, expand(config.external_weights))
-    write_json(matched.as_dict(), out / "external_weights.json")
+    write_json(asdict(matched), out / "external_weights.json")
     return encoder.eval()
 
 
-def _near_duplicates(context: ArmContext, path: Path) -> pd.DataFrame:
-    """Search once; the table stays beside the predictions."""
+def _find_near_duplicates(context: ArmContext, path: Path) -> pd.DataFrame:
+    """Search once; the table is kept in the study folder."""
     if not path.is_file():
         write_table(near_duplicates(context.task.store, context.images, context.features()), path)
     return pd.read_parquet(path)
 
 
 def _save_model(config: StudyConfig, context: ArmContext, budgets: Sequence[Budget], folder: Path) -> None:
-    """Fit the primary arm, if it is a network, once more at the largest budget: for `medcl predict`."""
+    """Fit the primary arm, if it is a network, once more at the largest budget, for `medcl predict`."""
     seed = config.seeds[0]
     largest = max(budgets, key=lambda budget: len(draw_labels(context.task, budget, seed).train))
-    cell = Cell(config.primary.arm, largest, seed)
+    cell = ExperimentCell(config.primary.arm, largest, seed)
     labeled = draw_labels(context.task, cell.budget, cell.seed)
-    arm = arm_names(config.pretrain.method.name)[cell.arm]
-    outcome = arm(context, labeled, cell.seed, labeled.val)
-    if outcome.classifier is None:
+    arm = find_arms([cell.arm], config.pretrain.method.name)[cell.arm]
+    result = arm.run(context, labeled, cell.seed, labeled.val)
+    if result.classifier is None:
         return
-    points = operating_points(context.task.truth[labeled.val], outcome.probability)
-    used = ModelConfig(
-        encoder=outcome.classifier.encoder.config,
-        pooling=outcome.classifier.pooling,
+    points = operating_points(context.task.truth[labeled.val], result.probability)
+    model = ModelConfig(
+        encoder=result.classifier.encoder.config,
+        pooling=result.classifier.pooling,
         views=config.views,
         names=context.task.names,
         threshold=points[0].threshold,
@@ -182,21 +182,19 @@ def _save_model(config: StudyConfig, context: ArmContext, budgets: Sequence[Budg
         budget=cell.budget.text,
         seed=cell.seed,
     )
-    Model(outcome.classifier, used).save(folder)
+    Model(result.classifier, model).save(folder)
 
 
 def _with_energy(costs: pd.DataFrame, watts_per_core: float) -> pd.DataFrame:
-    """Add `energy_wh`: an estimate from processor time, where cells have recorded that.
+    """Add `energy_wh`, estimated from processor time.
 
-    The counters of the processor (RAPL) would be better, but only root may read them (CVE-2020-8694).
+    The energy counters of the processor (RAPL) would be better, but only root may read them (CVE-2020-8694).
     """
-    if "processor_seconds" not in costs:
-        return costs
     return costs.assign(energy_wh=costs["processor_seconds"] * watts_per_core / 3600)
 
 
 def _groups(store: Store) -> pd.DataFrame:
-    """Return what is known of the patients and scanners, for the table of subgroups."""
-    known = [name for name in ("site", "sex", "age", "manufacturer") if name in store.scans]
-    groups = store.scans[["scan", *known]]
+    """Return what is known of patients and scanners, for the subgroup analysis."""
+    columns = [name for name in ("site", "sex", "age", "manufacturer") if name in store.scans]
+    groups = store.scans[["scan", *columns]]
     return groups.dropna(axis="columns", how="all")

@@ -1,4 +1,4 @@
-"""Healthy from abnormal tissue: patches of masked scans, and maps of scans that nobody has seen."""
+"""Tissue studies: networks learn from patches of scans with masks, and map abnormal tissue in other scans."""
 
 from medcl.tissue.config import PatchConfig, TissueConfig
 from medcl.tissue.maps import DenseViews

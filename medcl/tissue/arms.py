@@ -1,4 +1,4 @@
-"""The arms of a study of tissue: what each learns in a fold, and the map that it then makes of a scan."""
+"""The arms of a tissue study: what each learns in a fold, and the map that it then makes of a scan."""
 
 from __future__ import annotations
 
@@ -10,33 +10,29 @@ from typing import Any
 
 import numpy as np
 
-from medcl.finetune import Images
-from medcl.finetune.arms.base import ArmContext
-from medcl.finetune.arms.registry import arm_names
-from medcl.pretrain import load_encoder
-from medcl.pretrain.networks.encoders import Encoder, build_encoder
+from medcl.finetune import ArmContext, Images, find_arms
+from medcl.pretrain import Encoder, build_encoder, load_encoder
 from medcl.store import Store
-from medcl.tissue.canvas import Canvas
 from medcl.tissue.config import SEGMENT, TissueConfig
-from medcl.tissue.folds import Fold, task_of
+from medcl.tissue.folds import Fold, fold_task
 from medcl.tissue.maps import DenseViews
-from medcl.tissue.segment import check_windows, train_segmenter, window_images, windows_at
+from medcl.tissue.segment import train_segmenter
+from medcl.tissue.sliding_window import WholeScan
 from medcl.tissue.unet import Segmenter
-
-Learned = tuple[Callable[[int], np.ndarray], dict[str, Any]]
-"""What maps a row of the store to probabilities (I, J, K), and what was chosen on validation."""
+from medcl.tissue.windows import check_windows, window_images, windows_at
 
 
 @dataclass(frozen=True)
 class TissueStudy:
-    """What all cells share.
+    """What all experiment cells of a tissue study share.
 
     Attributes:
-        store: the scans.
-        rows: of the scans that have a mask.
-        labeled: patches of both classes.
-        unlabeled: patches for pretraining.
-        out: folder of the study.
+        config: Configuration of the study.
+        store: The scans.
+        rows: Rows of the scans that have a mask.
+        labeled: Patches of both classes.
+        unlabeled: Patches for pretraining.
+        out: Folder of the study.
     """
 
     config: TissueConfig
@@ -58,10 +54,10 @@ class TissueStudy:
         return window_images(self.images, self.config.pretrain.encoder)
 
     def check(self) -> None:
-        """Find what arms would stumble over, before any is trained.
+        """Check that every arm can learn from the scans, before any is trained.
 
         Raises:
-            UsageError: a scan is too small for the arms that segment.
+            UsageError: A scan is too small for the arms that segment.
         """
         if any(arm.endswith(SEGMENT) for arm in self.config.arms):
             check_windows(self.store, self.rows, self.config.patches, self.images, self.windows.size)
@@ -71,64 +67,84 @@ class TissueStudy:
         return [int(row) for row in self.rows if self.store.scans["patient"].iat[row] == patient]
 
     def folder(self, fold: Fold) -> Path:
-        """Return where the cells of a fold are kept."""
+        """Return the folder of a fold."""
         return self.out / "folds" / fold.test
 
 
-class FoldTrainer:
-    """What the arms of one fold learn from and are tried on.
+@dataclass(frozen=True)
+class TrainedArm:
+    """An arm after training in one fold.
 
     Attributes:
-        rows: of the store that are mapped, with the split of each: `val` or `test`.
+        map_scan: Maps a row of the store to the probability (I, J, K) that each voxel is abnormal.
+        selected: What was selected on the validation patient, by name.
     """
 
-    def __init__(self, place: TissueStudy, fold: Fold) -> None:
-        self.place, self.fold = place, fold
-        sides = (("val", fold.val), ("test", fold.test))
-        self.rows = {row: split for split, patient in sides for row in place.rows_of(patient)}
+    map_scan: Callable[[int], np.ndarray]
+    selected: dict[str, Any]
 
-    def learned(self, arm: str, budget: int) -> Learned:
-        """Train an arm with the masks of the fold's first `budget` patients."""
-        learn = self._segmenter if arm.endswith(SEGMENT) else self._classifier
-        return learn(arm, budget)
 
-    def _classifier(self, arm: str, budget: int) -> Learned:
-        """Learn from patches, by an arm of `medcl.finetune`."""
-        config = self.place.config
-        task, labeled = task_of(self.place.labeled, self.fold, budget)
+class FoldTrainer:
+    """Trains the arms of one fold.
+
+    Attributes:
+        rows: Rows of the store to map, with the split of each: `val` or `test`.
+    """
+
+    def __init__(self, study: TissueStudy, fold: Fold) -> None:
+        self.study, self.fold = study, fold
+        patients = (("val", fold.val), ("test", fold.test))
+        self.rows = {row: split for split, patient in patients for row in study.rows_of(patient)}
+
+    def train(self, arm: str, budget: int) -> TrainedArm:
+        """Train an arm with the masks of the fold's first `budget` training patients."""
+        train = self._train_segmenter if arm.endswith(SEGMENT) else self._train_classifier
+        return train(arm, budget)
+
+    def _train_classifier(self, arm: str, budget: int) -> TrainedArm:
+        """Train on patches, by an arm of `medcl.finetune`."""
+        config = self.study.config
+        task, labeled = fold_task(self.study.labeled, self.fold, budget)
         context = ArmContext(
-            task, self.place.images, config.training, self._pretrained, config.pretrain.encoder
+            task, self.study.images, config.training, self._pretrained, config.pretrain.encoder
         )
-        outcome = arm_names(config.pretrain.method.name)[arm](context, labeled, config.seed, labeled.val)
-        classifier = outcome.classifier
-        assert classifier is not None, "see TissueConfig"
-        return lambda row: self._views[row].map(classifier), outcome.chosen
+        run = find_arms([arm], config.pretrain.method.name)[arm].run
+        result = run(context, labeled, config.seed, labeled.val)
+        classifier = result.classifier
+        assert classifier is not None, "TissueConfig allows only arms that end in a network"
+        return TrainedArm(lambda row: self._views[row].map(classifier), result.selected)
 
-    def _segmenter(self, arm: str, budget: int) -> Learned:
-        """Learn from windows round the same patches, on the pretrained encoder or on a random one."""
-        config, network = self.place.config, self.place.config.pretrain.encoder
-        task, labeled = task_of(self.place.labeled, self.fold, budget)
-        images = self.place.windows
-        windows = windows_at(self.place.store, task.store.scans, config.patches, self.place.images, images)
-        fresh = arm == "supervised" + SEGMENT
-        encoder = build_encoder(network, config.seed) if fresh else self._pretrained
-        decay = 1.0 if fresh else config.training.layer_decay
-        segmenter, chosen = train_segmenter(
-            Segmenter(encoder, config.seed), windows, labeled, images, config.training, config.seed, decay
+    def _train_segmenter(self, arm: str, budget: int) -> TrainedArm:
+        """Train on windows around the same patches, from the pretrained encoder or from a random one."""
+        config, network = self.study.config, self.study.config.pretrain.encoder
+        task, labeled = fold_task(self.study.labeled, self.fold, budget)
+        images = self.study.windows
+        windows = windows_at(self.study.store, task.store.scans, config.patches, self.study.images, images)
+        from_random = arm == "supervised" + SEGMENT
+        encoder = build_encoder(network, config.seed) if from_random else self._pretrained
+        layer_decay = 1.0 if from_random else config.training.layer_decay
+        segmenter, selected = train_segmenter(
+            Segmenter(encoder, config.seed),
+            windows,
+            labeled,
+            images,
+            config.training,
+            config.seed,
+            layer_decay,
         )
-        return lambda row: self._canvases[row].map(segmenter, images.size), chosen
+        return TrainedArm(lambda row: self._whole_scans[row].map(segmenter, images.size), selected)
 
     @property
     def _pretrained(self) -> Encoder:
-        return load_encoder(self.place.folder(self.fold) / "pretrain")
+        return load_encoder(self.study.folder(self.fold) / "pretrain")
 
     @cached_property
     def _views(self) -> dict[int, DenseViews]:
-        place = self.place
-        return {row: DenseViews.of(place.store, row, place.config.patches, place.images) for row in self.rows}
+        study = self.study
+        return {row: DenseViews.of(study.store, row, study.config.patches, study.images) for row in self.rows}
 
     @cached_property
-    def _canvases(self) -> dict[int, Canvas]:
-        place = self.place
-        pixel_mm = place.config.patches.edge_mm / place.images.size
-        return {row: Canvas.of(place.store, row, pixel_mm, place.images) for row in self.rows}
+    def _whole_scans(self) -> dict[int, WholeScan]:
+        study = self.study
+        pixel_mm = study.config.patches.edge_mm / study.images.size
+        return {row: WholeScan.of(study.store, row, pixel_mm, study.images) for row in self.rows}

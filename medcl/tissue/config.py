@@ -1,4 +1,4 @@
-"""What a study of tissue is told."""
+"""Configuration of a tissue study."""
 
 from __future__ import annotations
 
@@ -8,35 +8,32 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from medcl.config import Config
-from medcl.finetune import TrainingConfig
-from medcl.finetune.arms.registry import ARMS, arm_names
+from medcl.finetune import TrainingConfig, arms_by_name
 from medcl.pretrain import PretrainSettings, ViewsConfig
 from medcl.pretrain.networks.backbones import RESNETS
 
-MAPPED = tuple(ARMS[name] for name in ("probe", "finetune", "supervised", "random-probe"))
-"""The arms that end in a network, which can be moved over a scan."""
-
 SEGMENT = "-segment"
-"""Ends the names of the arms that segment windows instead of classifying patches."""
+"""Suffix of the arms that segment windows instead of classifying patches."""
 
 
 def tissue_arms(method: str) -> list[str]:
-    """Return the arms of a study with that pretraining method."""
-    patches = [name for name, arm in arm_names(method).items() if arm in MAPPED]
-    return [*patches, method + SEGMENT, "supervised" + SEGMENT]
+    """Return the names of the arms that a tissue study of the pretraining method may have."""
+    classifiers = [name for name, arm in arms_by_name(method).items() if arm.maps_tissue]
+    return [*classifiers, method + SEGMENT, "supervised" + SEGMENT]
 
 
 class PatchConfig(Config):
-    """Which pieces of a scan are shown, and what they are called.
+    """Size, labels and number of patches.
 
-    A patch is a cube of `edge_mm`, or a square of one slice for an encoder of two dimensions.
+    A patch is a cube of `edge_mm`, or a square of one slice for a 2-D encoder.
 
     Attributes:
-        abnormal: share of a patch that a mask must cover for it to be abnormal.
-        healthy: share that it may cover at most in a healthy one; patches in between are left out.
-        each: labeled patches of each class, a scan.
-        unlabeled: patches a scan for pretraining.
-        stride_mm: between the patches of a map.
+        edge_mm: Edge of a patch.
+        abnormal: Least share of an abnormal patch that the mask covers.
+        healthy: Largest share of a healthy patch that the mask covers; patches in between are left out.
+        each: Labeled patches per class and scan.
+        unlabeled: Patches per scan for pretraining.
+        stride_mm: Distance between the patches of a map.
     """
 
     edge_mm: PositiveFloat
@@ -47,14 +44,14 @@ class PatchConfig(Config):
     stride_mm: PositiveFloat
 
     @model_validator(mode="after")
-    def _apart(self) -> PatchConfig:
+    def _check_limits(self) -> PatchConfig:
         if self.healthy >= self.abnormal:
-            raise ValueError(f"healthy={self.healthy:g} must lie below abnormal={self.abnormal:g}")
+            raise ValueError(f"healthy={self.healthy:g} must be below abnormal={self.abnormal:g}")
         return self
 
 
 class TissuePrimary(Config):
-    """The comparison that is stated before the run; everything else in the report is exploratory."""
+    """The primary comparison, stated before the run; all others in the report are exploratory."""
 
     arm: str
     baseline: str = "supervised"
@@ -62,21 +59,29 @@ class TissuePrimary(Config):
     budget: PositiveInt
 
 
-def _rising(values: tuple[int, ...]) -> tuple[int, ...]:
+def _check_increasing(values: tuple[int, ...]) -> tuple[int, ...]:
     if list(values) != sorted(set(values)):
-        raise ValueError("each number once, in rising order")
+        raise ValueError("numbers must be distinct and in increasing order")
     return values
 
 
 class TissueConfig(Config):
-    """One study of healthy against abnormal tissue: each patient in turn is the one that nobody has seen.
+    """Configuration of one study of healthy against abnormal tissue; each patient is the test patient once.
 
     Attributes:
-        store: folder that `medcl prepare` wrote, with masks.
-        catalog: where it came from; then maps of DICOM scans are written as DICOM segmentations too.
-        views: how a patch is shown; it is one slice or one cube, whatever `slices` says.
-        budgets: how many patients have a mask to learn from; one more validates.
-        seed: of patches, the order of patients, weights and training.
+        title: Title of the report.
+        question: Question that the study answers.
+        store: Folder that `medcl prepare` wrote, with masks.
+        catalog: Folder that `medcl scan` wrote for that store; if given, maps of DICOM scans are also written
+            as DICOM segmentations.
+        patches: Size, labels and number of patches.
+        views: How a patch is shown; it is one slice or one cube, whatever `slices` says.
+        pretrain: Configuration of pretraining, which each fold repeats.
+        training: Configuration of training, the same for every arm.
+        arms: Arms to compare.
+        budgets: Numbers of patients with a mask to learn from; one more patient is for validation.
+        primary: The primary comparison.
+        seed: Random seed of patches, the order of patients, weights and training.
     """
 
     title: str
@@ -88,23 +93,23 @@ class TissueConfig(Config):
     pretrain: PretrainSettings
     training: TrainingConfig = TrainingConfig()
     arms: Annotated[tuple[str, ...], Field(min_length=1)]
-    budgets: Annotated[tuple[PositiveInt, ...], Field(min_length=1), AfterValidator(_rising)]
+    budgets: Annotated[tuple[PositiveInt, ...], Field(min_length=1), AfterValidator(_check_increasing)]
     primary: TissuePrimary
     seed: int = 0
 
     @model_validator(mode="after")
-    def _known(self) -> TissueConfig:
+    def _check_arms(self) -> TissueConfig:
         if self.pretrain.encoder.in_channels != 1:
             raise ValueError("pretrain.encoder.in_channels must be 1: patches are gray")
         known, encoder = tissue_arms(self.pretrain.method.name), self.pretrain.encoder
         for arm in self.arms:
             if arm not in known:
-                raise ValueError(f"arm '{arm}' makes no map; there are {', '.join(known)}")
+                raise ValueError(f"arm '{arm}' cannot map tissue; there are {', '.join(known)}")
             if arm.endswith(SEGMENT) and (encoder.name not in RESNETS or encoder.sequence):
-                told = "a sequence of slices" if encoder.sequence else f"'{encoder.name}'"
+                given = "a sequence of slices" if encoder.sequence else f"'{encoder.name}'"
                 raise ValueError(
                     f"arm '{arm}' needs the stages of an encoder: pretrain.encoder.name must be one of "
-                    f"{', '.join(RESNETS)}, and it is {told}"
+                    f"{', '.join(RESNETS)}, and it is {given}"
                 )
         for arm in (self.primary.arm, self.primary.baseline):
             if arm not in self.arms:

@@ -1,7 +1,7 @@
-"""A map of a DICOM scan as a DICOM segmentation (PS3.3 A.51), drawn on the scan's own slices.
+"""A map of a DICOM scan as a DICOM segmentation (PS3.3 A.51), on the scan's own slices.
 
-It names the patient, as its scan does: a viewer could not show the two together otherwise. It belongs where
-the archive lies, not where results are passed on.
+It identifies the patient, as its scan does: a viewer could not show the two together otherwise. It belongs
+with the archive, not with results that are shared.
 """
 
 from __future__ import annotations
@@ -25,63 +25,64 @@ from medcl.files import atomic
 
 
 def check_dicom_out() -> None:
-    """Raise UsageError where highdicom is missing."""
+    """Raise UsageError if highdicom is not installed."""
     if importlib.util.find_spec("highdicom") is None:
         raise UsageError("writing DICOM segmentations needs highdicom: pip install 'medcl[dicom-out]'")
 
 
 def write_segmentation(
-    catalog: Catalog, scan: str, called: np.ndarray, affine: np.ndarray, path: Path
+    catalog: Catalog, scan: str, abnormal: np.ndarray, affine: np.ndarray, path: Path
 ) -> None:
-    """Write what is called abnormal in a scan as a binary segmentation.
+    """Write the abnormal voxels of a scan as a binary segmentation.
 
     Args:
-        catalog: that the scan is in.
-        scan: its pseudonym.
-        called: (I, J, K) boolean, on the grid of `affine` (RAS+).
-        affine: (4, 4).
-        path: `.dcm` file, readable by its owner alone.
+        catalog: Catalog of the scan.
+        scan: Pseudonym of the scan.
+        abnormal: (I, J, K) boolean, on the grid of `affine`.
+        affine: (4, 4) from voxel to RAS+ millimeters.
+        path: `.dcm` file to write, readable by its owner alone.
 
     Raises:
-        UsageError: the scan is no series of single DICOM images on that grid, or nothing is called.
+        UsageError: The scan is not a series of single-frame DICOM images on that grid, or no voxel is
+            abnormal.
     """
     import highdicom
 
-    if not called.any():
-        raise UsageError(f"scan {scan}: nothing is called abnormal, so there is nothing to draw")
-    slices = _slices(catalog, scan)
+    if not abnormal.any():
+        raise UsageError(f"scan {scan}: no voxel is abnormal, so there is no segmentation to write")
+    slices = _read_slices(catalog, scan)
     try:
         grid = highdicom.get_volume_from_series(slices)
-        drawn = highdicom.Volume(
-            called.astype(np.uint8),
+        volume = highdicom.Volume(
+            abnormal.astype(np.uint8),
             LPS_TO_RAS @ affine,
             "PATIENT",
             frame_of_reference_uid=grid.frame_of_reference_uid,
         ).match_geometry(grid)
     except (ValueError, RuntimeError, AttributeError):  # their texts may quote the file
-        raise UsageError(f"scan {scan}: its map does not lie on evenly spaced DICOM slices") from None
+        raise UsageError(f"scan {scan}: its map is not on evenly spaced DICOM slices") from None
     segmentation = highdicom.seg.Segmentation(
-        source_images=slices, pixel_array=drawn, segmentation_type="BINARY", **_described(highdicom)
+        source_images=slices, pixel_array=volume, segmentation_type="BINARY", **_attributes(highdicom)
     )
     with atomic(path) as temporary:
         temporary.touch(mode=0o600)
         segmentation.save_as(temporary)
 
 
-def _slices(catalog: Catalog, scan: str) -> list[Dataset]:
+def _read_slices(catalog: Catalog, scan: str) -> list[Dataset]:
     if catalog.row(scan)["source"] != "dicom":
         raise UsageError(f"scan {scan} does not come from DICOM")
-    found = []
+    datasets = []
     for place in catalog.places[scan]:
         with open_part(place["container"], place["member"]) as stream:
-            found.append(dcmread(stream, stop_before_pixels=False))
-    if any(int(one.get("NumberOfFrames", 1) or 1) > 1 for one in found):
-        raise UsageError(f"scan {scan}: segmentations are drawn on series of single images only")
-    return found
+            datasets.append(dcmread(stream, stop_before_pixels=False))
+    if any(int(dataset.get("NumberOfFrames", 1) or 1) > 1 for dataset in datasets):
+        raise UsageError(f"scan {scan}: segmentations can be written for series of single-frame images only")
+    return datasets
 
 
-def _described(highdicom: Any) -> dict[str, Any]:
-    """Return what a segmentation says of itself."""
+def _attributes(highdicom: Any) -> dict[str, Any]:
+    """Return the attributes that describe the segmentation and its algorithm."""
     algorithm = highdicom.AlgorithmIdentificationSequence(
         name="medcl tissue", family=codes.DCM.ArtificialIntelligence, version=medcl.__version__
     )

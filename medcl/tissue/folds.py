@@ -1,4 +1,4 @@
-"""Who teaches, who validates, who is tested: each patient in turn is the one that nobody has seen."""
+"""Folds of a tissue study: each patient is the test patient once, another one is for validation."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import pandas as pd
 
 from medcl.errors import UsageError
 from medcl.files import write_table
-from medcl.finetune import Task
-from medcl.finetune.budgets import Labeled
+from medcl.finetune import LabeledScans, Task
 from medcl.store import Store
 from medcl.tissue.patch_sampling import CLASSES
 
@@ -25,19 +24,28 @@ class Fold:
     val: str
     train: tuple[str, ...]
 
-    def part(self, patients: pd.Series, budget: int | None = None) -> pd.Series:
-        """Return the split of each row by its patient: with a budget, `train` is the patients with a mask."""
-        of = dict.fromkeys(self.train, "none") | dict.fromkeys(self.train[:budget], "train")
-        return patients.map(of | {self.val: "val", self.test: "test"}).fillna("none")
+    def splits(self, patients: pd.Series, budget: int | None = None) -> pd.Series:
+        """Return the split of each row by its patient.
+
+        With a budget, `train` is the first `budget` training patients; the others get `none`.
+        """
+        split = dict.fromkeys(self.train, "none") | dict.fromkeys(self.train[:budget], "train")
+        return patients.map(split | {self.val: "val", self.test: "test"}).fillna("none")
 
 
 def plan_folds(store: Store, rows: np.ndarray, most: int, seed: int) -> list[Fold]:
-    """Return a fold for each patient of `rows`; the order of the others is drawn anew, keyed by `seed`.
+    """Return a fold for each patient of `rows`; the order of the others is random, keyed by `seed`.
 
-    Patients are counted in the order of the store, so that pseudonyms change nothing.
+    Patients are numbered in the order of the store, so that pseudonyms change nothing.
+
+    Args:
+        store: The scans.
+        rows: Rows of the scans with a mask.
+        most: The largest number of patients to learn from.
+        seed: Random seed.
 
     Raises:
-        UsageError: fewer patients than one to test on, one to validate on and `most` to learn from.
+        UsageError: There are too few patients to test on, to validate on and to learn from.
     """
     patients = list(dict.fromkeys(store.scans["patient"].iloc[rows]))
     if len(patients) < most + 2:
@@ -54,39 +62,43 @@ def plan_folds(store: Store, rows: np.ndarray, most: int, seed: int) -> list[Fol
 
 
 def fold_store(store: Store, patients: pd.Series, fold: Fold, folder: Path) -> Path:
-    """Return a folder with the same arrays as `store`, split for one fold.
+    """Write a store with the arrays of `store` (linked) and the splits of one fold; return its folder.
 
     Args:
-        patients: whose each row is.
+        store: The scans.
+        patients: Patient of each row.
+        fold: Fold that the splits are of.
+        folder: Folder to write.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("arrays", "scans.parquet", "store.json"):
         if not (folder / name).exists():
             (folder / name).symlink_to(os.path.relpath(store.folder / name, folder))
-    splits = store.scans[["scan", "patient", "label"]].assign(split=fold.part(patients).to_numpy())
+    splits = store.scans[["scan", "patient", "label"]].assign(split=fold.splits(patients).to_numpy())
     write_table(splits, folder / "splits.parquet")
     return folder
 
 
-def task_of(store: Store, fold: Fold, budget: int) -> tuple[Task, Labeled]:
-    """Return the task of telling abnormal patches from healthy ones, and the patches with known labels:
-    those of the first `budget` patients to train on, and of the validation patient.
+def fold_task(store: Store, fold: Fold, budget: int) -> tuple[Task, LabeledScans]:
+    """Return the task of classifying abnormal against healthy patches, and the labeled patches.
+
+    Those are the patches of the first `budget` patients to train on, and of the validation patient.
 
     Args:
-        store: labeled patches.
-        fold: whose patches are which.
-        budget: patients with a mask.
+        store: Labeled patches.
+        fold: Which patients are for training, validation and test.
+        budget: Patients with a mask to learn from.
     """
-    split = fold.part(store.scans["patient"], budget)
-    own = Store(store.folder, store.scans.assign(split=split), store.record)
-    known = Labeled(own.rows("train"), own.rows("val"))
+    splits = fold.splits(store.scans["patient"], budget)
+    fold_patches = Store(store.folder, store.scans.assign(split=splits), store.record)
+    labeled = LabeledScans(fold_patches.rows("train"), fold_patches.rows("val"))
     task = Task(
-        store=own,
+        store=fold_patches,
         names=CLASSES,
-        truth=(own.scans["label"] == CLASSES[1]).to_numpy(int),
-        patients=pd.factorize(own.scans["patient"])[0],
-        train=known.train,
-        val=known.val,
+        truth=(fold_patches.scans["label"] == CLASSES[1]).to_numpy(int),
+        patients=pd.factorize(fold_patches.scans["patient"])[0],
+        train=labeled.train,
+        val=labeled.val,
         test=np.zeros(0, int),
     )
-    return task, known
+    return task, labeled

@@ -12,13 +12,18 @@ from medcl.archive.convert import nifti_image
 from medcl.archive.scan import Scan
 from medcl.files import atomic
 
-STEPS = 65535
-"""Probabilities are kept in so many steps: half the size of float32, and every metric is exact on them."""
+LEVELS = 65535
+"""Probabilities are saved as 16-bit integers: half the size of float32, and every metric is exact on them."""
+
+
+def map_path(patient: str, arm: str, budget: int, split: str, scan: str) -> str:
+    """Return the path of a map relative to the folder of its study."""
+    return f"folds/{patient}/{arm}_{budget}/{split}-{scan}.nii.gz"
 
 
 def save_map(probability: np.ndarray, affine: np.ndarray, path: Path) -> None:
-    """Write probabilities (I, J, K) in [0, 1] as a NIfTI of 16 bits with a scale factor."""
-    save_volume(np.rint(probability * STEPS).astype(np.uint16), affine, path, 1 / STEPS)
+    """Write probabilities (I, J, K) in [0, 1] as a 16-bit NIfTI file with a scale factor."""
+    save_volume(np.rint(probability * LEVELS).astype(np.uint16), affine, path, 1 / LEVELS)
 
 
 def save_volume(array: np.ndarray, affine: np.ndarray, path: Path, slope: float = 1.0) -> None:
@@ -33,4 +38,4 @@ def save_volume(array: np.ndarray, affine: np.ndarray, path: Path, slope: float 
 def read_map(path: Path) -> np.ndarray:
     """Return the probabilities (I, J, K), float32, of a map that `save_map` wrote."""
     levels = np.asarray(nibabel.load(path).dataobj.get_unscaled())
-    return levels.astype(np.float32) / np.float32(STEPS)
+    return levels.astype(np.float32) / np.float32(LEVELS)

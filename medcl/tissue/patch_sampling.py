@@ -1,4 +1,4 @@
-"""Where patches lie: anywhere on tissue without labels; with them, as many healthy as abnormal ones."""
+"""Sampling of patches: anywhere on tissue for pretraining; as many healthy as abnormal ones for training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from medcl.errors import UsageError
 from medcl.intensity import body_mask, tissue_mask
 from medcl.store import Store
 from medcl.tissue.config import PatchConfig
-from medcl.tissue.patches import Patches, joined, patch_shape, patches_at, starts
+from medcl.tissue.patches import Patches, join_patches, patch_shape, patch_starts, patches_at
 from medcl.views.sampling.keyed_random import combine
 
 CLASSES = ("healthy", "abnormal")
@@ -16,20 +16,20 @@ _LABELED, _UNLABELED = 1, 2
 
 
 def masked_rows(store: Store) -> np.ndarray:
-    """Return the rows of the scans that can be mapped: gray volumes with a mask, no copies of others.
+    """Return the rows of the scans that can be mapped: gray volumes with a mask, without duplicates.
 
     Raises:
-        UsageError: there are none.
+        UsageError: There are none.
     """
     scans = store.scans
     gray = scans["shape"].map(len) == 3
-    fit = (scans["mask_offset"] >= 0) & (scans["kind"] == "volume") & gray & (scans["duplicate"] == "")
-    if not fit.any():
+    usable = (scans["mask_offset"] >= 0) & (scans["kind"] == "volume") & gray & (scans["duplicate"] == "")
+    if not usable.any():
         raise UsageError(
-            f"{store.folder}: no volume with a mask; name them in the column 'mask' of the label table that "
+            f"{store.folder}: no volume with a mask; name masks in the column 'mask' of the label table that "
             "'medcl prepare' is given, or add the segmentations to the archive"
         )
-    return np.flatnonzero(fit)
+    return np.flatnonzero(usable)
 
 
 def scan_body_mask(store: Store, row: int) -> np.ndarray:
@@ -39,10 +39,10 @@ def scan_body_mask(store: Store, row: int) -> np.ndarray:
     return body_mask(array, tissue, scan["unit"], scan["lo"], scan["hi"])
 
 
-def abnormal(store: Store, row: int) -> np.ndarray:
-    """Return where the mask of a scan says that it is abnormal, boolean: at any label but 0."""
+def abnormal_mask(store: Store, row: int) -> np.ndarray:
+    """Return where the mask of a scan has a label other than 0, boolean (I, J, K)."""
     mask = store.mask(row)
-    assert mask is not None, "see masked_rows"
+    assert mask is not None, "masked_rows returns scans with a mask"
     return mask > 0
 
 
@@ -51,17 +51,17 @@ def coverage(mask: np.ndarray, start: np.ndarray, shape: np.ndarray) -> np.ndarr
 
     Args:
         mask: (i, j, k).
-        start: (N, 3) first voxels.
+        start: (N, 3) first voxels of the boxes.
         shape: (3,) voxels of a box.
     """
     sums = np.pad(mask, ((1, 0), (1, 0), (1, 0))).astype(np.int32)
     for axis in range(3):
         np.cumsum(sums, axis=axis, out=sums)
-    counted = np.zeros(len(start), np.int64)
+    count = np.zeros(len(start), np.int64)
     for corner in np.ndindex(2, 2, 2):
-        at = start + np.array(corner) * shape
-        counted += (-1) ** (3 - sum(corner)) * sums[tuple(at.T)].astype(np.int64)
-    share: np.ndarray = counted / np.prod(shape)
+        voxels = start + np.array(corner) * shape
+        count += (-1) ** (3 - sum(corner)) * sums[tuple(voxels.T)].astype(np.int64)
+    share: np.ndarray = count / np.prod(shape)
     return share
 
 
@@ -69,27 +69,27 @@ def labeled_patches(store: Store, rows: np.ndarray, config: PatchConfig, dims: i
     """Draw as many healthy as abnormal patches of every scan, keyed by `seed` and the scan.
 
     Raises:
-        UsageError: a scan has no patch of one class.
+        UsageError: A scan has no patch of one class.
     """
-    return joined([_labeled(store, int(row), config, dims, seed) for row in rows])
+    return join_patches([_labeled(store, int(row), config, dims, seed) for row in rows])
 
 
 def _labeled(store: Store, row: int, config: PatchConfig, dims: int, seed: int) -> Patches:
     centers = np.argwhere(scan_body_mask(store, row))
     shape = patch_shape(store, row, config.edge_mm, dims)
-    mask = abnormal(store, row)
-    share = coverage(mask, starts(centers, shape, mask.shape), shape)
-    sides = np.flatnonzero(share <= config.healthy), np.flatnonzero(share >= config.abnormal)
-    for name, found in zip(CLASSES, sides, strict=True):
-        if not found.size:
-            raise UsageError(_without(store, row, name, share, config))
-    count = min(config.each, *map(len, sides))
+    mask = abnormal_mask(store, row)
+    share = coverage(mask, patch_starts(centers, shape, mask.shape), shape)
+    classes = np.flatnonzero(share <= config.healthy), np.flatnonzero(share >= config.abnormal)
+    for name, members in zip(CLASSES, classes, strict=True):
+        if not members.size:
+            raise UsageError(_missing_class(store, row, name, share, config))
+    count = min(config.each, *map(len, classes))
     generator = _generator(store, row, seed, _LABELED)
-    chosen = np.concatenate([generator.choice(found, count, replace=False) for found in sides])
-    return patches_at(store, row, centers[chosen], config.edge_mm, dims, np.repeat(CLASSES, count))
+    drawn = np.concatenate([generator.choice(members, count, replace=False) for members in classes])
+    return patches_at(store, row, centers[drawn], config.edge_mm, dims, np.repeat(CLASSES, count))
 
 
-def _without(store: Store, row: int, name: str, share: np.ndarray, config: PatchConfig) -> str:
+def _missing_class(store: Store, row: int, name: str, share: np.ndarray, config: PatchConfig) -> str:
     scan = store.scans.iloc[row]
     limit = (
         f"at most {share.max():.0%} of a patch is masked, abnormal={config.abnormal:g}"
@@ -103,18 +103,18 @@ def _without(store: Store, row: int, name: str, share: np.ndarray, config: Patch
 
 
 def unlabeled_patches(store: Store, rows: np.ndarray, config: PatchConfig, dims: int, seed: int) -> Patches:
-    """Draw patches anywhere on tissue, keyed by `seed` and the scan; masks are not looked at.
+    """Draw patches anywhere on tissue, keyed by `seed` and the scan; masks are not used.
 
-    Each counts as a patient of its own: two places of one brain are negatives of each other.
+    Each counts as a patient of its own, so that two patches of one brain are negatives of each other.
     """
     parts = []
     for row in map(int, rows):
         centers = np.argwhere(scan_body_mask(store, row))
         count = min(config.unlabeled, len(centers))
-        chosen = _generator(store, row, seed, _UNLABELED).choice(len(centers), count, replace=False)
-        parts.append(patches_at(store, row, centers[np.sort(chosen)], config.edge_mm, dims))
-    found = joined(parts)
-    return Patches(store, found.scans.assign(patient=found.scans["scan"], owner=found.scans["patient"]))
+        drawn = _generator(store, row, seed, _UNLABELED).choice(len(centers), count, replace=False)
+        parts.append(patches_at(store, row, centers[np.sort(drawn)], config.edge_mm, dims))
+    patches = join_patches(parts)
+    return Patches(store, patches.scans.assign(patient=patches.scans["scan"], owner=patches.scans["patient"]))
 
 
 def _generator(store: Store, row: int, seed: int, purpose: int) -> np.random.Generator:

@@ -1,7 +1,7 @@
-"""Patches: pieces of a store's scans that are shown, taught and learned from as scans of their own.
+"""Patches: parts of a store's scans that are used for training as scans of their own.
 
-A patch is a source of views whose tissue box is the patch and whose pixels reach a little further, so that a
-turned view shows the patient's next tissue and no padding. All limits of a policy hold for it as for a scan.
+The tissue box of a patch is the patch itself; its pixels reach a little further, so that a rotated view shows
+the adjacent tissue and no padding. All limits of a policy hold for it as for a scan.
 """
 
 from __future__ import annotations
@@ -19,21 +19,22 @@ from medcl.views.sampling.keyed_random import combine
 from medcl.views.sampling.scan_geometry import coarsest_axis
 
 MARGIN = 0.2
-"""Share of a patch's edge by which its pixels reach beyond it: a cube turned as far as any shipped policy
-turns one stays inside."""
+"""Share of a patch's edge by which its pixels reach beyond it: a cube rotated as far as any shipped policy
+rotates one stays inside."""
 
-_OF_THE_SCAN = ("patient", "site", "kind", "modality", "body_part", "unit", "flags", "spacing_mm")
+_COPIED = ("patient", "site", "kind", "modality", "body_part", "unit", "flags", "spacing_mm")
 _MEASURED = ("lo", "hi", "noise")
 
 
 @dataclass(frozen=True)
 class Patches:
-    """Patches of scans, read from the scans when they are asked for; a `ScanSource` for views.
+    """Patches of scans, read from the scans on demand; a `ScanSource` for views.
 
     Attributes:
-        store: the scans.
-        scans: a row a patch: what a store says of a scan (range and noise are those of the whole scan), and
-            `row` (of the store), `start` and `stop` (voxels of the patch), `first` and `last` (of pixels).
+        store: The scans.
+        scans: One row per patch, with the columns of a store (range and noise are those of the whole scan),
+            and `row` (of the store), `start` and `stop` (voxels of the patch), `first` and `last` (voxels of
+            its pixels, with the margin).
     """
 
     store: Store
@@ -47,7 +48,7 @@ class Patches:
         return self.store.array(self._row[row])[self._voxels(row)]
 
     def valid(self, row: int) -> np.ndarray | None:
-        """Return which of those were measured; None when the whole scan was."""
+        """Return which of those are valid, boolean; None when the whole scan is."""
         valid = self.store.valid(self._row[row])
         return None if valid is None else valid[self._voxels(row)]
 
@@ -57,10 +58,10 @@ class Patches:
         return None if mask is None else mask[self._voxels(row)]
 
     def affine(self, row: int) -> np.ndarray:
-        """Return the affine (4, 4) from voxels of the patch to RAS+ millimeters."""
-        moved = _affine(self.store, self._row[row]).copy()
-        moved[:, 3] = moved @ np.append(self._ends[row, 0], 1.0)
-        return moved
+        """Return the affine (4, 4) from voxels of `array` to RAS+ millimeters."""
+        affine = _affine(self.store, self._row[row]).copy()
+        affine[:, 3] = affine @ np.append(self._ends[row, 0], 1.0)
+        return affine
 
     @cached_property
     def _row(self) -> list[int]:
@@ -75,7 +76,7 @@ class Patches:
         return tuple(map(slice, *self._ends[row]))
 
     def write(self, folder: Path) -> Store:
-        """Write the patches as a store of scans, whole or not at all; one that is there is opened."""
+        """Write the patches as a store of scans, whole or not at all; open it if it exists."""
         if not (folder / "store.json").is_file():
             with atomic(folder) as temporary:
                 (temporary / "arrays").mkdir(parents=True)
@@ -88,21 +89,21 @@ class Patches:
         dtypes = np.array([array.dtype.name for array in arrays])
         offset = np.zeros(len(self), np.int64)
         for name in sorted(set(dtypes)):
-            chosen = np.flatnonzero(dtypes == name)
-            offset[chosen] = _save(folder, name, [arrays[n] for n in chosen])
-        measured = np.full(len(self), -1, np.int64)
-        known = [n for n, part in enumerate(valid) if part is not None]
-        if known:
-            measured[known] = _save(folder, "bool", [part for part in valid if part is not None])
-        placed = self.scans.drop(columns="split").assign(
+            rows = np.flatnonzero(dtypes == name)
+            offset[rows] = _save(folder, name, [arrays[n] for n in rows])
+        valid_offset = np.full(len(self), -1, np.int64)
+        with_valid = [n for n, part in enumerate(valid) if part is not None]
+        if with_valid:
+            valid_offset[with_valid] = _save(folder, "bool", [part for part in valid if part is not None])
+        scans = self.scans.drop(columns="split").assign(
             shard="00000",
             dtype=dtypes,
             offset=offset,
-            valid_offset=measured,
+            valid_offset=valid_offset,
             mask_offset=-1,
             affine=[self.affine(row).ravel().tolist() for row in range(len(self))],
         )
-        write_table(placed, folder / "scans.parquet")
+        write_table(scans, folder / "scans.parquet")
         write_table(self.scans[["scan", "patient", "label", "split"]], folder / "splits.parquet")
         write_json({"of": self.store.folder.name, "scans": len(self), "faults": {}}, folder / "store.json")
 
@@ -115,48 +116,52 @@ def _save(folder: Path, name: str, arrays: list[np.ndarray]) -> np.ndarray:
 
 
 def patch_shape(store: Store, row: int, edge_mm: float, dims: int) -> np.ndarray:
-    """Return the voxels (3,) of a patch of a scan: of a cube, or for views of 2 `dims` of a square of one
-    slice. A scan that is thinner than the edge is taken as it is.
+    """Return the shape (3,) in voxels of a patch of a scan: a cube, or one slice of it when `dims` is 2.
+
+    A scan that is thinner than the edge is used as it is.
     """
-    along = np.linalg.norm(_affine(store, row)[:3, :3], axis=0)
-    shape = np.maximum(np.rint(edge_mm / along), 1).astype(int)
+    spacing = np.linalg.norm(_affine(store, row)[:3, :3], axis=0)
+    shape = np.maximum(np.rint(edge_mm / spacing), 1).astype(int)
     if dims == 2:
-        shape[coarsest_axis(along)] = 1
-    return np.minimum(shape, store.array(row).shape)
+        shape[coarsest_axis(spacing)] = 1
+    fitted: np.ndarray = np.minimum(shape, store.array(row).shape)
+    return fitted
 
 
-def starts(centers: np.ndarray, shape: np.ndarray, scan: tuple[int, ...]) -> np.ndarray:
-    """Return the first voxels (N, 3) of patches of `shape` round `centers` (N, 3), moved into the scan."""
-    found: np.ndarray = np.clip(centers - shape // 2, 0, np.array(scan) - shape)
-    return found
+def patch_starts(centers: np.ndarray, shape: np.ndarray, scan: tuple[int, ...]) -> np.ndarray:
+    """Return the first voxels (N, 3) of patches of `shape` around `centers` (N, 3), moved into the scan."""
+    start: np.ndarray = np.clip(centers - shape // 2, 0, np.array(scan) - shape)
+    return start
 
 
 def patches_at(
     store: Store, row: int, centers: np.ndarray, edge_mm: float, dims: int, label: np.ndarray | None = None
 ) -> Patches:
-    """Return the patches of a scan round `centers` (N, 3) in voxels.
+    """Return the patches of a scan around `centers`.
 
     Args:
-        store, row: the scan, a volume.
-        centers: voxels; a patch that would stick out of the scan is moved into it.
-        edge_mm, dims: see `patch_shape`.
+        store: The scans.
+        row: Row of the scan, a volume.
+        centers: (N, 3) voxels; a patch that would extend beyond the scan is moved into it.
+        edge_mm: Edge of a patch.
+        dims: 2 for squares of one slice, 3 for cubes.
         label: (N,) class names.
     """
     scan, size = store.scans.iloc[row], np.array(store.array(row).shape)
     shape = patch_shape(store, row, edge_mm, dims)
-    start = starts(np.asarray(centers), shape, tuple(size))
+    start = patch_starts(np.asarray(centers), shape, tuple(size))
     margin = np.where(shape > 1, np.ceil(MARGIN * shape), 0).astype(int)
     first, last = np.maximum(start - margin, 0), np.minimum(start + shape + margin, size)
     box = np.stack([start - first, start - first + shape], axis=-1).reshape(-1, 6)
     key = np.full(len(start), scan["fingerprint"], np.uint64)
     names = [f"{scan['scan']}-{i}-{j}-{k}" for i, j, k in start]
-    same = {name: [scan[name]] * len(start) for name in _OF_THE_SCAN if name in store.scans}
+    copied = {name: [scan[name]] * len(start) for name in _COPIED if name in store.scans}
     measured = {name: float(scan[name]) for name in _MEASURED}
     columns = {"start": start, "stop": start + shape, "first": first, "last": last, "box": box}
     return Patches(
         store,
         pd.DataFrame(
-            {"scan": names, "row": row, **same, **measured}
+            {"scan": names, "row": row, **copied, **measured}
             | {name: list(values) for name, values in columns.items()}
             | {
                 "shape": list(last - first),
@@ -169,8 +174,8 @@ def patches_at(
     )
 
 
-def joined(parts: list[Patches]) -> Patches:
-    """Return the patches of several scans of one store as one."""
+def join_patches(parts: list[Patches]) -> Patches:
+    """Join the patches of several scans of one store."""
     return Patches(parts[0].store, pd.concat([part.scans for part in parts], ignore_index=True))
 
 

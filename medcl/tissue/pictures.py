@@ -1,4 +1,4 @@
-"""What a person looks at: the maps of a patient beside the scan and its mask."""
+"""Pictures of a patient's maps beside the scan and its mask."""
 
 from __future__ import annotations
 
@@ -13,97 +13,103 @@ from scipy import ndimage
 from medcl.evaluate.tissue.evaluate import TissueEvaluation
 from medcl.files import atomic
 from medcl.tissue.arms import TissueStudy
-from medcl.tissue.fold_run import map_path
 from medcl.tissue.folds import Fold
-from medcl.tissue.map_files import read_map
-from medcl.tissue.patch_sampling import abnormal, scan_body_mask
+from medcl.tissue.map_files import map_path, read_map
+from medcl.tissue.patch_sampling import abnormal_mask, scan_body_mask
 from medcl.views import read_geometry
 from medcl.views.show.display import cut_slice, edge_letters, window_fraction
 
-MASK, CALLED = "#00e676", "#29b6f6"
+MASK_COLOR, CONTOUR_COLOR = "#00e676", "#29b6f6"
 
 
-def draw_patient(place: TissueStudy, result: TissueEvaluation, fold: Fold) -> Path | None:
-    """Write a picture of every arm's and budget's map of the test patient, on the slice with most mask.
+def draw_patient(study: TissueStudy, result: TissueEvaluation, fold: Fold) -> Path | None:
+    """Write a picture of the test patient's maps, one per arm and budget, on the slice with the most mask.
 
     Returns:
-        Its path; None where text about the patient may be burned into the pixels.
+        Path of the picture; None where text that identifies the patient may be burned into the pixels.
     """
-    row = place.rows_of(fold.test)[0]
-    if "BURNED_IN_RISK" in place.store.scans["flags"].iat[row].split(";"):
+    row = study.rows_of(fold.test)[0]
+    if "BURNED_IN_RISK" in study.store.scans["flags"].iat[row].split(";"):
         return None
-    config, plane = place.config, _Plane.most_masked(place, row)
+    config, plane = study.config, _Plane.most_masked(study, row)
     columns, rows = len(config.arms) + 1, len(config.budgets)
     with mpl.rc_context({"font.size": 7.5}):
         figure = Figure(figsize=(1.75 * columns, 1.95 * rows), layout="constrained", facecolor="white")
         grid = figure.subplots(rows, columns, squeeze=False)
         _draw_scan(grid[:, 0], plane)
-        for line, budget in zip(grid, config.budgets, strict=True):
-            for axes, arm in zip(line[1:], config.arms, strict=True):
-                _draw_map(axes, plane, place, result, (arm, budget, fold.test), row)
-        path = place.out / "pictures" / f"{fold.test}.png"
+        for panels, budget in zip(grid, config.budgets, strict=True):
+            for axes, arm in zip(panels[1:], config.arms, strict=True):
+                _draw_map(axes, plane, study, result, (arm, budget, fold.test), row)
+        path = study.out / "pictures" / f"{fold.test}.png"
         with atomic(path) as temporary:
             figure.savefig(temporary, format="png", dpi=110)
     return path
 
 
 class _Plane:
-    """One slice of a scan as radiologists see it, cut to the tissue."""
+    """One slice of a scan as it is displayed, cropped to the tissue."""
 
-    def __init__(self, place: TissueStudy, row: int, number: int) -> None:
-        geometry = read_geometry(place.store, [row])
+    def __init__(self, study: TissueStudy, row: int, number: int) -> None:
+        geometry = read_geometry(study.store, [row])
         self.number, self.axis = number, int(geometry.slice_axis[0])
         self.letters = edge_letters(self.axis) if geometry.sided[0] else ("",) * 4
         height, width = np.diag(geometry.grid[0])
         self.aspect = float(height / width)
-        tissue = self._shown(scan_body_mask(place.store, row))
+        tissue = self._display(scan_body_mask(study.store, row))
         self.box = ndimage.find_objects(tissue.astype(np.uint8))[0] if tissue.any() else (slice(None),) * 2
-        scan = place.store.scans.iloc[row]
-        self.gray = window_fraction(self.of(place.store.array(row)), scan["lo"], scan["hi"])
-        self.mask = self.of(abnormal(place.store, row))
+        scan = study.store.scans.iloc[row]
+        self.gray = window_fraction(self.cut(study.store.array(row)), scan["lo"], scan["hi"])
+        self.mask = self.cut(abnormal_mask(study.store, row))
 
     @classmethod
-    def most_masked(cls, place: TissueStudy, row: int) -> _Plane:
-        axis = int(read_geometry(place.store, [row]).slice_axis[0])
+    def most_masked(cls, study: TissueStudy, row: int) -> _Plane:
+        axis = int(read_geometry(study.store, [row]).slice_axis[0])
         others = tuple(n for n in range(3) if n != axis)
-        return cls(place, row, int(abnormal(place.store, row).sum(axis=others).argmax()))
+        return cls(study, row, int(abnormal_mask(study.store, row).sum(axis=others).argmax()))
 
-    def of(self, volume: np.ndarray) -> np.ndarray:
+    def cut(self, volume: np.ndarray) -> np.ndarray:
         """Return the slice of a volume on the scan's grid."""
-        return self._shown(volume)[self.box]
+        return self._display(volume)[self.box]
 
-    def _shown(self, volume: np.ndarray) -> np.ndarray:
+    def _display(self, volume: np.ndarray) -> np.ndarray:
         return cut_slice(volume, self.axis, self.number)
 
 
 def _draw_scan(column: np.ndarray, plane: _Plane) -> None:
-    """Draw the scan, then the same with its mask (both in one where there is no room), then nothing more."""
+    """Draw the scan, and below it the same with its mask; both in one panel where there is only one."""
     for axes in column:
         axes.axis("off")
     for axes, title in zip(column, (f"scan, slice {plane.number}", "mask"), strict=False):
         _backdrop(axes, plane, title)
-    column[min(1, len(column) - 1)].contourf(plane.mask, levels=[0.5, 1.5], colors=[MASK], alpha=0.45)
+    column[min(1, len(column) - 1)].contourf(plane.mask, levels=[0.5, 1.5], colors=[MASK_COLOR], alpha=0.45)
 
 
 def _draw_map(
     axes: Axes,
     plane: _Plane,
-    place: TissueStudy,
+    study: TissueStudy,
     result: TissueEvaluation,
     cell: tuple[str, int, str],
     row: int,
 ) -> None:
     arm, budget, patient = cell
     table = result.patients
-    told = table[(table["arm"] == arm) & (table["budget"] == budget) & (table["patient"] == patient)].iloc[0]
-    path = place.out / map_path(patient, arm, budget, "test", place.store.scans["scan"].iat[row])
-    probability = plane.of(read_map(path))
+    metrics = table[(table["arm"] == arm) & (table["budget"] == budget) & (table["patient"] == patient)].iloc[
+        0
+    ]
+    path = study.out / map_path(patient, arm, budget, "test", study.store.scans["scan"].iat[row])
+    probability = plane.cut(read_map(path))
     masks = "mask" if budget == 1 else "masks"
-    _backdrop(axes, plane, f"{arm}, {budget} {masks}\nDice {told['dice']:.2f}, AUROC {told['auroc']:.3f}")
+    _backdrop(
+        axes, plane, f"{arm}, {budget} {masks}\nDice {metrics['dice']:.2f}, AUROC {metrics['auroc']:.3f}"
+    )
     axes.imshow(
         probability, cmap="hot", vmin=0, vmax=1, alpha=0.75 * np.sqrt(probability), aspect=plane.aspect
     )
-    for values, level, color in ((plane.mask, 0.5, MASK), (probability, told["threshold"], CALLED)):
+    for values, level, color in (
+        (plane.mask, 0.5, MASK_COLOR),
+        (probability, metrics["threshold"], CONTOUR_COLOR),
+    ):
         if values.min() < level < values.max():
             axes.contour(values, levels=[level], colors=[color], linewidths=0.9)
 
@@ -112,7 +118,7 @@ def _backdrop(axes: Axes, plane: _Plane, title: str) -> None:
     axes.imshow(plane.gray, cmap="gray", vmin=0, vmax=1, aspect=plane.aspect)
     axes.set_title(title, fontsize=7)
     axes.axis("off")
-    places = ((0.02, 0.5), (0.98, 0.5), (0.5, 0.98), (0.5, 0.02))
+    positions = ((0.02, 0.5), (0.98, 0.5), (0.5, 0.98), (0.5, 0.02))
     sides = (("left", "center"), ("right", "center"), ("center", "top"), ("center", "bottom"))
-    for letter, (x, y), (across, up) in zip(plane.letters, places, sides, strict=True):
+    for letter, (x, y), (across, up) in zip(plane.letters, positions, sides, strict=True):
         axes.text(x, y, letter, transform=axes.transAxes, color="#ffeb3b", fontsize=6.5, ha=across, va=up)

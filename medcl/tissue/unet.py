@@ -1,6 +1,6 @@
-"""A U-Net whose way down is the encoder under test.
+"""A U-Net whose contracting path is the encoder under test.
 
-Its stages are the skips; the way up is made of the blocks of MONAI's FlexibleUNet.
+Skip connections come from its stages; the decoder is made of the blocks of MONAI's FlexibleUNet.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Segmenter(nn.Module):
     """Maps views (N, C, *spatial) to the log odds (N, 1, *spatial) of each pixel.
 
     Args:
-        encoder: a ResNet, which becomes part of this.
-        seed: of the weights of the way up.
+        encoder: A ResNet, which becomes part of the network.
+        seed: Random seed of the decoder's weights.
     """
 
     def __init__(self, encoder: Encoder, seed: int) -> None:
@@ -35,27 +35,28 @@ class Segmenter(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.up = nn.ModuleList(
-                UpCat(dims, below, beside, beside, ("relu", {"inplace": True}), "batch", bias=False)
-                for below, beside in pairwise(reversed(channels))
+                UpCat(dims, deep, skip, skip, ("relu", {"inplace": True}), "batch", bias=False)
+                for deep, skip in pairwise(reversed(channels))
             )
             self.head = SegmentationHead(dims, channels[0], 1, scale_factor=STEMS[config.stem][1])
 
     def forward(self, views: Tensor) -> Tensor:
+        """Return the log odds (N, 1, *spatial) of each pixel of views (N, C, *spatial)."""
         skips = self.stages(views)
-        found = skips.pop()
+        features = skips.pop()
         for up in self.up:
-            found = up(found, skips.pop())
-        logits: Tensor = self.head(found)
+            features = up(features, skips.pop())
+        logits: Tensor = self.head(features)
         return logits
 
     def stages(self, views: Tensor) -> list[Tensor]:
         """Return the encoder's features from fine to coarse, each half the resolution of the one before."""
         network = self.encoder.network
-        found: list[Tensor] = ResNetFeatures.forward(network, views)
+        stages: list[Tensor] = ResNetFeatures.forward(network, views)
         # Without pooling the first layer and the first stage have the same resolution.
-        return found[1:] if network.no_max_pool else found
+        return stages[1:] if network.no_max_pool else stages
 
 
 def total_stride(config: EncoderConfig) -> int:
-    """Return how many pixels of a view, along each axis, are one of a ResNet's last stage."""
+    """Return the stride in pixels, along each axis, of a ResNet's last stage."""
     return 8 * STEMS[config.stem][1] * (2 if config.stem == "standard" else 1)

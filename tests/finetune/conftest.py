@@ -11,7 +11,8 @@ import torch
 from medcl.archive import scan_archive
 from medcl.finetune import Task, make_task
 from medcl.store import Store, prepare
-from tests.finetune.volume_samples import task_of_volumes
+from tests.duplicates import duplicates_store
+from tests.finetune.samples import task_of_volumes
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +47,10 @@ def task(store: Store) -> Task:
 @pytest.fixture(scope="session")
 def volumes(tmp_path_factory: pytest.TempPathFactory) -> Task:
     return task_of_volumes(tmp_path_factory.mktemp("volumes"))
+
+
+@pytest.fixture(scope="session")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store with three planted near-duplicates of test scans."""
+    torch.set_num_threads(1)
+    return duplicates_store(tmp_path_factory.mktemp("planted"), planted=True)

@@ -6,25 +6,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import expit
 from sklearn.metrics import log_loss
 
-from medcl.finetune import Budget, Images, Task, TrainingConfig, draw_labels, fit_probe, make_task, predict
-from medcl.finetune.arms.base import ArmContext
-from medcl.finetune.arms.registry import ARMS
-from medcl.finetune.calibration import SUREST, fit_temperature
-from medcl.finetune.model import Model
-from medcl.finetune.probe import auroc
-from medcl.pretrain import EncoderConfig, build_encoder
-from medcl.store import Store
-from medcl.views import load_policy
-from tests.finetune.volume_samples import PLAIN, config_of, context_of
-
-NETWORK = EncoderConfig(name="resnet10", width=8, stem="compact")
+from medcl.finetune import (
+    ArmContext,
+    Budget,
+    Model,
+    Task,
+    TrainingConfig,
+    auroc,
+    draw_labels,
+    fit_probe,
+    predict,
+)
+from medcl.finetune.calibration import MAX_LOGIT, fit_temperature
+from tests.finetune.samples import ARMS, PLAIN, config_of, context_of, image_context
 
 
 @pytest.mark.parametrize("factor", [0.05, 1, 6])
@@ -60,26 +60,22 @@ def test_whatever_the_logits_the_temperature_is_bounded_and_scales_with_them(
         assert temperature == 1
         return
     surest = np.abs(logits).max() / temperature
-    assert 1 / SUREST - 1e-6 <= surest <= SUREST + 1e-6
+    assert 1 / MAX_LOGIT - 1e-6 <= surest <= MAX_LOGIT + 1e-6
     assert fit_temperature(told, scale * logits) == pytest.approx(scale * temperature, rel=1e-2)
     assert auroc(told, expit(logits / temperature)) == pytest.approx(auroc(told, logits), abs=1e-12)
 
 
 @pytest.fixture(scope="module")
-def context(store: Store) -> ArmContext:
-    torch.set_num_threads(1)
-    settings = TrainingConfig(steps=8, batch_size=16, learning_rates=(3e-3,), candidates=2)
-    task = make_task(store, "0", "1")
-    return ArmContext(
-        task, Images(load_policy("cxr"), 32, 1), settings, build_encoder(NETWORK, 0).eval(), NETWORK
-    )
+def context(task: Task) -> ArmContext:
+    training = TrainingConfig(steps=8, batch_size=16, learning_rates=(3e-3,), candidates=2)
+    return image_context(task, training)
 
 
 def test_a_probe_s_probabilities_change_and_its_ranks_do_not(context: ArmContext) -> None:
     task: Task = context.task
     labeled, test = draw_labels(task, Budget.parse("all"), 0), task.truth[task.test]
     plain = fit_probe(context.features(), task, labeled).logits(context.features()[task.test])
-    outcome = ARMS["probe"](context, labeled, 0, task.test)
+    outcome = ARMS["simclr-probe"].run(context, labeled, 0, task.test)
     assert np.abs(outcome.probability - expit(plain)).max() > 0.01
     assert auroc(test, outcome.probability) == auroc(test, plain)
     assert outcome.classifier is not None
@@ -90,9 +86,9 @@ def test_a_probe_s_probabilities_change_and_its_ranks_do_not(context: ArmContext
 def test_every_fitted_arm_is_calibrated_and_a_model_keeps_it(volumes: Task, tmp_path: Path) -> None:
     context = context_of(volumes, PLAIN)
     labeled = draw_labels(volumes, Budget.parse("all"), 0)
-    for arm in ("finetune", "supervised", "random-probe", "classical", "shuffled-labels"):
-        assert ARMS[arm](context, labeled, 0, volumes.val).chosen["temperature"] > 0
-    network = ARMS["supervised"](context, labeled, 0, volumes.test)
+    for arm in ("simclr-finetune", "supervised", "random-probe", "classical", "shuffled-labels"):
+        assert ARMS[arm].run(context, labeled, 0, volumes.val).selected["temperature"] > 0
+    network = ARMS["supervised"].run(context, labeled, 0, volumes.test)
     assert network.classifier is not None
     Model(network.classifier, config_of(context, "supervised")).save(tmp_path / "model")
     loaded = Model.load(tmp_path / "model")

@@ -4,33 +4,29 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from sklearn.metrics import roc_auc_score
 
-from medcl.finetune import Budget, Images, TrainingConfig, draw_labels, make_task
-from medcl.finetune.arms.base import ArmContext
-from medcl.finetune.arms.registry import ARMS, arm_names
-from medcl.finetune.knn import centered, fit_neighbors, numbers_to_try
-from medcl.pretrain import EncoderConfig, build_encoder
-from medcl.store import Store
-from medcl.views import load_policy
-
-NETWORK = EncoderConfig(name="resnet10", width=8, stem="compact")
+from medcl.finetune import (
+    ArmContext,
+    Budget,
+    Task,
+    draw_labels,
+)
+from medcl.finetune.knn import centered, fit_neighbors, neighbor_counts
+from tests.finetune.samples import ARMS, image_context
 
 
 @pytest.fixture(scope="module")
-def context(store: Store) -> ArmContext:
-    torch.set_num_threads(1)
-    images, encoder = Images(load_policy("cxr"), 32, 1), build_encoder(NETWORK, 0).eval()
-    return ArmContext(make_task(store, "0", "1"), images, TrainingConfig(), encoder, NETWORK)
+def context(task: Task) -> ArmContext:
+    return image_context(task)
 
 
 def test_neighbors_see_the_disease_and_their_number_follows_the_labels(context: ArmContext) -> None:
     task = context.task
     scores, chosen = {}, {}
     for text in ("5/class", "all"):
-        outcome = ARMS["knn"](context, draw_labels(task, Budget.parse(text), 0), 0, task.test)
-        chosen[text] = outcome.chosen["k"]
+        outcome = ARMS["simclr-knn"].run(context, draw_labels(task, Budget.parse(text), 0), 0, task.test)
+        chosen[text] = outcome.selected["k"]
         scores[text] = roc_auc_score(task.truth[task.test], outcome.probability)
         assert ((outcome.probability >= 0) & (outcome.probability <= 1)).all()
     assert chosen["5/class"] <= 10
@@ -51,14 +47,10 @@ def test_neighbors_are_asked_by_angle_round_the_middle_of_all_scans(context: Arm
 
 
 def test_no_more_numbers_are_tried_than_the_budget_and_the_labels_allow() -> None:
-    assert numbers_to_try(10, 3) == [10, 3, 1]
-    assert numbers_to_try(4, 20) == [4, 3, 2, 1]
+    assert neighbor_counts(10, 3) == [10, 3, 1]
+    assert neighbor_counts(4, 20) == [4, 3, 2, 1]
     for labeled in (1, 2, 10, 4708):
         for candidates in (1, 5, 20):
-            tried = numbers_to_try(labeled, candidates)
+            tried = neighbor_counts(labeled, candidates)
             assert len(tried) <= candidates
             assert set(tried) <= set(range(1, labeled + 1))
-
-
-def test_the_arm_bears_the_method_s_name() -> None:
-    assert "byol-knn" in arm_names("byol")

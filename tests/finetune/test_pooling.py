@@ -9,18 +9,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from medcl.config import read_yaml, validate
-from medcl.errors import UsageError
-from medcl.finetune import Budget, Classifier, Task, draw_labels, extract_features, predict
-from medcl.finetune.arms.networks import _probed
-from medcl.finetune.arms.registry import ARMS
-from medcl.finetune.model import Model
-from medcl.finetune.pooling import GatedAttention, ReadInOrder, build_pooling
+from medcl.finetune import Budget, Classifier, Model, Task, draw_labels, extract_features, predict
+from medcl.finetune.arms.networks import _probe_classifier
+from medcl.finetune.pooling import GatedAttention, RecurrentPool, build_pooling
 from medcl.finetune.training import layer_groups
 from medcl.pretrain import build_encoder
-from medcl.study import StudyConfig
-from medcl.views import shipped
-from tests.finetune.volume_samples import PLAIN, config_of, context_of
+from tests.finetune.samples import ARMS, PLAIN, config_of, context_of
 
 KINDS = ("attention", "gru")
 
@@ -47,7 +41,7 @@ def test_attention_starts_as_the_mean_and_learns_which_slice_matters() -> None:
 def test_attention_asks_not_for_the_order_of_slices_and_a_reader_does() -> None:
     features = torch.randn(4, 6, 16)
     shuffled = features[:, torch.tensor([3, 0, 5, 1, 4, 2])]
-    attention, reader = GatedAttention(16), ReadInOrder(16)
+    attention, reader = GatedAttention(16), RecurrentPool(16)
     torch.nn.init.normal_(attention.score.weight)
     torch.testing.assert_close(attention(features), attention(shuffled))
     assert not torch.allclose(reader(features), reader(shuffled), atol=1e-3)
@@ -68,7 +62,7 @@ def test_weights_follow_the_seed_and_no_global_state_moves() -> None:
 def test_fine_tuning_starts_from_a_probe_of_features_pooled_alike(volumes: Task, kind: str) -> None:
     context = context_of(volumes, PLAIN, pooling=kind)
     labeled = draw_labels(context.task, Budget.parse("all"), 0)
-    start, task = _probed(context, labeled), context.task
+    start, task = _probe_classifier(context, labeled), context.task
     features = extract_features(context.encoder(), task.store, context.images, task.test, kind)
     with torch.no_grad():
         logits = start.head(torch.as_tensor(features)).squeeze(1).double().sigmoid()
@@ -79,7 +73,7 @@ def test_fine_tuning_starts_from_a_probe_of_features_pooled_alike(volumes: Task,
 def test_pooling_is_trained_and_a_model_on_disk_keeps_it(volumes: Task, tmp_path: Path, kind: str) -> None:
     context = context_of(volumes, PLAIN, pooling=kind)
     task = context.task
-    outcome = ARMS["supervised"](context, draw_labels(task, Budget.parse("all"), 0), 3, task.test)
+    outcome = ARMS["supervised"].run(context, draw_labels(task, Budget.parse("all"), 0), 3, task.test)
     network = outcome.classifier
     assert network is not None
     assert network.pooling == kind
@@ -93,18 +87,9 @@ def test_pooling_is_trained_and_a_model_on_disk_keeps_it(volumes: Task, tmp_path
 
 def test_every_weight_of_the_pooling_learns_at_the_head_s_rate() -> None:
     classifier = Classifier(build_encoder(PLAIN, 0), "attention")
-    groups = layer_groups(classifier.on_top, classifier.encoder, 0.01, 1e-3, 0.5)
+    groups = layer_groups(classifier.pooling_and_head, classifier.encoder, 0.01, 1e-3, 0.5)
     assert sum(p.numel() for g in groups for p in g["params"]) == sum(
         p.numel() for p in classifier.parameters()
     )
     top = {id(p) for g in groups if g["lr"] == 1e-3 for p in g["params"]}
     assert {id(p) for p in classifier.pool.parameters()} < top
-
-
-def test_pooling_under_a_3d_encoder_is_refused() -> None:
-    study = read_yaml(shipped("studies/demo.yaml"))
-    study["pretrain"]["encoder"]["spatial_dims"] = 3
-    validate(study, StudyConfig, "study.yaml")
-    study["training"]["pooling"] = "gru"
-    with pytest.raises(UsageError, match="a 3-D encoder sees volumes"):
-        validate(study, StudyConfig, "study.yaml")

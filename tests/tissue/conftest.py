@@ -6,7 +6,7 @@ import pytest
 
 from medcl.archive import scan_archive
 from medcl.store import Store, prepare
-from tests.tissue.tissue_samples import write_archive
+from tests.tissue.samples import write_archive
 
 
 @pytest.fixture(scope="session")

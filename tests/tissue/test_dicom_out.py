@@ -62,8 +62,8 @@ def test_what_cannot_be_drawn_is_one_line(tmp_path: Path) -> None:
     called = np.ones(found.array.shape, bool)
     moved = found.affine.copy()
     moved[:3, 3] += 0.4
-    with pytest.raises(UsageError, match="nothing is called abnormal"):
+    with pytest.raises(UsageError, match="no voxel is abnormal"):
         write_segmentation(catalog, scan, ~called, found.affine, tmp_path / "seg.dcm")
-    with pytest.raises(UsageError, match="does not lie on evenly spaced DICOM slices"):
+    with pytest.raises(UsageError, match="is not on evenly spaced DICOM slices"):
         write_segmentation(catalog, scan, called, moved, tmp_path / "seg.dcm")
     assert not (tmp_path / "seg.dcm").exists()

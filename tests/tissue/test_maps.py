@@ -17,7 +17,7 @@ from medcl.tissue import DenseViews
 from medcl.tissue.config import PatchConfig
 from medcl.tissue.map_files import read_map, save_map
 from medcl.tissue.maps import DenseGrid
-from medcl.tissue.patch_sampling import abnormal, scan_body_mask
+from medcl.tissue.patch_sampling import abnormal_mask, scan_body_mask
 from medcl.views import load_policy
 
 
@@ -36,7 +36,7 @@ def test_a_linear_function_comes_back_through_any_grid(
     tissue[tuple(generator.integers(0, shape))] = True
     grid = DenseGrid.over(tissue, np.array(spacing), stride)
     slope = generator.normal(size=3)
-    spread = grid.spread(grid.centers @ slope + 1)
+    spread = grid.interpolate(grid.centers @ slope + 1)
     expected = np.where(tissue, np.moveaxis(np.indices(shape), 0, -1) @ slope + 1, 0)
     np.testing.assert_allclose(spread, expected, atol=1e-3)
 
@@ -63,7 +63,7 @@ def test_a_map_shows_the_ball_where_it_is(store: Store) -> None:
     for dims in (2, 3):
         images = Images(load_policy("mr"), 4, 1, dims)
         probability = DenseViews.of(store, 2, config, images).map(Brightness())
-        ball, tissue = abnormal(store, 2), scan_body_mask(store, 2)
+        ball, tissue = abnormal_mask(store, 2), scan_body_mask(store, 2)
         assert probability.shape == store.array(2).shape
         assert probability[ball].mean() > probability[tissue & ~ball].mean() + 0.2
         assert not probability[~tissue].any()

@@ -14,7 +14,7 @@ from medcl.errors import UsageError
 from medcl.store import Store, prepare
 from medcl.tissue.config import PatchConfig
 from medcl.tissue.patch_sampling import (
-    abnormal,
+    abnormal_mask,
     coverage,
     labeled_patches,
     masked_rows,
@@ -23,7 +23,7 @@ from medcl.tissue.patch_sampling import (
 )
 from medcl.tissue.patches import patches_at
 from medcl.views import ViewLoader, load_policy
-from tests.tissue.tissue_samples import SHAPE, head, settings, write_archive
+from tests.tissue.samples import SHAPE, head, settings, write_archive
 
 CONFIG = PatchConfig(edge_mm=9, each=24, unlabeled=24, stride_mm=6)
 
@@ -52,7 +52,7 @@ def test_labeled_patches_are_balanced_in_every_patient_and_labeled_by_the_mask(
     assert len(counts) == 4
     for patch in patches.scans.to_dict("records"):
         box = tuple(map(slice, patch["start"], patch["stop"]))
-        share = abnormal(store, patch["row"])[box].mean()
+        share = abnormal_mask(store, patch["row"])[box].mean()
         assert share >= CONFIG.abnormal if patch["label"] == "abnormal" else share == 0
         middle = (patch["start"] + patch["stop"]) // 2
         assert scan_body_mask(store, patch["row"])[tuple(middle)] or patch["start"].min() == 0
@@ -135,7 +135,7 @@ def test_a_store_without_masks_is_refused(tmp_path) -> None:
     for place in (tmp_path / "archive").glob("*/seg.nii.gz"):
         place.unlink()
     plain = prepare(scan_archive([tmp_path / "archive"], tmp_path / "catalog"), tmp_path / "store", table)
-    with pytest.raises(UsageError, match="no volume with a mask; name them in the column 'mask'"):
+    with pytest.raises(UsageError, match="no volume with a mask; name masks in the column 'mask'"):
         masked_rows(plain)
 
 
@@ -158,9 +158,9 @@ def test_voxels_that_are_no_number_hold_no_patch(tmp_path) -> None:
 
 def test_settings_that_contradict_each_other_are_refused(tmp_path) -> None:
     for changes, told in (
-        ({"patches": {"edge_mm": 9, "stride_mm": 6, "healthy": 0.6}}, "must lie below abnormal"),
-        ({"arms": ["classical", "supervised"]}, "arm 'classical' makes no map"),
-        ({"budgets": [2, 1]}, "in rising order"),
+        ({"patches": {"edge_mm": 9, "stride_mm": 6, "healthy": 0.6}}, "must be below abnormal"),
+        ({"arms": ["classical", "supervised"]}, "arm 'classical' cannot map tissue"),
+        ({"budgets": [2, 1]}, "in increasing order"),
         ({"pretrain": {"encoder": {"in_channels": 3}, "epochs": 1}}, "patches are gray"),
         ({"primary": {"arm": "simclr-probe", "budget": 3}}, "budget 3 is not among"),
     ):

@@ -13,18 +13,18 @@ from torch import Tensor, nn
 from medcl.archive import scan_archive
 from medcl.errors import UsageError, WorkFailed
 from medcl.evaluate.tissue.voxels import Voxels
-from medcl.finetune import Images, TrainingConfig
-from medcl.finetune.budgets import Labeled
+from medcl.finetune import Images, LabeledScans, TrainingConfig
 from medcl.pretrain.networks.encoders import EncoderConfig, build_encoder
 from medcl.store import Store, prepare
-from medcl.tissue.canvas import Canvas
 from medcl.tissue.config import PatchConfig
-from medcl.tissue.patch_sampling import abnormal, labeled_patches, masked_rows, scan_body_mask
-from medcl.tissue.segment import check_windows, train_segmenter, window_images, windows_at
+from medcl.tissue.patch_sampling import abnormal_mask, labeled_patches, masked_rows, scan_body_mask
+from medcl.tissue.segment import train_segmenter
+from medcl.tissue.sliding_window import WholeScan
 from medcl.tissue.unet import Segmenter
+from medcl.tissue.windows import check_windows, window_images, windows_at
 from medcl.views import load_policy
 from medcl.views.masks import view_masks
-from tests.tissue.tissue_samples import SHAPE, settings
+from tests.tissue.samples import SHAPE, settings
 
 PATCHES = PatchConfig(edge_mm=9, each=24, stride_mm=6)
 POLICY = load_policy("mr", "permissive")
@@ -93,26 +93,26 @@ def test_a_tiny_network_learns_to_segment_a_patient_that_it_has_not_seen(store: 
     patches = labeled_patches(store, masked_rows(store), PATCHES, 2, 0)
     windows = windows_at(store, patches.scans, PATCHES, patch, window)
     whose = patches.scans["row"].to_numpy()
-    known = Labeled(np.flatnonzero(whose == 0), np.flatnonzero(whose == 1))
+    known = LabeledScans(np.flatnonzero(whose == 0), np.flatnonzero(whose == 1))
     config = TrainingConfig(steps=12, batch_size=12, learning_rates=(1e-2, 3e-3), candidates=8)
     start = Segmenter(build_encoder(network, 0), 0)
     before = {name: value.clone() for name, value in start.state_dict().items()}
-    learned, chosen = train_segmenter(start, windows, known, window, config, seed=0, decay=0.8)
+    learned, chosen = train_segmenter(start, windows, known, window, config, seed=0, layer_decay=0.8)
     assert chosen["candidates"] == 8
     assert chosen["step"] in (3, 6, 9, 12)
     assert all(torch.equal(value, before[name]) for name, value in start.state_dict().items())
     assert not torch.equal(learned.encoder.network.conv1.weight, start.encoder.network.conv1.weight)
-    probability = Canvas.of(store, 2, 9 / 8, patch).map(learned, window.size)
-    truth = np.where(scan_body_mask(store, 2), 1, 0) + abnormal(store, 2)
+    probability = WholeScan.of(store, 2, 9 / 8, patch).map(learned, window.size)
+    truth = np.where(scan_body_mask(store, 2), 1, 0) + abnormal_mask(store, 2)
     counted = Voxels.of(np.rint(probability * 65535).astype(np.uint16), truth)
     assert counted.auroc() > 0.9
     assert counted.dice().max() > 3 * counted.prevalence
-    again, told = train_segmenter(start, windows, known, window, config, seed=0, decay=0.8)
+    again, told = train_segmenter(start, windows, known, window, config, seed=0, layer_decay=0.8)
     assert told == chosen
     assert torch.equal(again.head[0].weight, learned.head[0].weight)
     wild = TrainingConfig(steps=4, batch_size=4, learning_rates=(1e30,), candidates=2)
-    with pytest.raises(WorkFailed, match="the loss is never finite"):
-        train_segmenter(start, windows, known, window, wild, seed=0, decay=1.0)
+    with pytest.raises(WorkFailed, match="the validation loss is never finite"):
+        train_segmenter(start, windows, known, window, wild, seed=0, layer_decay=1.0)
 
 
 class Brightness(nn.Module):
@@ -143,7 +143,7 @@ def test_a_box_phantom_is_mapped_where_it_lies_in_millimeters(
     (tmp_path / "archive").mkdir()
     nib.save(nib.Nifti1Image(volume, affine), tmp_path / "archive" / "a.nii.gz")
     store = prepare(scan_archive([tmp_path / "archive"], tmp_path / "catalog"), tmp_path / "store")
-    canvas = Canvas.of(store, 0, 1.1, Images(load_policy("mr"), 8, 1, dims))
+    canvas = WholeScan.of(store, 0, 1.1, Images(load_policy("mr"), 8, 1, dims))
     called = canvas.map(Brightness(), 32) > 0.5
     placed = store.affine(0)
     assert placed is not None

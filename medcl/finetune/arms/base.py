@@ -76,9 +76,7 @@ class ArmContext:
         key = (weights, pooling)
         if key not in self._features:
             cached = {k: v for k, v in self._features.items() if not isinstance(k[0], int)}
-            features = extract_features(
-                self.encoder(weights), self.task.store, self.images, pooling=pooling
-            )
+            features = extract_features(self.encoder(weights), self.task.store, self.images, pooling=pooling)
             self._features = {**cached, key: features}
         return self._features[key]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,11 +22,11 @@ class Validation:
 
     Attributes:
         score: Larger is better; later numbers break ties.
-        probability: (n,) of the positive class of each scan, where the network classifies scans.
+        probability: (n,) of the positive class of each scan; empty where the network segments.
     """
 
     score: tuple[float, ...]
-    probability: np.ndarray
+    probability: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def train_steps(
             group["lr"] = peak * cosine_rate(step, steps, 0.1 * steps)
         value = loss(batch)
         optimizer.zero_grad()
-        value.backward()
+        value.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         yield step + 1
 

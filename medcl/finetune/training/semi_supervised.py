@@ -41,6 +41,7 @@ class _WithUnlabeled(Objective):
         self.steps, self.step = inputs.config.steps, 0
 
     def on_step_end(self) -> None:
+        """Count the step."""
         self.step += 1
 
     def ramp(self) -> float:
@@ -54,6 +55,7 @@ class FixMatch(_WithUnlabeled):
     CONFIDENCE = 0.95
 
     def loss(self, batch: ViewBatch) -> Tensor:
+        """Return the loss of a batch of labeled scans and the next one of unlabeled scans."""
         plain, augmented = next(self.plain_batches), next(self.augmented_batches)
         probability = _probabilities(self.classifier, plain)
         confident = torch.maximum(probability, 1 - probability) >= self.CONFIDENCE
@@ -74,6 +76,7 @@ class MeanTeacher(_WithUnlabeled):
         self.teacher = copy.deepcopy(classifier).requires_grad_(False)
 
     def loss(self, batch: ViewBatch) -> Tensor:
+        """Return the loss of a batch of labeled scans and the next one of unlabeled scans."""
         plain, augmented = next(self.plain_batches), next(self.augmented_batches)
         target = _probabilities(self.teacher, plain)
         consistency = F.mse_loss(self.classifier(augmented.data).sigmoid(), target)
@@ -81,6 +84,7 @@ class MeanTeacher(_WithUnlabeled):
 
     @torch.no_grad()
     def on_step_end(self) -> None:
+        """Count the step and update the teacher's weights."""
         super().on_step_end()
         decay = min(self.DECAY, 1 - 1 / (self.step + 1))
         for mean, new in zip(
@@ -93,6 +97,7 @@ class MeanTeacher(_WithUnlabeled):
 
     @property
     def selected(self) -> Classifier:
+        """The teacher."""
         return self.teacher
 
 
@@ -123,6 +128,7 @@ class Distillation(_WithUnlabeled):
         ).sigmoid()
 
     def loss(self, batch: ViewBatch) -> Tensor:
+        """Return the loss of a batch of labeled scans and the next one of unlabeled scans."""
         augmented = next(self.augmented_batches)
         agreement = F.binary_cross_entropy_with_logits(
             self.classifier(augmented.data), self.targets[augmented.rows]

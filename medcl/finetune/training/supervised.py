@@ -137,9 +137,7 @@ def train_classifier(
     }
 
 
-def _training_run(
-    objective: Objective, inputs: TrainingInputs, lr: float, layer_decay: float
-) -> TrainingRun:
+def _training_run(objective: Objective, inputs: TrainingInputs, lr: float, layer_decay: float) -> TrainingRun:
     classifier, config = objective.classifier, inputs.config
 
     def loss(batch: ViewBatch) -> Tensor:

@@ -10,15 +10,15 @@ import pandas as pd
 import torch
 
 from medcl.archive import scan_archive
-from medcl.finetune import Images, Task, TrainingConfig, make_task
-from medcl.finetune.arms.base import ArmContext
-from medcl.finetune.model import ModelConfig
+from medcl.finetune import ArmContext, Images, ModelConfig, Task, TrainingConfig, arms_by_name, make_task
 from medcl.pretrain import EncoderConfig, ViewsConfig, build_encoder
 from medcl.store import prepare
+from medcl.views import load_policy
 
 VIEWS = ViewsConfig(policy="unknown", size_px=16, slices=4)
 PLAIN = EncoderConfig(name="resnet10", width=8, stem="compact")
 SETTINGS = TrainingConfig(steps=4, batch_size=16, learning_rates=(3e-3,), candidates=2)
+DEFAULT = TrainingConfig()
 
 
 def volume(generator: np.random.Generator, positive: bool) -> nib.Nifti1Image:
@@ -58,4 +58,14 @@ def config_of(context: ArmContext, arm: str) -> ModelConfig:
         arm=arm,
         budget="all",
         seed=0,
+    )
+
+
+ARMS = arms_by_name("simclr")
+
+
+def image_context(task: Task, training: TrainingConfig = DEFAULT) -> ArmContext:
+    """Return a context on 2-D images of 32 pixels, with a random encoder in place of a pretrained one."""
+    return ArmContext(
+        task, Images(load_policy("cxr"), 32, 1), training, build_encoder(PLAIN, 0).eval(), PLAIN
     )

@@ -7,29 +7,28 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from sklearn.metrics import roc_auc_score
 
 from medcl.archive import scan_archive
 from medcl.evaluate import evaluate
 from medcl.evaluate.analyses.controls import control_warnings
-from medcl.finetune import Budget, Images, Task, TrainingConfig, draw_labels, make_task
-from medcl.finetune.arms.base import ArmContext
-from medcl.finetune.arms.registry import ARMS
-from medcl.finetune.cells import plan_cells, run_cells
-from medcl.pretrain import EncoderConfig, build_encoder
+from medcl.finetune import (
+    ArmContext,
+    Budget,
+    Task,
+    draw_labels,
+    make_task,
+    plan_experiment_cells,
+    run_experiment_cells,
+)
 from medcl.store import Store, prepare
-from medcl.views import load_policy
+from tests.finetune.samples import ARMS, image_context
 
-NETWORK = EncoderConfig(name="resnet10", width=8, stem="compact")
 CONTROLS = ("shuffled-labels", "metadata-only", "background-only", "size-and-mean")
 
 
 def context_of(store: Store) -> ArmContext:
-    torch.set_num_threads(1)
-    task = make_task(store, "0", "1")
-    images = Images(load_policy("cxr"), 32, 1)
-    return ArmContext(task, images, TrainingConfig(), build_encoder(NETWORK, 0).eval(), NETWORK)
+    return image_context(make_task(store, "0", "1"))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +53,7 @@ def confounded(tmp_path_factory: pytest.TempPathFactory) -> ArmContext:
 
 def score(context: ArmContext, arm: str, seed: int = 0) -> float:
     task: Task = context.task
-    outcome = ARMS[arm](context, draw_labels(task, Budget.parse("all"), seed), seed, task.test)
+    outcome = ARMS[arm].run(context, draw_labels(task, Budget.parse("all"), seed), seed, task.test)
     return float(roc_auc_score(task.truth[task.test], outcome.probability))
 
 
@@ -87,8 +86,8 @@ def test_metadata_tell_a_label_that_hangs_on_the_site(
 
 
 def test_the_report_warns_of_a_confounded_set(confounded: ArmContext, tmp_path: Path) -> None:
-    cells = plan_cells([*CONTROLS, "classical", "simclr-probe"], [Budget.parse("all")], [0, 1], "simclr")
-    predictions, costs = run_cells(confounded, cells, tmp_path, "simclr")
+    cells = plan_experiment_cells([*CONTROLS, "classical", "simclr-probe"], [Budget.parse("all")], [0, 1])
+    predictions, costs = run_experiment_cells(confounded, cells, tmp_path, "simclr")
     result = evaluate(predictions, baseline="classical", draws=200)
     warned = " ".join(control_warnings(result.arms))
     assert "background-only" in warned

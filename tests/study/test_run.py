@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 from medcl.cli import app, main
 from medcl.config import read_yaml
+from medcl.study.run import _with_energy
 
 STUDY = """
 title: Bright patches
@@ -105,9 +106,9 @@ def test_predictions_hold_every_cell_and_the_report_its_figures(study: Path) -> 
 
 
 def test_the_same_command_again_repeats_nothing(study: Path, config: Path) -> None:
-    before = {path: path.stat().st_mtime_ns for path in (study / "cells").iterdir()}
+    before = {path: path.stat().st_mtime_ns for path in (study / "experiment_cells").iterdir()}
     assert medcl("study", config, "-o", study).returncode == 0
-    assert {path: path.stat().st_mtime_ns for path in (study / "cells").iterdir()} == before
+    assert {path: path.stat().st_mtime_ns for path in (study / "experiment_cells").iterdir()} == before
 
 
 def test_a_study_recovers_when_its_labels_are_corrected(
@@ -153,7 +154,9 @@ def test_another_configuration_does_not_touch_a_study(
     assert "name a new folder" in told
 
 
-def test_outside_weights_are_arms_that_the_report_tells_of(study: Path, config: Path, tmp_path: Path) -> None:
+def test_external_weights_are_arms_that_the_report_tells_of(
+    study: Path, config: Path, tmp_path: Path
+) -> None:
     weights, out = study / "pretrain" / "encoder.safetensors", tmp_path / "s"
     few = ["budgets=[5/class]", "seeds=[0]", f"external_weights={weights}"]
     done = medcl("study", config, "-o", out, *few, "arms=[simclr-probe, supervised, external-probe]")
@@ -164,7 +167,7 @@ def test_outside_weights_are_arms_that_the_report_tells_of(study: Path, config: 
     assert not json.loads((out / "external_weights.json").read_text())["missing"]
 
 
-def test_other_outside_weights_under_the_same_name_are_refused(
+def test_other_external_weights_under_the_same_name_are_refused(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights, out = tmp_path / "w.pth", tmp_path / "s"
@@ -173,7 +176,7 @@ def test_other_outside_weights_under_the_same_name_are_refused(
     assert "no weight in it fits" in refused(capsys, monkeypatch, *command)
     assert not (out / "pretrain").exists()
     torch.save({"conv1.weight": torch.ones(3, 3)}, weights)
-    assert "outside weights" in refused(capsys, monkeypatch, *command)
+    assert "external weights" in refused(capsys, monkeypatch, *command)
 
 
 def test_a_study_killed_at_random_ends_with_the_same_table(study: Path, config: Path, tmp_path: Path) -> None:
@@ -189,13 +192,19 @@ def test_a_study_killed_at_random_ends_with_the_same_table(study: Path, config: 
     pd.testing.assert_frame_equal(whole, killed, check_exact=False, atol=1e-6)
 
 
+def test_energy_is_processor_time_times_watts() -> None:
+    costs = _with_energy(pd.DataFrame({"processor_seconds": [7200.0, np.nan]}), watts_per_core=15)
+    assert costs["energy_wh"][0] == 30
+    assert np.isnan(costs["energy_wh"][1])
+
+
 @pytest.mark.slow
 def test_two_hundred_cells_killed_three_times_end_with_the_same_table(config: Path, tmp_path: Path) -> None:
     many = ["arms=[simclr-probe, supervised, random-probe, classical, background-only]"]
     many += ["budgets=[2/class, 5/class, 20/class, all]", f"seeds={list(range(10))}", "training.steps=2"]
     run = ["study", config, "-o", tmp_path / "whole", *many]
     assert medcl(*run).returncode == 0
-    cells = tmp_path / "killed" / "cells"
+    cells = tmp_path / "killed" / "experiment_cells"
     run[3] = tmp_path / "killed"
     generator = np.random.default_rng()
     for number in range(3):
@@ -274,7 +283,7 @@ def test_every_command_explains_itself_with_an_example(command: str) -> None:
 def test_the_example_of_few_labels_runs_on_a_study(
     study: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     script = (root / "examples" / "few_labels.py").read_text(encoding="utf-8")
     views = read_yaml(root / "configs" / "studies" / "demo.yaml")["views"]
     shown = 'load_policy("{policy}", "{variant}"), size={size_px}, slices={slices}'.format(**views)

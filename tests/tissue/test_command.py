@@ -15,7 +15,7 @@ from medcl.cli import app, main
 from medcl.config import load
 from medcl.store import Store
 from medcl.tissue import TissueConfig
-from tests.tissue.tissue_samples import write_archive
+from tests.tissue.samples import write_archive
 
 SHIPPED = Path(__file__).parents[2] / "configs" / "studies" / "brats6_tissue.yaml"
 
@@ -45,7 +45,7 @@ def test_the_shipped_study_is_valid_and_the_command_explains_itself() -> None:
         (["patches.edge=9"], "unknown key 'patches.edge'; did you mean 'edge_mm'?"),
         (["budgets=[4]", "primary.budget=4"], "4 patients with masks: 4 to learn from"),
         (["budgets=[2]", "primary.budget=1"], "primary: budget 1 is not among the budgets"),
-        (["arms=[texture]"], "arm 'texture' makes no map; there are simclr-probe"),
+        (["arms=[texture]"], "arm 'texture' cannot map tissue; there are simclr-probe"),
         (["budgets=[1]", "patches.edge_mm=40"], "no abnormal patch in scan"),
         (["store=nowhere"], "nowhere: no store"),
         (["views.policy=xray"], "no such view policy"),

@@ -6,27 +6,26 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
-from medcl.finetune import Budget, Images, LinearProbe, Task, TrainingConfig, draw_labels
-from medcl.finetune.arms.base import ArmContext
-from medcl.finetune.arms.registry import ARMS, arm_names
-from medcl.finetune.label_spreading import ScanGraph, spread_labels
-from medcl.pretrain import EncoderConfig, build_encoder
-from medcl.views import load_policy
-
-NETWORK = EncoderConfig(name="resnet10", width=8, stem="compact")
+from medcl.finetune import (
+    ArmContext,
+    Budget,
+    LinearProbe,
+    Task,
+    TrainingConfig,
+    draw_labels,
+)
+from medcl.finetune.label_spreading import NeighborGraph, spread_labels
+from tests.finetune.samples import ARMS, image_context
 
 
 @pytest.fixture(scope="module")
 def context(task: Task) -> ArmContext:
-    torch.set_num_threads(1)
-    images, encoder = Images(load_policy("cxr"), 32, 1), build_encoder(NETWORK, 0).eval()
-    return ArmContext(task, images, TrainingConfig(), encoder, NETWORK)
+    return image_context(task)
 
 
 def arcs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -58,7 +57,7 @@ def test_what_spreads_is_the_closed_form(seed: int, alpha: float) -> None:
     features = np.random.default_rng(seed).normal(size=(81, 6)) + 0.5
     truth = np.full(81, -1)
     truth[:3], truth[3:8] = 0, 1
-    odds = ScanGraph(features, np.arange(80)).spread(truth, alpha)
+    odds = NeighborGraph(features, np.arange(80)).spread(truth, alpha)
     share = dense(features[:80], truth[:80], alpha)
     unit = features / np.linalg.norm(features, axis=1, keepdims=True)
     near = np.clip(unit[:80] @ unit[80], 0, 1) ** 3
@@ -72,7 +71,7 @@ def test_four_labels_find_two_arcs_that_a_line_cannot_part() -> None:
     known = [5, 160, 610, 990]
     truth = np.full(len(side) + len(new), -1)
     truth[known] = side[known]
-    odds = ScanGraph(np.concatenate([features, new]), np.arange(len(side))).spread(truth, 0.99)
+    odds = NeighborGraph(np.concatenate([features, new]), np.arange(len(side))).spread(truth, 0.99)
     line = LinearProbe(1.0).fit_pool(features).fit(features[known], side[known]).logits(new)
     assert roc_auc_score(new_side, odds[len(side) :]) > 0.95
     assert roc_auc_score(new_side, odds[len(side) :]) > roc_auc_score(new_side, line) + 0.05
@@ -85,7 +84,7 @@ def test_where_no_label_reaches_the_odds_are_even() -> None:
     truth = np.full(103, -1)
     truth[0], truth[1] = 0, 1
     features = np.concatenate([here, island, [[-1, 0, -1]]])
-    odds = ScanGraph(features, np.arange(102)).spread(truth, 0.99)
+    odds = NeighborGraph(features, np.arange(102)).spread(truth, 0.99)
     np.testing.assert_allclose(odds[51:], 0, atol=1e-12)
 
 
@@ -96,7 +95,7 @@ def test_classes_of_unequal_labels_start_with_equal_mass() -> None:
     features = np.concatenate([left, right])
     truth = np.full(600, -1)
     truth[:20], truth[300:302] = 0, 1
-    called = ScanGraph(features, np.arange(600)).spread(truth, 0.99) > 0
+    called = NeighborGraph(features, np.arange(600)).spread(truth, 0.99) > 0
     assert 0.4 < called.mean() < 0.6
 
 
@@ -106,7 +105,7 @@ def test_pools_smaller_than_the_neighborhood_spread_too(size: int) -> None:
     features[-1] = 0
     truth = np.full(size, -1)
     truth[0], truth[1] = 0, 1
-    assert np.isfinite(ScanGraph(features, np.arange(size)).spread(truth, 0.5)).all()
+    assert np.isfinite(NeighborGraph(features, np.arange(size)).spread(truth, 0.5)).all()
 
 
 def test_the_pool_is_every_training_scan_and_no_other(task: Task, context: ArmContext) -> None:
@@ -114,9 +113,9 @@ def test_the_pool_is_every_training_scan_and_no_other(task: Task, context: ArmCo
     labeled, features = draw_labels(task, Budget.parse("5/class"), 0), context.features().copy()
     before = spread_labels(context.graph, task, labeled)[0][task.test[0]]
     features[task.test[1:]] = np.random.default_rng(0).normal(size=features[task.test[1:]].shape)
-    changed = ScanGraph(features - features[context.graph.pool].mean(axis=0), context.graph.pool)
+    changed = NeighborGraph(features - features[context.graph.pool].mean(axis=0), context.graph.pool)
     assert spread_labels(changed, task, labeled)[0][task.test[0]] == pytest.approx(before, abs=1e-6)
-    fewer = ScanGraph(features - features[context.graph.pool].mean(axis=0), labeled.train)
+    fewer = NeighborGraph(features - features[context.graph.pool].mean(axis=0), labeled.train)
     assert spread_labels(fewer, task, labeled)[0][task.test[0]] != pytest.approx(before, abs=1e-3)
 
 
@@ -135,7 +134,7 @@ def test_alpha_is_chosen_on_the_labeled_validation_scans_alone(task: Task, conte
 def test_the_farthest_reach_within_a_standard_error_is_taken(task: Task) -> None:
     """The first is far worse than the best, the second hardly: the second is taken."""
 
-    class Told(ScanGraph):
+    class Told(NeighborGraph):
         noise = (3.0, 0.64, 0.62, 0.62, 0.6)
 
         def __init__(self) -> None:
@@ -168,15 +167,14 @@ def test_the_arm_is_calibrated_and_says_what_it_compared(
     task: Task, context: ArmContext, budget: str
 ) -> None:
     labeled = draw_labels(task, Budget.parse(budget), 0)
-    outcome = ARMS["spread"](context, labeled, 0, task.test)
+    outcome = ARMS["simclr-spread"].run(context, labeled, 0, task.test)
     truth = task.truth[task.test]
     assert roc_auc_score(truth, outcome.probability) > 0.8
     assert np.mean((outcome.probability - truth) ** 2) < 0.2
     assert ((outcome.probability > 0.5) == truth).mean() > 0.7
     assert outcome.candidates == TrainingConfig().candidates
     logits, alpha = spread_labels(context.graph, task, labeled, outcome.candidates)
-    assert outcome.chosen["alpha"] == alpha
+    assert outcome.selected["alpha"] == alpha
     np.testing.assert_allclose(
-        outcome.probability, expit(logits[task.test] / outcome.chosen["temperature"]), atol=1e-9
+        outcome.probability, expit(logits[task.test] / outcome.selected["temperature"]), atol=1e-9
     )
-    assert "moco-spread" in arm_names("moco")

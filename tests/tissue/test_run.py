@@ -14,10 +14,10 @@ from medcl.archive import scan_archive
 from medcl.errors import UsageError
 from medcl.store import Store, prepare
 from medcl.tissue import TissueConfig, run_tissue
-from medcl.tissue import fold_run as cells_module
-from medcl.tissue.folds import plan_folds, task_of
+from medcl.tissue import experiment_cells as cells_module
+from medcl.tissue.folds import fold_task, plan_folds
 from medcl.tissue.patch_sampling import labeled_patches, masked_rows
-from tests.tissue.tissue_samples import BALLS, SPACING, settings, write_archive
+from tests.tissue.samples import BALLS, SPACING, settings, write_archive
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +36,7 @@ def test_nobody_learns_from_the_patient_that_is_tested(store: Store, tmp_path: P
     assert sorted(fold.test for fold in folds) == sorted(set(store.scans["patient"]))
     for fold in folds:
         assert {fold.test, fold.val, *fold.train} == set(store.scans["patient"])
-        one, two = (task_of(patches, fold, budget) for budget in (1, 2))
+        one, two = (fold_task(patches, fold, budget) for budget in (1, 2))
         assert set(one[1].train) < set(two[1].train), "a smaller budget is part of a larger one"
         for task, known in (one, two):
             whose = task.store.scans["patient"]
@@ -71,7 +71,7 @@ def test_a_study_leaves_maps_tables_pictures_and_a_page(
     assert "Not transductive" in page
     assert "boxes of the label table" not in page
     assert page.count("data:image/png") == 4
-    cell = json.loads(next(out.glob("folds/*/supervised_1/cell.json")).read_text())
+    cell = json.loads(next(out.glob("folds/*/supervised_1/experiment_cell.json")).read_text())
     assert cell["train_seconds"] > 0
 
 
@@ -93,9 +93,9 @@ def test_segmentation_is_held_against_the_same_network_from_random_weights(
     assert dice["mean"].item() == pytest.approx(gained, abs=1e-6)
     page = (out / "report.html").read_text()
     assert "simclr-segment against supervised-segment, Dice: 1 with a mask" in page
-    assert "windows of 36 mm round the same places" in page
-    told = [json.loads(path.read_text()) for path in out.glob("folds/*/*-segment_1/cell.json")]
-    assert {cell["chosen"]["candidates"] for cell in told} == {2}, "as many as every other arm may compare"
+    assert "windows of 36 mm around the same patches" in page
+    told = [json.loads(path.read_text()) for path in out.glob("folds/*/*-segment_1/experiment_cell.json")]
+    assert {cell["selected"]["candidates"] for cell in told} == {2}, "as many as every other arm may compare"
 
 
 def test_the_same_command_computes_nothing_again(
@@ -105,7 +105,7 @@ def test_the_same_command_computes_nothing_again(
     before = (out / "tables" / "patients.csv").read_text()
     for lost in [next(out.glob(f"folds/*/{arm}_1")) for arm in ("supervised", "simclr-segment")]:
         shutil.rmtree(lost)
-    monkeypatch.setattr(cells_module, "pretrain", lambda *_, **__: pytest.fail("pretrained again"))
+    monkeypatch.setattr("medcl.pretrain.once.pretrain", lambda *_, **__: pytest.fail("pretrained again"))
     run_tissue(config, out)
     assert (out / "tables" / "patients.csv").read_text() == before, "the lost cells come out the same"
     monkeypatch.setattr(cells_module, "_compute", lambda *_: pytest.fail("computed again"))

@@ -49,7 +49,7 @@ def settings(store: Path, **changes: Any) -> TissueConfig:
         "patches": {"edge_mm": 9, "each": 24, "unlabeled": 24, "stride_mm": 6},
         "views": {"policy": "mr", "size_px": 8},
         "pretrain": {"encoder": encoder, "epochs": 1, "batch_size": 24, "monitor": None, "threads": 1},
-        "training": {"steps": 6, "batch_size": 8, "learning_rates": [3e-3], "evaluations": 1},
+        "training": {"steps": 6, "batch_size": 8, "learning_rates": [3e-3], "candidates": 2},
         "arms": ["simclr-probe", "supervised"],
         "budgets": [1, 2],
         "primary": {"arm": "simclr-probe", "budget": 2},

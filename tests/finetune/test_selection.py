@@ -1,12 +1,27 @@
-"""What is chosen on validation: when a fine-tuned network is kept in place of its probe."""
+"""Selection on validation: the error of an AUROC, and when a change of it counts."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
-from medcl.finetune.probe import auroc, auroc_error
-from medcl.finetune.training import raises_auroc
+from medcl.finetune.selection import auroc, auroc_standard_error, raises_auroc
+
+
+@pytest.mark.parametrize(("auroc", "positives", "negatives"), [(0.8, 20, 30), (0.95, 60, 60), (0.65, 15, 90)])
+def test_the_error_of_an_auroc_is_what_simulation_shows(auroc: float, positives: int, negatives: int) -> None:
+    """Exponential scores, for which Hanley and McNeil's formula is exact."""
+    generator = np.random.default_rng(0)
+    rate = auroc / (1 - auroc)
+    truth = np.repeat([1, 0], [positives, negatives])
+    drawn = [
+        roc_auc_score(
+            truth, np.r_[generator.exponential(rate, positives), generator.exponential(1, negatives)]
+        )
+        for _ in range(2000)
+    ]
+    assert auroc_standard_error(auroc, truth) == pytest.approx(np.std(drawn), rel=0.1)
 
 
 def scores(
@@ -22,7 +37,7 @@ def scores(
 def test_a_gain_smaller_than_the_error_of_either_auroc_is_seen_in_many_paired_scans() -> None:
     truth, before, after = scores(np.random.default_rng(0), 250, 0.1)
     gain = auroc(truth, after) - auroc(truth, before)
-    assert 0.005 < gain < auroc_error(auroc(truth, after), truth)
+    assert 0.005 < gain < auroc_standard_error(auroc(truth, after), truth)
     assert raises_auroc(truth, before, after)
     assert not raises_auroc(truth, after, before)
 

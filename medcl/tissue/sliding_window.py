@@ -1,4 +1,4 @@
-"""Maps of whole scans by a network that segments, put back into the scan's own voxels."""
+"""Maps of whole scans by a network that segments, resampled to the scan's own voxels."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from monai.inferers import sliding_window_inference
 from scipy import ndimage
 from torch import Tensor, nn
 
-from medcl.finetune import Images
-from medcl.finetune.features import whole_views
+from medcl.finetune import Images, whole_views
 from medcl.store import Store
 from medcl.tissue.patch_sampling import scan_body_mask
 from medcl.views import read_geometry
@@ -22,13 +21,13 @@ BATCH = 32
 
 
 @dataclass(frozen=True)
-class Canvas:
+class WholeScan:
     """A whole scan as an encoder is shown it, unaugmented, at the pixel size of its patches.
 
     Attributes:
         tissue: (I, J, K) boolean, the voxels that are mapped.
-        views: (slices, C, H, W), or (1, C, *spatial) for an encoder of three dimensions.
-        to_pixel: (3, 4) from a voxel of the scan to a pixel of the canvas, slices last.
+        views: (slices, C, H, W), or (1, C, *spatial) for a 3-D encoder.
+        to_pixel: (3, 4) from a voxel of the scan to a pixel of `views`, slices last.
     """
 
     tissue: np.ndarray
@@ -36,13 +35,13 @@ class Canvas:
     to_pixel: np.ndarray
 
     @classmethod
-    def of(cls, store: Store, row: int, pixel_mm: float, images: Images) -> Canvas:
-        """Show a scan of the store; `images` says how, but for its size and slices."""
+    def of(cls, store: Store, row: int, pixel_mm: float, images: Images) -> WholeScan:
+        """Show a scan of the store as `images` says, but at `pixel_mm` and with all of its slices."""
         geometry = read_geometry(store, [row], images.dims)
         first, last = geometry.slice_box[0]
         size = max(1, round(float(geometry.whole[0]) / pixel_mm))
-        shown = replace(images, size=size, slices=int(last - first) + 1)
-        (batch,) = whole_views(store, [row], shown)
+        whole = replace(images, size=size, slices=int(last - first) + 1)
+        (batch,) = whole_views(store, [row], whole)
         affine = store.affine(row)
         assert batch.affines is not None
         assert affine is not None, "only volumes are mapped"
@@ -55,17 +54,17 @@ class Canvas:
         """Return the probability (I, J, K), float32, that each voxel is abnormal; 0 off the tissue.
 
         Args:
-            network: maps (N, C, *spatial) to log odds (N, 1, *spatial).
-            window: edge in pixels of what it is shown at a time; windows overlap by half.
+            network: Maps (N, C, *spatial) to log odds (N, 1, *spatial).
+            window: Edge of a window in pixels; windows overlap by half.
         """
         network.eval()
         size = (window,) * (self.views.ndim - 2)
         logits = sliding_window_inference(
             self.views, size, BATCH, network, overlap=0.5, mode="gaussian", cval=BLACK
         )
-        seen = logits[:, 0].sigmoid().numpy()
-        volume = np.moveaxis(seen, 0, -1) if len(size) == 2 else seen[0]
-        found = ndimage.affine_transform(
+        probability = logits[:, 0].sigmoid().numpy()
+        volume = np.moveaxis(probability, 0, -1) if len(size) == 2 else probability[0]
+        resampled = ndimage.affine_transform(
             volume, self.to_pixel, output_shape=self.tissue.shape, order=1, mode="nearest"
         )
-        return np.where(self.tissue, np.clip(found, 0, 1), np.float32(0))
+        return np.where(self.tissue, np.clip(resampled, 0, 1), np.float32(0))

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from medcl.config import validate
-from medcl.finetune.model import Model
+from medcl.finetune import Model
 from medcl.predict import predict_archive
 from medcl.study import StudyConfig, run_study
 
@@ -80,7 +80,7 @@ def test_from_files_to_a_model_that_predicts_new_scans(
     assert "Energy in all (Wh, estimate)" in page
     model = Model.load(out)
     assert model.classifier.pooling == config.training.pooling
-    assert model.images.of_volumes
+    assert model.images.volumes_only
     new = write_archive(tmp_path / "new", 4, seed=1)
     told = predict_archive(out, [new / "scans"], tmp_path / "p.csv")
     assert told["scans"] == 4
