@@ -1,19 +1,20 @@
-"""Do safe views cost or gain features? One pretraining a set of views, the same budget, linear probes.
+"""Linear probes of encoders pretrained on different sets of views, with the same budget.
 
     python benchmarks/safe_views.py configs/studies/busi.yaml STORE -o OUT us us:local simclr
 
-STORE is what `medcl prepare` wrote of the study's archive. Each set of views is a policy, POLICY:VARIANT,
-or `simclr`: SimCLR's own augmentation as for small images (Chen et al. 2020, appendix B.9), that is
-RandomResizedCrop(0.08, 1) with aspect ratios of 3/4 to 4/3 (antialiased), mirrored columns in half of the
-views, brightness and contrast factors of 1 +- 0.4 in 80 %, no blur. Network, optimizer, batch, seed and, if
-none are given, epochs are the study's. The encoder sees whole, unaugmented scans for the probe, the same in
-all rows; label draws are those of the study's seeds.
+STORE is the folder that `medcl prepare` wrote for the study's archive. Each set of views is a policy,
+POLICY:VARIANT, or `simclr`: SimCLR's own augmentation as for small images (Chen et al. 2020, appendix B.9),
+that is RandomResizedCrop(0.08, 1) with aspect ratios of 3/4 to 4/3 (antialiased), mirrored columns in half
+of the views, brightness and contrast factors of 1 +- 0.4 in 80 %, no blur. Network, optimizer, batch, seed
+and, if none are given, epochs are the study's. The encoder sees whole, unaugmented scans for the probe, the
+same in all rows; label draws are those of the study's seeds.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -24,9 +25,8 @@ from torch.nn import functional as F
 
 from medcl.config import load
 from medcl.files import write_json, write_text
-from medcl.finetune import Budget, Images, draw_labels, extract_features, fit_probe, make_task
-from medcl.finetune.probe import auroc
-from medcl.pretrain import PretrainConfig, ViewsConfig, load_encoder, pretrain
+from medcl.finetune import Budget, Images, auroc, draw_labels, extract_features, fit_probe, make_task
+from medcl.pretrain import PretrainConfig, ViewsConfig, load_encoder, pretrain_once
 from medcl.store import Store
 from medcl.study import StudyConfig
 from medcl.views import ViewBatch, ViewLoader, draw_views, load_policy
@@ -34,57 +34,55 @@ from medcl.views.audit.mutations import simclr_crops
 from medcl.views.policy import Crop
 from medcl.views.sampling.params import ViewParams
 
-JITTER, SHARE = 0.4, 0.8
+JITTER, JITTERED_SHARE = 0.4, 0.8
 SALT = 1
 
 
 class SimCLRLoader(ViewLoader):
-    """SimCLR's augmentation in place of the policy's; the policy gives the window alone."""
+    """SimCLR's augmentation in place of the policy's, of which only the window is used."""
 
     def batch(self, positions: np.ndarray, epoch: int) -> ViewBatch:
-        """Draw crops anywhere, at a size at which nothing aliases, and average them to the view's."""
+        """Draw crops anywhere, rendered finely enough not to alias, and average them to the size of views."""
         geometry = self.geometry.take(positions)
-        finer = max(1, int(geometry.fov.max() // self.size))
+        oversampling = max(1, int(geometry.fov.max() // self.size))
         policy = self.policy.unaugmented().model_copy(
             update={"crop": Crop(area=(0.08, 1.0), overlap=0, anchor=0)}
         )
-        params = simclr_crops(draw_views(policy, geometry, self.size * finer, self.seed, epoch))
-        shown = self.render(self.store, params).flatten(0, 1)
-        data = F.avg_pool2d(shown, finer).unflatten(0, params.shape)
+        params = simclr_crops(draw_views(policy, geometry, self.size * oversampling, self.seed, epoch))
+        rendered = self.render(self.store, params).flatten(0, 1)
+        data = F.avg_pool2d(rendered, oversampling).unflatten(0, params.shape)
         return self._packed(mirrored_and_jittered(data, params), params, None)
 
 
 def mirrored_and_jittered(data: Tensor, params: ViewParams) -> Tensor:
-    """Change views (B, V, C, H, W), -2 black and 2 white, by draws keyed as the views are."""
-    drawn = np.random.default_rng([SALT, *params.noise_start.ravel()]).random((4, *params.shape))
-    share = torch.from_numpy(drawn.astype(np.float32)).reshape(4, *params.shape, 1, 1, 1)
-    data = torch.where(share[0] < 0.5, data.flip(-1), data)
+    """Mirror and jitter views (B, V, C, H, W), -2 black and 2 white, keyed as the views are."""
+    draws = np.random.default_rng([SALT, *params.noise_start.ravel()]).random((4, *params.shape))
+    uniform = torch.from_numpy(draws.astype(np.float32)).reshape(4, *params.shape, 1, 1, 1)
+    data = torch.where(uniform[0] < 0.5, data.flip(-1), data)
     gray = data / 4 + 0.5
-    bright = (gray * (1 + JITTER * (2 * share[1] - 1))).clamp(0, 1)
+    bright = (gray * (1 + JITTER * (2 * uniform[1] - 1))).clamp(0, 1)
     middle = bright.mean(dim=(-3, -2, -1), keepdim=True)
-    jittered = (middle + (bright - middle) * (1 + JITTER * (2 * share[2] - 1))).clamp(0, 1)
-    return (torch.where(share[3] < SHARE, jittered, gray) - 0.5) * 4
+    jittered = (middle + (bright - middle) * (1 + JITTER * (2 * uniform[2] - 1))).clamp(0, 1)
+    return (torch.where(uniform[3] < JITTERED_SHARE, jittered, gray) - 0.5) * 4
 
 
-def run(study: StudyConfig, store: Path, views: str, out: Path) -> dict[str, float]:
-    """Pretrain on one set of views into `out`, unless that is done, and return what it took."""
+def run(study: StudyConfig, store: Path, views: str, out: Path) -> dict[str, Any]:
+    """Pretrain on one set of views into `out`, unless that is done, and return the summary."""
     name, _, variant = views.partition(":")
     simclr = name == "simclr"
-    told = ViewsConfig(
+    views_config = ViewsConfig(
         policy=study.views.policy if simclr else name,
         variant=study.views.variant if simclr else variant or None,
         size_px=study.views.size_px,
     )
     settings = study.pretrain.model_dump() | {"threads": torch.get_num_threads()}
-    config = PretrainConfig(store=store, views=told, **settings)
-    if not (out / "summary.json").is_file():
-        with patch("medcl.pretrain.data.ViewLoader", SimCLRLoader if simclr else ViewLoader):
-            pretrain(config, out, resume=(out / "config.yaml").is_file())
-    return pd.read_json(out / "summary.json", typ="series").to_dict()
+    config = PretrainConfig(store=store, views=views_config, **settings)
+    with patch("medcl.pretrain.data.ViewLoader", SimCLRLoader if simclr else ViewLoader):
+        return pretrain_once(config, out)
 
 
 def probes(study: StudyConfig, store: Store, folder: Path) -> pd.DataFrame:
-    """Return the test AUROC of a probe a budget and label draw."""
+    """Return the test AUROC of a probe for each budget and draw of labels."""
     task = make_task(store, study.negative, study.positive)
     images = Images(load_policy(study.views.policy, study.views.variant), study.views.size_px, 1)
     features = extract_features(load_encoder(folder), store, images)
@@ -92,8 +90,8 @@ def probes(study: StudyConfig, store: Store, folder: Path) -> pd.DataFrame:
     for budget in study.budgets:
         for seed in study.seeds:
             probe = fit_probe(features, task, draw_labels(task, Budget.parse(budget), seed))
-            found = auroc(task.truth[task.test], probe.predict_proba(features[task.test])[:, 1])
-            rows.append({"budget": budget, "seed": seed, "auroc": found})
+            value = auroc(task.truth[task.test], probe.predict_proba(features[task.test])[:, 1])
+            rows.append({"budget": budget, "seed": seed, "auroc": value})
     return pd.DataFrame(rows)
 
 
@@ -105,23 +103,26 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, required=True)
     parser.add_argument("views", nargs="+", help="POLICY, POLICY:VARIANT or simclr")
     parser.add_argument("--epochs", type=int)
-    chosen = parser.parse_args()
+    args = parser.parse_args()
     torch.set_num_threads(1)
-    study, store = load(chosen.study, StudyConfig), Store.open(chosen.store)
-    if chosen.epochs:
-        longer = study.pretrain.model_copy(update={"epochs": chosen.epochs})
+    study, store = load(args.study, StudyConfig), Store.open(args.store)
+    if args.epochs:
+        longer = study.pretrain.model_copy(update={"epochs": args.epochs})
         study = study.model_copy(update={"pretrain": longer})
     tables = []
-    for views in chosen.views:
-        folder = chosen.out / views.replace(":", "-")
-        took = run(study, chosen.store, views, folder)
-        print(f"{views}: {took['steps']} steps, {took['seconds']:.0f} s, waiting {took['waiting_share']:.1%}")
+    for views in args.views:
+        folder = args.out / views.replace(":", "-")
+        summary = run(study, args.store, views, folder)
+        print(
+            f"{views}: {summary['steps']} steps, {summary['seconds']:.0f} s, "
+            f"waiting {summary['waiting_share']:.1%}"
+        )
         tables.append(probes(study, store, folder).assign(views=views))
     table = pd.concat(tables, ignore_index=True)
-    summary = table.groupby(["views", "budget"], sort=False)["auroc"].agg(["mean", "std", "count"])
-    print(summary.round(3).to_string())
-    write_text(table.to_csv(index=False), chosen.out / "probes.csv")
-    write_json(summary.reset_index().to_dict("records"), chosen.out / "probes.json")
+    means = table.groupby(["views", "budget"], sort=False)["auroc"].agg(["mean", "std", "count"])
+    print(means.round(3).to_string())
+    write_text(table.to_csv(index=False), args.out / "probes.csv")
+    write_json(means.reset_index().to_dict("records"), args.out / "probes.json")
 
 
 if __name__ == "__main__":

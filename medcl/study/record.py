@@ -160,7 +160,8 @@ def _done(config: StudyConfig, out: Path, summary: dict[str, Any]) -> list[str]:
         "hyperparameters were selected on them alone.",
         f"Search budget: every arm compared at most {training.candidates} candidates on its validation "
         "scans: strengths of a logistic regression, numbers of neighbors, values of alpha in label "
-        "spreading, or states of a network in training. Arms that fine-tune used half of them for their initial probe.",
+        "spreading, or states of a network in training. Arms that fine-tune used half of them for "
+        "their initial probe.",
         f"Arms that train a network: {training.steps} steps at each of {len(training.learning_rates)} "
         "learning rates, with the same views. Fine-tuning starts from the probe and replaces it only if it "
         "raises the validation AUROC by a standard error of the paired difference (DeLong).",

@@ -81,4 +81,4 @@ def test_a_killed_worker_ends_the_run_with_one_line_and_keeps_what_was_done(
 def test_costs_tell_the_trials(context: ArmContext, tmp_path: Path) -> None:
     cells = plan_experiment_cells(["simclr-probe", "supervised"], [Budget.parse("5/class")], [0])
     _, costs = run_experiment_cells(context, cells, tmp_path, "simclr")
-    assert costs["candidates"].tolist() == [12, 12]
+    assert costs["candidates"].tolist() == [10, 10]
