@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from medcl.finetune.features import Images, encode, whole_views
 from medcl.finetune.pooling import Pooling, build_pooling
 from medcl.finetune.probe import LinearProbe
-from medcl.pretrain.networks.encoders import Encoder
+from medcl.pretrain import Encoder
 from medcl.store import Store
 
 

@@ -11,9 +11,7 @@ import torch
 from torch import Tensor
 
 from medcl.finetune.pooling import Pooling, build_pooling
-from medcl.pretrain.config import ViewsConfig
-from medcl.pretrain.data import stack_size
-from medcl.pretrain.networks.encoders import Encoder, EncoderConfig
+from medcl.pretrain import Encoder, EncoderConfig, ViewsConfig, stack_size
 from medcl.store import Store
 from medcl.views import Policy, ViewLoader, load_policy
 from medcl.views.sampling.scan_geometry import ScanSource

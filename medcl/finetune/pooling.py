@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from medcl.pretrain.networks.backbones import SliceSequence
+from medcl.pretrain import SliceSequence
 
 Pooling = Literal["max", "attention", "gru"]
 

@@ -27,8 +27,14 @@ from medcl.finetune import (
     plan_experiment_cells,
     run_experiment_cells,
 )
-from medcl.pretrain import Encoder, PretrainConfig, build_encoder, load_encoder, pretrain_once
-from medcl.pretrain.networks.external_weights import load_external_weights
+from medcl.pretrain import (
+    Encoder,
+    PretrainConfig,
+    build_encoder,
+    load_encoder,
+    load_external_weights,
+    pretrain_once,
+)
 from medcl.runs.folder import exclusive, hash_file
 from medcl.runs.study_folder import check_study_folder, is_started, start_study
 from medcl.statistics.thresholds import operating_points

@@ -9,8 +9,7 @@ from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_va
 
 from medcl.config import Config
 from medcl.finetune import TrainingConfig, arms_by_name
-from medcl.pretrain import PretrainSettings, ViewsConfig
-from medcl.pretrain.networks.backbones import RESNETS
+from medcl.pretrain import RESNETS, PretrainSettings, ViewsConfig
 
 SEGMENT = "-segment"
 """Suffix of the arms that segment windows instead of classifying patches."""

@@ -13,8 +13,7 @@ from monai.networks.nets.flexible_unet import SegmentationHead
 from monai.networks.nets.resnet import ResNetFeatures
 from torch import Tensor, nn
 
-from medcl.pretrain.networks.backbones import STEMS
-from medcl.pretrain.networks.encoders import Encoder, EncoderConfig
+from medcl.pretrain import STEMS, Encoder, EncoderConfig
 
 
 class Segmenter(nn.Module):

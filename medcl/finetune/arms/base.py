@@ -18,7 +18,7 @@ from medcl.finetune.label_spreading import NeighborGraph
 from medcl.finetune.pooling import Pooling
 from medcl.finetune.task import Task
 from medcl.finetune.training import TrainingConfig
-from medcl.pretrain.networks.encoders import Encoder, EncoderConfig, build_encoder
+from medcl.pretrain import Encoder, EncoderConfig, build_encoder
 from medcl.store import Store
 
 Weights = Literal["pretrained", "external"] | int

@@ -12,7 +12,7 @@ from medcl.finetune.calibration import fit_temperature
 from medcl.finetune.classifier import Classifier, predict, predict_logits
 from medcl.finetune.probe import fit_probe
 from medcl.finetune.training import Distillation, FixMatch, MeanTeacher, Objective, train_classifier
-from medcl.pretrain.networks.encoders import Encoder
+from medcl.pretrain import Encoder
 
 
 def finetune(context: ArmContext, labeled: LabeledScans, seed: int, rows: np.ndarray) -> ArmResult:

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from medcl.errors import WorkFailed
-from medcl.pretrain.networks.encoders import Encoder
-from medcl.pretrain.optimizers import cosine_rate
+from medcl.pretrain import Encoder, cosine_rate
 from medcl.views import ViewBatch
 
 

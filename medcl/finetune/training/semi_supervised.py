@@ -79,8 +79,8 @@ class MeanTeacher(_WithUnlabeled):
         """Return the loss of a batch of labeled scans and the next one of unlabeled scans."""
         plain, augmented = next(self.plain_batches), next(self.augmented_batches)
         target = _probabilities(self.teacher, plain)
-        consistency = F.mse_loss(self.classifier(augmented.data).sigmoid(), target)
-        return super().loss(batch) + self.ramp() * consistency
+        loss = super().loss(batch)
+        return loss + self.ramp() * F.mse_loss(self.classifier(augmented.data).sigmoid(), target)
 
     @torch.no_grad()
     def on_step_end(self) -> None:

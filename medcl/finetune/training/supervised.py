@@ -26,7 +26,7 @@ from medcl.finetune.training.loop import (
     layer_groups,
     train_and_select,
 )
-from medcl.pretrain.networks.encoders import Encoder
+from medcl.pretrain import Encoder
 from medcl.store import Store
 from medcl.views import ViewBatch
 
