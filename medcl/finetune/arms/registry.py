@@ -25,6 +25,7 @@ class ArmSpec:
         description: What the arm is, for the report; `{network}` and `{method}` are filled in.
         control: Whether it is a control: it asks whether the label can be had without the disease, and no
             claim is made for it.
+        implication: For a control, what it means when its AUROC is well above chance.
         needs: What it starts from.
         maps_tissue: Whether it ends in a network that can be moved over a scan (`medcl tissue`).
     """
@@ -33,6 +34,7 @@ class ArmSpec:
     run: RunArm
     description: str
     control: bool = False
+    implication: str = "the label can be told without the disease, so arms may have learned this shortcut."
     needs: Needs = "nothing"
     maps_tissue: bool = False
 
@@ -119,6 +121,7 @@ ARMS: list[ArmSpec] = [
         run=probes.random_probe,
         description="logistic regression on features of a {network} with random weights (control)",
         control=True,
+        implication="much of the task needs no learned features, so judge every arm against this one.",
         maps_tissue=True,
     ),
     ArmSpec(
@@ -126,6 +129,7 @@ ARMS: list[ArmSpec] = [
         run=controls.shuffled_labels,
         description="the probe fitted to shuffled labels (control)",
         control=True,
+        implication="the true labels leak into training, and no result here can be trusted.",
         needs="pretrained encoder",
     ),
     ArmSpec(
