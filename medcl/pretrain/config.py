@@ -77,7 +77,7 @@ class PretrainSettings(Config):
         clip_norm: Longer gradients are scaled to this norm.
         monitor: Measures of collapse.
         seed: Random seed of weights, views and order.
-        precision: `auto` is bf16 where the hardware computes in it natively, else float32.
+        precision: `auto` is bf16 on GPUs that compute in it natively, else float32.
         devices: Processes to start, one per GPU; `torchrun` and SLURM take precedence.
         threads: PyTorch threads on the CPU; all cores by default.
         checkpoint_every_s: Seconds between checkpoints, which is the work that a killed run may lose.

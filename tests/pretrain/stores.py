@@ -70,7 +70,6 @@ def settings(store: Path, **changes: object) -> PretrainConfig:
             "epochs": 2,
             "batch_size": 32,
             "threads": 1,
-            "precision": "32-true",  # the same on every processor; `auto` is bf16 on some
             **changes,
         }
     )

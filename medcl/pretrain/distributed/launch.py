@@ -77,10 +77,12 @@ def restarted() -> bool:
 
 
 def resolve_precision(precision: str) -> str:
-    """Return `precision`, with `auto` replaced by what the hardware computes natively."""
+    """Return `precision`, with `auto` replaced by bf16 on GPUs that compute in it natively, else float32.
+
+    A CPU gets float32 even where it has bf16 instructions: with AMX, PyTorch 2.13 returned gradients of NaN
+    for 2 of 20 batches of 16-pixel images, and results would differ between processors.
+    """
     if precision != "auto":
         return precision
-    if torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    native = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     return "bf16-mixed" if native else "32-true"

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from medcl.config import dump
 from medcl.pretrain import PretrainConfig, pretrain
+from medcl.pretrain.distributed.launch import resolve_precision
 from tests.pretrain.stores import settings, store_of_pictures
 
 torch.set_num_threads(1)
@@ -98,3 +99,19 @@ def test_the_slurm_script_asks_for_what_was_given(tmp_path: Path) -> None:
     assert "--nnodes=2 --nproc-per-node=8" in stdout
     assert "--rdzv-endpoint=node1:20005" in stdout
     assert stdout.endswith("-m medcl pretrain a config.yaml -o run epochs=3\n")
+
+
+def test_automatic_precision_is_float32_on_every_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    assert resolve_precision("auto") == "32-true"
+    assert resolve_precision("bf16-mixed") == "bf16-mixed"
+
+
+@pytest.mark.parametrize(("native", "precision"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_automatic_precision_on_a_gpu_is_what_it_computes_natively(
+    native: bool, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: native)
+    assert resolve_precision("auto") == precision
