@@ -40,7 +40,7 @@ def main() -> None:
         default=True,
     )
     page = st.navigation([first, reading], position="top")
-    if study.facts.synthetic:
+    if study.record.synthetic:
         show(f'<p class="synthetic">{SYNTHETIC}</p>')
     page.run()
     show(f'<p class="quiet">{RESEARCH}</p>')

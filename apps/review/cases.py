@@ -8,7 +8,6 @@ import streamlit as st
 
 from apps.review.choices import chosen, pick, pick_cell, threshold_of
 from apps.review.page import show, table
-from medcl.evaluate.arms import is_control
 from medcl.review import pictures, worklist
 from medcl.review.html import colors, safe
 from medcl.review.study import Study
@@ -46,7 +45,9 @@ def _filtered(cases: pd.DataFrame, study: Study, places: list) -> pd.DataFrame:
     with places[0]:
         outcome = pick("Outcome", ["", *OUTCOMES], "outcome", lambda name: OUTCOMES.get(name, "all"))
     with places[1]:
-        truth = pick("Truth", ["", study.facts.negative, study.facts.positive], "truth", lambda t: t or "all")
+        truth = pick(
+            "Truth", ["", study.record.negative, study.record.positive], "truth", lambda t: t or "all"
+        )
     with places[2]:
         order = pick("Order", list(ORDERS), "order")
     return worklist.select(cases, outcome, truth, order)
@@ -85,13 +86,13 @@ def _said(study: Study, case: pd.Series, budget: str, seed: int) -> None:
         f'<p class="quiet">Patient {safe(case["patient"])}</p>'
     )
     at = int(np.flatnonzero(study.board.scan == case["case"])[0])
-    found = colors(study.arm_names, study.primary.baseline, [a for a in study.arm_names if is_control(a)])
+    found = colors(study.arm_names, study.primary.baseline, study.controls)
     rows = []
     for arm in study.arm_names:
         if seed in study.seeds(arm, budget):
             value = float(study.probability(arm, budget, seed)[at])
             limit = threshold_of(study, (arm, budget, seed))
-            called = study.facts.positive if value >= limit else study.facts.negative
+            called = study.record.positive if value >= limit else study.record.negative
             rows.append([safe(arm), _bar(value, limit, found[arm]), f"{value:.3f}", safe(called)])
     table(["Arm", "Probability", "", "Reads as"], rows)
     show('<p class="quiet">The dark line in a bar is the arm\'s threshold, at the same labels and seed.</p>')

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-
-from medcl.evaluate.arms import is_control
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
 FONT = {"size": 13, "color": "#1f2933"}
 
 
 def label_efficiency(
-    arms: pd.DataFrame, cells: pd.DataFrame, metric: str, name: str, colors: dict[str, str], baseline: str
+    arms: pd.DataFrame,
+    cells: pd.DataFrame,
+    metric: str,
+    name: str,
+    colors: dict[str, str],
+    baseline: str,
+    controls: Collection[str],
 ) -> go.Figure:
     """Draw `metric` against label budget: mean line, 95 % band, seeds as points; of controls the line."""
     means = arms[arms["metric"] == metric]
@@ -25,10 +30,10 @@ def label_efficiency(
     for i, arm in enumerate(dict.fromkeys(means["arm"])):
         rows = means[means["arm"] == arm]
         x = np.array([place[budget] for budget in rows["budget"]], dtype=float)
-        dash = "dot" if is_control(arm) else "dash" if arm == baseline else "solid"
+        dash = "dot" if arm in controls else "dash" if arm == baseline else "solid"
         seeds = cells[cells["arm"] == arm]
         shift = (i - (means["arm"].nunique() - 1) / 2) * 0.06
-        if not is_control(arm):  # their intervals stand in the table
+        if arm not in controls:  # their intervals stand in the table
             chart.add_scatter(
                 x=np.r_[x, x[::-1]],
                 y=np.r_[rows["high"], rows["low"][::-1]],
@@ -54,7 +59,7 @@ def label_efficiency(
             y=rows["value"],
             mode="lines+markers",
             name=html.escape(arm),
-            line={"color": colors[arm], "width": 1.4 if is_control(arm) else 2.2, "dash": dash},
+            line={"color": colors[arm], "width": 1.4 if arm in controls else 2.2, "dash": dash},
             marker={"size": 8, "symbol": SYMBOLS[i % len(SYMBOLS)]},
             hovertemplate="%{y:.3f}<extra>" + html.escape(arm) + "</extra>",
             legendgroup=str(i),

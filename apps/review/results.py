@@ -10,7 +10,6 @@ import streamlit as st
 from apps.review import charts
 from apps.review.choices import chosen, first_budget, in_words, pick, pick_cell, pick_threshold
 from apps.review.page import show, table
-from medcl.evaluate.arms import describe, is_control
 from medcl.evaluate.formatting import p_value
 from medcl.review import worklist
 from medcl.review.html import colors, safe
@@ -23,8 +22,8 @@ CHART = {"displayModeBar": False}
 
 def show_results(study: Study, open_cases: Callable[[], None]) -> None:
     """Draw the page; `open_cases` goes to the cases of the chosen confusion cell."""
-    facts = study.facts
-    show(f'<h1>{safe(facts.title)}</h1><p class="quiet">{safe(facts.question)}</p>')
+    record = study.record
+    show(f'<h1>{safe(record.title)}</h1><p class="quiet">{safe(record.question)}</p>')
     show(f'<p class="answer">{safe(study.answer)}</p>')
     for line in study.warnings:
         show(f'<p class="warn">{safe(line)}</p>')
@@ -51,7 +50,7 @@ def _against_baseline(study: Study) -> None:
         )
     values = study.arms[study.arms["budget"] == budget]
     gaps = study.differences[study.differences["budget"] == budget]
-    found = colors(study.arm_names, study.primary.baseline, [a for a in study.arm_names if is_control(a)])
+    found = colors(study.arm_names, study.primary.baseline, study.controls)
     rows = [
         [_arm(study, arm, found[arm]), _value(values, arm, "auroc"), _gap(gaps, arm, study)]
         + [_value(values, arm, metric) for metric in COLUMNS[1:]]
@@ -62,7 +61,7 @@ def _against_baseline(study: Study) -> None:
 
 
 def _arm(study: Study, arm: str, color: str) -> str:
-    what = describe(arm, study.facts.arms)
+    what = study.description(arm)
     dot = f'<span style="color:{color}">&#9679;</span> {safe(arm)}'
     return dot + (f'<br><span class="quiet">{safe(what)}</span>' if what else "")
 
@@ -94,9 +93,9 @@ def _efficiency(study: Study) -> None:
         show("<h2>How many labels it takes</h2>")
     with right:
         metric = pick("Metric", list(NAMES), "metric", lambda name: NAMES[name], study.primary.metric)
-    found = colors(study.arm_names, study.primary.baseline, [a for a in study.arm_names if is_control(a)])
+    found = colors(study.arm_names, study.primary.baseline, study.controls)
     chart = charts.label_efficiency(
-        study.arms, study.cells, metric, NAMES[metric], found, study.primary.baseline
+        study.arms, study.cells, metric, NAMES[metric], found, study.primary.baseline, study.controls
     )
     st.plotly_chart(chart, config=CHART, key="efficiency")
     show('<p class="quiet">Lines are means over seeds, bands 95 % intervals, small marks single seeds.</p>')
@@ -109,9 +108,9 @@ def _threshold(study: Study, open_cases: Callable[[], None]) -> None:
     value = pick_threshold(study, cell)
     truth, probability = study.board.truth, study.probability(*cell)
     count = worklist.counts(truth, probability >= value)
-    facts = study.facts
+    record = study.record
     st.plotly_chart(
-        charts.histogram(probability, truth, value, (facts.negative, facts.positive)),
+        charts.histogram(probability, truth, value, (record.negative, record.positive)),
         config=CHART,
         key="histogram",
     )
@@ -128,7 +127,7 @@ def _threshold(study: Study, open_cases: Callable[[], None]) -> None:
 
 
 def _small_print(study: Study) -> None:
-    lines = [*study.caveats, *study.facts.notes]
+    lines = [*study.caveats, *study.record.notes]
     if lines:
         with st.expander(f"What must be known beside these figures ({len(lines)})"):
             show("".join(f"<p>{safe(line)}</p>" for line in lines))

@@ -4,5 +4,30 @@ from medcl.evaluate.comparison import Primary
 from medcl.evaluate.evaluation import Evaluation, evaluate
 from medcl.evaluate.predictions import check_predictions, read_predictions
 from medcl.evaluate.report.write import write_report
+from medcl.evaluate.study_record import (
+    ArmRecord,
+    Protocol,
+    SplitCount,
+    StudyRecord,
+    TissueProtocol,
+    TissueRecord,
+    read_record,
+    write_record,
+)
 
-__all__ = ["Evaluation", "Primary", "check_predictions", "evaluate", "read_predictions", "write_report"]
+__all__ = [
+    "ArmRecord",
+    "Evaluation",
+    "Primary",
+    "Protocol",
+    "SplitCount",
+    "StudyRecord",
+    "TissueProtocol",
+    "TissueRecord",
+    "check_predictions",
+    "evaluate",
+    "read_predictions",
+    "read_record",
+    "write_record",
+    "write_report",
+]

@@ -1,4 +1,4 @@
-"""What the names of arms and budgets mean: methods, controls, corrupted versions, labels a class."""
+"""Meaning of the names of arms and budgets: corrupted versions, labels per class."""
 
 from __future__ import annotations
 
@@ -8,32 +8,6 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 BASELINE = "supervised"
-
-# A control asks whether the label can be had without looking at the disease.
-CONTROLS: Mapping[str, str] = {
-    "shuffled-labels": "trained on shuffled labels, so anything above chance is a leak",
-    "random-probe": "linear probe on a frozen random encoder",
-    "metadata-only": "scanner, matrix, spacing, site and other metadata without the image",
-    "background-only": "border and background of the image only",
-    "size-and-mean": "image size and mean intensity only",
-}
-
-DESCRIPTIONS: Mapping[str, str] = {
-    "simclr-probe": "linear probe on the frozen encoder pretrained with SimCLR",
-    "simclr-finetune": "all layers fine-tuned from the encoder pretrained with SimCLR",
-    "supervised": "same network from random initialization, labels only",
-    **CONTROLS,
-}
-
-
-def describe(arm: str, told: Mapping[str, str]) -> str:
-    """Return what `arm` is, preferring what the study itself says of it."""
-    return told.get(arm) or DESCRIPTIONS.get(arm, "")
-
-
-def is_control(arm: str) -> bool:
-    """Return whether `arm` is a control, which no claim is made for."""
-    return arm in CONTROLS
 
 
 def corruption(arm: str) -> tuple[str, str, int] | None:
@@ -50,7 +24,7 @@ def on_clean_images(table: pd.DataFrame) -> pd.DataFrame:
 def labels_in(budget: str, told: Mapping[str, int]) -> float | None:
     """Return how many labeled training scans `budget` stands for (two classes), or None when unknown.
 
-    "5/class" says so itself; "1%" is taken of "all"; `told` (from the study's facts) goes before both.
+    "5/class" says so itself; "1%" is taken of "all"; `told` (from the study's record) goes before both.
     """
     if budget in told:
         return float(told[budget])

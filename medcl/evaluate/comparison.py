@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import pandas as pd
 
 from medcl.errors import UsageError
-from medcl.evaluate.arms import BASELINE, is_control
+from medcl.evaluate.arms import BASELINE
 from medcl.statistics.metrics import METRICS
 
 
@@ -23,7 +23,9 @@ class Primary:
     margin: float = 0.0
 
 
-def choose_primary(table: pd.DataFrame, baseline: str, primary: Primary | None) -> Primary:
+def choose_primary(
+    table: pd.DataFrame, baseline: str, primary: Primary | None, controls: Collection[str] = ()
+) -> Primary:
     """Check that the comparison can be made with `table`; by default take the first method by name.
 
     Raises:
@@ -31,7 +33,7 @@ def choose_primary(table: pd.DataFrame, baseline: str, primary: Primary | None) 
     """
     present = sorted(set(table["arm"]))
     if primary is None:
-        methods = [arm for arm in present if arm != baseline and not is_control(arm)]
+        methods = [arm for arm in present if arm != baseline and arm not in controls]
         if not methods:
             raise UsageError(
                 f"predictions: no arm to compare with {baseline!r}; the arms are {', '.join(present)}"
@@ -52,8 +54,8 @@ def choose_primary(table: pd.DataFrame, baseline: str, primary: Primary | None) 
     return primary
 
 
-def order_arms(arms: Iterable[str], primary: Primary) -> list[str]:
+def order_arms(arms: Iterable[str], primary: Primary, controls: Collection[str] = ()) -> list[str]:
     """Return the distinct arms: the primary method, other methods, the baseline, controls."""
     return sorted(
-        set(arms), key=lambda arm: (is_control(arm), arm == primary.baseline, arm != primary.arm, arm)
+        set(arms), key=lambda arm: (arm in controls, arm == primary.baseline, arm != primary.arm, arm)
     )

@@ -16,6 +16,7 @@ from medcl.evaluate.analyses.tables import further_tables
 from medcl.evaluate.arms import BASELINE, labels_in, on_clean_images, order_budgets
 from medcl.evaluate.comparison import Primary, choose_primary, order_arms
 from medcl.evaluate.predictions import check_predictions, panel
+from medcl.evaluate.study_record import ArmRecord
 from medcl.statistics.calibration import wilson
 from medcl.statistics.metrics import METRICS, Counts, counts, likelihood_ratios, rates
 from medcl.statistics.multiplicity import holm
@@ -37,6 +38,7 @@ class Evaluation:
         differences: arm, baseline, budget, metric, value, low, high, p, p_adjusted (over budgets), seeds.
         further: more tables by name (`further_tables`).
         resampled: the draws behind the intervals.
+        arm_records: descriptions of the arms, as given to `evaluate`.
     """
 
     answer: str
@@ -50,6 +52,19 @@ class Evaluation:
     differences: pd.DataFrame
     further: dict[str, pd.DataFrame]
     resampled: Resampled
+    arm_records: Mapping[str, ArmRecord]
+
+    @property
+    def controls(self) -> list[str]:
+        """Arms for which no claim is made, in the order of the tables."""
+        return [arm for arm in dict.fromkeys(self.arms["arm"]) if self._record(arm).control]
+
+    def description(self, arm: str) -> str:
+        """Return what `arm` is; empty when the study does not say."""
+        return self._record(arm).description
+
+    def _record(self, arm: str) -> ArmRecord:
+        return self.arm_records.get(arm, ArmRecord())
 
     @property
     def budgets(self) -> list[str]:
@@ -66,6 +81,7 @@ def evaluate(
     labels: Mapping[str, int] | None = None,
     groups: pd.DataFrame | None = None,
     prevalence: float | None = None,
+    arm_records: Mapping[str, ArmRecord] | None = None,
 ) -> Evaluation:
     """Evaluate all cells of a predictions table.
 
@@ -78,22 +94,26 @@ def evaluate(
         labels: labeled training scans of each budget, where its name does not say.
         groups: column scan and one a variable (sex, age, scanner, ...), for the subgroup table.
         prevalence: share of positives (0..1) at which precision and NPV are wanted too.
+        arm_records: description of each arm, which says what is a control; without it there are no controls.
 
     Raises:
         UsageError: the table is faulty, or an arm that is asked for is not in it.
     """
     caveats = check_predictions(predictions)
     clean = on_clean_images(predictions)
+    arm_records = dict(arm_records or {})
+    controls = {arm for arm, record in arm_records.items() if record.control}
     stated = primary is not None
-    primary = choose_primary(clean, baseline, primary)
+    primary = choose_primary(clean, baseline, primary, controls)
     known = _labels(clean, labels or {})
     found = resample(clean, panel(clean), draws, seed)
-    arms = _arms(found, order_arms(clean["arm"], primary), order_budgets(clean["budget"], known), known)
+    ordered = order_arms(clean["arm"], primary, controls)
+    arms = _arms(found, ordered, order_budgets(clean["budget"], known), known)
     differences = _differences(found, arms, primary)
     caveats += _caveats(found, differences, arms)
     return Evaluation(
         answer=words.answer(primary, stated, differences),
-        warnings=control_warnings(arms),
+        warnings=control_warnings(arms, arm_records),
         caveats=caveats,
         primary=primary,
         stated=stated,
@@ -103,6 +123,7 @@ def evaluate(
         differences=differences,
         further=further_tables(found, arms, primary, predictions, groups, prevalence),
         resampled=found,
+        arm_records=arm_records,
     )
 
 

@@ -16,7 +16,7 @@ from medcl.evaluate.answer import answer
 from medcl.evaluate.arms import BASELINE, on_clean_images
 from medcl.evaluate.comparison import Primary, choose_primary
 from medcl.evaluate.predictions import Panel, panel
-from medcl.evaluate.study_record import Facts, read_facts
+from medcl.evaluate.study_record import StudyRecord, read_record
 from medcl.store import Store
 
 TABLES = ("arms", "cells", "differences")
@@ -28,7 +28,7 @@ class Study:
     """One study as the pages show it.
 
     Attributes:
-        facts: what the study says of itself.
+        record: what the study says of itself.
         primary: the comparison that the answer speaks of.
         answer: the first sentence.
         warnings: what a control revealed.
@@ -37,7 +37,7 @@ class Study:
         board: test probabilities, cells x scans.
     """
 
-    facts: Facts
+    record: StudyRecord
     primary: Primary
     answer: str
     warnings: list[str]
@@ -49,9 +49,18 @@ class Study:
     patients: pd.Series
 
     @property
+    def controls(self) -> list[str]:
+        """Arms for which no claim is made."""
+        return [arm for arm in self.arm_names if arm in self.record.arms and self.record.arms[arm].control]
+
+    @property
     def arm_names(self) -> list[str]:
         """Arms in the order of the tables."""
         return list(dict.fromkeys(self.arms["arm"]))
+
+    def description(self, arm: str) -> str:
+        """Return what `arm` is; empty when the study does not say."""
+        return self.record.arms[arm].description if arm in self.record.arms else ""
 
     @property
     def budgets(self) -> list[str]:
@@ -84,23 +93,27 @@ def load_study(folder: Path) -> Study:
     """
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder; name a study folder that 'medcl study' wrote")
-    facts = read_facts(folder / "study.json")
+    record = read_record(folder / "study.json", StudyRecord)
     table = read_predictions(folder / "predictions.parquet")
     caveats = check_predictions(table)
     clean = on_clean_images(table)
-    stated = facts.protocol is not None
-    baseline = facts.protocol.baseline if facts.protocol else BASELINE
-    primary = choose_primary(clean, baseline, facts.protocol.as_primary() if facts.protocol else None)
+    stated = record.protocol is not None
+    baseline = record.protocol.baseline if record.protocol else BASELINE
+    primary = choose_primary(
+        clean, baseline, record.protocol.as_primary() if record.protocol else None, record.controls
+    )
     tables = _stored_tables(folder, clean)
     if tables is None:
-        result = evaluate(table, baseline, primary if stated else None, labels=facts.labels)
+        result = evaluate(
+            table, baseline, primary if stated else None, labels=record.labels, arm_records=record.arms
+        )
         tables = {name: getattr(result, name) for name in TABLES}
     board = panel(clean)
     return Study(
-        facts=facts,
+        record=record,
         primary=primary,
         answer=answer(primary, stated, tables["differences"]),
-        warnings=control_warnings(tables["arms"]),
+        warnings=control_warnings(tables["arms"], record.arms),
         caveats=caveats,
         board=board,
         patients=clean.drop_duplicates("scan").set_index("scan")["patient"].loc[board.scan],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from medcl.evaluate.arms import is_control
 from medcl.review.study import Study
 
 OUTCOMES = {
@@ -57,7 +56,7 @@ def table(study: Study, cell: tuple[str, str, int], threshold: float) -> pd.Data
         {
             "case": board.scan,
             "patient": study.patients.to_numpy(),
-            "truth": np.where(board.truth, study.facts.positive, study.facts.negative),
+            "truth": np.where(board.truth, study.record.positive, study.record.negative),
             "outcome": outcomes(board.truth, probability >= threshold),
             "probability": probability,
             "margin": np.abs(probability - threshold),
@@ -68,7 +67,7 @@ def table(study: Study, cell: tuple[str, str, int], threshold: float) -> pd.Data
 
 def means(study: Study, budget: str) -> np.ndarray:
     """Return (arms, scans): each arm's probability at `budget`, averaged over its seeds; no controls."""
-    arms = [arm for arm in study.arm_names if not is_control(arm)]
+    arms = [arm for arm in study.arm_names if arm not in study.controls]
     rows = [list(study.board.rows(arm, budget).values()) for arm in arms]
     return np.stack([study.board.probability[found].mean(axis=0) for found in rows if found])
 

@@ -59,7 +59,7 @@ def study_record(
             "metric": primary.metric,
             "budgets": list(primary.budgets),
         },
-        "kept": [],
+        "departures": [],
         "pretrain_seconds": float(summary["seconds"]),
         "device": str(summary["device"]),
         "versions": environment()["packages"],
@@ -82,7 +82,14 @@ def _count(task: Task, split: str) -> dict[str, int]:
 
 def _arms(config: StudyConfig) -> dict[str, Any]:
     method, network = config.pretrain.method.name, config.pretrain.encoder.name
-    return {name: arm.described(method, network) for name, arm in find_arms(config.arms, method).items()}
+    return {
+        name: {
+            "description": arm.described(method, network),
+            "control": arm.control,
+            "implication": arm.implication if arm.control else "",
+        }
+        for name, arm in find_arms(config.arms, method).items()
+    }
 
 
 def _data_notes(task: Task) -> list[str]:

@@ -23,7 +23,6 @@ def tissue_record(study: TissueStudy, folds: list[Fold]) -> dict[str, Any]:
         "modality": ", ".join(sorted(set(scans["modality"]))),
         "patients": len(folds),
         "scans": len(scans),
-        "baseline": config.primary.baseline,
         "primary": config.primary.model_dump(),
         "pairs": _comparisons(config),
         "boxes": int((scans["mask_from"] == "boxes").sum()) if "mask_from" in scans else 0,

@@ -43,7 +43,7 @@ def predictions(
     return pd.concat(parts, ignore_index=True)
 
 
-def facts(**changes: object) -> dict[str, object]:
+def record(**changes: object) -> dict[str, object]:
     """Return the content of a study.json."""
     return {
         "title": "Liver lesions on CT",
@@ -57,6 +57,7 @@ def facts(**changes: object) -> dict[str, object]:
             "metric": "auroc",
             "budgets": ["5/class"],
         },
+        "arms": {"random-probe": {"description": "linear probe on a random encoder", "control": True}},
         "labels": {"5/class": 10, "20/class": 40, "all": 200},
     } | changes
 
@@ -64,5 +65,5 @@ def facts(**changes: object) -> dict[str, object]:
 def write_study(folder: Path, table: pd.DataFrame | None = None, **changes: object) -> Path:
     """Write a study folder and return it."""
     write_table(predictions() if table is None else table, folder / "predictions.parquet")
-    write_json(facts(**changes), folder / "study.json")
+    write_json(record(**changes), folder / "study.json")
     return folder

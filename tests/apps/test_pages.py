@@ -112,7 +112,7 @@ def test_many_cases_are_paged(tmp_path: Path) -> None:
 def test_values_from_files_are_shown_and_never_obeyed(tmp_path: Path) -> None:
     attack = "<img src=x onerror=alert(1)>**bold**"
     folder = fake_study.write_study(
-        tmp_path, title=attack, notes=[attack], positive=attack, arms={"supervised": attack}
+        tmp_path, title=attack, notes=[attack], positive=attack, arms={"supervised": {"description": attack}}
     )
     for page in (_results, _cases):
         app = _run(page, folder)
@@ -136,7 +136,7 @@ def test_entry_shows_the_banners(study: Path, monkeypatch: pytest.MonkeyPatch) -
         ("no predictions", "predictions.parquet: no such file"),
         ("broken predictions", "not a parquet table"),
         ("wrong predictions", "lie outside 0..1"),
-        ("broken facts", "not the facts of a study"),
+        ("broken record", "not the record of a study"),
     ],
 )
 def test_a_bad_study_is_one_line(
@@ -146,13 +146,13 @@ def test_a_bad_study_is_one_line(
     if fault != "absent":
         folder.mkdir()
     if fault not in ("absent", "empty"):
-        write_json(fake_study.facts(), folder / "study.json")
+        write_json(fake_study.record(), folder / "study.json")
     if fault == "broken predictions":
         (folder / "predictions.parquet").write_bytes(b"no table")
     if fault == "wrong predictions":
         table = fake_study.predictions()
         fake_study.write_study(folder, table.assign(probability=table["probability"] * 3))
-    if fault == "broken facts":
+    if fault == "broken record":
         fake_study.write_study(folder)
         (folder / "study.json").write_text("[1")
     app = _entry(monkeypatch, "--study", str(folder))

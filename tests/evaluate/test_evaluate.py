@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import f1_score, roc_auc_score
 
 from medcl.errors import UsageError
-from medcl.evaluate import Evaluation, Primary, evaluate
+from medcl.evaluate import ArmRecord, Evaluation, Primary, evaluate
 from medcl.testing.simulated_study import study
 
 BETTER = {
@@ -18,6 +18,7 @@ BETTER = {
     "supervised": {"5/class": 0.78, "all": 0.95},
     "random-probe": {"5/class": 0.6, "all": 0.7},
 }
+RECORDS = {"random-probe": ArmRecord(control=True)}
 EQUAL = {"simclr-probe": {"5/class": 0.85}, "supervised": {"5/class": 0.85}}
 
 
@@ -28,7 +29,9 @@ def table() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def result(table: pd.DataFrame) -> Evaluation:
-    return evaluate(table, primary=Primary("simclr-probe", budgets=("5/class", "all")), draws=400)
+    return evaluate(
+        table, primary=Primary("simclr-probe", budgets=("5/class", "all")), draws=400, arm_records=RECORDS
+    )
 
 
 def test_cells_are_what_scikit_learn_says(table: pd.DataFrame, result: Evaluation) -> None:
@@ -84,7 +87,7 @@ def test_a_worse_arm_is_called_worse() -> None:
 
 def test_order_of_rows_changes_nothing(table: pd.DataFrame, result: Evaluation) -> None:
     shuffled = table.sample(frac=1, random_state=3)
-    again = evaluate(shuffled, primary=result.primary, draws=400)
+    again = evaluate(shuffled, primary=result.primary, draws=400, arm_records=RECORDS)
     pd.testing.assert_frame_equal(again.arms, result.arms)
     pd.testing.assert_frame_equal(again.differences, result.differences)
     assert again.answer == result.answer

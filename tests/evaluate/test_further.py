@@ -11,7 +11,7 @@ from scipy import special
 from sklearn.linear_model import LogisticRegression
 
 from medcl.errors import UsageError
-from medcl.evaluate import Evaluation, evaluate
+from medcl.evaluate import ArmRecord, Evaluation, evaluate
 from medcl.evaluate.analyses.controls import control_warnings
 from medcl.evaluate.analyses.decision_curve import THRESHOLDS, net_benefit
 from medcl.evaluate.analyses.labels_saved import labels_needed
@@ -211,7 +211,8 @@ def test_controls_warn_only_where_they_know_too_much() -> None:
         ("supervised", "all", "auroc", 0.9, 0.85, 0.95),
     ]
     columns = ["arm", "budget", "metric", "value", "low", "high"]
-    (warning,) = control_warnings(pd.DataFrame(rows, columns=columns))
+    records = {arm: ArmRecord(control=True) for arm in ("metadata-only", "shuffled-labels")}
+    (warning,) = control_warnings(pd.DataFrame(rows, columns=columns), records)
     assert "metadata-only" in warning
     assert "0.800 (95 % CI 0.720 to 0.870) with all labels" in warning
 

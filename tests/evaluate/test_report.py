@@ -12,17 +12,17 @@ import pandas as pd
 import pytest
 
 from medcl.errors import UsageError
-from medcl.evaluate import Evaluation, Primary, evaluate, write_report
+from medcl.evaluate import ArmRecord, Evaluation, Primary, evaluate, write_report
 from medcl.evaluate.formatting import interval, number, p_value, signed
 from medcl.evaluate.report.cards import data_card, model_card
 from medcl.evaluate.report.checklists import CHECKLISTS, fill
 from medcl.evaluate.report.export import write_csv
 from medcl.evaluate.report.page import _costs, render
-from medcl.evaluate.study_record import Facts
+from medcl.evaluate.study_record import StudyRecord
 from medcl.testing.simulated_study import study
 
 ARMS = {"simclr-probe": {"5/class": 0.92, "all": 0.95}, "supervised": {"5/class": 0.78, "all": 0.95}}
-FACTS: dict[str, Any] = {
+RECORD: dict[str, Any] = {
     "title": "Nodules with <few> labels",
     "positive": "nodule",
     "negative": "clear",
@@ -32,16 +32,16 @@ FACTS: dict[str, Any] = {
 }
 
 
-def _write(folder: Path, facts: dict[str, Any], table: pd.DataFrame) -> Path:
+def _write(folder: Path, record: dict[str, Any], table: pd.DataFrame) -> Path:
     folder.mkdir(exist_ok=True)
-    (folder / "study.json").write_text(json.dumps(facts))
+    (folder / "study.json").write_text(json.dumps(record))
     table.to_parquet(folder / "predictions.parquet")
     return folder
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = _write(tmp_path_factory.mktemp("study"), FACTS, study(ARMS, patients=120, seeds=5))
+    folder = _write(tmp_path_factory.mktemp("study"), RECORD, study(ARMS, patients=120, seeds=5))
     costs = pd.DataFrame({"arm": ["supervised"], "budget": ["all"], "seed": [0], "seconds": [90.0]})
     costs.assign(parameters=1234).to_parquet(folder / "costs.parquet")
     write_report(folder, draws=200)
@@ -133,25 +133,25 @@ def result(table: pd.DataFrame) -> Evaluation:
     )
 
 
-def _page(facts: dict[str, Any], table: pd.DataFrame, result: Evaluation) -> str:
+def _page(record: dict[str, Any], table: pd.DataFrame, result: Evaluation) -> str:
     """Return the page without drawing its figures."""
-    read = Facts.model_validate(facts)
+    read = StudyRecord.model_validate(record)
     checklists = {name: fill(name, read, result) for name in CHECKLISTS}
     return render(result, read, table, None, DRAWN, checklists)
 
 
 def test_text_from_the_study_is_escaped() -> None:
-    facts = FACTS | {"title": ATTACK, "notes": [ATTACK], "positive": f'"{ATTACK}', "device": ATTACK}
-    facts |= {"arms": {"supervised": ATTACK}, "provenance": {ATTACK: ATTACK}}
+    record = RECORD | {"title": ATTACK, "notes": [ATTACK], "positive": f'"{ATTACK}', "device": ATTACK}
+    record |= {"arms": {"supervised": {"description": ATTACK}}, "provenance": {ATTACK: ATTACK}}
     arms = {"=cmd" + ATTACK: {"all": 0.9}, "supervised": {"all": 0.8}}
     attacked = study(arms, patients=40, seeds=1)
-    text = _page(facts, attacked, evaluate(attacked, draws=30))
+    text = _page(record, attacked, evaluate(attacked, draws=30))
     assert "<script" not in text.lower()
     assert "&lt;script&gt;" in text
 
 
 def test_cards_escape_too(result: Evaluation) -> None:
-    read = Facts.model_validate(FACTS | {"title": f"# {ATTACK} [x](y)", "notes": ["a\n# b"]})
+    read = StudyRecord.model_validate(RECORD | {"title": f"# {ATTACK} [x](y)", "notes": ["a\n# b"]})
     for card in (model_card(read, result), data_card(read, result)):
         assert "\\<script\\>" in card
         assert "\n# b" not in card
@@ -159,14 +159,14 @@ def test_cards_escape_too(result: Evaluation) -> None:
 
 
 def test_banners(table: pd.DataFrame, result: Evaluation) -> None:
-    text = _page(FACTS | {"synthetic": True, "transductive": True}, table, result)
+    text = _page(RECORD | {"synthetic": True, "transductive": True}, table, result)
     assert text.index("Synthetic data.") < text.index("Transductive study") < text.index("<h1>")
-    assert "Synthetic data." not in _page(FACTS, table, result)
+    assert "Synthetic data." not in _page(RECORD, table, result)
 
 
 def test_caveats_stand_before_the_table(table: pd.DataFrame) -> None:
     weak = table[(table["seed"] < 2) & (table["split"] != "val")]
-    text = _page(FACTS, weak, evaluate(weak, draws=30))
+    text = _page(RECORD, weak, evaluate(weak, draws=30))
     assert text.index("no validation split") < text.index("Results on the test set")
     assert text.index("fewer than 5 seeds") < text.index("Results on the test set")
 
@@ -175,7 +175,11 @@ def test_a_confounded_control_warns_in_the_first_paragraph() -> None:
     arms = {"simclr-probe": {"all": 0.9}, "supervised": {"all": 0.8}}
     arms |= {"background-only": {"all": 0.85}, "shuffled-labels": {"all": 0.5}}
     confounded = study(arms, patients=100, seeds=3)
-    text = _page(FACTS, confounded, evaluate(confounded, draws=100))
+    controls = {
+        "background-only": ArmRecord(control=True, implication="arms may have learned this shortcut."),
+        "shuffled-labels": ArmRecord(control=True),
+    }
+    text = _page(RECORD, confounded, evaluate(confounded, draws=100, arm_records=controls))
     first = text[text.index('<p class="answer">') : text.index("</p>", text.index('<p class="answer">'))]
     assert "Warning: Control background-only" in first
     assert "shortcut" in first
@@ -183,17 +187,19 @@ def test_a_confounded_control_warns_in_the_first_paragraph() -> None:
 
 
 def test_the_protocol_is_kept_or_not(table: pd.DataFrame, result: Evaluation) -> None:
-    assert "The protocol was kept." in _page(FACTS | {"kept": []}, table, result)
-    assert "Departure: fewer steps." in _page(FACTS | {"kept": ["fewer steps."]}, table, result)
+    assert "The protocol was kept." in _page(RECORD | {"departures": []}, table, result)
+    assert "Departure: fewer steps." in _page(RECORD | {"departures": ["fewer steps."]}, table, result)
     fewer = table[(table["arm"] != "supervised") | (table["seed"] != 4)]
     lacking = evaluate(fewer, primary=result.primary, draws=30)
-    assert "supervised with 5 labels a class has 4 seeds" in _page(FACTS | {"kept": []}, fewer, lacking)
+    assert "supervised with 5 labels a class has 4 seeds" in _page(
+        RECORD | {"departures": []}, fewer, lacking
+    )
     unstated = evaluate(fewer, draws=30)
-    assert "everything here is exploratory" in _page(FACTS | {"protocol": None}, fewer, unstated)
+    assert "everything here is exploratory" in _page(RECORD | {"protocol": None}, fewer, unstated)
 
 
 def test_checklists_are_filled_where_the_run_can(result: Evaluation) -> None:
-    read = Facts.model_validate(FACTS)
+    read = StudyRecord.model_validate(RECORD)
     for name, items in (("TRIPOD+AI", 52), ("CLAIM 2024", 44)):
         filled = fill(name, read, result).set_index("id")
         assert len(filled) == items
@@ -211,12 +217,12 @@ def test_faulty_studies_are_refused_and_nothing_is_written(tmp_path: Path, table
     with pytest.raises(UsageError, match="synthetic"):
         write_report(folder)
     (folder / "study.json").write_text("{")
-    with pytest.raises(UsageError, match="not the facts of a study"):
+    with pytest.raises(UsageError, match="not the record of a study"):
         write_report(folder)
     (folder / "study.json").unlink()
     with pytest.raises(UsageError, match=r"study\.json: no such file"):
         write_report(folder)
-    _write(folder, FACTS, table.assign(probability=table["probability"] * 2))
+    _write(folder, RECORD, table.assign(probability=table["probability"] * 2))
     with pytest.raises(UsageError, match=r"outside 0\.\.1"):
         write_report(folder)
     assert sorted(path.name for path in folder.iterdir()) == ["predictions.parquet", "study.json"]

@@ -15,10 +15,10 @@ from scipy import stats
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from medcl.errors import UsageError
+from medcl.evaluate import TissueProtocol, TissueRecord, write_record
 from medcl.evaluate.tissue.evaluate import evaluate_tissue, sign_flip_p, student_interval
 from medcl.evaluate.tissue.lesions import Detections
 from medcl.evaluate.tissue.voxels import ABNORMAL, HEALTHY, LEVELS, Voxels
-from medcl.files import write_json
 
 
 @settings(max_examples=30)
@@ -108,7 +108,8 @@ def write_study(folder: Path, gain: float) -> None:
             rows.append({"arm": arm, "budget": 1, "patient": patient, "split": split, "scan": scan})
             rows[-1]["file"] = f"{arm}-{scan}.nii.gz"
     pd.DataFrame(rows).to_parquet(folder / "maps.parquet")
-    write_json({"baseline": "supervised", "edge_mm": 5.0, "least_mm": 3.0}, folder / "study.json")
+    primary = TissueProtocol(arm="better", budget=1)
+    write_record(TissueRecord(primary=primary, edge_mm=5.0, least_mm=3.0), folder / "study.json")
 
 
 def test_the_better_arm_is_better_in_every_patient(tmp_path: Path) -> None:

@@ -1,35 +1,35 @@
-"""Controls: whether the label can be had without looking at the disease."""
+"""Controls: whether the label can be predicted without looking at the disease."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
-from medcl.evaluate.arms import CONTROLS, in_words, is_control
+from medcl.evaluate.arms import in_words
+from medcl.evaluate.study_record import ArmRecord
 
 LIMIT = 0.6
 
 
-def control_warnings(arms: pd.DataFrame) -> list[str]:
-    """Return a warning for each control whose AUROC interval lies above .6, with its strongest budget.
+def control_warnings(arms: pd.DataFrame, arm_records: Mapping[str, ArmRecord]) -> list[str]:
+    """Return a warning for each control whose AUROC interval lies above .6, at its strongest budget.
 
     Args:
-        arms: the table of that name in `Evaluation`.
+        arms: Table of that name in `Evaluation`.
+        arm_records: Descriptions of the arms, which say what is a control.
     """
-    auroc = arms[(arms["metric"] == "auroc") & arms["arm"].map(is_control)]
+    controls = [arm for arm, record in arm_records.items() if record.control]
+    auroc = arms[(arms["metric"] == "auroc") & arms["arm"].isin(controls)]
     warnings = []
     strongest = auroc[auroc["low"] > LIMIT].sort_values("low", ascending=False).drop_duplicates("arm")
     columns = ["arm", "budget", "value", "low", "high"]
     for arm, budget, value, low, high in strongest[columns].itertuples(index=False, name=None):
+        record = arm_records[arm]
+        description = f" ({record.description.removesuffix(' (control)')})" if record.description else ""
+        implication = f": {record.implication}" if record.implication else "."
         warnings.append(
-            f"Control {arm} ({CONTROLS[arm]}) reaches AUROC {value:.3f} (95 % CI {low:.3f} to {high:.3f}) "
-            f"with {in_words(budget)}: {_meaning(arm)}"
+            f"Control {arm}{description} reaches AUROC {value:.3f} (95 % CI {low:.3f} to {high:.3f}) "
+            f"with {in_words(budget)}{implication}"
         )
     return warnings
-
-
-def _meaning(arm: str) -> str:
-    if arm == "shuffled-labels":
-        return "the true labels leak into training, and no result here can be trusted."
-    if arm == "random-probe":
-        return "much of the task needs no learnt features, so judge every arm against this one."
-    return "the label can be told without the disease, so arms may have learnt this shortcut."

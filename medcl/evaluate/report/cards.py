@@ -8,20 +8,20 @@ import jinja2
 
 from medcl.evaluate.evaluation import Evaluation
 from medcl.evaluate.report.checklists import told_by_the_run
-from medcl.evaluate.study_record import Facts
+from medcl.evaluate.study_record import StudyRecord
 
 
-def model_card(facts: Facts, result: Evaluation) -> str:
+def model_card(record: StudyRecord, result: Evaluation) -> str:
     """Return the model card (after Mitchell 2019): use, data, performance, limits."""
-    return _write("model_card.md.j2", facts, result)
+    return _write("model_card.md.j2", record, result)
 
 
-def data_card(facts: Facts, result: Evaluation) -> str:
+def data_card(record: StudyRecord, result: Evaluation) -> str:
     """Return the data card (after Gebru 2021), with what the run cannot know left open."""
-    return _write("data_card.md.j2", facts, result)
+    return _write("data_card.md.j2", record, result)
 
 
-def _write(template: str, facts: Facts, result: Evaluation) -> str:
+def _write(template: str, record: StudyRecord, result: Evaluation) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("medcl.evaluate.report"),
         undefined=jinja2.StrictUndefined,
@@ -30,7 +30,7 @@ def _write(template: str, facts: Facts, result: Evaluation) -> str:
         lstrip_blocks=True,
         autoescape=False,  # Markdown, not HTML: as_text escapes every value
     )
-    return environment.get_template(template).render(told_by_the_run(facts, result))
+    return environment.get_template(template).render(told_by_the_run(record, result))
 
 
 def as_text(value: object) -> object:

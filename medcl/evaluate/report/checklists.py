@@ -10,16 +10,16 @@ import pandas as pd
 import yaml
 
 import medcl
-from medcl.evaluate.arms import describe, in_words, is_control
+from medcl.evaluate.arms import in_words
 from medcl.evaluate.evaluation import Evaluation
 from medcl.evaluate.formatting import number
-from medcl.evaluate.study_record import Facts
+from medcl.evaluate.study_record import StudyRecord
 from medcl.statistics.metrics import NAMES
 
 CHECKLISTS: Mapping[str, str] = {"TRIPOD+AI": "tripod_ai.yaml", "CLAIM 2024": "claim_2024.yaml"}
 
 
-def fill(name: str, facts: Facts, result: Evaluation) -> pd.DataFrame:
+def fill(name: str, record: StudyRecord, result: Evaluation) -> pd.DataFrame:
     """Return id, item, answer and status ("filled" or "open") of each item of a checklist.
 
     The items stand in `items/*.yaml` in our own words; an answer there is a template over `told`.
@@ -30,7 +30,7 @@ def fill(name: str, facts: Facts, result: Evaluation) -> pd.DataFrame:
         .read_text(encoding="utf-8")
     )
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
-    told = told_by_the_run(facts, result)
+    told = told_by_the_run(record, result)
     rows = []
     for item in yaml.safe_load(text):
         answer = " ".join(environment.from_string(item.get("answer", "")).render(told).split())
@@ -38,7 +38,7 @@ def fill(name: str, facts: Facts, result: Evaluation) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["id", "item", "answer", "status"])
 
 
-def told_by_the_run(facts: Facts, result: Evaluation) -> dict[str, object]:
+def told_by_the_run(record: StudyRecord, result: Evaluation) -> dict[str, object]:
     """Return what templates of checklists and cards may speak of."""
     board, primary = result.resampled.panel, result.primary
     chosen = result.arms[(result.arms["arm"] == primary.arm) & (result.arms["metric"] == primary.metric)]
@@ -49,17 +49,17 @@ def told_by_the_run(facts: Facts, result: Evaluation) -> dict[str, object]:
         )
     ]
     return {
-        "facts": facts,
+        "record": record,
         "answer": result.answer,
-        "warnings": [*result.warnings, *facts.warnings],
+        "warnings": [*result.warnings, *record.warnings],
         "caveats": result.caveats,
         "primary": primary,
         "stated": result.stated,
         "metric": NAMES[primary.metric],
         "performance": "; ".join(performance),
         "budgets": ", ".join(in_words(budget) for budget in result.budgets),
-        "arms": {arm: describe(arm, facts.arms) for arm in dict.fromkeys(result.arms["arm"])},
-        "controls": [arm for arm in dict.fromkeys(result.arms["arm"]) if is_control(arm)],
+        "arms": {arm: result.description(arm) for arm in dict.fromkeys(result.arms["arm"])},
+        "controls": result.controls,
         "seeds": int(result.arms["seeds"].max()),
         "scans": len(board.truth),
         "patients": board.patients,

@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
-from medcl.evaluate.arms import is_control
 from medcl.evaluate.evaluation import Evaluation
 from medcl.evaluate.report.style import BASELINE, STYLE, WIDTH, in_order, look, pair, panels
 from medcl.statistics.metrics import NAMES, mass_bins
@@ -43,7 +42,7 @@ def label_efficiency(result: Evaluation) -> Figure:
         rows = means[means["arm"] == arm]
         x = np.array([place[budget] for budget in rows["budget"]])
         color, marker, line = look(result, arm)
-        width = 0.8 if is_control(arm) else 1.5
+        width = 0.8 if arm in result.controls else 1.5
         left.plot(
             x,
             rows["value"],
@@ -54,7 +53,7 @@ def label_efficiency(result: Evaluation) -> Figure:
             linewidth=width,
             label=arm,
         )
-        if is_control(arm):  # their intervals stand in the table
+        if arm in result.controls:  # their intervals stand in the table
             continue
         left.fill_between(x, rows["low"], rows["high"], color=color, alpha=0.13, linewidth=0)
         cells = result.cells[result.cells["arm"] == arm]
@@ -76,7 +75,9 @@ def label_efficiency(result: Evaluation) -> Figure:
 
 def _draw_differences(axes: Axes, result: Evaluation, place: dict[str, float]) -> None:
     table = result.differences[result.differences["metric"] == result.primary.metric]
-    methods = [arm for arm in in_order(result) if arm != result.primary.baseline and not is_control(arm)]
+    methods = [
+        arm for arm in in_order(result) if arm != result.primary.baseline and arm not in result.controls
+    ]
     step = 2 * _step(place, methods)
     for i, arm in enumerate(methods):
         rows = table[table["arm"] == arm]

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 import medcl
-from medcl.evaluate.arms import describe, in_words, is_control
+from medcl.evaluate.arms import in_words
 from medcl.evaluate.evaluation import Evaluation
 from medcl.evaluate.formatting import interval, number, p_value, signed
 from medcl.evaluate.report.sections import further_sections
 from medcl.evaluate.report.templating import page_template
-from medcl.evaluate.study_record import Facts
+from medcl.evaluate.study_record import StudyRecord
 from medcl.statistics.metrics import NAMES
 
 SHOWN = ("auroc", "average_precision", "precision", "recall", "specificity", "f1")
@@ -25,7 +25,7 @@ IN_CELLS = (*SHOWN, "brier", "ece")
 
 def render(
     result: Evaluation,
-    facts: Facts,
+    record: StudyRecord,
     predictions: pd.DataFrame,
     costs: pd.DataFrame | None,
     drawn: Mapping[str, str],
@@ -40,21 +40,21 @@ def render(
     """
     arms = dict.fromkeys(result.arms["arm"])
     return page_template("report.html.j2").render(
-        facts=facts,
+        record=record,
         result=result,
         figures={name: embedded(svg) for name, svg in drawn.items()},
         prevalence=float(result.resampled.panel.truth.mean()),
         metric=NAMES[result.primary.metric],
         names=[NAMES[name] for name in SHOWN],
         table=_table(result),
-        arms=[(arm, describe(arm, facts.arms)) for arm in arms],
-        splits=_splits(predictions, facts),
+        arms=[(arm, result.description(arm)) for arm in arms],
+        splits=_splits(predictions, record),
         costs=_costs(costs),
         cells=_cells(result),
         further=further_sections(result),
-        protocol=_protocol(result, facts),
-        done=_done(result, facts),
-        not_done=_not_done(result, facts, predictions),
+        protocol=_protocol(result, record),
+        done=_done(result, record),
+        not_done=_not_done(result, record, predictions),
         checklists={name: table.to_dict("records") for name, table in checklists.items()},
         version=medcl.__version__,
     )
@@ -77,7 +77,7 @@ def _table(result: Evaluation) -> list[dict[str, Any]]:
             rows.append(
                 {
                     "arm": arm,
-                    "control": is_control(arm),
+                    "control": arm in result.controls,
                     "baseline": arm == result.primary.baseline,
                     "seeds": arms[arm, budget, "auroc"]["seeds"],
                     "metrics": [_value(arms[arm, budget, name]) for name in SHOWN],
@@ -110,9 +110,9 @@ def _counts(result: Evaluation, arm: str, budget: str) -> list[str]:
     return [f"{cells[name].mean():.0f}" for name in ("tp", "fp", "fn", "tn")]
 
 
-def _splits(predictions: pd.DataFrame, facts: Facts) -> list[tuple[str, ...]]:
-    """Return split, scans, patients and positives, as the facts tell, else as the test predictions show."""
-    told = {name: (c.scans, c.patients, c.positive) for name, c in facts.counts.items()}
+def _splits(predictions: pd.DataFrame, record: StudyRecord) -> list[tuple[str, ...]]:
+    """Return split, scans, patients and positives, as the record tell, else as the test predictions show."""
+    told = {name: (c.scans, c.patients, c.positive) for name, c in record.counts.items()}
     if "test" not in told:
         test = predictions[predictions["split"] == "test"].drop_duplicates("scan")
         told["test"] = (len(test), test["patient"].nunique(), int(test["truth"].sum()))
@@ -161,7 +161,7 @@ def _cells(result: Evaluation) -> list[dict[str, Any]]:
     ]
 
 
-def _protocol(result: Evaluation, facts: Facts) -> list[str]:
+def _protocol(result: Evaluation, record: StudyRecord) -> list[str]:
     """Return what was stated before the run and whether it was kept."""
     primary = result.primary
     if not result.stated:
@@ -171,10 +171,10 @@ def _protocol(result: Evaluation, facts: Facts) -> list[str]:
         f"Stated before the run: {primary.arm} against {primary.baseline}, {NAMES[primary.metric]}, "
         f"with {budgets}, margin {primary.margin:g}. Everything else on this page is exploratory."
     ]
-    departures = [*(facts.kept or []), *_seeds_missing(result)]
+    departures = [*(record.departures or []), *_seeds_missing(result)]
     if departures:
         lines += [f"Departure: {departure}" for departure in departures]
-    elif facts.kept is None:
+    elif record.departures is None:
         lines.append("Whether the rest of the protocol was kept is not recorded.")
     else:
         lines.append("The protocol was kept.")
@@ -193,12 +193,12 @@ def _seeds_missing(result: Evaluation) -> list[str]:
     ]
 
 
-def _done(result: Evaluation, facts: Facts) -> list[str]:
+def _done(result: Evaluation, record: StudyRecord) -> list[str]:
     board, resampler = result.resampled.panel, result.resampled.resampler
     draws = resampler.counts.shape[1]
     return [
         f"Every arm, budget and seed was tested on the same {len(board.truth):,} scans of {board.patients:,} "
-        f"patients ({int(board.truth.sum()):,} {facts.positive}); no threshold was chosen on them.",
+        f"patients ({int(board.truth.sum()):,} {record.positive}); no threshold was chosen on them.",
         "The threshold of each cell has the most F1 on its own validation scans (of equal ones the highest); "
         "a scan is called positive at the threshold or above.",
         f"Intervals are 95 % BCa bootstrap intervals over {draws:,} draws. Each draw takes patients with all "
@@ -206,13 +206,13 @@ def _done(result: Evaluation, facts: Facts) -> list[str]:
         "their level allows for the small number of seeds (Satterthwaite, Student's t).",
         f"Differences to {result.primary.baseline} are paired by seed and patient on the same draws; "
         "p-values are Holm's over the budgets of the comparison.",
-        *facts.done,
+        *record.done,
     ]
 
 
-def _not_done(result: Evaluation, facts: Facts, predictions: pd.DataFrame) -> list[str]:
+def _not_done(result: Evaluation, record: StudyRecord, predictions: pd.DataFrame) -> list[str]:
     missing = []
-    if not any(is_control(arm) for arm in result.arms["arm"]):
+    if not result.controls:
         missing.append(
             "No control arm was run (shuffled labels, metadata only, background only, random encoder)."
         )
@@ -222,8 +222,8 @@ def _not_done(result: Evaluation, facts: Facts, predictions: pd.DataFrame) -> li
         missing.append(
             "No subgroups were compared: neither site nor other variables of the patients are known."
         )
-    if not facts.not_done:
+    if not record.not_done:
         missing.append("No reader took part; the labels are taken as the truth.")
         if predictions.loc[predictions["split"] == "test", "site"].nunique() < 2:
             missing.append("No external test: the test scans are not known to come from more than one site.")
-    return [*missing, *facts.not_done]
+    return [*missing, *record.not_done]

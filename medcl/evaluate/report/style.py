@@ -9,7 +9,6 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from medcl.evaluate.arms import CONTROLS, is_control
 from medcl.evaluate.evaluation import Evaluation
 from medcl.files import atomic
 
@@ -52,9 +51,9 @@ def look(result: Evaluation, arm: str) -> tuple[str, str, str]:
     """Return color, marker and line of an arm."""
     if arm == result.primary.baseline:
         return BASELINE, "o", "--"
-    if is_control(arm):
-        return CONTROL, CONTROL_MARKERS[list(CONTROLS).index(arm) % len(CONTROL_MARKERS)], ":"
-    methods = [name for name in in_order(result) if name != result.primary.baseline and not is_control(name)]
+    if arm in result.controls:
+        return CONTROL, CONTROL_MARKERS[result.controls.index(arm) % len(CONTROL_MARKERS)], ":"
+    methods = [name for name in in_order(result) if name not in (result.primary.baseline, *result.controls)]
     at = methods.index(arm) % len(COLORS)
     return COLORS[at], MARKERS[at], "-"
 

@@ -14,14 +14,14 @@ from medcl.evaluate.report.export import write_csv
 from medcl.evaluate.report.figures import draw_all
 from medcl.evaluate.report.page import render
 from medcl.evaluate.report.style import save
-from medcl.evaluate.study_record import read_facts
+from medcl.evaluate.study_record import StudyRecord, read_record
 from medcl.files import write_text
 
 
 def write_report(study: Path, draws: int = 2000, seed: int = 0) -> Evaluation:
     """Evaluate `study`/predictions.parquet and write tables/, figures/, cards and report.html beside it.
 
-    Reads study.json (see `Facts`) and, where they are, costs.parquet (arm, budget, seed, seconds, and where
+    Reads study.json (see `StudyRecord`) and, where they are, costs.parquet (arm, budget, seed, seconds, and where
     recorded candidates, peak_mib, energy_wh, parameters) and groups.parquet (scan and a column a variable, such
     as sex, age, scanner).
 
@@ -30,32 +30,33 @@ def write_report(study: Path, draws: int = 2000, seed: int = 0) -> Evaluation:
     """
     if not study.is_dir():
         raise UsageError(f"{study}: no such folder; name a study folder that `medcl study` wrote")
-    facts = read_facts(study / "study.json")
+    record = read_record(study / "study.json", StudyRecord)
     predictions = read_predictions(study / "predictions.parquet")
     costs, groups = (
         read_table(study / name) if (study / name).is_file() else None
         for name in ("costs.parquet", "groups.parquet")
     )
-    primary = facts.protocol.as_primary() if facts.protocol else None
+    primary = record.protocol.as_primary() if record.protocol else None
     result = evaluate(
         predictions,
         baseline=primary.baseline if primary else BASELINE,
         primary=primary,
         draws=draws,
         seed=seed,
-        labels=facts.labels,
+        labels=record.labels,
         groups=groups,
-        prevalence=facts.prevalence,
+        prevalence=record.prevalence,
+        arm_records=record.arms,
     )
     drawn = {name: save(figure, study / "figures", name) for name, figure in draw_all(result).items()}
-    checklists = {name: fill(name, facts, result) for name in CHECKLISTS}
+    checklists = {name: fill(name, record, result) for name in CHECKLISTS}
     main = {name: getattr(result, name) for name in ("cells", "operating", "arms", "differences")}
     for name, table in {**main, **result.further}.items():
         if len(table):
             write_csv(table, study / "tables" / f"{name}.csv")
     for name, table in checklists.items():
         write_csv(table, study / "tables" / Path(CHECKLISTS[name]).with_suffix(".csv").name)
-    write_text(model_card(facts, result), study / "model_card.md")
-    write_text(data_card(facts, result), study / "data_card.md")
-    write_text(render(result, facts, predictions, costs, drawn, checklists), study / "report.html")
+    write_text(model_card(record, result), study / "model_card.md")
+    write_text(data_card(record, result), study / "data_card.md")
+    write_text(render(result, record, predictions, costs, drawn, checklists), study / "report.html")
     return result

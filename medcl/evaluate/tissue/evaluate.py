@@ -14,9 +14,9 @@ import pandas as pd
 from scipy import ndimage, stats
 
 from medcl.errors import UsageError
+from medcl.evaluate.study_record import TissueRecord, read_record
 from medcl.evaluate.tissue.lesions import ALLOWED, Detections
 from medcl.evaluate.tissue.voxels import ABNORMAL, HEALTHY, LEVELS, OUTSIDE, Voxels
-from medcl.files import read_json
 
 METRICS = {"auroc": "voxel AUROC", "average_precision": "voxel AP", "dice": "Dice", "froc": "FROC"}
 
@@ -30,15 +30,15 @@ class TissueEvaluation:
         froc: a row an arm, budget and allowed number of false positives: the sensitivity over all patients.
         summary: a row an arm, budget and metric: mean over patients with interval, least and most.
         differences: the same of each arm minus the baseline, paired by patient, with wins and p; and of the
-            `pairs` of arms that the facts name.
-        facts: what the study says of itself.
+            `pairs` of arms that the record name.
+        record: what the study says of itself.
     """
 
     patients: pd.DataFrame
     froc: pd.DataFrame
     summary: pd.DataFrame
     differences: pd.DataFrame
-    facts: Mapping[str, Any]
+    record: TissueRecord
 
 
 def evaluate_tissue(study: Path) -> TissueEvaluation:
@@ -49,7 +49,7 @@ def evaluate_tissue(study: Path) -> TissueEvaluation:
     Raises:
         UsageError: a file is missing, or a patient has one class of voxels only.
     """
-    facts = read_json(study / "study.json")
+    record = read_record(study / "study.json", TissueRecord)
     maps = pd.read_parquet(study / "maps.parquet")
     truth_of = lru_cache(maxsize=16)(partial(_truth, study))
     rows: list[dict[str, Any]] = []
@@ -63,7 +63,7 @@ def evaluate_tissue(study: Path) -> TissueEvaluation:
             counted = Voxels.of(levels, truth.values)
             voxels[made["split"]] = voxels[made["split"]] + counted if made["split"] in voxels else counted
             if made["split"] == "test":
-                seen = _detections(levels, truth, facts)
+                seen = _detections(levels, truth, record)
                 found[key] = found[key] + seen if key in found else seen
         rows.append({"arm": arm, "budget": budget, "patient": patient} | _measured(voxels, found[key]))
     patients = pd.DataFrame(rows)
@@ -71,8 +71,8 @@ def evaluate_tissue(study: Path) -> TissueEvaluation:
         patients=patients,
         froc=_froc(found),
         summary=_summary(patients),
-        differences=_differences(patients, _pairs(patients, facts)),
-        facts=facts,
+        differences=_differences(patients, _pairs(patients, record)),
+        record=record,
     )
 
 
@@ -109,9 +109,9 @@ def _opened(path: Path) -> Any:
     return nibabel.load(path)
 
 
-def _detections(levels: np.ndarray, truth: _Truth, facts: Mapping[str, Any]) -> Detections:
-    apart = np.maximum(np.rint(facts["edge_mm"] / truth.spacing), 1).astype(int)
-    least = np.pi / 6 * facts["least_mm"] ** 3 / np.prod(truth.spacing)
+def _detections(levels: np.ndarray, truth: _Truth, record: TissueRecord) -> Detections:
+    apart = np.maximum(np.rint(record.edge_mm / truth.spacing), 1).astype(int)
+    least = np.pi / 6 * record.least_mm**3 / np.prod(truth.spacing)
     return Detections.of(levels, truth.values, apart.tolist(), least)
 
 
@@ -166,11 +166,11 @@ def _summary(patients: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _pairs(patients: pd.DataFrame, facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _pairs(patients: pd.DataFrame, record: TissueRecord) -> list[tuple[str, str]]:
     """Return each arm with the baseline, then the further pairs."""
-    baseline = facts["baseline"]
+    baseline = record.primary.baseline
     others = [(arm, baseline) for arm in dict.fromkeys(patients["arm"]) if arm != baseline]
-    return others + [(arm, other) for arm, other in facts.get("pairs", ())]
+    return others + [(arm, other) for arm, other in record.pairs]
 
 
 def _differences(patients: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:

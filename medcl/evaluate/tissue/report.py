@@ -34,19 +34,19 @@ def write_tissue_report(study: Path, result: TissueEvaluation, pictures: Mapping
     with mpl.rc_context(STYLE):
         drawn = save(_figure(result), study / "figures", "tissue")
     page = page_template("tissue.html.j2").render(
-        facts=result.facts,
+        record=result.record,
         answer=answer(result),
         caveats=_caveats(result),
         allowed=", ".join(f"{allowed:g}" for allowed in ALLOWED),
         prevalence=result.patients["prevalence"].mean(),
         metrics=list(METRICS.values()),
-        primary_name=METRICS[result.facts["primary"]["metric"]],
+        primary_name=METRICS[result.record.primary.metric],
         table=_table(result),
         pairs=_pairs(result),
         rows=_rows(result.patients),
         figure=embedded(drawn),
         pictures=[(patient, _encoded(path)) for patient, path in pictures.items()],
-        pretraining=", ".join(f"{seconds:.0f}" for seconds in result.facts["pretrain_seconds"]),
+        pretraining=", ".join(f"{seconds:.0f}" for seconds in result.record.pretrain_seconds),
         version=medcl.__version__,
     )
     write_text(page, study / "report.html")
@@ -54,10 +54,10 @@ def write_tissue_report(study: Path, result: TissueEvaluation, pictures: Mapping
 
 def answer(result: TissueEvaluation) -> str:
     """Return what the stated comparison came to, in two sentences."""
-    primary = result.facts["primary"]
-    arm, baseline, budget = primary["arm"], primary["baseline"], primary["budget"]
-    name = METRICS[primary["metric"]]
-    mine, theirs = (_summary(result, who, budget, primary["metric"]) for who in (arm, baseline))
+    primary = result.record.primary
+    arm, baseline, budget = primary.arm, primary.baseline, primary.budget
+    name = METRICS[primary.metric]
+    mine, theirs = (_summary(result, who, budget, primary.metric) for who in (arm, baseline))
     masks = "1 patient has a mask" if budget == 1 else f"{budget} patients have masks"
     told = (
         f"When {masks}, the map of an unseen patient reaches {name} {number(mine['mean'])} with {arm} and "
@@ -65,7 +65,7 @@ def answer(result: TissueEvaluation) -> str:
     )
     if arm == baseline:
         return told
-    gain = _difference(result, arm, budget, primary["metric"])
+    gain = _difference(result, arm, budget, primary.metric)
     clear = "better" if gain["low"] > 0 else "worse" if gain["high"] < 0 else "not told apart"
     verdict = f"{arm} is {clear}" if clear != "not told apart" else "The two are not told apart"
     return (
@@ -81,7 +81,7 @@ def _summary(result: TissueEvaluation, arm: str, budget: int, metric: str) -> pd
 def _difference(
     result: TissueEvaluation, arm: str, budget: int, metric: str, baseline: str | None = None
 ) -> pd.Series:
-    against = result.differences["baseline"] == (baseline or result.facts["baseline"])
+    against = result.differences["baseline"] == (baseline or result.record.primary.baseline)
     return _cell(result.differences[against], arm, budget, metric)
 
 
@@ -91,7 +91,7 @@ def _cell(table: pd.DataFrame, arm: str, budget: int, metric: str) -> pd.Series:
 
 
 def _caveats(result: TissueEvaluation) -> list[str]:
-    count, lesions = result.facts["patients"], result.patients.groupby("patient")["lesions"].first().sum()
+    count, lesions = result.record.patients, result.patients.groupby("patient")["lesions"].first().sum()
     caveats = []
     if count < SMALL_STUDY:
         least = 2 / 2**count
@@ -100,25 +100,25 @@ def _caveats(result: TissueEvaluation) -> list[str]:
             "happened with these patients, not what would happen with others."
         )
     caveats.append(
-        f"{lesions} lesions in all (components of the mask of at least {result.facts['least_mm']:g} mm "
+        f"{lesions} lesions in all (components of the mask of at least {result.record.least_mm:g} mm "
         "diameter): FROC moves in steps."
     )
-    if boxes := result.facts.get("boxes"):
+    if boxes := result.record.boxes:
         caveats.append(
-            f"The masks of {boxes} of {result.facts['scans']} scans are boxes of the label table: a box's "
+            f"The masks of {boxes} of {result.record.scans} scans are boxes of the label table: a box's "
             "corners count as abnormal tissue, in learning and in every figure here."
         )
-    primary = result.facts["primary"]
+    primary = result.record.primary
     caveats.append(
-        f"Stated before the run: {primary['arm']} against {primary['baseline']}, "
-        f"{METRICS[primary['metric']]}, {primary['budget']} patient(s) with a mask. Everything else is "
+        f"Stated before the run: {primary.arm} against {primary.baseline}, "
+        f"{METRICS[primary.metric]}, {primary.budget} patient(s) with a mask. Everything else is "
         "exploratory."
     )
     return caveats
 
 
 def _table(result: TissueEvaluation) -> list[dict[str, Any]]:
-    metric, baseline = result.facts["primary"]["metric"], result.facts["baseline"]
+    metric, baseline = result.record.primary.metric, result.record.primary.baseline
     groups = []
     for budget in dict.fromkeys(result.summary["budget"]):
         rows = []
@@ -142,8 +142,8 @@ def _table(result: TissueEvaluation) -> list[dict[str, Any]]:
 
 def _pairs(result: TissueEvaluation) -> list[str]:
     """Return a line for each further pair of arms: what the one gains over the other at each budget."""
-    metric, lines = result.facts["primary"]["metric"], []
-    for arm, other in result.facts.get("pairs", ()):
+    metric, lines = result.record.primary.metric, []
+    for arm, other in result.record.pairs:
         told = []
         for budget in dict.fromkeys(result.summary["budget"]):
             gain, spread, higher = _worded(_difference(result, arm, budget, metric, other))
@@ -186,7 +186,7 @@ def _figure(result: TissueEvaluation) -> Figure:
         axes.set_xticks(range(len(budgets)), [str(budget) for budget in budgets])
         axes.set_xlabel("patients with a mask")
         axes.set_ylabel(METRICS[metric])
-    primary = result.facts["primary"]["budget"]
+    primary = result.record.primary.budget
     for arm in arms:
         table = result.froc[(result.froc["arm"] == arm) & (result.froc["budget"] == primary)]
         color, marker, line = _look(result, arm)
@@ -217,8 +217,8 @@ def _draw_patients(
 
 
 def _look(result: TissueEvaluation, arm: str) -> tuple[str, str, str]:
-    if arm == result.facts["baseline"]:
+    if arm == result.record.primary.baseline:
         return BASELINE, "o", "--"
-    others = [name for name in dict.fromkeys(result.summary["arm"]) if name != result.facts["baseline"]]
+    others = [name for name in dict.fromkeys(result.summary["arm"]) if name != result.record.primary.baseline]
     at = others.index(arm) % len(COLORS)
     return COLORS[at], MARKERS[at], "-"

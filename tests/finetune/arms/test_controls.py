@@ -10,8 +10,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from medcl.archive import scan_archive
-from medcl.evaluate import evaluate
-from medcl.evaluate.analyses.controls import control_warnings
+from medcl.evaluate import ArmRecord, evaluate
 from medcl.finetune import (
     ArmContext,
     Budget,
@@ -88,8 +87,9 @@ def test_metadata_tell_a_label_that_hangs_on_the_site(
 def test_the_report_warns_of_a_confounded_set(confounded: ArmContext, tmp_path: Path) -> None:
     cells = plan_experiment_cells([*CONTROLS, "classical", "simclr-probe"], [Budget.parse("all")], [0, 1])
     predictions, costs = run_experiment_cells(confounded, cells, tmp_path, "simclr")
-    result = evaluate(predictions, baseline="classical", draws=200)
-    warned = " ".join(control_warnings(result.arms))
+    records = {arm: ArmRecord(control=True) for arm in CONTROLS}
+    result = evaluate(predictions, baseline="classical", draws=200, arm_records=records)
+    warned = " ".join(result.warnings)
     assert "background-only" in warned
     assert "shuffled-labels" not in warned
     assert isinstance(costs, pd.DataFrame)
