@@ -29,7 +29,7 @@ SYNTAXES = {"uncompressed": None, "JPEG 2000": "1.2.840.10008.1.2.4.90"}
 def write_series(folder: Path, slices: int, size: int, syntax: str | None) -> list[Path]:
     """Write a noisy phantom and return its files."""
     step, pixel = 120.0 / slices, 170.0 / size
-    geometry = phantom.Geometry(rows=size, columns=size, spacing=(pixel, pixel), step=step, count=slices)
+    geometry = phantom.SliceGeometry(rows=size, columns=size, spacing=(pixel, pixel), step=step, count=slices)
     noise = np.random.default_rng(0)
     paths = []
     for number, ds in enumerate(phantom.series(geometry)):

@@ -1,1 +1,1 @@
-"""Tools for testing readers of medical images: an analytic phantom and the traps built from it."""
+"""Tools for testing readers of medical images: an analytic phantom and files with known faults."""

@@ -1,12 +1,12 @@
 """An analytic phantom in world millimeters, and DICOM series cut from it.
 
-The phantom is a function of place, so a reader needs no reference file to be scored: what it returns at
-voxel (i, j, k) is compared with the phantom at affine x (i, j, k). It is smooth (nothing is thinner than
-20 mm), alike in no direction, and in HU.
+The phantom is a function of place, so a reader can be tested without a reference file: what it returns at
+voxel (i, j, k) is compared with the phantom at affine x (i, j, k). The phantom is in HU, smooth (nothing is
+thinner than 20 mm) and symmetric in no direction.
 
     files = phantom.files(phantom.series(phantom.AXIAL))
     ...read them...
-    phantom.score(array, affine, phantom.tissue).largest  # HU; at most 0.5 for a reader that is right
+    phantom.deviation(array, affine, phantom.tissue).largest  # HU; at most 0.5 for a correct reader
 """
 
 from __future__ import annotations
@@ -20,16 +20,18 @@ import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-Truth = Callable[[np.ndarray], np.ndarray]
+PhantomFunction = Callable[[np.ndarray], np.ndarray]
+"""Values at points (..., 3) in LPS millimeters."""
+
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 CANARY = "CANARY^PATIENT"
 
 
 def tissue(points: np.ndarray) -> np.ndarray:
-    """Return HU at places in the patient.
+    """Return the HU of the phantom at points in the patient.
 
     Args:
-        points: (..., 3), LPS mm (DICOM's frame).
+        points: Points (..., 3) in LPS millimeters, the frame of DICOM.
     """
     x, y, z = (points[..., axis] / 60.0 for axis in range(3))
     body = 980.0 / (1.0 + np.exp(6.0 * ((x / 1.2) ** 2 + y**2 + (z / 1.5) ** 2 - 1.2)))
@@ -39,23 +41,25 @@ def tissue(points: np.ndarray) -> np.ndarray:
 
 
 def enhanced(points: np.ndarray) -> np.ndarray:
-    """Return HU after contrast: a second acquisition of the same patient."""
+    """Return the HU of the same patient after contrast agent, as a second acquisition."""
     x, y, z = (points[..., axis] / 60.0 for axis in range(3))
     return tissue(points) + 130.0 * np.exp(-5.0 * ((x - 0.3) ** 2 + y**2 + z**2)) + 12.0
 
 
 @dataclass(frozen=True)
-class Geometry:
-    """Where slices are cut.
+class SliceGeometry:
+    """Position, orientation and spacing of a stack of slices.
 
     Attributes:
-        rows, columns: of a slice.
-        spacing: mm between rows, between columns.
-        row, column: directions, LPS: along a row, down a column.
-        center: of the middle slice, LPS mm.
-        step: mm between slices along the normal.
-        count: slices.
-        tilt: degrees by which the slices are turned against the table's way (a gantry tilt).
+        rows: Rows per slice.
+        columns: Columns per slice.
+        spacing: Millimeters between rows and between columns.
+        row: Unit vector along a row, LPS.
+        column: Unit vector down a column, LPS.
+        center: Center of the stack, LPS millimeters.
+        step: Millimeters between slices along the normal.
+        count: Number of slices.
+        tilt: Gantry tilt in degrees.
     """
 
     rows: int = 40
@@ -70,77 +74,80 @@ class Geometry:
 
     @property
     def normal(self) -> np.ndarray:
-        """Unit vector along which slices are ordered."""
+        """Unit vector along which the slices are ordered."""
         return np.cross(self.row, self.column)
 
     def positions(self, offsets: Iterable[float] | None = None) -> list[np.ndarray]:
-        """Return the first voxels of the slices, LPS mm.
+        """Return the position of the first voxel of each slice, in LPS millimeters.
 
         Args:
-            offsets: mm of each slice along the normal from the first; even by default.
+            offsets: Millimeters of each slice along the normal from the first; by default evenly spaced.
         """
         middle = (self.count - 1) * self.step / 2
         along = [number * self.step for number in range(self.count)] if offsets is None else list(offsets)
         corner = np.array(self.center, dtype=float)
         corner -= np.array(self.row) * self.spacing[1] * (self.columns - 1) / 2
         corner -= np.array(self.column) * self.spacing[0] * (self.rows - 1) / 2
-        way = self.normal + np.tan(np.radians(self.tilt)) * np.array(self.column)
-        return [np.round(corner + (offset - middle) * way, 6) for offset in along]
+        direction = self.normal + np.tan(np.radians(self.tilt)) * np.array(self.column)
+        return [np.round(corner + (offset - middle) * direction, 6) for offset in along]
 
     def points(self, position: np.ndarray) -> np.ndarray:
-        """Return the voxels' places of the slice at `position`: (row, column, 3), LPS mm."""
+        """Return the voxel positions (row, column, 3) of the slice at `position`, in LPS millimeters."""
         down = np.arange(self.rows)[:, None, None] * self.spacing[0] * np.array(self.column)
         across = np.arange(self.columns)[None, :, None] * self.spacing[1] * np.array(self.row)
         return np.asarray(position + down + across)
 
 
-AXIAL = Geometry()
-CORONAL = Geometry(row=(1.0, 0.0, 0.0), column=(0.0, 0.0, -1.0))
-SAGITTAL = Geometry(row=(0.0, 1.0, 0.0), column=(0.0, 0.0, -1.0))
+AXIAL = SliceGeometry()
+CORONAL = SliceGeometry(row=(1.0, 0.0, 0.0), column=(0.0, 0.0, -1.0))
+SAGITTAL = SliceGeometry(row=(0.0, 1.0, 0.0), column=(0.0, 0.0, -1.0))
 TILTED = replace(AXIAL, tilt=15.0)
 
 
-def _turn(degrees: Sequence[float]) -> np.ndarray:
-    turn = np.eye(3)
+def _rotation(degrees: Sequence[float]) -> np.ndarray:
+    rotation = np.eye(3)
     for axis, angle in enumerate(np.radians(degrees)):
         a, b = (axis + 1) % 3, (axis + 2) % 3
         step = np.eye(3)
         step[a, a] = step[b, b] = np.cos(angle)
         step[a, b], step[b, a] = -np.sin(angle), np.sin(angle)
-        turn = turn @ step
-    return turn
+        rotation = rotation @ step
+    return rotation
 
 
-_AXES = np.round(_turn((11.0, -17.0, 8.0)), 9)
-OBLIQUE = Geometry(
+_AXES = np.round(_rotation((11.0, -17.0, 8.0)), 9)
+OBLIQUE = SliceGeometry(
     row=(float(_AXES[0, 0]), float(_AXES[1, 0]), float(_AXES[2, 0])),
     column=(float(_AXES[0, 1]), float(_AXES[1, 1]), float(_AXES[2, 1])),
 )
 
 
 def series(
-    geometry: Geometry = AXIAL,
-    truth: Truth = tissue,
+    geometry: SliceGeometry = AXIAL,
+    truth: PhantomFunction = tissue,
     offsets: Iterable[float] | None = None,
     name: str = "a",
     **tags: Any,
 ) -> list[Dataset]:
-    """Return a CT series in slice order, one data set a slice: unsigned 12 bits, slope 1, intercept -1024.
+    """Return a CT series in slice order, one data set per slice: unsigned 12 bits, slope 1, intercept -1024.
 
     Args:
-        name: series of the same name share their SeriesInstanceUID.
-        tags: keywords and values that every slice gets besides; None takes a tag away.
+        geometry: Position and spacing of the slices.
+        truth: Function that gives the HU at each point.
+        offsets: Millimeters of each slice along the normal from the first; by default evenly spaced.
+        name: Series of the same name share their SeriesInstanceUID.
+        tags: Further keywords and values of every slice; None removes a tag.
     """
-    made = []
+    slices = []
     for number, position in enumerate(geometry.positions(offsets)):
         stored = np.round(truth(geometry.points(position))).astype(np.int32) + 1024
-        made.append(image(stored.astype(np.uint16), name=name, number=number))
-        made[-1].update(_place(geometry, position))
-        put(made[-1], **tags)
-    return made
+        ds = image(stored.astype(np.uint16), name=name, number=number)
+        ds.update(_plane_tags(geometry, position))
+        slices.append(put(ds, **tags))
+    return slices
 
 
-def _place(geometry: Geometry, position: np.ndarray) -> Dataset:
+def _plane_tags(geometry: SliceGeometry, position: np.ndarray) -> Dataset:
     tags = Dataset()
     tags.ImagePositionPatient = [f"{value:.6f}" for value in position]
     tags.ImageOrientationPatient = [float(f"{value:.9f}") for value in (*geometry.row, *geometry.column)]
@@ -149,7 +156,7 @@ def _place(geometry: Geometry, position: np.ndarray) -> Dataset:
 
 
 def image(stored: np.ndarray, name: str = "a", number: int = 0, modality: str = "CT") -> Dataset:
-    """Return a data set that holds one picture of unsigned integers."""
+    """Return a data set that holds one image of unsigned integers."""
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -173,7 +180,7 @@ def image(stored: np.ndarray, name: str = "a", number: int = 0, modality: str = 
 
 
 def set_pixels(ds: Dataset, stored: np.ndarray, bits: int | None = None) -> None:
-    """Store gray values, (row, column) or (frame, row, column), uint8, uint16 or int16."""
+    """Store gray values (row, column) or (frame, row, column) of uint8, uint16 or int16 in a data set."""
     width = stored.dtype.itemsize * 8
     ds.Rows, ds.Columns = stored.shape[-2:]
     ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
@@ -188,7 +195,7 @@ def set_pixels(ds: Dataset, stored: np.ndarray, bits: int | None = None) -> None
 
 
 def put(ds: Dataset, **tags: Any) -> Dataset:
-    """Set tags by keyword; None takes a tag away."""
+    """Set tags of a data set by keyword and return it; None removes a tag."""
     for keyword, value in tags.items():
         if value is None:
             if keyword in ds:
@@ -199,25 +206,25 @@ def put(ds: Dataset, **tags: Any) -> Dataset:
 
 
 def encoded(ds: Dataset) -> bytes:
-    """Return a data set as a DICOM file."""
+    """Return a data set as the bytes of a DICOM file."""
     buffer = io.BytesIO()
     ds.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()
 
 
 def files(datasets: Iterable[Dataset], folder: str = "") -> dict[str, bytes]:
-    """Return files by name; the names have no suffix, and their order says nothing about the slices'."""
-    made = list(datasets)
-    return {f"{folder}{(number * 7919 + 13) % 10007:05d}": encoded(ds) for number, ds in enumerate(made)}
+    """Return DICOM files by name; the names have no suffix and do not sort in slice order."""
+    return {f"{folder}{(number * 7919 + 13) % 10007:05d}": encoded(ds) for number, ds in enumerate(datasets)}
 
 
 @dataclass(frozen=True)
-class Score:
-    """How far an array is from the truth at the places that its affine claims.
+class Deviation:
+    """Difference between an array and the phantom at the positions that its affine states.
 
     Attributes:
-        largest, median: of |array - truth|, HU.
-        correlation: of array and truth.
+        largest: Largest absolute difference in HU.
+        median: Median absolute difference in HU.
+        correlation: Pearson correlation of the array and the phantom.
     """
 
     largest: float
@@ -225,21 +232,22 @@ class Score:
     correlation: float
 
 
-def score(
-    array: np.ndarray, affine: np.ndarray, truth: Truth = tissue, valid: np.ndarray | None = None
-) -> Score:
+def deviation(
+    array: np.ndarray, affine: np.ndarray, truth: PhantomFunction = tissue, valid: np.ndarray | None = None
+) -> Deviation:
     """Compare a volume with the phantom.
 
     Args:
-        array: (i, j, k), HU.
-        affine: (4, 4), voxel index to RAS+ mm.
-        valid: voxels to compare; all by default.
+        array: Volume (i, j, k) in HU.
+        affine: Voxel index to RAS+ millimeters, (4, 4).
+        truth: Function that gives the expected values.
+        valid: Mask of the voxels to compare; by default all.
     """
     index = np.stack(np.meshgrid(*map(np.arange, array.shape), indexing="ij"), axis=-1)
     points = index @ affine[:3, :3].T + affine[:3, 3]
     expected = truth(points * [-1.0, -1.0, 1.0])
-    chosen = np.ones(array.shape, bool) if valid is None else valid
-    found, wanted = array[chosen].astype(np.float64), expected[chosen]
-    error = np.abs(found - wanted)
-    r = np.corrcoef(found, wanted)[0, 1] if found.std() > 0 else 0.0
-    return Score(float(error.max()), float(np.median(error)), float(r))
+    compared = np.ones(array.shape, bool) if valid is None else valid
+    measured, expected = array[compared].astype(np.float64), expected[compared]
+    error = np.abs(measured - expected)
+    correlation = np.corrcoef(measured, expected)[0, 1] if measured.std() > 0 else 0.0
+    return Deviation(float(error.max()), float(np.median(error)), float(correlation))

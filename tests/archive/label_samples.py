@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import generate_uid
 
-from tests.archive.test_privacy import canary_slice
+from tests.archive.canaries import canary_slice
 
 
 def ct_series(folder: Path) -> list[Dataset]:

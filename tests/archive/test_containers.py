@@ -13,8 +13,8 @@ import pytest
 
 from medcl.archive import ArchiveError, Catalog, read_all, scan_archive
 from medcl.errors import UsageError
-from tests.archive.archive_samples import mixed_archive, nifti_bytes, npz_bytes, picture_bytes
 from tests.archive.label_samples import ct_series
+from tests.archive.samples import mixed_archive, nifti_bytes, npz_bytes, picture_bytes
 
 
 def packed(folder: Path, target: Path) -> Path:

@@ -15,7 +15,7 @@ from medcl.archive.scan import Scan
 from medcl.errors import UsageError
 from medcl.testing.phantom import encoded, put
 from medcl.testing.traps.pictures import projection
-from tests.archive.archive_samples import mixed_archive
+from tests.archive.samples import mixed_archive
 
 
 def test_every_scan_is_written_as_it_reads(tmp_path: Path) -> None:

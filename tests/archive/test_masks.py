@@ -16,8 +16,8 @@ from medcl.archive import ArchiveError, Catalog, read, read_mask, scan_archive
 from medcl.archive.dicom.labels.rtstruct import structures
 from medcl.archive.flags import Rejected
 from medcl.archive.masks import is_label_map, looks_like_labels, onto_grid
+from tests.archive.canaries import canary_slice
 from tests.archive.label_samples import ct_series, rtstruct_of, seg_of, square
-from tests.archive.test_privacy import canary_slice
 
 AFFINE = np.array([[-1.5, 0, 0, 10], [0, 2.0, 0, -20], [0, 0, 3.0, 30], [0, 0, 0, 1.0]])
 SHAPE = (8, 9, 7)

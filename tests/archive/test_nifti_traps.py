@@ -11,7 +11,7 @@ from medcl.archive.flags import GEOMETRY, severity
 from medcl.testing import phantom
 from medcl.testing.traps import nifti_traps
 from medcl.testing.traps.base import Trap
-from tests.archive.archive_samples import picture_bytes
+from tests.archive.samples import picture_bytes
 
 TRAPS = {trap.name: trap for trap in nifti_traps()}
 
@@ -33,7 +33,7 @@ def misses(scan: Scan, truth: object) -> float:
     assert callable(truth)
     assert scan.affine is not None
     array = scan.array[..., 0] if scan.array.ndim == 4 else scan.array
-    return phantom.score(array, scan.affine, truth, scan.valid).largest
+    return phantom.deviation(array, scan.affine, truth, scan.valid).largest
 
 
 @pytest.mark.parametrize("name", TRAPS)

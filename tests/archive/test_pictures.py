@@ -13,7 +13,7 @@ from PIL import Image
 
 from medcl.archive.flags import Rejected
 from medcl.archive.formats import images, npz
-from tests.archive.archive_samples import npz_bytes, picture_bytes
+from tests.archive.samples import npz_bytes, picture_bytes
 
 
 def saved(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:

@@ -18,10 +18,9 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.sequence import Sequence as DicomSequence
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless, generate_uid
+from pydicom.uid import JPEG2000Lossless, generate_uid
 
 from medcl.archive import ArchiveError, Catalog, convert, explain_scan, read_all, scan_archive
 from medcl.archive.ledger.examine import FileOutcome
@@ -31,56 +30,8 @@ from medcl.errors import UsageError
 from medcl.store import prepare
 from medcl.testing import phantom
 from medcl.testing.traps.pictures import projection
-from tests.archive.archive_samples import nifti_bytes, picture_bytes
-
-CANARY = "CANARIE"
-"""Planted everywhere; no output may hold it, whatever the case or encoding."""
-
-TEXTS = (
-    "StationAETitle",  # AE
-    "BodyPartExamined",  # CS
-    *("InstitutionName", "SeriesDescription", "PatientID", "Manufacturer", "ContrastBolusAgent"),  # LO
-    "AdditionalPatientHistory",  # LT
-    *("PatientName", "ReferringPhysicianName", "OperatorsName"),  # PN
-    *("AccessionNumber", "StudyID", "StationName", "ConvolutionKernel"),  # SH
-    "InstitutionAddress",  # ST
-    "LongCodeValue",  # UC
-    "RetrieveURL",  # UR
-    "TextValue",  # UT
-)
-TEXT_VRS = {"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"}
-
-
-def canary_slice(number: int, series: str) -> Dataset:
-    """Return a CT slice with a canary in every text that DICOM allows."""
-    ds = Dataset()
-    ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    ds.file_meta.MediaStorageSOPClassUID = CTImageStorage
-    ds.file_meta.PrivateInformationCreatorUID = "1.2.3"
-    ds.SOPClassUID, ds.SOPInstanceUID = CTImageStorage, generate_uid()
-    ds.SeriesInstanceUID, ds.StudyInstanceUID = series, f"{series[:40]}.1"
-    ds.Modality, ds.Rows, ds.Columns = "CT", 8, 8
-    ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
-    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 16, 15, 1
-    ds.RescaleSlope, ds.RescaleIntercept = 1, -1024
-    ds.PixelSpacing, ds.ImageOrientationPatient = [1, 1], [1, 0, 0, 0, 1, 0]
-    ds.ImagePositionPatient, ds.InstanceNumber = [0, 0, 2 * number], number
-    ds.ImageType = ["ORIGINAL", "PRIMARY", CANARY]
-    for keyword in TEXTS:
-        setattr(ds, keyword, CANARY)
-    ds.StudyDate, ds.PatientBirthDate = "19010203", "19010203"
-    inner = Dataset()
-    inner.PatientName, inner.CodeMeaning = CANARY, CANARY
-    outer = Dataset()
-    outer.OtherPatientIDsSequence = DicomSequence([inner])
-    outer.TextValue = CANARY
-    ds.OtherPatientIDsSequence = DicomSequence([outer])
-    block = ds.private_block(0x0019, f"{CANARY} CREATOR", create=True)
-    block.add_new(0x10, "LO", CANARY)
-    block.add_new(0x11, "UN", CANARY.encode())
-    ds.PixelData = np.full((8, 8), number, np.int16).tobytes()
-    return ds
+from tests.archive.canaries import CANARY, TEXT_VRS, TEXTS, assert_clean, canary_slice, outputs
+from tests.archive.samples import nifti_bytes, picture_bytes
 
 
 def nameless_syntax(ds: Dataset) -> bytes:
@@ -119,27 +70,6 @@ def plant(archive: Path) -> None:
     (folder / f"{CANARY}.txt").write_text(CANARY)
     with zipfile.ZipFile(folder / f"{CANARY}.zip", "w") as packed:
         packed.writestr(f"{CANARY}/{CANARY}.png", picture_bytes(3))
-
-
-def assert_clean(content: bytes, where: str) -> None:
-    low = content.lower()
-    for form in (CANARY.lower().encode(), CANARY.lower().encode("utf-16-le"), b"19010203"):
-        assert form not in low, where
-
-
-def outputs(folder: Path) -> list[tuple[str, bytes]]:
-    found = []
-    for path in sorted(folder.rglob("*")):
-        found.append((path.name, path.name.encode()))
-        if path.suffix == ".parquet":
-            import pandas as pd
-
-            found.append((path.name, pd.read_parquet(path).to_csv().encode()))
-        if path.suffix == ".gz":
-            found.append((path.name, gzip.decompress(path.read_bytes())))
-        if path.is_file():
-            found.append((path.name, path.read_bytes()))
-    return found
 
 
 def test_the_canaries_are_planted() -> None:

@@ -16,8 +16,8 @@ from medcl.archive import scanning as scan
 from medcl.archive.ledger.index import Index
 from medcl.archive.storage.remote import _system
 from medcl.errors import UsageError
-from tests.archive.archive_samples import mixed_archive, picture_bytes
 from tests.archive.label_samples import ct_series
+from tests.archive.samples import mixed_archive, picture_bytes
 
 
 def outputs(catalog: Catalog) -> dict[str, bytes]:

@@ -15,7 +15,7 @@ from medcl.archive.resample import orthogonal, orthogonal_labels
 from medcl.testing import phantom
 
 
-def read(geometry: phantom.Geometry) -> Scan:
+def read(geometry: phantom.SliceGeometry) -> Scan:
     contents = [phantom.encoded(ds) for ds in phantom.series(geometry)]
     headers = [dicom.read_header(io.BytesIO(content), len(content)) for content in contents]
     ((_, *rest), verdicts) = dicom.group([(n, header) for n, header in enumerate(headers) if header])
@@ -32,7 +32,7 @@ def test_a_tilted_volume_becomes_orthogonal_and_stays_in_place() -> None:
     assert upright.affine is not None
     assert upright.valid is not None
     assert not is_sheared(upright.affine)
-    found = phantom.score(upright.array, upright.affine, phantom.tissue, upright.valid)
+    found = phantom.deviation(upright.array, upright.affine, phantom.tissue, upright.valid)
     assert found.largest < 12
     assert found.median < 1.0
     assert (upright.array[~upright.valid] <= upright.array.max()).all()

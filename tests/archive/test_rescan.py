@@ -18,7 +18,7 @@ from medcl.archive.ledger.index import Index
 from medcl.archive.storage.listing import STAMP, Listing
 from medcl.archive.storage.walk import Entry, Root, check_roots, walk
 from medcl.testing.traps import dicom_traps
-from tests.archive.archive_samples import mixed_archive, nifti_bytes
+from tests.archive.samples import mixed_archive, nifti_bytes
 
 
 def outputs(catalog: Catalog) -> dict[str, bytes]:

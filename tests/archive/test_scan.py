@@ -16,7 +16,7 @@ from medcl.archive import ArchiveError, Catalog, convert, explain_scan, read, re
 from medcl.archive.flags import REASONS
 from medcl.errors import UsageError
 from medcl.testing import phantom
-from tests.archive.archive_samples import mixed_archive, nifti_bytes, npz_bytes, picture_bytes
+from tests.archive.samples import mixed_archive, nifti_bytes, npz_bytes, picture_bytes
 
 
 def test_every_file_ends_in_one_state(tmp_path: Path) -> None:

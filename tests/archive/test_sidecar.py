@@ -9,8 +9,8 @@ import pytest
 
 from medcl.archive import read, scan_archive
 from medcl.archive.ledger import index
-from tests.archive.archive_samples import nifti_bytes
-from tests.archive.test_privacy import CANARY, assert_clean, outputs
+from tests.archive.canaries import CANARY, assert_clean, outputs
+from tests.archive.samples import nifti_bytes
 
 FACTS = {
     "Modality": "CT",

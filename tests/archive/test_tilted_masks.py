@@ -15,7 +15,7 @@ from medcl.testing import phantom
 from tests.archive.label_samples import rtstruct_of
 from tests.archive.label_samples import seg_of as seg_from
 
-TILTED = phantom.Geometry(rows=13, columns=11, spacing=(3.0, 3.0), step=3.6, count=6, tilt=15.0)
+TILTED = phantom.SliceGeometry(rows=13, columns=11, spacing=(3.0, 3.0), step=3.6, count=6, tilt=15.0)
 LABELS = np.zeros((6, 13, 11), np.uint8)
 LABELS[1:4, 3:9, 2:7] = 1
 LABELS[3:5, 5:7, 4:9] = 2

@@ -15,7 +15,7 @@ from medcl.archive import Scan, dicom
 from medcl.archive.flags import Rejected, held_back
 from medcl.testing import phantom
 from medcl.testing.traps import dicom_traps
-from medcl.testing.traps.base import Picture, Trap
+from medcl.testing.traps.base import ExpectedImage, Trap
 
 TRAPS = {trap.name: trap for trap in dicom_traps()}
 
@@ -63,7 +63,7 @@ class Read:
 
 def error_of(scan: Scan, truth: object, trap: Trap) -> float:
     """Return by how much a scan misses a truth, relative to what is allowed (at most 1 passes)."""
-    if isinstance(truth, Picture):
+    if isinstance(truth, ExpectedImage):
         same = scan.array.shape == truth.array.shape and scan.affine is None
         if not same or (scan.spacing_mm is None) != (truth.spacing_mm is None):
             return np.inf
@@ -75,10 +75,10 @@ def error_of(scan: Scan, truth: object, trap: Trap) -> float:
         return np.inf
     assert callable(truth)
     allowed = trap.tolerance
-    error = phantom.score(scan.array, scan.affine, truth, scan.valid).largest / allowed
+    error = phantom.deviation(scan.array, scan.affine, truth, scan.valid).largest / allowed
     if scan.valid is not None and "GAP" in scan.flags:
         filled = np.broadcast_to(~scan.valid.any(axis=(0, 1)), scan.array.shape)
-        error = max(error, phantom.score(scan.array, scan.affine, truth, filled).largest / trap.between)
+        error = max(error, phantom.deviation(scan.array, scan.affine, truth, filled).largest / trap.between)
     return error
 
 

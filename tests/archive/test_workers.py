@@ -16,7 +16,7 @@ from medcl.archive.ledger import workers
 from medcl.archive.ledger.examine import examine_all
 from medcl.archive.storage.walk import Entry, check_roots, walk
 from medcl.processes import BrokenProcessPool
-from tests.archive.archive_samples import picture_bytes
+from tests.archive.samples import picture_bytes
 
 
 @pytest.fixture

@@ -15,13 +15,13 @@ from medcl.tissue.dicom_out import write_segmentation
 
 pytest.importorskip("highdicom")
 
-OBLIQUE = phantom.Geometry(
+OBLIQUE = phantom.SliceGeometry(
     rows=15, columns=11, spacing=(2.0, 3.0), row=(0.0, 1.0, 0.0), column=(0.0, 0.0, -1.0), step=4.0, count=7
 )
 """Sagittal slices of oblong pixels: every axis has its own length and is turned on the way."""
 
 
-def ct_series(folder: Path, geometry: phantom.Geometry) -> Catalog:
+def ct_series(folder: Path, geometry: phantom.SliceGeometry) -> Catalog:
     blank = dict.fromkeys(
         ("PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "AccessionNumber", "StudyID"), ""
     )
@@ -34,7 +34,7 @@ def ct_series(folder: Path, geometry: phantom.Geometry) -> Catalog:
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("geometry", [phantom.AXIAL, OBLIQUE], ids=["axial", "sagittal"])
-def test_a_segmentation_reads_back_at_its_place(tmp_path: Path, geometry: phantom.Geometry) -> None:
+def test_a_segmentation_reads_back_at_its_place(tmp_path: Path, geometry: phantom.SliceGeometry) -> None:
     catalog = ct_series(tmp_path, geometry)
     (scan,) = catalog.scans["scan"]
     found = read(catalog, scan)

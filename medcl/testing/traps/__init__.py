@@ -1,4 +1,4 @@
-"""Files with known faults and the right answer for each."""
+"""Files with known faults and the correct result of reading each."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from medcl.testing.traps.base import Trap
 
 def nifti_traps() -> list[Trap]:
     """Return every trap of NIfTI."""
-    return list(nifti.CATALOG.traps)
+    return list(nifti.TRAPS.traps)
 
 
 def dicom_traps() -> list[Trap]:
     """Return every trap of DICOM."""
     parts = (geometry, copies, pixels, makers, mixtures, pictures, files)
-    return [trap for part in parts for trap in part.CATALOG.traps]
+    return [trap for part in parts for trap in part.TRAPS.traps]

@@ -1,9 +1,4 @@
-"""What a trap is, and the list of all of them.
-
-A trap is a small set of files that a reader gets wrong when it is careless. Each says what the files truly
-hold (functions of place for volumes, arrays for pictures), which flags a careful reader raises, and whether
-it may read the files at all.
-"""
+"""Base classes of traps, small sets of files with known faults and the correct result of reading them."""
 
 from __future__ import annotations
 
@@ -13,20 +8,21 @@ from typing import Literal
 
 import numpy as np
 
-from medcl.testing.phantom import Truth, tissue
+from medcl.testing.phantom import PhantomFunction, tissue
 
 Files = dict[str, bytes]
-Outcome = Literal["right", "held", "refused"]
+Builder = Callable[[], Files]
+ExpectedOutcome = Literal["right", "held", "refused"]
 
 
 @dataclass(frozen=True)
-class Picture:
-    """The truth of a picture or cine.
+class ExpectedImage:
+    """Correct values of an image or cine.
 
     Attributes:
-        array: (row, column), (row, column, 3) or with the frame first.
-        spacing_mm: between rows, between columns; None when it cannot be known.
-        tolerance: largest difference allowed.
+        array: Pixels (row, column), (row, column, 3), or either with the frame first.
+        spacing_mm: Millimeters between rows and between columns; None when it cannot be known.
+        tolerance: Largest allowed absolute difference.
     """
 
     array: np.ndarray
@@ -34,36 +30,35 @@ class Picture:
     tolerance: float = 0.0
 
 
-Truths = Truth | Picture
+GroundTruth = PhantomFunction | ExpectedImage
 
 
 @dataclass(frozen=True)
 class Trap:
-    """One trap.
+    """Files with one fault, and what a correct reader returns for them.
 
     Attributes:
-        number: of DICOM in the survey's table A1, `+` for its further traps, `A2` for NIfTI.
-        name: unique, of small letters and dashes.
-        why: what is odd about the files.
-        build: makes the files, by name.
-        truths: one for each scan that the files hold, in any order.
-        outcome: `right`; `held` when the scan is doubtful and held back by default, yet right where a
-            lenient policy reads it; `refused` when nothing can be read.
-        flags: that at least one scan must carry.
-        reasons: ledger reasons that must appear among files not used.
-        tolerance: largest |array - truth| in HU where voxels are valid; interpolated slices are checked
-            against `between`.
-        between: the same for interpolated slices.
-        unit: of the scans.
-        unused: files that are not used.
+        number: Row of the table of known faults: a number or `+` for DICOM, `A2` for NIfTI.
+        name: Unique name in small letters and dashes.
+        description: What is unusual about the files.
+        build: Function that returns the files by name.
+        truths: Ground truth of each scan in the files, in any order.
+        outcome: `right` when the files are read; `held` when the scan is doubtful and held back by the
+            default policy, but read correctly under the lenient one; `refused` when nothing can be read.
+        flags: Flags that must be raised, each by at least one scan.
+        reasons: Ledger reasons that must be given for files that are not used.
+        tolerance: Largest allowed |array - truth| in HU at valid voxels.
+        between: Largest allowed |array - truth| in HU at interpolated slices.
+        unit: Unit of the scans.
+        unused: Number of files that are not used.
     """
 
     number: str
     name: str
-    why: str
-    build: Callable[[], Files]
-    truths: tuple[Truths, ...] = (tissue,)
-    outcome: Outcome = "right"
+    description: str
+    build: Builder
+    truths: tuple[GroundTruth, ...] = (tissue,)
+    outcome: ExpectedOutcome = "right"
     flags: frozenset[str] = frozenset()
     reasons: frozenset[str] = frozenset()
     tolerance: float = 0.51
@@ -73,32 +68,34 @@ class Trap:
 
 
 @dataclass
-class Catalog:
-    """Traps as they are defined."""
+class TrapCollection:
+    """Traps of one module, in the order of their definition."""
 
     traps: list[Trap] = field(default_factory=list)
 
     def trap(
         self,
         number: str,
-        why: str,
-        *truths: Truths,
+        *truths: GroundTruth,
         flags: str = "",
         reasons: str = "",
-        outcome: Outcome = "right",
+        outcome: ExpectedOutcome = "right",
         tolerance: float = 0.51,
         between: float = 12.0,
         unit: str = "HU",
         unused: int = 0,
-    ) -> Callable[[Callable[[], Files]], Callable[[], Files]]:
-        """Take the decorated builder into the list; its name is the trap's."""
+    ) -> Callable[[Builder], Builder]:
+        """Add the decorated builder as a trap, whose name and description are the builder's.
 
-        def add(build: Callable[[], Files]) -> Callable[[], Files]:
+        The arguments are those of `Trap`; `flags` and `reasons` are separated by spaces.
+        """
+
+        def add(build: Builder) -> Builder:
             self.traps.append(
                 Trap(
                     number=number,
                     name=build.__name__.replace("_", "-"),
-                    why=why,
+                    description=build.__doc__ or "",
                     build=build,
                     truths=truths or (() if outcome == "refused" else (tissue,)),
                     outcome=outcome,

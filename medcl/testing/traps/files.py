@@ -1,4 +1,4 @@
-"""Traps of files: cut off, without preamble, hostile, or no images at all."""
+"""Traps of files: truncated, without preamble, hostile, or not images."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence as Items
 
 from medcl.testing.phantom import encoded, files, image, put, series, tissue
-from medcl.testing.traps.base import Catalog, Files
+from medcl.testing.traps.base import Files, TrapCollection
 from medcl.testing.traps.pictures import GRAY, projection
 
-CATALOG = Catalog()
-trap = CATALOG.trap
+TRAPS = TrapCollection()
+trap = TRAPS.trap
 PIXELS = b"\xe0\x7f\x10\x00"
 
 
-@trap("24", "no preamble and no meta header", flags="NO_PREAMBLE")
+@trap("24", flags="NO_PREAMBLE")
 def no_preamble() -> Files:
+    """No preamble and no meta header."""
     return {name: content[_data_start(content) :] for name, content in files(series()).items()}
 
 
-@trap("24", "no preamble, no meta header, implicit VR", flags="NO_PREAMBLE")
+@trap("24", flags="NO_PREAMBLE")
 def no_preamble_implicit() -> Files:
+    """No preamble, no meta header, implicit VR."""
     slices = series()
     for ds in slices:
         ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2"
@@ -33,30 +35,32 @@ def no_preamble_implicit() -> Files:
 
 
 def _data_start(content: bytes) -> int:
-    """Return where the data set begins, by the length that the meta header states."""
+    """Return the offset of the data set, from the length stated in the meta header."""
     return 144 + int(struct.unpack_from("<I", content, 140)[0])
 
 
-@trap("25", "one file is cut off inside its pixels", flags="GAP", reasons="TRUNCATED", unused=1)
+@trap("25", flags="GAP", reasons="TRUNCATED", unused=1)
 def truncated() -> Files:
-    made = files(series())
-    name = list(made)[5]
-    return {**made, name: made[name][:-1000]}
+    """One file is cut off inside its pixels."""
+    contents = files(series())
+    name = list(contents)[5]
+    return {**contents, name: contents[name][:-1000]}
 
 
-@trap("25", "one compressed file is cut off", reasons="TRUNCATED", unused=1, flags="GAP")
+@trap("25", reasons="TRUNCATED", unused=1, flags="GAP")
 def truncated_compressed() -> Files:
+    """One compressed file is cut off."""
     slices = series()
     for ds in slices:
         ds.compress("1.2.840.10008.1.2.5", generate_instance_uid=False)
-    made = files(slices)
-    name = list(made)[5]
-    return {**made, name: made[name][:-200]}
+    contents = files(slices)
+    name = list(contents)[5]
+    return {**contents, name: contents[name][:-200]}
 
 
-@trap("26", "files that are no images stand beside the series", unused=5,
-      reasons="NO_PIXELS DICOMDIR")  # fmt: skip
+@trap("26", unused=5, reasons="NO_PIXELS DICOMDIR")
 def no_images() -> Files:
+    """Files that are not images lie beside the series."""
     report = put(image(GRAY), PixelData=None, Rows=None, Modality="SR")
     directory = put(image(GRAY), PixelData=None, Rows=None)
     directory.SOPClassUID = directory.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.1.3.10"
@@ -65,8 +69,9 @@ def no_images() -> Files:
             "report": encoded(report), "DICOMDIR": encoded(directory)}  # fmt: skip
 
 
-@trap("+", "a deflate bomb: 1 MB that unpacks to 1 GB", outcome="refused", reasons="BOMB", unused=1)
+@trap("+", outcome="refused", reasons="BOMB", unused=1)
 def deflate_bomb() -> Files:
+    """A deflate bomb: 1 MB that unpacks to 1 GB."""
     ds = image(GRAY)
     ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.99"
     whole = encoded(ds)
@@ -81,15 +86,16 @@ def deflate_bomb() -> Files:
     return {"bomb": whole[:start] + packed}
 
 
-@trap("+", "65535 x 65535 pixels of 3 samples in 100,000 frames claimed", outcome="refused", unused=1,
-      reasons="TOO_LARGE")  # fmt: skip
+@trap("+", outcome="refused", unused=1, reasons="TOO_LARGE")
 def absurd_size() -> Files:
+    """65535 x 65535 pixels of 3 samples in 100,000 frames claimed."""
     ds = projection(GRAY)
     return {"one": encoded(put(ds, Rows=65535, Columns=65535, NumberOfFrames=100000))}
 
 
-@trap("+", "a compressed file of 3 KB that claims 2 GB", outcome="refused", unused=1, reasons="BOMB")
+@trap("+", outcome="refused", unused=1, reasons="BOMB")
 def absurd_compressed() -> Files:
+    """A compressed file of 3 KB that claims 2 GB."""
     ds = projection(GRAY)
     ds.compress("1.2.840.10008.1.2.5", generate_instance_uid=False)
     return {"one": encoded(put(ds, Rows=30000, Columns=30000))}
@@ -102,37 +108,42 @@ def _nested(depth: int) -> bytes:
     return begin * depth + end * depth
 
 
-@trap("+", "sequences nested 1,000 deep")
+@trap("+")
 def nested_sequences() -> Files:
-    made = files(series())
-    deep = list(made)[4]
-    return {**made, deep: _before_pixels(made[deep], _nested(1000))}
+    """Sequences nested 1,000 deep."""
+    contents = files(series())
+    deep = list(contents)[4]
+    return {**contents, deep: _before_pixels(contents[deep], _nested(1000))}
 
 
 def _before_pixels(content: bytes, extra: bytes) -> bytes:
-    at = content.rindex(PIXELS + b"OW")
-    return content[:at] + extra + content[at:]
+    offset = content.rindex(PIXELS + b"OW")
+    return content[:offset] + extra + content[offset:]
 
 
-@trap("+", "a private sequence of VR UN and undefined length")
+@trap("+")
 def unknown_sequence() -> Files:
+    """A private sequence of VR UN and undefined length."""
     inner = b"\xfe\xff\x00\xe0\xff\xff\xff\xff" + struct.pack("<HHI", 0x0008, 0x0060, 2) + b"MR"
     inner += b"\xfe\xff\x0d\xe0\0\0\0\0" + b"\xfe\xff\xdd\xe0\0\0\0\0"
     element = struct.pack("<HH2sHI", 0x0041, 0x1001, b"UN", 0, 0xFFFFFFFF) + inner
     return {name: _before_pixels(content, element) for name, content in files(series()).items()}
 
 
-@trap("+", "values that their VR forbids, and an unknown character set", flags="BAD_VR")
+@trap("+", flags="BAD_VR")
 def illegal_values() -> Files:
-    made = files(series(SpecificCharacterSet="ISO_IR 100", WindowCenter=40, EchoTime="11.00"))
+    """Values that their VR forbids, and an unknown character set."""
+    contents = files(series(SpecificCharacterSet="ISO_IR 100", WindowCenter=40, EchoTime="11.00"))
     return {
         name: content.replace(b"ISO_IR 100", b"ISO_IR 999").replace(b"11.00 ", b"eleven")
-        for name, content in made.items()
+        for name, content in contents.items()
     }
 
 
-@trap("+", "thousands of private elements before the pixels")
+@trap("+")
 def private_explosion() -> Files:
+    """Thousands of private elements before the pixels."""
+
     def element(number: int) -> bytes:
         return (
             struct.pack("<HH2sH", 0x0041 + 2 * (number // 200), 0x1000 + number % 200, b"LO", 8) + b"private "
@@ -142,8 +153,9 @@ def private_explosion() -> Files:
     return {name: _before_pixels(content, extra) for name, content in files(series()).items()}
 
 
-@trap("+", "fragmented frames behind a wrong offset table")
+@trap("+")
 def fragments() -> Files:
+    """Fragmented frames behind a wrong offset table."""
     slices = series()
     for ds in slices:
         ds.compress("1.2.840.10008.1.2.4.90", generate_instance_uid=False)
@@ -153,13 +165,15 @@ def fragments() -> Files:
     return files(slices)
 
 
-@trap("+", "bytes follow the pixels", flags="TRAILING_DATA")
+@trap("+", flags="TRAILING_DATA")
 def trailing_bytes() -> Files:
+    """Bytes follow the pixels."""
     return files(put(ds, PixelData=ds.PixelData + bytes(64)) for ds in series())
 
 
-@trap("+", "an encoded video", outcome="refused", reasons="VIDEO", unused=1)
+@trap("+", outcome="refused", reasons="VIDEO", unused=1)
 def video() -> Files:
+    """An encoded video."""
     ds = projection(GRAY, "ES")
     ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.102"
     ds.PixelData = encapsulate([b"\0\0\0\x18ftypmp42" + bytes(200)])
@@ -167,21 +181,24 @@ def video() -> Files:
     return {"one": encoded(ds)}
 
 
-@trap("+", "a dose grid", outcome="refused", reasons="DOSE", unused=1)
+@trap("+", outcome="refused", reasons="DOSE", unused=1)
 def dose() -> Files:
+    """A dose grid."""
     ds = series(Modality="RTDOSE")[0]
     ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.481.2"
     return {"one": encoded(ds)}
 
 
-@trap("+", "derived images, lossily compressed once", flags="DERIVED LOSSY")
+@trap("+", flags="DERIVED LOSSY")
 def derived_lossy() -> Files:
+    """Derived images, lossily compressed once."""
     kind = ["DERIVED", "SECONDARY", "MPR"]
     return files(series(ImageType=kind, LossyImageCompression="01", SOPClassUID="1.2.840.10008.5.1.4.1.1.2"))
 
 
-@trap("+", "every slice carries an icon and a sequence of its own")
+@trap("+")
 def icons() -> Files:
+    """Every slice carries an icon in a sequence."""
     icon = put(Dataset(), Rows=8, Columns=8, SamplesPerPixel=1, PhotometricInterpretation="MONOCHROME2",
                BitsAllocated=8, BitsStored=8, HighBit=7, PixelRepresentation=0,
                PixelData=bytes(64))  # fmt: skip

@@ -1,4 +1,4 @@
-"""Traps of order, place and grouping."""
+"""Traps of slice order, position and grouping."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from medcl.testing.phantom import (
     OBLIQUE,
     SAGITTAL,
     TILTED,
-    Geometry,
+    SliceGeometry,
     encoded,
     enhanced,
     files,
@@ -24,65 +24,76 @@ from medcl.testing.phantom import (
     set_pixels,
     tissue,
 )
-from medcl.testing.traps.base import Catalog, Files
+from medcl.testing.traps.base import Files, TrapCollection
 
-CATALOG = Catalog()
-trap = CATALOG.trap
+TRAPS = TrapCollection()
+trap = TRAPS.trap
 
 
-@trap("1", "no suffix, names in no order")
+@trap("1")
 def shuffled_names() -> Files:
+    """The file names have no suffix and no order."""
     return files(series())
 
 
-@trap("2", "InstanceNumber runs against the slices' order")
+@trap("2")
 def instance_reversed() -> Files:
+    """InstanceNumber runs opposite to the order of the slices."""
     return files(put(ds, InstanceNumber=24 - number) for number, ds in enumerate(series()))
 
 
-@trap("3", "InstanceNumber is random")
+@trap("3")
 def instance_random() -> Files:
+    """InstanceNumber is random."""
     order = np.random.default_rng(3).permutation(24)
     return files(put(ds, InstanceNumber=int(order[number]) + 1) for number, ds in enumerate(series()))
 
 
-@trap("4", "InstanceNumber is missing")
+@trap("4")
 def instance_missing() -> Files:
+    """InstanceNumber is missing."""
     return files(series(InstanceNumber=None))
 
 
-@trap("5", "2 of 24 slices are missing", flags="GAP")
+@trap("5", flags="GAP")
 def slices_missing() -> Files:
+    """2 of 24 slices are missing."""
     return files(ds for number, ds in enumerate(series()) if number not in (7, 15))
 
 
-@trap("5", "3 of 24 slices are missing: more than a tenth", flags="GAP GAP_LARGE", outcome="held")
+@trap("5", flags="GAP GAP_LARGE", outcome="held")
 def slices_missing_many() -> Files:
+    """3 of 24 slices are missing: more than a tenth."""
     return files(ds for number, ds in enumerate(series()) if number not in (7, 8, 15))
 
 
-@trap("5", "20 mm are missing at one place", flags="GAP GAP_LARGE", outcome="held", between=100)
+@trap("5", flags="GAP GAP_LARGE", outcome="held", between=100)
 def slices_missing_wide() -> Files:
+    """20 mm are missing in one gap."""
     return files(ds for number, ds in enumerate(series()) if number not in range(10, 15))
 
 
-@trap("7", "the gantry is tilted by 15 degrees", flags="TILT")
+@trap("7", flags="TILT")
 def gantry_tilt() -> Files:
+    """The gantry is tilted by 15 degrees."""
     return files(series(TILTED, GantryDetectorTilt=15))
 
 
-@trap("7", "the gantry is tilted and a slice is missing", flags="TILT GAP")
+@trap("7", flags="TILT GAP")
 def gantry_tilt_with_gap() -> Files:
+    """The gantry is tilted and a slice is missing."""
     return files(ds for number, ds in enumerate(series(TILTED)) if number != 12)
 
 
-@trap("8", "two series in one folder", tissue, enhanced)
+@trap("8", tissue, enhanced)
 def two_series() -> Files:
+    """Two series in one folder."""
     return {**files(series()), **files(series(truth=enhanced, name="b"), "b")}
 
 
-@trap("9", "a localizer inside the series", flags="SCOUT MIXED_ORIENT")
+@trap("9", flags="SCOUT MIXED_ORIENT")
 def localizer_inside() -> Files:
+    """A localizer inside the series."""
     slices = series()
     scout = series(replace(CORONAL, count=1), SeriesInstanceUID=slices[0].SeriesInstanceUID, name="s",
                    ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])  # fmt: skip
@@ -90,7 +101,7 @@ def localizer_inside() -> Files:
 
 
 def _two(first: dict[str, Any], second: dict[str, Any]) -> Files:
-    """Return two acquisitions of one place in one series, told apart by the given tags."""
+    """Return two acquisitions of one volume in one series that differ in the given tags."""
     one = series(**first)
     two = series(truth=enhanced, name="b", SeriesInstanceUID=one[0].SeriesInstanceUID, **second)
     for number, ds in enumerate(two):
@@ -98,43 +109,51 @@ def _two(first: dict[str, Any], second: dict[str, Any]) -> Files:
     return files([*one, *two])
 
 
-@trap("10", "two phases told apart by AcquisitionNumber", tissue, enhanced, flags="SPLIT")
+@trap("10", tissue, enhanced, flags="SPLIT")
 def phases_by_acquisition() -> Files:
+    """Two phases differ in AcquisitionNumber."""
     return _two({"AcquisitionNumber": 1}, {"AcquisitionNumber": 2})
 
 
-@trap("10", "two phases told apart by TemporalPositionIdentifier", tissue, enhanced, flags="SPLIT")
+@trap("10", tissue, enhanced, flags="SPLIT")
 def phases_by_time() -> Files:
+    """Two phases differ in TemporalPositionIdentifier."""
     return _two({"TemporalPositionIdentifier": 1}, {"TemporalPositionIdentifier": 2})
 
 
-@trap("10", "two echoes", tissue, enhanced, flags="SPLIT")
+@trap("10", tissue, enhanced, flags="SPLIT")
 def echoes() -> Files:
+    """Two echoes."""
     return _two({"EchoTime": 20}, {"EchoTime": 80})
 
 
-@trap("10", "two b-values", tissue, enhanced, flags="SPLIT")
+@trap("10", tissue, enhanced, flags="SPLIT")
 def b_values() -> Files:
+    """Two b-values."""
     return _two({"DiffusionBValue": 0.0}, {"DiffusionBValue": 800.0})
 
 
-@trap("10", "two kernels", tissue, enhanced, flags="SPLIT")
+@trap("10", tissue, enhanced, flags="SPLIT")
 def kernels() -> Files:
+    """Two kernels."""
     return _two({"ConvolutionKernel": "B30f"}, {"ConvolutionKernel": "B70f"})
 
 
-@trap("10", "magnitude and phase by ImageType", tissue, enhanced, flags="SPLIT")
+@trap("10", tissue, enhanced, flags="SPLIT")
 def image_types() -> Files:
+    """Magnitude and phase by ImageType."""
     return _two({"ImageType": ["ORIGINAL", "PRIMARY", "M"]}, {"ImageType": ["ORIGINAL", "PRIMARY", "P"]})
 
 
-@trap("10", "two phases that only InstanceNumber tells apart", tissue, enhanced, flags="SPLIT")
+@trap("10", tissue, enhanced, flags="SPLIT")
 def phases_by_instance() -> Files:
+    """Two phases differ only in InstanceNumber."""
     return _two({}, {})
 
 
-@trap("10", "AcquisitionNumber counts slices, not phases", tissue, enhanced, flags="SPLIT")
+@trap("10", tissue, enhanced, flags="SPLIT")
 def acquisition_a_slice() -> Files:
+    """AcquisitionNumber counts slices, not phases."""
     first = series()
     second = series(truth=enhanced, name="b", SeriesInstanceUID=first[0].SeriesInstanceUID)
     both = [put(ds, AcquisitionNumber=number + 1) for number, ds in enumerate([*first, *second])]
@@ -145,33 +164,38 @@ def _uneven() -> list[float]:
     return [3.6 * number if number < 12 else 3.6 * 11 + 1.8 * (number - 11) for number in range(24)]
 
 
-@trap("13", "slice distance changes from 3.6 to 1.8 mm on the way", flags="VARSPACING", tolerance=12)
+@trap("13", flags="VARSPACING", tolerance=12)
 def spacing_varies() -> Files:
+    """The slice distance changes from 3.6 to 1.8 mm within the series."""
     return files(series(offsets=_uneven()))
 
 
-@trap("13", "slice positions jitter by 0.01 mm, as rounding does", tolerance=1.5)
+@trap("13", tolerance=1.5)
 def spacing_jitters() -> Files:
+    """Slice positions jitter by 0.01 mm, as rounding does."""
     jitter = np.random.default_rng(5).uniform(-0.01, 0.01, 24)
     return files(series(offsets=[3.6 * number + jitter[number] for number in range(24)]))
 
 
-@trap("14", "sagittal slices")
+@trap("14")
 def sagittal() -> Files:
+    """Sagittal slices."""
     return files(series(SAGITTAL))
 
 
-@trap("14", "coronal slices")
+@trap("14")
 def coronal() -> Files:
+    """Coronal slices."""
     return files(series(CORONAL))
 
 
-@trap("15", "oblique slices")
+@trap("15")
 def oblique() -> Files:
+    """Oblique slices."""
     return files(series(OBLIQUE))
 
 
-def multiframe(order: np.ndarray, geometry: Geometry = AXIAL) -> Dataset:
+def multiframe(order: np.ndarray, geometry: SliceGeometry = AXIAL) -> Dataset:
     """Return an enhanced CT whose frames are stored in `order`."""
     slices = series(geometry)
     ds = slices[0]
@@ -203,47 +227,55 @@ def multiframe(order: np.ndarray, geometry: Geometry = AXIAL) -> Dataset:
     return ds
 
 
-@trap("16", "an enhanced multi-frame CT whose frames are shuffled", flags="FRAMES_SORTED")
+@trap("16", flags="FRAMES_SORTED")
 def enhanced_shuffled() -> Files:
+    """An enhanced multi-frame CT whose frames are shuffled."""
     return {"one": encoded(multiframe(np.random.default_rng(1).permutation(24)))}
 
 
-@trap("16", "an enhanced multi-frame CT, oblique and in order")
+@trap("16")
 def enhanced_oblique() -> Files:
+    """An enhanced multi-frame CT, oblique and in order."""
     return {"one": encoded(multiframe(np.arange(24), OBLIQUE))}
 
 
-@trap("27", "axial and sagittal slices in one series", tissue, tissue, flags="MIXED_ORIENT")
+@trap("27", tissue, tissue, flags="MIXED_ORIENT")
 def orientations_mixed() -> Files:
+    """Axial and sagittal slices in one series."""
     slices = series()
     return files([*slices, *series(SAGITTAL, name="b", SeriesInstanceUID=slices[0].SeriesInstanceUID)])
 
 
-@trap("29", "SliceThickness is 5 mm, slices stand 3.6 mm apart, and SpacingBetweenSlices lies")
+@trap("29")
 def thickness_lies() -> Files:
+    """SliceThickness is 5 mm, slices are 3.6 mm apart, and SpacingBetweenSlices is wrong."""
     return files(series(SliceThickness=5, SpacingBetweenSlices=1.0))
 
 
-@trap("31", "one slice has another matrix; it is split off and leaves a gap", flags="IRREGULAR_MATRIX GAP")
+@trap("31", flags="IRREGULAR_MATRIX GAP")
 def matrix_differs() -> Files:
+    """One slice has a different matrix size; it is split off and leaves a gap."""
     slices = series()
     odd = series(replace(AXIAL, rows=30), name="odd", SeriesInstanceUID=slices[0].SeriesInstanceUID)[8]
     return files([*slices[:8], odd, *slices[9:]])
 
 
-@trap("+", "feet first: the orientation already says so, PatientPosition must not turn it again")
+@trap("+")
 def feet_first() -> Files:
+    """Feet first: the orientation already holds it, so that PatientPosition must not turn it again."""
     return files(series(PatientPosition="FFS"))
 
 
-@trap("+", "slices of two frames of reference in one series", tissue, enhanced)
+@trap("+", tissue, enhanced)
 def frames_of_reference() -> Files:
+    """Slices of two frames of reference in one series."""
     first = series()
     second = series(truth=enhanced, name="b", SeriesInstanceUID=first[0].SeriesInstanceUID,
                     FrameOfReferenceUID="1.2.3.4")  # fmt: skip
     return files([*first, *second])
 
 
-@trap("+", "PatientPosition is feet first, prone: orientation is in the patient's frame already")
+@trap("+")
 def patient_position() -> Files:
+    """PatientPosition is feet first, prone: orientation is in the patient's frame already."""
     return files(series(PatientPosition="FFP"))

@@ -1,4 +1,4 @@
-"""Traps of what makers do in ways of their own: private elements and mosaics."""
+"""Traps specific to manufacturers: private elements and mosaics."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from typing import Any
 import numpy as np
 
 from medcl.testing.phantom import AXIAL, encoded, enhanced, files, put, series, set_pixels, tissue
-from medcl.testing.traps.base import Catalog, Files
+from medcl.testing.traps.base import Files, TrapCollection
 from medcl.testing.traps.pixels import raw, stored
 
-CATALOG = Catalog()
-trap = CATALOG.trap
+TRAPS = TrapCollection()
+trap = TRAPS.trap
 
 
 def _two_private(group: int, creator: str, element: int, vr: str, values: tuple[Any, Any]) -> Files:
-    """Return two acquisitions that only an element of their maker tells apart."""
+    """Return two acquisitions that differ only in a private element."""
     one = series()
     two = series(truth=enhanced, name="b", SeriesInstanceUID=one[0].SeriesInstanceUID)
     mixed = [
-        pair[number % 2 ^ turn] for number, pair in enumerate(zip(one, two, strict=True)) for turn in (0, 1)
+        pair[number % 2 ^ offset]
+        for number, pair in enumerate(zip(one, two, strict=True))
+        for offset in (0, 1)
     ]
     for number, ds in enumerate(mixed):
         value = values[ds in two]
@@ -27,30 +29,34 @@ def _two_private(group: int, creator: str, element: int, vr: str, values: tuple[
     return files(mixed)
 
 
-@trap("10", "two b-values in GE's element", tissue, enhanced, flags="SPLIT")
+@trap("10", tissue, enhanced, flags="SPLIT")
 def b_values_ge() -> Files:
+    """Two b-values in the private element of GE."""
     values = ([1_000_000_000, 8, 0, 0], [1_000_000_800, 8, 0, 0])
     return _two_private(0x0043, "GEMS_PARM_01", 0x39, "IS", values)
 
 
-@trap("10", "two b-values in Siemens' element", tissue, enhanced, flags="SPLIT")
+@trap("10", tissue, enhanced, flags="SPLIT")
 def b_values_siemens() -> Files:
+    """Two b-values in the private element of Siemens."""
     return _two_private(0x0019, "SIEMENS MR HEADER", 0x0C, "IS", (0, 1000))
 
 
-@trap("10", "two b-values in Philips' element", tissue, enhanced, flags="SPLIT")
+@trap("10", tissue, enhanced, flags="SPLIT")
 def b_values_philips() -> Files:
+    """Two b-values in the private element of Philips."""
     return _two_private(0x2001, "Philips Imaging DD 001", 0x03, "FL", (0.0, 1000.0))
 
 
-@trap("10", "two gradient directions in Siemens' element", tissue, enhanced, flags="SPLIT")
+@trap("10", tissue, enhanced, flags="SPLIT")
 def gradients_siemens() -> Files:
+    """Two gradient directions in the private element of Siemens."""
     return _two_private(0x0019, "SIEMENS MR HEADER", 0x0E, "FD", ([1.0, 0.0, 0.0], [0.0, 1.0, 0.0]))
 
 
-@trap("+", "a Philips MR whose slices have scales of their own", raw, unit="a.u.", flags="PRECISE_SCALE",
-      tolerance=1.01)  # fmt: skip
+@trap("+", raw, unit="a.u.", flags="PRECISE_SCALE", tolerance=1.01)
 def philips_scales() -> Files:
+    """A Philips MR in which each slice has its own scale."""
     slices = series(Modality="MR", SOPClassUID="1.2.840.10008.5.1.4.1.1.4", RescaleIntercept="0")
     for number, ds in enumerate(slices):
         scale = 1.0 + 0.25 * (number % 3)
@@ -60,8 +66,9 @@ def philips_scales() -> Files:
     return files(slices)
 
 
-@trap("+", "a Siemens mosaic: 24 slices tiled into one picture", raw, unit="a.u.", flags="MOSAIC")
+@trap("+", raw, unit="a.u.", flags="MOSAIC")
 def mosaic() -> Files:
+    """A Siemens mosaic: 24 slices tiled into one image."""
     slices = series(Modality="MR", RescaleSlope=None, RescaleIntercept=None)
     tiles, (rows, columns) = 5, (AXIAL.rows, AXIAL.columns)
     whole = np.zeros((tiles * rows, tiles * columns), np.uint16)

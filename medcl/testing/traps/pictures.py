@@ -10,21 +10,21 @@ from pydicom.sequence import Sequence as Items
 from pydicom.uid import ExplicitVRBigEndian
 
 from medcl.testing.phantom import CORONAL, encoded, image, put, series, set_pixels, tissue
-from medcl.testing.traps.base import Catalog, Files, Picture
+from medcl.testing.traps.base import ExpectedImage, Files, TrapCollection
 
-CATALOG = Catalog()
-trap = CATALOG.trap
+TRAPS = TrapCollection()
+trap = TRAPS.trap
 TOP = 4095
 
 
 def _shadow() -> np.ndarray:
-    """Return a picture of 12 bits: a coronal cut of the phantom."""
+    """Return an image of 12 bits, a coronal slice of the phantom."""
     points = CORONAL.points(CORONAL.positions()[12])
     return (np.round(tissue(points)) + 1024).astype(np.uint16)
 
 
 def projection(stored: np.ndarray, modality: str = "DX", **tags: Any) -> Dataset:
-    """Return a radiograph without any spacing."""
+    """Return a radiograph without pixel spacing."""
     ds = image(stored, modality=modality)
     uid = "1.2.840.10008.5.1.4.1.1.1.1" if modality == "DX" else "1.2.840.10008.5.1.4.1.1.1"
     put(ds, SOPClassUID=uid, ImageType=["ORIGINAL", "PRIMARY"], RescaleSlope=None, RescaleIntercept=None,
@@ -37,52 +37,58 @@ def _one(ds: Dataset) -> Files:
 
 
 GRAY = _shadow()
-DARK = Picture((TOP - GRAY).astype(np.uint16))
+DARK = ExpectedImage((TOP - GRAY).astype(np.uint16))
 
 
-@trap("17", "MONOCHROME1", DARK, flags="MONO1_INVERTED SPACING_UNKNOWN", unit="a.u.")
+@trap("17", DARK, flags="MONO1_INVERTED SPACING_UNKNOWN", unit="a.u.")
 def monochrome1() -> Files:
+    """MONOCHROME1."""
     return _one(put(projection(GRAY), PhotometricInterpretation="MONOCHROME1"))
 
 
-@trap("17", "MONOCHROME1 and an inverse presentation shape: the same said twice, inverted once", DARK,
-      flags="MONO1_INVERTED", unit="a.u.")  # fmt: skip
+@trap("17", DARK, flags="MONO1_INVERTED", unit="a.u.")
 def monochrome1_inverse() -> Files:
+    """MONOCHROME1 with an inverse presentation shape: both mean the same, inverted once."""
     return _one(
         put(projection(GRAY), PhotometricInterpretation="MONOCHROME1", PresentationLUTShape="INVERSE")
     )
 
 
-@trap("17", "MONOCHROME2 with an inverse presentation shape", DARK, flags="MONO1_INVERTED", unit="a.u.")
+@trap("17", DARK, flags="MONO1_INVERTED", unit="a.u.")
 def monochrome2_inverse() -> Files:
+    """MONOCHROME2 with an inverse presentation shape."""
     return _one(put(projection(GRAY), PresentationLUTShape="INVERSE"))
 
 
-@trap("17b", "PixelSpacing calibrated on the patient, beside the detector's", Picture(GRAY, (0.2, 0.2)),
-      unit="a.u.")  # fmt: skip
+@trap("17b", ExpectedImage(GRAY, (0.2, 0.2)), unit="a.u.")
 def spacing_calibrated() -> Files:
+    """PixelSpacing is calibrated on the patient, beside the spacing at the detector."""
     return _one(projection(GRAY, PixelSpacing=[0.2, 0.2], ImagerPixelSpacing=[0.3, 0.3]))
 
 
-@trap("17b", "ImagerPixelSpacing only", Picture(GRAY, (0.15, 0.15)), flags="SPACING_AT_DETECTOR", unit="a.u.")
+@trap("17b", ExpectedImage(GRAY, (0.15, 0.15)), flags="SPACING_AT_DETECTOR", unit="a.u.")
 def spacing_at_detector() -> Files:
+    """ImagerPixelSpacing only."""
     return _one(projection(GRAY, ImagerPixelSpacing=[0.15, 0.15]))
 
 
-@trap("17b", "ImagerPixelSpacing and the magnification", Picture(GRAY, (0.12, 0.12)), unit="a.u.")
+@trap("17b", ExpectedImage(GRAY, (0.12, 0.12)), unit="a.u.")
 def spacing_magnified() -> Files:
+    """ImagerPixelSpacing and the magnification."""
     return _one(
         projection(GRAY, ImagerPixelSpacing=[0.15, 0.15], EstimatedRadiographicMagnificationFactor=1.25)
     )
 
 
-@trap("17b", "NominalScannedPixelSpacing of a digitized film", Picture(GRAY, (0.1, 0.2)), unit="a.u.")
+@trap("17b", ExpectedImage(GRAY, (0.1, 0.2)), unit="a.u.")
 def spacing_scanned() -> Files:
+    """NominalScannedPixelSpacing of a digitized film."""
     return _one(projection(GRAY, "CR", NominalScannedPixelSpacing=[0.1, 0.2]))
 
 
-@trap("17b", "no spacing at all: none is made up", Picture(GRAY), flags="SPACING_UNKNOWN", unit="a.u.")
+@trap("17b", ExpectedImage(GRAY), flags="SPACING_UNKNOWN", unit="a.u.")
 def spacing_nowhere() -> Files:
+    """No spacing at all: none is invented."""
     return _one(projection(GRAY))
 
 
@@ -91,43 +97,54 @@ def _windowed(values: np.ndarray, center: float, width: float) -> np.ndarray:
     return np.round(shown * TOP).astype(np.uint16)
 
 
-@trap("+", "a radiograph for presentation with a window", Picture(_windowed(GRAY.astype(float), 900, 1200)),
-      flags="VOI_APPLIED", unit="a.u.")  # fmt: skip
+@trap("+", ExpectedImage(_windowed(GRAY.astype(float), 900, 1200)), flags="VOI_APPLIED", unit="a.u.")
 def window_linear() -> Files:
+    """A radiograph for presentation with a window."""
     return _one(projection(GRAY, WindowCenter=900, WindowWidth=1200))
 
 
 SIGMOID = np.round(TOP / (1 + np.exp(-4 * (GRAY - 900.0) / 1200))).astype(np.uint16)
 
 
-@trap("+", "a sigmoid window", Picture(SIGMOID, None, 1), flags="VOI_APPLIED", unit="a.u.")
+@trap("+", ExpectedImage(SIGMOID, None, 1), flags="VOI_APPLIED", unit="a.u.")
 def window_sigmoid() -> Files:
+    """A sigmoid window."""
     return _one(projection(GRAY, WindowCenter=900, WindowWidth=1200, VOILUTFunction="SIGMOID"))
 
 
-@trap("+", "MONOCHROME1 with a window: the window first, then the inversion",
-      Picture(TOP - _windowed(GRAY.astype(float), 900, 1200)), flags="VOI_APPLIED MONO1_INVERTED",
-      unit="a.u.")  # fmt: skip
+@trap(
+    "+",
+    ExpectedImage(TOP - _windowed(GRAY.astype(float), 900, 1200)),
+    flags="VOI_APPLIED MONO1_INVERTED",
+    unit="a.u.",
+)
 def window_and_monochrome1() -> Files:
+    """MONOCHROME1 with a window: the window first, then the inversion."""
     ds = projection(GRAY, WindowCenter=900, WindowWidth=1200)
     return _one(put(ds, PhotometricInterpretation="MONOCHROME1"))
 
 
-@trap("+", "a window in which nothing of the picture lies", Picture(GRAY), unit="a.u.")
+@trap("+", ExpectedImage(GRAY), unit="a.u.")
 def window_beside() -> Files:
+    """A window outside of the range of the image."""
     return _one(projection(GRAY, WindowCenter=-900, WindowWidth=100))
 
 
-@trap("+", "a radiograph for processing: its window is not applied", Picture(GRAY), unit="a.u.")
+@trap("+", ExpectedImage(GRAY), unit="a.u.")
 def window_for_processing() -> Files:
+    """A radiograph for processing: its window is not applied."""
     ds = projection(GRAY, WindowCenter=900, WindowWidth=1200, PresentationIntentType="FOR PROCESSING")
     return _one(ds)
 
 
-@trap("+", "a modality table, then a window over its output",
-      Picture(_windowed(GRAY.astype(float) / 2, 400, 800), None, 3), flags="LUT_APPLIED VOI_APPLIED",
-      unit="a.u.")  # fmt: skip
+@trap(
+    "+",
+    ExpectedImage(_windowed(GRAY.astype(float) / 2, 400, 800), None, 3),
+    flags="LUT_APPLIED VOI_APPLIED",
+    unit="a.u.",
+)
 def table_then_window() -> Files:
+    """A modality look-up table, then a window on its output."""
     item = put(Dataset(), LUTDescriptor=[4096, 0, 16], ModalityLUTType="US")
     item.add_new(0x00283006, "OW", (np.arange(4096) // 2).astype(np.uint16).tobytes())
     return _one(projection(GRAY, WindowCenter=400, WindowWidth=800, ModalityLUTSequence=Items([item])))
@@ -136,9 +153,9 @@ def table_then_window() -> Files:
 ROOT = np.round(np.sqrt(np.arange(TOP + 1) * float(TOP))).astype(np.uint16)
 
 
-@trap("+", "a presentation table in a big-endian radiograph", Picture(ROOT[GRAY]), flags="VOI_APPLIED",
-      unit="a.u.")  # fmt: skip
+@trap("+", ExpectedImage(ROOT[GRAY]), flags="VOI_APPLIED", unit="a.u.")
 def presentation_table() -> Files:
+    """A VOI look-up table in a big-endian radiograph."""
     item = put(Dataset(), LUTDescriptor=[TOP + 1, 0, 12])
     item.add_new(0x00283006, "OW", ROOT.byteswap().tobytes())
     ds = projection(GRAY, VOILUTSequence=Items([item]), PixelData=GRAY.byteswap().tobytes())
@@ -153,7 +170,7 @@ def _colors(frames: int = 1) -> np.ndarray:
 
 
 def color(pixels: np.ndarray, photometric: str = "RGB", planar: int = 0, modality: str = "US") -> Dataset:
-    """Return a color picture or cine of (frame, row, column, 3)."""
+    """Return a color image or cine of (frame, row, column, 3)."""
     ds = projection(GRAY, modality, PresentationIntentType=None)
     stored = pixels.transpose(0, 3, 1, 2) if planar else pixels
     put(ds, SOPClassUID="1.2.840.10008.5.1.4.1.1.3.1", Rows=pixels.shape[1], Columns=pixels.shape[2],
@@ -171,20 +188,21 @@ def _ybr(pixels: np.ndarray) -> np.ndarray:
     return np.clip(np.round(np.stack(channels, axis=-1)), 0, 255).astype(np.uint8)
 
 
-@trap("28", "an ultrasound cine in RGB", Picture(_colors(5)), unit="display", flags="BURNED_IN_RISK")
+@trap("28", ExpectedImage(_colors(5)), unit="display", flags="BURNED_IN_RISK")
 def cine_rgb() -> Files:
+    """An ultrasound cine in RGB."""
     return _one(color(_colors(5)))
 
 
-@trap("28", "an ultrasound cine in YBR_FULL: turned into RGB once", Picture(_colors(5), None, 3),
-      unit="display")  # fmt: skip
+@trap("28", ExpectedImage(_colors(5), None, 3), unit="display")
 def cine_ybr() -> Files:
+    """An ultrasound cine in YBR_FULL: converted to RGB once."""
     return _one(color(_ybr(_colors(5)), "YBR_FULL"))
 
 
-@trap("28", "regions say where the tissue is and how large its pixels are",
-      Picture(_colors(3)[:, 4:28, 6:36], (0.5, 0.4)), unit="display")  # fmt: skip
+@trap("28", ExpectedImage(_colors(3)[:, 4:28, 6:36], (0.5, 0.4)), unit="display")
 def regions() -> Files:
+    """Ultrasound regions state where the tissue is and how large its pixels are."""
     region = put(Dataset(), RegionSpatialFormat=1, RegionDataType=1, RegionFlags=0,
                  RegionLocationMinX0=6, RegionLocationMaxX1=35, RegionLocationMinY0=4,
                  RegionLocationMaxY1=27, PhysicalUnitsXDirection=3, PhysicalUnitsYDirection=3,
@@ -192,22 +210,26 @@ def regions() -> Files:
     return _one(put(color(_colors(3)), SequenceOfUltrasoundRegions=Items([region])))
 
 
-@trap("+", "color by plane", Picture(_colors()[0]), unit="display")
+@trap("+", ExpectedImage(_colors()[0]), unit="display")
 def color_by_plane() -> Files:
+    """Color by plane."""
     return _one(color(_colors(), planar=1))
 
 
-@trap("+", "gray stored as RGB", Picture(_colors()[0, ..., 0]), unit="display")
+@trap("+", ExpectedImage(_colors()[0, ..., 0]), unit="display")
 def gray_as_rgb() -> Files:
+    """Gray stored as RGB."""
     return _one(color(np.repeat(_colors()[..., :1], 3, axis=-1)))
 
 
 INDEX = np.ascontiguousarray(_colors()[0, ..., 0])
 
 
-@trap("+", "a palette of 16-bit entries", Picture(np.stack([INDEX, 255 - INDEX, INDEX // 2], axis=-1)),
-      flags="PALETTE", unit="display")  # fmt: skip
+@trap(
+    "+", ExpectedImage(np.stack([INDEX, 255 - INDEX, INDEX // 2], axis=-1)), flags="PALETTE", unit="display"
+)
 def palette() -> Files:
+    """A palette of 16-bit entries."""
     ds = projection(GRAY, "US", PresentationIntentType=None)
     set_pixels(ds, INDEX)
     ds.PhotometricInterpretation = "PALETTE COLOR"
@@ -218,8 +240,9 @@ def palette() -> Files:
     return _one(ds)
 
 
-@trap("+", "a secondary capture", Picture(_colors()[0]), unit="display", flags="DERIVED BURNED_IN_RISK")
+@trap("+", ExpectedImage(_colors()[0]), unit="display", flags="DERIVED BURNED_IN_RISK")
 def secondary_capture() -> Files:
+    """A secondary capture."""
     ds = color(_colors(), modality="OT")
     return _one(put(ds, SOPClassUID="1.2.840.10008.5.1.4.1.1.7", ConversionType="WSD"))
 
@@ -227,18 +250,20 @@ def secondary_capture() -> Files:
 FIRST = np.round(tissue(CORONAL.points(CORONAL.positions()[0]))) + 1024
 
 
-@trap("+", "orientation and position are zeros: no place in space",
-      Picture(FIRST.astype(np.uint16), (3.5, 3.0)), flags="NO_GEOM", unit="a.u.")  # fmt: skip
+@trap("+", ExpectedImage(FIRST.astype(np.uint16), (3.5, 3.0)), flags="NO_GEOM", unit="a.u.")
 def zero_vectors() -> Files:
+    """Orientation and position are zeros: the position in space is unknown."""
     zeros: dict[str, Any] = {"ImagePositionPatient": [0, 0, 0], "ImageOrientationPatient": [0, 0, 0, 0, 0, 0]}
     return _one(series(CORONAL, Modality="MR", RescaleSlope=None, RescaleIntercept=None, **zeros)[0])
 
 
-@trap("+", "colors as hue, saturation and value", outcome="refused", reasons="UNDECODABLE", unused=1)
+@trap("+", outcome="refused", reasons="UNDECODABLE", unused=1)
 def colors_of_hue() -> Files:
+    """Colors as hue, saturation and value (HSV)."""
     return _one(color(_colors(), "HSV"))
 
 
-@trap("+", "colors of a video's kind", outcome="refused", reasons="UNDECODABLE", unused=1)
+@trap("+", outcome="refused", reasons="UNDECODABLE", unused=1)
 def colors_of_video() -> Files:
+    """Colors in a video color space."""
     return _one(color(_colors(), "YBR_PARTIAL_420"))

@@ -11,26 +11,26 @@ from pydicom.sequence import Sequence as Items
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from medcl.testing.phantom import AXIAL, files, put, series, set_pixels, tissue
-from medcl.testing.traps.base import Catalog, Files
+from medcl.testing.traps.base import Files, TrapCollection
 
-CATALOG = Catalog()
-trap = CATALOG.trap
+TRAPS = TrapCollection()
+trap = TRAPS.trap
 PADDING = -2000
 BECQUERELS = 2.0e8 / 70000
 
 
 def raw(points: np.ndarray) -> np.ndarray:
-    """Return stored values of the series: HU + 1024."""
+    """Return the stored values of a series, HU + 1024."""
     return tissue(points) + 1024
 
 
 def activity(points: np.ndarray) -> np.ndarray:
-    """Return kBq/ml of a PET that follows the phantom."""
+    """Return the kBq/ml of a PET that follows the phantom."""
     return (tissue(points) + 1024) * 0.01
 
 
 def stored(ds: Dataset) -> np.ndarray:
-    """Return a slice's HU as signed integers."""
+    """Return the HU of a slice as signed integers."""
     return np.frombuffer(ds.PixelData, np.uint16).reshape(ds.Rows, ds.Columns).astype(np.int32) - 1024
 
 
@@ -46,25 +46,26 @@ def _pet(scale: float = 1.0, **tags: Any) -> list[Dataset]:
     return slices
 
 
-@trap("11", "PET with a slope of its own in every slice, without the tags of SUV", activity, unit="Bq/ml",
-      tolerance=0.01, flags="SUV_UNKNOWN")  # fmt: skip
+@trap("11", activity, unit="Bq/ml", tolerance=0.01, flags="SUV_UNKNOWN")
 def pet_slopes() -> Files:
+    """A PET with a different slope in every slice, without the tags that SUV needs."""
     return files(_pet())
 
 
 def pet_with_dose(**tags: Any) -> list[Dataset]:
-    """Return a PET whose tags allow SUV, which are `activity`."""
+    """Return a PET whose tags allow SUV, with `activity` as the SUV."""
     drug = put(Dataset(), RadionuclideTotalDose=2.0e8 * 2, RadionuclideHalfLife=6586.2,
                RadiopharmaceuticalStartTime="080000")  # fmt: skip
-    of_dose = {
+    dose_tags = {
         "CorrectedImage": ["ATTN", "DECY"], "DecayCorrection": "START", "PatientWeight": 70,
         "SeriesTime": "094946.2", "RadiopharmaceuticalInformationSequence": Items([drug]),
     }  # fmt: skip
-    return _pet(BECQUERELS, **{**of_dose, **tags})
+    return _pet(BECQUERELS, **{**dose_tags, **tags})
 
 
-@trap("11", "PET whose tags allow SUV", activity, unit="SUV", tolerance=0.01, flags="SUV")
+@trap("11", activity, unit="SUV", tolerance=0.01, flags="SUV")
 def pet_suv() -> Files:
+    """A PET whose tags allow SUV."""
     return files(pet_with_dose())
 
 
@@ -81,18 +82,21 @@ def _padded(tag: bool) -> list[Dataset]:
     return slices
 
 
-@trap("12", "signed pixels with padding of -2000 by PixelPaddingValue", flags="PAD_MASKED")
+@trap("12", flags="PAD_MASKED")
 def padding_stated() -> Files:
+    """Signed pixels with padding of -2000 by PixelPaddingValue."""
     return files(_padded(tag=True))
 
 
-@trap("12", "padding of -2000 outside the reconstruction that no tag states", flags="PAD_MASKED")
+@trap("12", flags="PAD_MASKED")
 def padding_unstated() -> Files:
+    """Padding of -2000 outside the reconstruction that no tag states."""
     return files(_padded(tag=False))
 
 
-@trap("12", "a range of padding values", flags="PAD_MASKED")
+@trap("12", flags="PAD_MASKED")
 def padding_range() -> Files:
+    """A range of padding values."""
     slices = _padded(tag=True)
     for ds in slices:
         values = np.frombuffer(ds.PixelData, np.int16).copy()
@@ -101,8 +105,9 @@ def padding_range() -> Files:
     return files(slices)
 
 
-@trap("12", "a range of padding values that 12 bits do not hold", flags="PAD_MASKED")
+@trap("12", flags="PAD_MASKED")
 def padding_range_above() -> Files:
+    """A range of padding values that exceeds 12 bits."""
     slices = series()
     for ds in slices:
         values = np.frombuffer(ds.PixelData, np.uint16).copy()
@@ -112,8 +117,9 @@ def padding_range_above() -> Files:
     return files(slices)
 
 
-@trap("12", "12 signed bits in 16, the upper bits filled with an overlay", flags="OVERLAY_MASKED")
+@trap("12", flags="OVERLAY_MASKED")
 def signed_with_overlay_bits() -> Files:
+    """12 signed bits in 16, the upper bits filled with an overlay."""
     slices = series()
     for number, ds in enumerate(slices):
         values = stored(ds)
@@ -124,8 +130,9 @@ def signed_with_overlay_bits() -> Files:
     return files(slices)
 
 
-@trap("+", "HighBit is 15: the value stands in the upper bits")
+@trap("+")
 def high_bit() -> Files:
+    """HighBit is 15: the value is in the upper bits."""
     slices = series()
     for ds in slices:
         set_pixels(ds, ((stored(ds) + 1024) << 4).astype(np.uint16))
@@ -133,8 +140,9 @@ def high_bit() -> Files:
     return files(slices)
 
 
-@trap("18", "a modality look-up table instead of slope and intercept", flags="LUT_APPLIED", tolerance=1.01)
+@trap("18", flags="LUT_APPLIED", tolerance=1.01)
 def modality_table() -> Files:
+    """A modality look-up table instead of slope and intercept."""
     table = np.round(np.arange(4096) * 0.5 + 60).astype(np.uint16)
     item = put(Dataset(), LUTDescriptor=[4096, 0, 16], ModalityLUTType="HU")
     item.add_new(0x00283006, "OW", table.tobytes())
@@ -146,15 +154,16 @@ def modality_table() -> Files:
 
 
 def _shifted(points: np.ndarray) -> np.ndarray:
-    """What `modality_table` holds: its table gives no negative HU."""
-    return np.clip(tissue(points) + 1024, 60, None)
+    """Return the HU of `modality_table`, whose table cannot hold lower values."""
+    return np.asarray(np.clip(tissue(points) + 1024, 60, None))
 
 
-CATALOG.traps[-1] = replace(CATALOG.traps[-1], truths=(_shifted,))
+TRAPS.traps[-1] = replace(TRAPS.traps[-1], truths=(_shifted,))
 
 
-@trap("+", "slope and intercept are fractions", tolerance=0.9)
+@trap("+", tolerance=0.9)
 def fractional_slope() -> Files:
+    """Slope and intercept are fractions."""
     slices = series()
     for ds in slices:
         set_pixels(ds, np.round((stored(ds) + 1000.5) / 0.75 + 200).astype(np.uint16))
@@ -162,38 +171,43 @@ def fractional_slope() -> Files:
     return files(slices)
 
 
-@trap("30", "a CT with an empty RescaleSlope", raw, unit="a.u.", flags="UNCALIBRATED")
+@trap("30", raw, unit="a.u.", flags="UNCALIBRATED")
 def slope_empty() -> Files:
+    """A CT with an empty RescaleSlope."""
     return files(series(RescaleSlope="", RescaleIntercept=""))
 
 
-@trap("30", "a CT without rescale values", raw, unit="a.u.", flags="UNCALIBRATED")
+@trap("30", raw, unit="a.u.", flags="UNCALIBRATED")
 def slope_absent() -> Files:
+    """A CT without rescale values."""
     return files(series(RescaleSlope=None, RescaleIntercept=None))
 
 
-@trap("30", "a CT whose slope is zero", raw, unit="a.u.", flags="UNCALIBRATED")
+@trap("30", raw, unit="a.u.", flags="UNCALIBRATED")
 def slope_zero() -> Files:
+    """A CT whose slope is zero."""
     return files(series(RescaleSlope="0", RescaleIntercept="0"))
 
 
-@trap("30", "a CT without rescale values whose stored numbers are HU", unit="a.u.",
-      flags="UNCALIBRATED HU_LIKELY")  # fmt: skip
+@trap("30", unit="a.u.", flags="UNCALIBRATED HU_LIKELY")
 def slope_absent_hu() -> Files:
+    """A CT without rescale values whose stored numbers are HU."""
     slices = series(RescaleSlope=None, RescaleIntercept=None)
     for ds in slices:
         set_pixels(ds, stored(ds).astype(np.int16))
     return files(slices)
 
 
-@trap("+", "an MR whose slope is the maker's business: arbitrary units", lambda p: raw(p) * 0.5, unit="a.u.")
+@trap("+", lambda p: raw(p) * 0.5, unit="a.u.")
 def mr_slope() -> Files:
+    """An MR whose slope is specific to the manufacturer: arbitrary units."""
     return files(series(Modality="MR", SOPClassUID="1.2.840.10008.5.1.4.1.1.4", RescaleSlope="0.5",
                         RescaleIntercept="0"))  # fmt: skip
 
 
-@trap("+", "pixels are 32-bit floats")
+@trap("+")
 def float_pixels() -> Files:
+    """Pixels are 32-bit floats."""
     slices = series()
     for ds in slices:
         values = stored(ds).astype(np.float32)
@@ -202,8 +216,9 @@ def float_pixels() -> Files:
     return files(slices)
 
 
-@trap("+", "pixels are 64-bit floats, a few of them no number", flags="NONFINITE")
+@trap("+", flags="NONFINITE")
 def double_pixels() -> Files:
+    """Pixels are 64-bit floats, and a few are not numbers."""
     slices = series()
     for ds in slices:
         values = stored(ds).astype(np.float64)
@@ -213,8 +228,9 @@ def double_pixels() -> Files:
     return files(slices)
 
 
-@trap("+", "32-bit integers")
+@trap("+")
 def wide_integers() -> Files:
+    """32-bit integers."""
     slices = series()
     for ds in slices:
         put(ds, PixelData=stored(ds).astype(np.int32).tobytes(), BitsAllocated=32, BitsStored=32, HighBit=31,
@@ -229,23 +245,27 @@ def _compressed(syntax: str) -> Files:
     return files(slices)
 
 
-@trap("19", "RLE")
+@trap("19")
 def run_length() -> Files:
+    """RLE."""
     return _compressed("1.2.840.10008.1.2.5")
 
 
-@trap("20", "JPEG-LS")
+@trap("20")
 def jpeg_ls() -> Files:
+    """JPEG-LS."""
     return _compressed("1.2.840.10008.1.2.4.80")
 
 
-@trap("21", "JPEG 2000")
+@trap("21")
 def jpeg_2000() -> Files:
+    """JPEG 2000."""
     return _compressed("1.2.840.10008.1.2.4.90")
 
 
-@trap("+", "JPEG 2000 of unsigned numbers under a header that says signed", flags="PIXELREP_MISMATCH")
+@trap("+", flags="PIXELREP_MISMATCH")
 def jpeg_2000_sign() -> Files:
+    """JPEG 2000 of unsigned numbers under a header that says signed."""
     slices = series()
     for ds in slices:
         set_pixels(ds, (stored(ds) & 0xFFFF).astype(np.uint16), bits=16)
@@ -263,16 +283,19 @@ def _rewritten(syntax: Any) -> Files:
     return files(slices)
 
 
-@trap("22", "deflated")
+@trap("22")
 def deflated() -> Files:
+    """Deflated."""
     return _rewritten(DeflatedExplicitVRLittleEndian)
 
 
-@trap("23", "big endian")
+@trap("23")
 def big_endian() -> Files:
+    """Big endian."""
     return _rewritten(ExplicitVRBigEndian)
 
 
-@trap("+", "implicit VR")
+@trap("+")
 def implicit() -> Files:
+    """Implicit VR."""
     return _rewritten(ImplicitVRLittleEndian)
