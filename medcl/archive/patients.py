@@ -1,0 +1,215 @@
+"""Which patient a file belongs to, decided from its header or its path, with the evidence for it.
+
+The order of trust is: a pattern of the user, the PatientID of the header, BIDS entities, the layouts of common
+data sets (nnU-Net, Medical Segmentation Decathlon, a folder per patient), the names of the channels of one
+image. A rule that cannot be sure whether two files are of one patient takes them for one: that costs a few
+scans in training, while the opposite puts one patient on both sides of a split. Where nothing says who the
+patient is, each scan counts as a patient of its own, and everything downstream says so.
+
+Sources: BIDS 1.10 (entities, derivatives, raw and source data), nnU-Net's and the Decathlon's dataset formats,
+BraTS' naming of cases and time points.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Literal
+
+from medcl.errors import UsageError
+
+Evidence = Literal[
+    "pattern", "PatientID", "BIDS", "nnU-Net", "Decathlon", "folder", "channels", "study", "table", "unknown"
+]
+"""What says who the patient is; `study` and `unknown` say it of one study or one file only."""
+
+LAYOUTS: frozenset[Evidence] = frozenset({"nnU-Net", "Decathlon", "folder", "channels"})
+"""Evidence from the layout of folders and names, which a catalog flags PATIENT_FROM_LAYOUT."""
+
+SEQUENCES = frozenset(
+    {
+        "adc",
+        "asl",
+        "bold",
+        "bravo",
+        "ct",
+        "ctp",
+        "cta",
+        "dce",
+        "dti",
+        "dwi",
+        "fa",
+        "flair",
+        "gre",
+        "md",
+        "mprage",
+    }
+    | {"mr", "mra", "mri", "pd", "pdw", "perf", "pet", "rcbv", "space", "swi", "t1", "t1c", "t1ce", "t1gd"}
+    | {"t1km", "t1n", "t1post", "t1w", "t2", "t2f", "t2flair", "t2star", "t2w", "tof"}
+)
+"""Names of sequences and modalities: the channels of one examination of one patient."""
+
+_NNUNET_FOLDERS = re.compile(r"(images|labels)(tr|ts|va|val)", re.I)
+_CHANNEL = re.compile(r"[_-]\d{4}$")
+_ROOTS = frozenset({"derivatives", "rawdata", "sourcedata"})
+_SESSION_FOLDER = re.compile(
+    r"(ses(sion)?|visit|time_?point|tp|baseline|follow_?up|fu|week|month|year|scan|study|exam|series|v)[-_ ]?\d*"
+    r"|(19|20)\d\d[-_]?[01]\d[-_]?[0-3]\d|anat|func|dwi|fmap|perf|pet|mr|mri|ct|dicom|nifti|nii|raw|native"
+    r"|images?|masks?|labels?|seg(mentations?)?",
+    re.I,
+)
+_SESSION_SUFFIX = re.compile(
+    r"[-_](ses|session|visit|tp|time|timepoint|frame|scan|study|week|month|year|phase)[-_]?\d+$"
+    r"|[-_](baseline|follow_?up|fu|pre|post|ed|es)[-_]?\d*$",
+    re.I,
+)
+_NUMBERED = re.compile(
+    r"(.*(?:pat|patient|subject|subj|case|pt|gli|men|met|ped|ssa)[-_]?\d+)[-_]\d{1,3}$", re.I
+)
+_SUFFIXES = re.compile(
+    r"(\.(nii|gz|mha|mhd|nrrd|nhdr|mgz|mgh|hdr|img|dcm|png|jpe?g|tiff?|bmp|jp2|npy|json))+$", re.I
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """A patient and the evidence for who it is.
+
+    Attributes:
+        value: The value behind the pseudonym: a PatientID, or a place in the archive; private.
+        evidence: What says so.
+    """
+
+    value: str
+    evidence: Evidence
+
+
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    """Return a user's pattern for the patient in a file's path.
+
+    Args:
+        pattern: Regular expression that is searched for in the path below the archive, with slashes. The
+            patient is its group `patient`, else its first group, else all that matched.
+
+    Raises:
+        UsageError: The pattern is no regular expression, or matches empty text.
+    """
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise UsageError(f"--patient-pattern: not a regular expression: {error}") from None
+    if compiled.match(""):
+        raise UsageError("--patient-pattern: matches every path, even an empty one; name the patient's part")
+    return compiled
+
+
+def matched_patient(pattern: re.Pattern[str] | None, place: str) -> Patient | None:
+    """Return the patient that the user's pattern finds in a path below the archive, or None."""
+    found = pattern.search(_inside(place)) if pattern is not None else None
+    if found is None:
+        return None
+    groups = found.groupdict()
+    value = groups.get("patient") or next((group for group in found.groups() if group), None) or found[0]
+    return Patient(value, "pattern")
+
+
+def patient_of_path(place: str, pattern: re.Pattern[str] | None = None) -> Patient | None:
+    """Return the patient that a path names, or None where it names none.
+
+    Args:
+        place: Name of the archive and path of the file inside it, with slashes; a zip counts as a folder.
+        pattern: Pattern of the user, which goes before every other rule.
+    """
+    return (
+        matched_patient(pattern, place)
+        or _bids(place)
+        or _challenge_layout(place)
+        or _folder_per_patient(place)
+        or _channels(place)
+    )
+
+
+def bids_subject(place: str) -> str | None:
+    """Return the BIDS subject of a path, such as `sub-01`, or None."""
+    patient = _bids(place)
+    return None if patient is None else patient.value.rpartition("/")[2]
+
+
+def _inside(place: str) -> str:
+    return place.partition("/")[2] or place
+
+
+def _bids(place: str) -> Patient | None:
+    """The first `sub-` folder, wherever it stands; derivatives, raw and source data are the same subject's."""
+    parts = place.split("/")
+    for depth, part in enumerate(parts[:-1]):
+        if re.fullmatch(r"sub-.+", part, re.I):
+            return Patient(f"{_dataset(parts[:depth])}{part}", "BIDS")
+    named = re.match(r"(sub-[A-Za-z0-9+]+)(?=[_.])", parts[-1], re.I)
+    return Patient(f"{_dataset(parts[:-1])}{named[1]}", "BIDS") if named else None
+
+
+def _dataset(folders: list[str]) -> str:
+    """Return the root of a BIDS data set with a slash: what stands before `derivatives` and the like."""
+    ends = [depth for depth, folder in enumerate(folders) if depth and folder.lower() in _ROOTS]
+    return "".join(f"{folder}/" for folder in folders[: ends[0] if ends else len(folders)])
+
+
+def _challenge_layout(place: str) -> Patient | None:
+    """Cases of nnU-Net (`imagesTr/case_0000`) and of the Decathlon (`imagesTr/case`); labels are their case's."""
+    path = PurePosixPath(place)
+    if not _NNUNET_FOLDERS.fullmatch(path.parent.name):
+        return None
+    name = stem(place)
+    channel = _CHANNEL.search(name) if path.parent.name.lower().startswith("images") else None
+    case = name[: channel.start()] if channel else name
+    return Patient(f"{path.parent.parent}/{_without_session(case)}", "nnU-Net" if channel else "Decathlon")
+
+
+def _folder_per_patient(place: str) -> Patient | None:
+    """A folder that holds one patient: its files carry its name, or the names of sequences."""
+    path = PurePosixPath(place)
+    folder, name = path.parent, stem(place)
+    carries = len(folder.name) > 2 and re.match(rf"{re.escape(folder.name)}([^A-Za-z0-9]|$)", name, re.I)
+    if not (carries and re.search(r"\d", folder.name)) and not _is_sequence(name):
+        return None
+    while _SESSION_FOLDER.fullmatch(folder.name) and len(folder.parts) > 2:
+        folder = folder.parent
+    if len(folder.parts) < 2 or not re.search(r"\d", folder.name):
+        return None
+    return Patient(f"{folder.parent}/{_without_session(folder.name)}", "folder")
+
+
+def _channels(place: str) -> Patient | None:
+    """Sequences of one examination beside each other in a folder (`case12_t1`, `case12_flair`)."""
+    name = stem(place)
+    tokens = re.split(r"([_. -]+)", name)
+    end = len(tokens)
+    while end > 2 and tokens[end - 1].lower() in SEQUENCES:
+        end -= 2
+    case = "".join(tokens[:end])
+    if end == len(tokens) or not re.search(r"\d", case):
+        return None
+    return Patient(f"{PurePosixPath(place).parent}/{_without_session(case)}", "channels")
+
+
+def _is_sequence(name: str) -> bool:
+    tokens = [token for token in re.split(r"[^A-Za-z0-9]+", name.lower()) if token]
+    return bool(tokens) and tokens[0] in SEQUENCES
+
+
+def _without_session(case: str) -> str:
+    """Return the name of a case without its visit, time point or cardiac phase."""
+    while True:
+        shorter = _SESSION_SUFFIX.sub("", case)
+        if numbered := _NUMBERED.fullmatch(shorter):
+            shorter = numbered[1]
+        if shorter in ("", case):
+            return case
+        case = shorter
+
+
+def stem(place: str) -> str:
+    """Return a file's name without the suffixes of image formats, such as `.nii.gz`."""
+    return _SUFFIXES.sub("", PurePosixPath(place).name)
