@@ -42,11 +42,12 @@ class Catalog:
 
     Attributes:
         folder: where `catalog.parquet`, `ledger.parquet` and `summary.json` stand.
-        scans: a row a scan, sorted by `scan`: scan, patient, study, series and site (pseudonyms),
-            patient_known, modality, kind (`volume`, `picture`, `cine`), body_part, manufacturer, shape
-            (`320x320x24`; a color picture whose channels prove equal loses its last axis on reading),
-            spacing_mm, unit, source (`dicom`, `nifti`, `image`, `npz`), source_split and
-            source_label (npz), n_files, flags (codes joined by `;`).
+        scans: One row per scan, sorted by `scan`: scan, patient, study, series and site (pseudonyms),
+            patient_evidence (what says who the patient is, see `medcl.archive.patients`), modality, kind
+            (`volume`, `picture`, `cine`), body_part, manufacturer, shape (`320x320x24`; a color picture
+            whose channels prove equal loses its last axis on reading), spacing_mm, unit, source (`dicom`,
+            `nifti`, `image`, `npz`), source_split and source_label (npz), n_files, flags (codes joined by
+            `;`).
         policy: under which it was made.
         identity: pseudonym of the catalog, which names its private locator.
     """
@@ -221,7 +222,7 @@ def _content_hash(table: pa.Table) -> str:
     return whole.hexdigest()
 
 
-_COUNTED = ("patient", "modality", "kind", "flags")
+_COUNTED = ("patient", "patient_evidence", "modality", "kind", "flags")
 
 
 def _summary(scans: pd.DataFrame, ledger: pd.DataFrame) -> dict[str, Any]:
@@ -233,6 +234,7 @@ def _summary(scans: pd.DataFrame, ledger: pd.DataFrame) -> dict[str, Any]:
         "reasons": _counts(ledger.loc[ledger["reason"] != "", "reason"]),
         "scans": len(scans),
         "patients": int(scans["patient"].nunique()),
+        "patient_evidence": _counts(scans["patient_evidence"]),
         "modalities": _counts(scans["modality"]),
         "kinds": _counts(scans["kind"]),
         "flags": dict(sorted(flags.items())),

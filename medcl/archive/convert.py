@@ -106,7 +106,7 @@ def _write(scan: Scan, path: Path) -> None:
 
 
 def _facts(row: dict[str, Any], scan: Scan) -> dict[str, Any]:
-    kept = ("scan", "patient", "patient_known", "study", "series", "site", "modality", "kind", "body_part")
+    kept = ("scan", "patient", "patient_evidence", "study", "series", "site", "modality", "kind", "body_part")
     return {
         **{key: row[key] for key in kept},
         "manufacturer": row["manufacturer"],

@@ -88,6 +88,7 @@ FLAGS: dict[str, tuple[Severity, str]] = {
     "PIXELREP_MISMATCH": (REPAIR, "the compressed stream and the header disagree about sign; the header won"),
     # origin
     "SIDECAR_USED": (NOTE, "modality, maker or body part come from the JSON beside the file"),
+    "PATIENT_FROM_LAYOUT": (NOTE, "the patient is taken from the layout of folders and file names"),
     "PATIENT_UNKNOWN": (NOTE, "no patient is named; the scan stands for its own patient"),
     "DERIVED": (NOTE, "computed from other images, or a secondary capture"),
     "LOSSY": (NOTE, "was compressed with loss"),

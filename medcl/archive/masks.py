@@ -15,17 +15,13 @@ import numpy as np
 
 from medcl.archive.flags import quarantined
 from medcl.archive.geometry import GRID_TOLERANCE, to_canonical
+from medcl.archive.patients import SEQUENCES
 
 LABEL_WORDS = frozenset(
     {"annotation", "annotations", "aseg", "dseg", "groundtruth", "gt", "label", "labels", "labelstr"}
     | {"labelsts", "lesion", "mask", "masks", "multiclass", "roi", "seg", "segmentation", "segmentations"}
 )
 IMAGE_WORDS = frozenset({"image", "images", "imagestr", "imagests", "img", "imgs", "scan", "scans"})
-SEQUENCES = frozenset(
-    {"adc", "bold", "ct", "dwi", "flair", "mr", "pd", "pet", "swi", "t1", "t1c", "t1ce", "t1gd", "t1n"}
-    | {"t1w", "t2", "t2f", "t2w"}
-)
-"""A folder whose pictures carry such names holds one patient's sequences, which share a mask."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,13 @@
 """Which patient a file belongs to, decided from its header or its path, with the evidence for it.
 
-The order of trust is: a pattern of the user, the PatientID of the header, BIDS entities, the layouts of common
-data sets (nnU-Net, Medical Segmentation Decathlon, a folder per patient), the names of the channels of one
-image. A rule that cannot be sure whether two files are of one patient takes them for one: that costs a few
-scans in training, while the opposite puts one patient on both sides of a split. Where nothing says who the
-patient is, each scan counts as a patient of its own, and everything downstream says so.
+The order of trust is: a pattern of the user, the PatientID of the header, BIDS entities, the layouts of
+common data sets (nnU-Net, Medical Segmentation Decathlon, a folder per patient), the names of the channels of
+one image. A rule that cannot be sure whether two files are of one patient takes them for one: that costs a
+few scans in training, while the opposite puts one patient on both sides of a split. Where nothing says who
+the patient is, each scan counts as a patient of its own, and everything downstream says so.
 
-Sources: BIDS 1.10 (entities, derivatives, raw and source data), nnU-Net's and the Decathlon's dataset formats,
-BraTS' naming of cases and time points.
+Sources: BIDS 1.10 (entities, derivatives, raw and source data), the dataset formats of nnU-Net and the
+Decathlon, names of cases and time points in BraTS.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ _NNUNET_FOLDERS = re.compile(r"(images|labels)(tr|ts|va|val)", re.I)
 _CHANNEL = re.compile(r"[_-]\d{4}$")
 _ROOTS = frozenset({"derivatives", "rawdata", "sourcedata"})
 _SESSION_FOLDER = re.compile(
-    r"(ses(sion)?|visit|time_?point|tp|baseline|follow_?up|fu|week|month|year|scan|study|exam|series|v)[-_ ]?\d*"
+    r"(ses(sion)?|visit|time_?point|tp|baseline|follow_?up|fu|week|month|year|scan|study|exam|series|v)"
+    r"[-_ ]?\d*"
     r"|(19|20)\d\d[-_]?[01]\d[-_]?[0-3]\d|anat|func|dwi|fmap|perf|pet|mr|mri|ct|dicom|nifti|nii|raw|native"
     r"|images?|masks?|labels?|seg(mentations?)?",
     re.I,
@@ -141,7 +142,7 @@ def _inside(place: str) -> str:
 
 
 def _bids(place: str) -> Patient | None:
-    """The first `sub-` folder, wherever it stands; derivatives, raw and source data are the same subject's."""
+    """The first `sub-` folder at any depth; derivatives, raw and source data are of the same subject."""
     parts = place.split("/")
     for depth, part in enumerate(parts[:-1]):
         if re.fullmatch(r"sub-.+", part, re.I):
@@ -157,7 +158,7 @@ def _dataset(folders: list[str]) -> str:
 
 
 def _challenge_layout(place: str) -> Patient | None:
-    """Cases of nnU-Net (`imagesTr/case_0000`) and of the Decathlon (`imagesTr/case`); labels are their case's."""
+    """Cases of nnU-Net (`imagesTr/case_0000`) and the Decathlon (`imagesTr/case`), with their labels."""
     path = PurePosixPath(place)
     if not _NNUNET_FOLDERS.fullmatch(path.parent.name):
         return None

@@ -16,6 +16,7 @@ from medcl.archive.ledger.dask_workers import examined_on_cluster
 from medcl.archive.ledger.examine import FileOutcome, examine_all, veiled
 from medcl.archive.ledger.index import Index
 from medcl.archive.ledger.workers import examined_in_processes
+from medcl.archive.patients import compile_pattern
 from medcl.archive.privacy import silenced_loggers
 from medcl.archive.storage.listing import Listing
 from medcl.archive.storage.walk import Entry, check_roots, walk
@@ -33,6 +34,7 @@ def scan_archive(
     policy: str = "default",
     workers: int = 1,
     scheduler: str | None = None,
+    patient_pattern: str | None = None,
 ) -> Catalog:
     """Find every scan under `archives` and account for every file.
 
@@ -46,12 +48,14 @@ def scan_archive(
         workers: processes on this machine that read headers.
         scheduler: address of a Dask scheduler (`tcp://host:8786`) whose workers read headers instead; they
             must see the archives under the same paths.
+        patient_pattern: Regular expression for the patient in a file's path (`compile_pattern`).
 
     Raises:
         UsageError: a missing or empty archive, one without a readable image, an `out` that is in use or lies
             in an archive; then nothing is written.
     """
     check_policy(policy)
+    pattern = None if patient_pattern is None else compile_pattern(patient_pattern)
     roots = check_roots(archives)
     new_folder(out, "catalog")
     if any(out.resolve().is_relative_to(root.path) for root in roots):
@@ -61,12 +65,12 @@ def scan_archive(
     if not len(listing):
         raise UsageError(f"{named}: no files; name the folder that holds the scans")
     index = Index(roots)
-    fingerprint = _fingerprint(listing, policy)
+    fingerprint = _fingerprint(listing, f"{policy}\0{patient_pattern}")
     if (earlier := _earlier(index, fingerprint, out)) is not None:
         return earlier
     _examine_new(index, listing, workers, scheduler)
     with silenced_loggers():  # where files may be copies, their pixels are compared
-        tables = gather(index.groups(listing), policy)
+        tables = gather(index.groups(listing), policy, pattern)
     if not tables.scan_count:
         raise UsageError(f"{named}: no readable image in {len(listing)} files ({reasons(tables)})")
     catalog = Catalog.write(out, tables, policy)
@@ -75,9 +79,9 @@ def scan_archive(
     return catalog
 
 
-def _fingerprint(listing: Listing, policy: str) -> str:
-    """Return a hash of all files, the policy and the decoders: when it is the same, so is the catalog."""
-    whole = hashlib.blake2b(f"{policy}\0{dicom.installed()}".encode(), digest_size=16)
+def _fingerprint(listing: Listing, settings: str) -> str:
+    """Return a hash of all files, the settings and the decoders: when it is the same, so is the catalog."""
+    whole = hashlib.blake2b(f"{settings}\0{dicom.installed()}".encode(), digest_size=16)
     whole.update(listing.stamps.buffers()[1])
     return whole.hexdigest()
 

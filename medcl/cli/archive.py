@@ -23,6 +23,13 @@ def scan(
     ] = "default",
     workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to scan on.")] = None,
+    patient_pattern: Annotated[
+        str | None,
+        typer.Option(
+            help="Regular expression for the patient in a file's path; its group 'patient', or its first "
+            "group, is the patient. Goes before PatientID and folder layouts."
+        ),
+    ] = None,
     explain: Annotated[
         str | None,
         typer.Option(metavar="SCAN", help="Given a catalog: print what was found and repaired in this scan."),
@@ -39,13 +46,16 @@ def scan(
         return
     if out is None:
         raise UsageError("name a new folder for the catalog with -o")
-    summary = scan_archive(archives, out, policy=policy, workers=workers, scheduler=scheduler).summary()
+    catalog = scan_archive(archives, out, policy, workers, scheduler, patient_pattern)
+    summary = catalog.summary()
     print_result(summary, _scan_lines(summary, out), as_json)
 
 
 def _scan_lines(summary: dict[str, Any], out: Path) -> list[str]:
     states = [f"{summary[state]} {state}" for state in ("used", "dropped", "quarantined")]
     lines = [f"{summary['files']} files: {', '.join(states)}", f"{summary['scans']} scans in {out}"]
+    evidence = ", ".join(f"{name} {count}" for name, count in summary["patient_evidence"].items())
+    lines.append(f"{summary['patients']} patients; what says who the patient is, by scans: {evidence}")
     lines += [f"  {count:>7} {name}" for name, count in (summary["kinds"] | summary["modalities"]).items()]
     lines += [
         f"decoder missing: {syntax}: {decoder['install']} ({decoder['files']} files)"

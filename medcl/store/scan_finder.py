@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from medcl.archive import Catalog
+from medcl.archive.patients import bids_subject
 from medcl.archive.privacy import pseudonym
 
 
@@ -35,8 +35,8 @@ def _scans_by_bids_subject(catalog: Catalog) -> dict[str, list[str]]:
     subjects: dict[str, list[str]] = {}
     locations = catalog.locations()
     for scan, path in zip(locations["scan"], locations["path"], strict=True):
-        if subject := re.search(r"(?:^|/)(sub-([A-Za-z0-9]+))(?=[/_.])", Path(path).as_posix()):
-            for name in subject.groups():
+        if subject := bids_subject(Path(path).as_posix()):
+            for name in (subject, subject[4:]):
                 subjects.setdefault(name, []).append(scan)
     patient = catalog.scans.set_index("scan")["patient"]
     return {name: scans for name, scans in subjects.items() if len(set(patient[scans])) == 1}

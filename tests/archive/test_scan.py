@@ -47,10 +47,11 @@ def test_catalog_says_what_reading_gives(tmp_path: Path) -> None:
 def test_patients_come_from_bids_names_only(tmp_path: Path) -> None:
     mixed_archive(tmp_path / "archive")
     scans = scan_archive([tmp_path / "archive"], tmp_path / "catalog").scans
-    known = scans[scans["patient_known"]]
+    named = scans["patient_evidence"].isin(["PatientID", "BIDS"])
+    known = scans[named]
     assert len(known) == 7
     assert known["patient"].nunique() == 2
-    unknown = scans[~scans["patient_known"]]
+    unknown = scans[scans["patient_evidence"] == "unknown"]
     assert unknown["patient"].is_unique
     assert unknown["flags"].str.contains("PATIENT_UNKNOWN").all()
 

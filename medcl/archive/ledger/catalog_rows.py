@@ -16,29 +16,36 @@ from medcl.archive.formats.sidecar import Sidecar, shared_name
 from medcl.archive.ledger.examine import FileOutcome
 from medcl.archive.ledger.tables import ScanRow, Tables
 from medcl.archive.masks import Named, pair
+from medcl.archive.patients import LAYOUTS, Evidence, matched_patient, patient_of_path
 from medcl.archive.privacy import pseudonym
 from medcl.archive.storage.open_file import open_part
 
-SUBJECT = re.compile(r"^(?P<dataset>.*/)?sub-(?P<subject>[A-Za-z0-9]+)(?=[/_.])")
+Pattern = re.Pattern[str] | None
 
 
-def gather(groups: Iterable[Sequence[FileOutcome]], policy: str) -> Tables:
-    """Return the rows of catalog, ledger and locator; the files of a series stand in one group."""
+def gather(groups: Iterable[Sequence[FileOutcome]], policy: str, pattern: Pattern = None) -> Tables:
+    """Return the rows of catalog, ledger and locator.
+
+    Args:
+        groups: Outcomes of files; the files of a series are in one group.
+        policy: Which flagged scans are accepted.
+        pattern: Pattern of the user for the patient in a path.
+    """
     tables = Tables()
     masks: list[FileOutcome] = []
     images: list[Named] = []
     for outcomes in groups:
-        became, scan_of = _stacked(outcomes, policy, tables)
+        became, scan_of = _stacked(outcomes, policy, tables, pattern)
         for number, outcome in enumerate(_with_sidecars(outcomes)):
             if outcome.labels is not None or "LABEL_MAP" in outcome.flags:
                 masks.append(outcome)
             elif outcome.header is not None:
                 tables.add_file(became[number], scan_of.get(number))
             elif outcome.scans:
-                images += _add_single(outcome, policy, tables)
+                images += _add_single(outcome, policy, tables, pattern)
             else:
                 tables.add_file(outcome, None)
-    _add_masks(masks, images, policy, tables)
+    _add_masks(masks, images, policy, tables, pattern)
     return tables
 
 
@@ -51,12 +58,15 @@ def _with_sidecars(outcomes: Sequence[FileOutcome]) -> Iterator[FileOutcome]:
         yield outcome if beside is None else replace(outcome, sidecar=beside)
 
 
-def _add_masks(masks: Sequence[FileOutcome], images: Sequence[Named], policy: str, tables: Tables) -> None:
+def _add_masks(
+    masks: Sequence[FileOutcome], images: Sequence[Named], policy: str, tables: Tables, pattern: Pattern
+) -> None:
     """Add label maps and label objects, each with the scans that it may belong to."""
     maps = {_named(outcome).scan: outcome for outcome in masks if outcome.scans}
     pairs, refused = pair([_named(outcome) for outcome in maps.values()], images)
     for mask, outcome in maps.items():
-        _add_single(_flagged(outcome, "MASK_MISMATCH") if mask in refused else outcome, policy, tables)
+        flagged = _flagged(outcome, "MASK_MISMATCH") if mask in refused else outcome
+        _add_single(flagged, policy, tables, pattern)
     for mask, scan in pairs:
         tables.add_mask(mask, [scan], "nifti")
     objects = [outcome for outcome in masks if outcome.labels is not None]
@@ -84,7 +94,7 @@ def _named(outcome: FileOutcome) -> Named:
 
 
 def _stacked(
-    outcomes: Sequence[FileOutcome], policy: str, tables: Tables
+    outcomes: Sequence[FileOutcome], policy: str, tables: Tables, pattern: Pattern
 ) -> tuple[dict[int, FileOutcome], dict[int, str | None]]:
     """Put DICOM files together; return what became of each by its number, and the scan that it is in."""
     headers = [(number, o.header) for number, o in enumerate(outcomes) if o.header is not None]
@@ -98,7 +108,7 @@ def _stacked(
     scan_of: dict[int, str | None] = {}
     for stack in stacks:
         code = held_back(stack.flags, policy)
-        row = _stack_row(stack)
+        row = _stack_row(stack, outcomes[stack.files[0]].place, pattern)
         for number in stack.files:
             flags = tuple(sorted({*became[number].flags, *stack.flags}))
             if code is None:
@@ -123,13 +133,14 @@ def _lacking(stacks: Sequence[Stack], series: set[str]) -> list[Stack]:
     ]
 
 
-def _stack_row(stack: Stack) -> ScanRow:
+def _stack_row(stack: Stack, place: str, pattern: Pattern) -> ScanRow:
     """Return the catalog row of a DICOM stack, whose identifiers are pseudonyms already."""
-    patient, study, series = stack.patient_id, stack.study_uid, stack.series_uid
+    study, series = stack.study_uid, stack.series_uid
+    patient, evidence = _patient_of_stack(stack, place, pattern)
     return ScanRow(
-        scan=pseudonym("scan", f"{patient}|{study}|{series}|{stack.stack_key}"),
-        patient=patient or pseudonym("patient", study or series),
-        patient_known=bool(patient),
+        scan=pseudonym("scan", f"{stack.patient_id}|{study}|{series}|{stack.stack_key}"),
+        patient=patient,
+        patient_evidence=evidence,
         study=study or None,
         series=series or None,
         site=stack.site or None,
@@ -142,32 +153,32 @@ def _stack_row(stack: Stack) -> ScanRow:
         unit=stack.unit,
         source="dicom",
         n_files=len(stack.files),
-        flags=tuple(sorted({*stack.flags, *([] if patient else ["PATIENT_UNKNOWN"])})),
+        flags=_with_evidence(stack.flags, evidence),
     )
 
 
-def _add_single(outcome: FileOutcome, policy: str, tables: Tables) -> list[Named]:
+def _add_single(outcome: FileOutcome, policy: str, tables: Tables, pattern: Pattern) -> list[Named]:
     """Add the scans that stand in one file, which is used when at least one passes; return what masks fit."""
     passed = [found for found in outcome.scans if held_back(found.flags, policy) is None]
     if not passed:
         code = held_back(outcome.scans[0].flags, policy) or ""
         tables.add_file(replace(outcome, state="quarantined", code=code), None)
         return []
-    rows = [_row(outcome, found) for found in passed]
+    rows = [_row(outcome, found, pattern) for found in passed]
     for order, (row, found) in enumerate(zip(rows, passed, strict=True)):
         tables.add_scan(row, [(outcome, found.part, order)])
     tables.add_file(outcome, rows[0].scan if len(rows) == 1 else None)
     return [_named(outcome)] if [found.part for found in passed if found.affine] == [""] else []
 
 
-def _row(outcome: FileOutcome, found: ScanInfo) -> ScanRow:
+def _row(outcome: FileOutcome, found: ScanInfo, pattern: Pattern) -> ScanRow:
     """Return the catalog row of one scan in a file."""
-    # ScanGeometry of one NIfTI are of one patient; pictures of one npz need not be.
-    patient, known = _patient(outcome, found.part if found.source == "npz" else "")
+    # Frames of one NIfTI are of one patient; pictures of one npz need not be.
+    patient, evidence = _patient_of_file(outcome, found.part if found.source == "npz" else "", pattern)
     row = ScanRow(
         scan=pseudonym("scan", f"{outcome.key}|{found.part}"),
         patient=patient,
-        patient_known=known,
+        patient_evidence=evidence,
         series=pseudonym("series", outcome.key) if found.source == "nifti" else None,
         kind=found.kind,
         shape=found.shape,
@@ -176,7 +187,7 @@ def _row(outcome: FileOutcome, found: ScanInfo) -> ScanRow:
         source=found.source,
         source_split=found.source_split,
         source_label=found.source_label,
-        flags=tuple(sorted({*found.flags, *([] if known else ["PATIENT_UNKNOWN"])})),
+        flags=_with_evidence(found.flags, evidence),
     )
     return row if outcome.sidecar is None else _described(row, outcome.sidecar)
 
@@ -193,12 +204,35 @@ def _described(row: ScanRow, said: Sidecar) -> ScanRow:
     )
 
 
-def _patient(outcome: FileOutcome, part: str) -> tuple[str, bool]:
-    """Return the patient of a file: its BIDS subject within its data set, else a patient of its own."""
-    named = SUBJECT.match(outcome.place)
-    if named is None or part:
-        return pseudonym("patient", f"{outcome.key}|{part}"), False
-    return pseudonym("patient", f"{named['dataset'] or ''}sub-{named['subject']}"), True
+def _patient_of_stack(stack: Stack, place: str, pattern: Pattern) -> tuple[str, Evidence]:
+    """Return the pseudonym of a stack's patient by pattern, PatientID or path, else by its study."""
+    if (matched := matched_patient(pattern, place)) is not None:
+        return pseudonym("patient", matched.value), matched.evidence
+    if stack.patient_id:
+        return stack.patient_id, "PatientID"
+    if (named := patient_of_path(place)) is not None:
+        return pseudonym("patient", named.value), named.evidence
+    return pseudonym(
+        "patient", stack.study_uid or stack.series_uid
+    ), "study" if stack.study_uid else "unknown"
+
+
+def _patient_of_file(outcome: FileOutcome, part: str, pattern: Pattern) -> tuple[str, Evidence]:
+    """Return the pseudonym of the patient of a file, or of one image of a file that holds many patients."""
+    named = None if part else patient_of_path(outcome.place, pattern)
+    if named is None:
+        return pseudonym("patient", f"{outcome.key}|{part}"), "unknown"
+    return pseudonym("patient", named.value), named.evidence
+
+
+def _with_evidence(flags: Iterable[str], evidence: Evidence) -> tuple[str, ...]:
+    """Return flags, sorted, with the one that says how far the patient is known."""
+    known = (
+        ()
+        if evidence in ("pattern", "PatientID", "BIDS")
+        else (("PATIENT_FROM_LAYOUT",) if evidence in LAYOUTS else ("PATIENT_UNKNOWN",))
+    )
+    return tuple(sorted({*flags, *known}))
 
 
 def reasons(tables: Tables) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from medcl.archive.ledger.examine import FileOutcome
+from medcl.archive.patients import Evidence
 from medcl.archive.privacy import pseudonym
 
 BLOCK_ROWS = 20_000
@@ -20,8 +21,7 @@ BLOCK_ROWS = 20_000
 _text, _number = pa.string(), pa.int64()
 CATALOG = pa.schema(
     [
-        *[(name, _text) for name in ("scan", "patient")],
-        ("patient_known", pa.bool_()),
+        *[(name, _text) for name in ("scan", "patient", "patient_evidence")],
         *[(name, _text) for name in ("study", "series", "site", "modality", "kind")],
         *[(name, _text) for name in ("body_part", "manufacturer", "shape")],
         ("spacing_mm", pa.list_(pa.float64())),
@@ -51,7 +51,7 @@ class ScanRow:
 
     scan: str
     patient: str
-    patient_known: bool
+    patient_evidence: Evidence
     kind: str
     shape: tuple[int, ...]
     spacing_mm: tuple[float, ...] | None
