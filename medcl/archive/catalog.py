@@ -1,4 +1,4 @@
-"""The catalog of an archive: a row a scan, a ledger row a file, and the private way back to the files."""
+"""Catalog of an archive: one row per scan, one ledger row per file, and a private table of file paths."""
 
 from __future__ import annotations
 
@@ -28,7 +28,12 @@ STATES = ("used", "dropped", "quarantined")
 
 
 class ArchiveError(UsageError):
-    """A scan that cannot be read as catalogd; `scan` and `code` say which and why."""
+    """A cataloged scan that cannot be read.
+
+    Attributes:
+        scan: Pseudonym of the scan.
+        code: Reason, a code of `medcl.archive.flags`.
+    """
 
     def __init__(self, scan: str, code: str) -> None:
         super().__init__(f"{scan}: {explain(code)} ({code})")
@@ -38,18 +43,17 @@ class ArchiveError(UsageError):
 
 @dataclass(frozen=True)
 class Catalog:
-    """What `medcl scan` found; open it with `Catalog.open`.
+    """Result of `medcl scan`; open it with `Catalog.open`.
 
     Attributes:
-        folder: where `catalog.parquet`, `ledger.parquet` and `summary.json` stand.
+        folder: Folder of `catalog.parquet`, `masks.parquet`, `ledger.parquet` and `summary.json`.
         scans: One row per scan, sorted by `scan`: scan, patient, study, series and site (pseudonyms),
-            patient_evidence (what says who the patient is, see `medcl.archive.patients`), modality, kind
-            (`volume`, `picture`, `cine`), body_part, manufacturer, shape (`320x320x24`; a color picture
-            whose channels prove equal loses its last axis on reading), spacing_mm, unit, source (`dicom`,
-            `nifti`, `image`, `npz`), source_split and source_label (npz), n_files, flags (codes joined by
-            `;`).
-        policy: under which it was made.
-        identity: pseudonym of the catalog, which names its private locator.
+            patient_evidence (how the patient was identified, see `medcl.archive.patients`), modality, kind
+            (`volume`, `picture`, `cine`), body_part, manufacturer, shape (`320x320x24`; a color image whose
+            channels are equal is read without its last axis), spacing_mm, unit, source (`dicom`, `nifti`,
+            `image`, `npz`), source_split and source_label (npz), n_files, flags (codes joined by `;`).
+        policy: Policy of the scan: `strict`, `default` or `lenient`.
+        identity: Pseudonym of the catalog, which names its private locator.
     """
 
     folder: Path
@@ -59,7 +63,7 @@ class Catalog:
 
     @classmethod
     def write(cls, folder: Path, tables: Tables, policy: str) -> Catalog:
-        """Write the tables of a finished scan, which this empties, as a new catalog, the locator first."""
+        """Write the tables of a finished scan as a new catalog, and empty them."""
         locator = tables.locator()
         identity = pseudonym("catalog", _content_hash(locator))
         with atomic(_locator_path(identity)) as temporary:
@@ -74,11 +78,11 @@ class Catalog:
             ):
                 pq.write_table(make(), temporary / f"{name}.parquet")
             tables.clear()
-            facts: dict[str, Any] = {"version": VERSION, "catalog": identity, "policy": policy}
-            facts["missing_decoders"] = dict(sorted(tables.decoders.items()))
+            header = {"version": VERSION, "catalog": identity, "policy": policy}
+            decoders = {"missing_decoders": dict(sorted(tables.decoders.items()))}
             scans = pd.read_parquet(temporary / "catalog.parquet", columns=list(_COUNTED))
             ledger = pd.read_parquet(temporary / "ledger.parquet", columns=["state", "reason"])
-            write_json({**facts, **_summary(scans, ledger)}, temporary / "summary.json")
+            write_json({**header, **decoders, **_summary(scans, ledger)}, temporary / "summary.json")
         return cls.open(folder)
 
     @classmethod
@@ -86,32 +90,32 @@ class Catalog:
         """Open a catalog.
 
         Raises:
-            UsageError: `folder` holds none, a damaged one, or one of a later version.
+            UsageError: `folder` holds no catalog, a damaged one, or one of a later version.
         """
         if not (folder / "summary.json").is_file():
             raise UsageError(f"{folder}: no catalog; make one with medcl scan ARCHIVE -o {folder}")
         try:
-            facts = read_json(folder / "summary.json")
+            summary = read_json(folder / "summary.json")
             for name in ("ledger", "masks"):
                 pq.read_schema(folder / f"{name}.parquet")
             scans = pd.read_parquet(folder / "catalog.parquet")
         except (ValueError, FileNotFoundError):
-            raise UsageError(f"{folder}: a damaged catalog; scan the archive again") from None
-        if facts["version"] > VERSION:
-            raise UsageError(f"{folder}: written by a later medcl; update medcl, or scan again")
-        return cls(folder, scans, facts["policy"], facts["catalog"])
+            raise UsageError(f"{folder}: damaged catalog; scan the archive again") from None
+        if summary["version"] > VERSION:
+            raise UsageError(f"{folder}: written by a later version of medcl; update medcl or scan again")
+        return cls(folder, scans, summary["policy"], summary["catalog"])
 
     @property
     def ledger(self) -> pd.DataFrame:
-        """A row a file: file, state (`used`, `dropped`, `quarantined`), reason, flags, scan, bytes."""
+        """One row per file: file, state (`used`, `dropped`, `quarantined`), reason, flags, scan, bytes."""
         return pd.read_parquet(self.folder / "ledger.parquet")
 
     @property
     def masks(self) -> pd.DataFrame:
-        """Which masks belong to which scans: mask, scan, kind (`nifti`, `seg`, `rtstruct`).
+        """One row per pair of mask and scan: mask, scan, kind (`nifti`, `seg`, `rtstruct`).
 
-        A `nifti` mask is itself a row of `scans`, flagged LABEL_MAP. Read it with `read_mask`, which holds
-        its geometry against the scan's.
+        A `nifti` mask is itself a row of `scans`, flagged LABEL_MAP. Read masks with `read_mask`, which
+        checks their geometry.
         """
         return pd.read_parquet(self.folder / "masks.parquet")
 
@@ -125,22 +129,22 @@ class Catalog:
         return {**_summary(self.scans, self.ledger), "missing_decoders": written["missing_decoders"]}
 
     def is_located(self) -> bool:
-        """True when this machine knows where the files are."""
+        """Return whether the private locator of this catalog is on this machine."""
         return _locator_path(self.identity).is_file()
 
     def forget(self) -> None:
-        """Delete the private table of places; the scans can then no longer be read."""
+        """Delete the private locator; the scans can then no longer be read."""
         _locator_path(self.identity).unlink(missing_ok=True)
 
     def locations(self) -> pd.DataFrame:
-        """Return the private table of places, for code on the owner's machine only.
+        """Return the private table of file paths, for use on the owner's machine only.
 
-        Columns: scan, file (pseudonyms), path (a member's goes on inside its zip or tar), parent (name of
-        its folder), container (the file on disk), member (number and name inside it), part (inside the
-        file), order (of a scan's files), size, mtime_ns, head.
+        Columns: scan and file (pseudonyms), path (continued inside a zip or tar), parent (name of the
+        folder), container (file on disk), member (number and name in the container), part (within the
+        file), order (of the files of a scan), size, mtime_ns, head.
 
         Raises:
-            UsageError: the locator is not on this machine.
+            UsageError: The locator is not on this machine.
         """
         return self._locations.copy()
 
@@ -158,56 +162,56 @@ class Catalog:
         table["parent"] = table["path"].map(lambda path: Path(path).parent.name)
         return table
 
-    def part(self, scans: Iterable[str]) -> Catalog:
-        """Return the catalog of some scans (and masks) alone, for a process that has no private locator."""
-        wanted = set(scans)
-        where = self._locations
-        files = set(where.loc[where["scan"].isin(wanted), "file"])
-        found = replace(self, scans=self.scans[self.scans["scan"].isin(wanted)])
-        # The locator's rows take the place of the file that they would be read from.
-        vars(found)["_locations"] = where[where["file"].isin(files)]
-        return found
+    def subset(self, scans: Iterable[str]) -> Catalog:
+        """Return the catalog of the given scans and masks, for a process without the private locator."""
+        selected = set(scans)
+        locations = self._locations
+        files = set(locations.loc[locations["scan"].isin(selected), "file"])
+        catalog = replace(self, scans=self.scans[self.scans["scan"].isin(selected)])
+        # Set the cached property, as the other process cannot read the locator.
+        vars(catalog)["_locations"] = locations[locations["file"].isin(files)]
+        return catalog
 
     @cached_property
-    def places(self) -> dict[str, list[dict[str, Any]]]:
-        """The locator by scan, each scan's files in order."""
+    def files_by_scan(self) -> dict[str, list[dict[str, Any]]]:
+        """Rows of the locator by scan, the files of each scan in order."""
         grouped: dict[str, list[dict[str, Any]]] = {}
         for row in self._locations.to_dict("records"):
             grouped.setdefault(str(row["scan"]), []).append({str(key): value for key, value in row.items()})
         return grouped
 
     @cached_property
-    def rows(self) -> dict[str, dict[str, Any]]:
-        """The catalog's rows by scan."""
+    def _rows(self) -> dict[str, dict[str, Any]]:
+        """Rows of the catalog by scan."""
         return {str(row["scan"]): _plain(row) for row in self.scans.to_dict("records")}
 
     def row(self, scan: str) -> dict[str, Any]:
-        """Return the catalog's row of a scan.
+        """Return the row of a scan.
 
         Raises:
-            UsageError: there is no such scan.
+            UsageError: There is no such scan.
         """
-        if scan not in self.rows:
-            raise UsageError(f"{self.folder}: no scan {scan[:40]!r}; its ids stand in catalog.parquet")
-        return self.rows[scan]
+        if scan not in self._rows:
+            raise UsageError(f"{self.folder}: no scan {scan[:40]!r}; catalog.parquet lists the scans")
+        return self._rows[scan]
 
     def record_fault(self, scan: str, code: str) -> None:
-        """Note in the ledger that a catalogd scan or mask turned out to be unreadable.
+        """Record in the ledger that a cataloged scan or mask cannot be read.
 
-        Its files become quarantined for `code`, but for files that hold other scans too, whose flags name
-        the code. Several processes may do so at once.
+        Its files are quarantined for `code`; files that also hold other scans stay used and get the code as
+        a flag. Safe to call from several processes at once.
         """
-        files = {place["file"] for place in self.places[scan]}
-        where = self._locations
-        holding = where[where["file"].isin(files)].groupby("file")["scan"].nunique()
+        files = {row["file"] for row in self.files_by_scan[scan]}
+        locations = self._locations
+        scans_per_file = locations[locations["file"].isin(files)].groupby("file")["scan"].nunique()
         with _locked(self.folder / "ledger.parquet"):
             ledger = self.ledger
-            hit = ledger["file"].isin(files) & (ledger["state"] == "used")
-            alone = hit & (ledger["file"].map(holding) == 1)
-            ledger.loc[alone, ["state", "reason"]] = ["quarantined", code]
-            shared = hit & ~alone
+            affected = ledger["file"].isin(files) & (ledger["state"] == "used")
+            single = affected & (ledger["file"].map(scans_per_file) == 1)
+            ledger.loc[single, ["state", "reason"]] = ["quarantined", code]
+            shared = affected & ~single
             ledger.loc[shared, "flags"] = ledger.loc[shared, "flags"].map(lambda f: _with_flag(f, code))
-            if hit.any():
+            if affected.any():
                 write_table(ledger, self.folder / "ledger.parquet")
 
 
@@ -216,10 +220,10 @@ def _locator_path(identity: str) -> Path:
 
 
 def _content_hash(table: pa.Table) -> str:
-    whole = hashlib.sha256()
+    digest = hashlib.sha256()
     for batch in table.combine_chunks().to_batches(max_chunksize=65_536):
-        whole.update(batch.serialize())
-    return whole.hexdigest()
+        digest.update(batch.serialize())
+    return digest.hexdigest()
 
 
 _COUNTED = ("patient", "patient_evidence", "modality", "kind", "flags")
@@ -246,7 +250,7 @@ def _counts(column: Iterable[str]) -> dict[str, int]:
 
 
 def _plain(row: Mapping[Hashable, Any]) -> dict[str, Any]:
-    """Return a row with None where nothing is known, however pandas says it."""
+    """Return a row with None for unknown values, which pandas holds as NaN."""
     return {str(key): None if isinstance(value, float) else value for key, value in row.items()}
 
 
@@ -256,7 +260,7 @@ def _with_flag(flags: str, code: str) -> str:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock on a file's folder while the file is rewritten."""
+    """Hold a lock on the folder of a file that is rewritten."""
     descriptor = os.open(path.parent, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -27,7 +27,9 @@ def explain_scan(catalog: Catalog, scan: str) -> str:
     except UsageError as error:
         lines.append(f"  cannot be read: {error}")
     lines += [f"  {flag} ({severity(flag).value}): {explain(flag)}" for flag in flags]
-    files = {place["file"] for place in catalog.places.get(scan, [])} if catalog.is_located() else set()
+    files = (
+        {place["file"] for place in catalog.files_by_scan.get(scan, [])} if catalog.is_located() else set()
+    )
     ledger = catalog.ledger
     own = ledger[ledger["file"].isin(files) | (ledger["scan"] == scan)]
     for (state, reason), count in own.groupby(["state", "reason"]).size().items():

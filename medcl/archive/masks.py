@@ -25,7 +25,7 @@ IMAGE_WORDS = frozenset({"image", "images", "imagestr", "imagests", "img", "imgs
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NiftiGrid:
     """A NIfTI scan by its place in the archive (private) and its grid."""
 
     scan: str
@@ -64,15 +64,15 @@ def is_label_map(array: np.ndarray) -> bool:
     return bool((labels == array).all()) and np.unique(labels).size < 64
 
 
-def pair(masks: Iterable[Named], scans: Iterable[Named]) -> tuple[list[tuple[str, str]], set[str]]:
+def pair(masks: Iterable[NiftiGrid], scans: Iterable[NiftiGrid]) -> tuple[list[tuple[str, str]], set[str]]:
     """Return (mask, scan) for NIfTI masks whose name fits and whose grid agrees, and the masks refused.
 
     A mask's name fits scans of the same name in a sibling folder (`images/x`, `labels/x`), scans of the same
     name without the label word in its own folder (`x_seg`, `x`), and the sequences (`flair`, `t1`) of a
     folder that holds one patient. A mask is refused when names fit but no grid does.
     """
-    by_folder: dict[str, list[Named]] = {}
-    by_name: dict[tuple[str, str], list[Named]] = {}
+    by_folder: dict[str, list[NiftiGrid]] = {}
+    by_name: dict[tuple[str, str], list[NiftiGrid]] = {}
     for scan in scans:
         folder = PurePosixPath(scan.place).parent
         by_folder.setdefault(str(folder), []).append(scan)
@@ -92,7 +92,7 @@ def pair(masks: Iterable[Named], scans: Iterable[Named]) -> tuple[list[tuple[str
     return sorted(pairs), refused
 
 
-def _fitting(name: str, beside: list[Named]) -> list[Named]:
+def _fitting(name: str, beside: list[NiftiGrid]) -> list[NiftiGrid]:
     named = [scan for scan in beside if name and _bare(stem(scan.place)) == name]
     if named:
         return named
@@ -109,7 +109,7 @@ def _bare(name: str) -> str:
     return "_".join(kept).lower()
 
 
-def _same_grid(first: Named, second: Named) -> bool:
+def _same_grid(first: NiftiGrid, second: NiftiGrid) -> bool:
     if first.shape[:3] != second.shape[:3]:
         return False
     affines = [np.array([*named.affine, 0, 0, 0, 1]).reshape(4, 4) for named in (first, second)]

@@ -37,7 +37,7 @@ def read(catalog: Catalog, scan: str) -> Scan:
     row = catalog.row(scan)
     try:
         with silenced_loggers():
-            found = _load(row, catalog.places[scan])
+            found = _load(row, catalog.files_by_scan[scan])
         code = held_back(found.flags, catalog.policy)
         if code is not None:
             raise quarantined(code)
@@ -64,10 +64,10 @@ def read_mask(catalog: Catalog, mask: str, scan: str) -> np.ndarray:
         ArchiveError: the mask is gone or damaged, or its geometry is not the scan's (MASK_MISMATCH).
         UsageError: there is no such mask or scan.
     """
-    if mask not in catalog.places:
+    if mask not in catalog.files_by_scan:
         raise UsageError(f"{catalog.folder}: no mask {mask[:40]!r}; its ids stand in masks.parquet")
     target = read(catalog, scan)
-    place = catalog.places[mask][0]
+    place = catalog.files_by_scan[mask][0]
     try:
         with silenced_loggers():
             return _aligned(place, target)

@@ -50,7 +50,7 @@ def _task(catalog: Catalog, labels: Labels, folder: Path, scans: Sequence[str]) 
     task_labels = replace(
         labels, label={}, patient={}, mask=masks, modality=modality, extra=labels.extra[:0], box=boxes
     )
-    return ShardTask(catalog.part([*scans, *masks.values()]), tuple(scans), task_labels, folder.absolute())
+    return ShardTask(catalog.subset([*scans, *masks.values()]), tuple(scans), task_labels, folder.absolute())
 
 
 def _write(task: ShardTask) -> None:

@@ -73,7 +73,7 @@ def _read_slices(catalog: Catalog, scan: str) -> list[Dataset]:
     if catalog.row(scan)["source"] != "dicom":
         raise UsageError(f"scan {scan} does not come from DICOM")
     datasets = []
-    for place in catalog.places[scan]:
+    for place in catalog.files_by_scan[scan]:
         with open_part(place["container"], place["member"]) as stream:
             datasets.append(dcmread(stream, stop_before_pixels=False))
     if any(int(dataset.get("NumberOfFrames", 1) or 1) > 1 for dataset in datasets):

@@ -49,7 +49,7 @@ def test_nothing_is_opened_when_nothing_changed(tmp_path: Path, opened: list[str
     second = scan_archive([tmp_path / "archive"], tmp_path / "second")
     assert opened == []
     assert outputs(first) == outputs(second)
-    assert second.scans["scan"].map(second.places.get).notna().all()
+    assert second.scans["scan"].map(second.files_by_scan.get).notna().all()
 
 
 def test_only_new_and_changed_files_are_opened(tmp_path: Path, opened: list[str], private_home: Path) -> None:

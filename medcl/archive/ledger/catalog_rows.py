@@ -15,7 +15,7 @@ from medcl.archive.formats.scan_info import ScanInfo
 from medcl.archive.formats.sidecar import Sidecar, shared_name
 from medcl.archive.ledger.examine import FileOutcome
 from medcl.archive.ledger.tables import ScanRow, Tables
-from medcl.archive.masks import Named, pair
+from medcl.archive.masks import NiftiGrid, pair
 from medcl.archive.patients import LAYOUTS, Evidence, matched_patient, patient_of_path
 from medcl.archive.privacy import pseudonym
 from medcl.archive.storage.open_file import open_part
@@ -33,7 +33,7 @@ def gather(groups: Iterable[Sequence[FileOutcome]], policy: str, pattern: Patter
     """
     tables = Tables()
     masks: list[FileOutcome] = []
-    images: list[Named] = []
+    images: list[NiftiGrid] = []
     for outcomes in groups:
         became, scan_of = _stacked(outcomes, policy, tables, pattern)
         for number, outcome in enumerate(_with_sidecars(outcomes)):
@@ -59,7 +59,7 @@ def _with_sidecars(outcomes: Sequence[FileOutcome]) -> Iterator[FileOutcome]:
 
 
 def _add_masks(
-    masks: Sequence[FileOutcome], images: Sequence[Named], policy: str, tables: Tables, pattern: Pattern
+    masks: Sequence[FileOutcome], images: Sequence[NiftiGrid], policy: str, tables: Tables, pattern: Pattern
 ) -> None:
     """Add label maps and label objects, each with the scans that it may belong to."""
     maps = {_named(outcome).scan: outcome for outcome in masks if outcome.scans}
@@ -86,11 +86,11 @@ def _flagged(outcome: FileOutcome, flag: str) -> FileOutcome:
     return replace(outcome, scans=found, flags=tuple(sorted({*outcome.flags, flag})))
 
 
-def _named(outcome: FileOutcome) -> Named:
+def _named(outcome: FileOutcome) -> NiftiGrid:
     """Return a NIfTI of one frame by its place and grid."""
     found = outcome.scans[0]
     scan = pseudonym("scan", f"{outcome.key}|{found.part}")
-    return Named(scan, outcome.place, found.shape, found.affine or ())
+    return NiftiGrid(scan, outcome.place, found.shape, found.affine or ())
 
 
 def _stacked(
@@ -157,7 +157,7 @@ def _stack_row(stack: Stack, place: str, pattern: Pattern) -> ScanRow:
     )
 
 
-def _add_single(outcome: FileOutcome, policy: str, tables: Tables, pattern: Pattern) -> list[Named]:
+def _add_single(outcome: FileOutcome, policy: str, tables: Tables, pattern: Pattern) -> list[NiftiGrid]:
     """Add the scans that stand in one file, which is used when at least one passes; return what masks fit."""
     passed = [found for found in outcome.scans if held_back(found.flags, policy) is None]
     if not passed:
