@@ -1,16 +1,17 @@
-"""What any array of pixels goes through, whatever file it comes from."""
+"""Steps that pixel arrays of every file format go through: data type, gray from color, NaN."""
 
 from __future__ import annotations
 
 import numpy as np
 
-MANY = 0.01
-"""Share of voxels without a number above which a scan is in doubt."""
+MAX_NONFINITE = 0.01
+"""Share of NaN and infinite voxels above which a scan is in doubt."""
 
 
 def compact(array: np.ndarray) -> np.ndarray:
-    """Return the same values in the plainest dtype: uint8, int16, uint16, int32 or int64 for integers that
-    fit, float32 for the rest; byte order native.
+    """Return the same values in the smallest common dtype and native byte order.
+
+    Integers become the first of uint8, int16, uint16, int32 and int64 that holds them; the rest is float32.
     """
     kind = array.dtype.kind
     if kind == "b":
@@ -27,17 +28,17 @@ def compact(array: np.ndarray) -> np.ndarray:
 
 
 def gray_if_equal(array: np.ndarray) -> np.ndarray:
-    """Return an array without its color axis (the last) where its three channels are the same."""
+    """Return a color array without its last axis if the three channels are equal."""
     if (array[..., 0] == array[..., 1]).all() and (array[..., 0] == array[..., 2]).all():
         return np.ascontiguousarray(array[..., 0])
     return array
 
 
 def finite(array: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, set[str]]:
-    """Fill what is no number with the lowest number.
+    """Fill NaN and infinite values with the lowest finite value.
 
     Returns:
-        the array, a mask of the numbers (None when all are), and the flags earned: NONFINITE, or
+        The array, a mask of the finite values (None when all are finite), and the flags: NONFINITE, or
         NONFINITE_MANY for over 1 %.
     """
     if array.dtype.kind != "f":
@@ -50,5 +51,5 @@ def finite(array: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, set[str]]:
     return (
         np.where(valid, array, lowest),
         valid,
-        {"NONFINITE" if missing <= MANY * array.size else "NONFINITE_MANY"},
+        {"NONFINITE" if missing <= MAX_NONFINITE * array.size else "NONFINITE_MANY"},
     )

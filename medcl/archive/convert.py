@@ -1,4 +1,4 @@
-"""`medcl convert`: every scan as NIfTI with its affine, and a JSON of what was noticed."""
+"""`medcl convert`: every scan as NIfTI with its affine, and its metadata and flags as JSON."""
 
 from __future__ import annotations
 
@@ -25,18 +25,21 @@ COLOR = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
 def convert(catalog: Catalog, out: Path) -> dict[str, Any]:
     """Write `<scan>.nii.gz` and `<scan>.json` for every scan of `catalog` into the new folder `out`.
 
-    A radiograph that is presented with a window stands in `<scan>_unwindowed.nii.gz` without it, too.
+    A radiograph whose window was applied is also written without it, as `<scan>_unwindowed.nii.gz`.
+    An interrupted call is resumed by the next; until all is written, `out` holds a file `converting.json`.
 
-    An interrupted call goes on where it stopped; until it ends, `out` holds a file `converting.json`.
+    Volumes keep their RAS+ affine and physical units. An image becomes one slice with form code 0,
+    "unknown", whose affine holds the pixel spacing where known, so that no reader takes it for a position.
 
-    Volumes keep their RAS+ affine and physical units. A picture becomes one slice whose affine holds its
-    pixel spacing where that is known and has form code 0, "unknown", so that no reader takes it for a place.
+    Args:
+        catalog: Catalog of the scans.
+        out: New folder, or that of an interrupted call.
 
     Returns:
-        counts: `written`, `failed`, and `faults` (scan to reason).
+        The counts `written` and `failed`, and `faults` (scan to reason).
 
     Raises:
-        UsageError: `out` is in use, or not one scan can be read.
+        UsageError: `out` is in use, or no scan can be read.
     """
     begun = out / "converting.json"
     if not (begun.is_file() and read_json(begun)["catalog"] == catalog.identity):
@@ -47,18 +50,18 @@ def convert(catalog: Catalog, out: Path) -> dict[str, Any]:
         if (out / f"{scan}.json").is_file():
             continue
         try:
-            found = read(catalog, scan)
+            image = read(catalog, scan)
         except ArchiveError as error:
             faults[scan] = error.code
             continue
-        _write(found, out / f"{scan}.nii.gz")
-        if found.unwindowed is not None:
-            _write(replace(found, array=found.unwindowed), out / f"{scan}_unwindowed.nii.gz")
-        write_json(_facts(catalog.row(scan), found), out / f"{scan}.json")
+        _write(image, out / f"{scan}.nii.gz")
+        if image.unwindowed is not None:
+            _write(replace(image, array=image.unwindowed), out / f"{scan}_unwindowed.nii.gz")
+        write_json(_metadata(catalog.row(scan), image), out / f"{scan}.json")
     begun.unlink()
     written = len(catalog.scans) - len(faults)
     if not written:
-        raise UsageError(f"{catalog.folder}: not one scan could be read; see the ledger for the reasons")
+        raise UsageError(f"{catalog.folder}: no scan could be read; ledger.parquet lists the reasons")
     return {"written": written, "failed": len(faults), "faults": faults}
 
 
@@ -81,7 +84,7 @@ def nifti_image(scan: Scan) -> nibabel.Nifti1Image:
 
 
 def _as_slices(array: np.ndarray) -> np.ndarray:
-    """Turn (row, column), color or (frame, row, column) into (column, row, frame), as NIfTI stores them."""
+    """Transpose (row, column), color or (frame, row, column) to (column, row, frame), the order of NIfTI."""
     color = array.ndim > 2 and array.shape[-1] == 3 and array.dtype == np.uint8
     if color:
         array = np.ascontiguousarray(array).view(COLOR)[..., 0]
@@ -100,15 +103,25 @@ def _is_rigid(affine: np.ndarray) -> bool:
 
 
 def _write(scan: Scan, path: Path) -> None:
-    """Write a scan as bytes that depend on its content alone (no name, no time)."""
+    """Write a scan as bytes that depend only on its content, without file name and time."""
     with atomic(path) as temporary:
         temporary.write_bytes(gzip.compress(nifti_image(scan).to_bytes(), compresslevel=6, mtime=0))
 
 
-def _facts(row: dict[str, Any], scan: Scan) -> dict[str, Any]:
-    kept = ("scan", "patient", "patient_evidence", "study", "series", "site", "modality", "kind", "body_part")
+def _metadata(row: dict[str, Any], scan: Scan) -> dict[str, Any]:
+    copied = (
+        "scan",
+        "patient",
+        "patient_evidence",
+        "study",
+        "series",
+        "site",
+        "modality",
+        "kind",
+        "body_part",
+    )
     return {
-        **{key: row[key] for key in kept},
+        **{key: row[key] for key in copied},
         "manufacturer": row["manufacturer"],
         "shape": list(scan.array.shape),
         "spacing_mm": None if scan.spacing_mm is None else [float(mm) for mm in scan.spacing_mm],

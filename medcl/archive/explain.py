@@ -1,4 +1,4 @@
-"""What was found and repaired in one scan, in words for a person."""
+"""Explanation of the flags, repairs and files of one scan, as text for a person."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from medcl.errors import UsageError
 
 
 def explain_scan(catalog: Catalog, scan: str) -> str:
-    """Return, for a person, what was found and repaired in a scan, and what became of its files.
+    """Return a text on what was noticed and repaired in a scan, and on the state of its files.
 
-    The scan is read for it, as much shows in its pixels only.
+    This reads the scan, because some flags depend on its pixels.
+
+    Raises:
+        UsageError: There is no such scan.
     """
     row = catalog.row(scan)
     lines = [f"{scan}: {row['modality']} {row['kind']}, {row['shape']}, from {row['n_files']} file(s)"]
@@ -27,12 +30,10 @@ def explain_scan(catalog: Catalog, scan: str) -> str:
     except UsageError as error:
         lines.append(f"  cannot be read: {error}")
     lines += [f"  {flag} ({severity(flag).value}): {explain(flag)}" for flag in flags]
-    files = (
-        {place["file"] for place in catalog.files_by_scan.get(scan, [])} if catalog.is_located() else set()
-    )
+    files = {row["file"] for row in catalog.files_by_scan.get(scan, [])} if catalog.is_located() else set()
     ledger = catalog.ledger
-    own = ledger[ledger["file"].isin(files) | (ledger["scan"] == scan)]
-    for (state, reason), count in own.groupby(["state", "reason"]).size().items():
-        why = f" for {reason}: {explain(reason)}" if reason else ""
-        lines.append(f"  {count} file(s) {state}{why}")
+    of_scan = ledger[ledger["file"].isin(files) | (ledger["scan"] == scan)]
+    for (state, reason), count in of_scan.groupby(["state", "reason"]).size().items():
+        suffix = f" for {reason}: {explain(reason)}" if reason else ""
+        lines.append(f"  {count} file(s) {state}{suffix}")
     return "\n".join(lines)

@@ -1,7 +1,7 @@
-"""Pseudonyms, and the only place where real names and paths are kept: the owner's private folder.
+"""Pseudonyms, and the private folder, the only place where real names and paths are stored.
 
-Every identifier that leaves the archive is HMAC-SHA256 under a key that never stands beside the data. With
-the key the same patient gets the same pseudonym in every catalog; without it nothing can be looked up.
+Every identifier that leaves the archive is an HMAC-SHA256 under a key that is never stored with the data.
+With the key, a patient has the same pseudonym in every catalog; without it, no pseudonym can be resolved.
 """
 
 from __future__ import annotations
@@ -32,28 +32,34 @@ LOUD_LOGGERS = (
     "fsspec",
     "s3fs",
 )
-"""Roots of the loggers of libraries that see file contents or names."""
+"""Root loggers of the libraries that see file contents or names."""
 
 
 def home() -> Path:
-    """Return the private folder ($MEDCL_HOME, by default ~/.medcl), made with owner-only rights."""
+    """Return the private folder ($MEDCL_HOME, by default ~/.medcl), created with owner-only permissions.
+
+    Raises:
+        UsageError: The folder cannot be created.
+    """
     folder = Path(os.environ.get("MEDCL_HOME") or Path.home() / ".medcl")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"{folder}: cannot be made ({error.strerror}); set MEDCL_HOME to a folder") from None
+        raise UsageError(
+            f"{folder}: cannot be created ({error.strerror}); set MEDCL_HOME to a writable folder"
+        ) from None
     return folder
 
 
 def private_folder(name: str) -> Path:
-    """Return a folder of the private home, made with owner-only rights."""
+    """Return a subfolder of the private folder, created with owner-only permissions."""
     folder = home() / name
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
 
 
 def private_file(path: Path) -> Path:
-    """Create `path` empty with owner-only rights, so that what is written to it is private from its start."""
+    """Create an empty file with owner-only permissions, so that its content is private from the start."""
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
     return path
 
@@ -62,9 +68,9 @@ def pseudonym(kind: str, value: str) -> str:
     """Return the pseudonym of an identifier, such as `p-0f3a5b...` (16 hexadecimal digits, 64 bits).
 
     Args:
-        kind: `patient` (PatientID), `study`, `series` (their UIDs), `scan`, `file` or `site`; the same value
-            has unrelated pseudonyms under two kinds.
-        value: the identifier as it stands in the file, without surrounding spaces.
+        kind: `patient` (PatientID), `study`, `series` (their UIDs), `scan`, `file` or `site`; a value has
+            unrelated pseudonyms under different kinds.
+        value: Identifier as in the file, without surrounding spaces.
     """
     message = f"{kind}\0{value}".encode("utf-8", "surrogateescape")
     digest = hmac.digest(_key(os.environ.get("MEDCL_HOME")), message, "sha256")
@@ -73,68 +79,75 @@ def pseudonym(kind: str, value: str) -> str:
 
 @lru_cache(maxsize=4)
 def _key(setting: str | None) -> bytes:
-    """Return the key of the private folder, made on first use; processes that start together agree on one.
+    """Return the key of the private folder, created on first use.
 
-    `setting` is MEDCL_HOME: asking the folder itself each time would cost more than the hash.
+    Args:
+        setting: Value of MEDCL_HOME, the key of the cache; reading the file each time would cost more than
+            the hash.
+
+    Raises:
+        UsageError: The key has the wrong length.
     """
     path = home() / "pseudonym.key"
     if not path.exists():
         _make_key(path)
     key = path.read_bytes()
     if len(key) != KEY_BYTES:
-        raise UsageError(f"{path}: not a pseudonym key of {KEY_BYTES} bytes; restore it or remove it")
+        raise UsageError(
+            f"{path}: not a pseudonym key of {KEY_BYTES} bytes; restore it, or delete it and scan again"
+        )
     return key
 
 
 def _make_key(path: Path) -> None:
-    """Write a new key whole and link it into place, which only the first of two processes can do."""
-    fresh = path.with_name(f".pseudonym.{os.getpid()}.{secrets.token_hex(4)}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    """Write a new key to a temporary file and link it to `path`, which only the first process can do."""
+    temporary = path.with_name(f".pseudonym.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(secrets.token_bytes(KEY_BYTES))
     try:
         with contextlib.suppress(FileExistsError):
-            os.link(fresh, path)
+            os.link(temporary, path)
     finally:
-        fresh.unlink()
+        temporary.unlink()
 
 
 @contextlib.contextmanager
 def silenced_loggers() -> Iterator[None]:
-    """Silence warnings and loggers of the libraries that read files: their messages quote what they read.
+    """Silence the warnings and loggers of libraries that read files, because their messages quote contents.
 
-    Each library's whole tree of loggers goes silent, those that it makes only later included: their records
-    end at the tree's root, which passes them to nobody. Threads may hush together: it ends with the last.
+    All loggers of a library are silenced, including those created later, since their records end at its
+    root logger. Several threads may use this at once; it ends when the last one leaves.
     """
-    with _HUSH.lock:
-        _HUSH.threads += 1
-        if _HUSH.threads == 1:
-            _HUSH.quiet.enter_context(_silence())
+    with _SILENCED.lock:
+        _SILENCED.threads += 1
+        if _SILENCED.threads == 1:
+            _SILENCED.restore.enter_context(_silence())
     try:
         yield
     finally:
-        with _HUSH.lock:
-            _HUSH.threads -= 1
-            if _HUSH.threads == 0:
-                _HUSH.quiet.close()
+        with _SILENCED.lock:
+            _SILENCED.threads -= 1
+            if _SILENCED.threads == 0:
+                _SILENCED.restore.close()
 
 
 class _SilencedLoggers:
-    """How many threads want silence, and what ends it."""
+    """Number of threads inside `silenced_loggers`, and the stack that restores the loggers."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.threads = 0
-        self.quiet = contextlib.ExitStack()
+        self.restore = contextlib.ExitStack()
 
 
-_HUSH = _SilencedLoggers()
+_SILENCED = _SilencedLoggers()
 
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
     loggers = [logging.getLogger(name) for name in LOUD_LOGGERS]
-    before = [(logger.handlers, logger.propagate) for logger in loggers]
+    saved = [(logger.handlers, logger.propagate) for logger in loggers]
     try:
         for logger in loggers:
             logger.handlers, logger.propagate = [logging.NullHandler()], False
@@ -142,5 +155,5 @@ def _silence() -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     finally:
-        for logger, (handlers, propagate) in zip(loggers, before, strict=True):
+        for logger, (handlers, propagate) in zip(loggers, saved, strict=True):
             logger.handlers, logger.propagate = handlers, propagate

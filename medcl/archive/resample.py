@@ -1,4 +1,4 @@
-"""Sheared volumes on a right-angled grid, for what cannot work on oblique axes."""
+"""Resampling of sheared volumes (tilted gantry) to orthogonal axes."""
 
 from __future__ import annotations
 
@@ -14,77 +14,77 @@ from medcl.intensity import PADDING_HU
 
 
 def orthogonal(scan: Scan) -> Scan:
-    """Return the scan on axes at right angles; one that has them already comes back as it is.
+    """Resample a scan to orthogonal axes; a scan that has them already is returned unchanged.
 
-    Slices stay where they are: each moves within its own plane, by linear interpolation, onto a field that
-    is large enough for all of them. What no slice covers is air (HU) or the lowest value, and not `valid`.
+    Each slice keeps its position and is shifted within its plane by linear interpolation, on a field large
+    enough for all slices. Voxels that no slice covers get air (HU) or the lowest value, and are not `valid`.
     """
     if scan.affine is None or not is_sheared(scan.affine):
         return scan
     spatial = scan.array.shape[:3]
-    field = _Field.of(scan.affine, spatial)
+    field = _Field.from_affine(scan.affine, spatial)
     fill = float(PADDING_HU) if scan.unit == "HU" else float(scan.array.min())
     known = np.ones(spatial, bool) if scan.valid is None else scan.valid
     return replace(
         scan,
-        array=field.moved(scan.array, fill, _between),
+        array=field.resample(scan.array, fill, _shift_linear),
         affine=field.affine,
         spacing_mm=spacing(field.affine),
-        valid=field.moved(known.astype(np.float32), 0.0, _between) > 1 - 1e-3,
+        valid=field.resample(known.astype(np.float32), 0.0, _shift_linear) > 1 - 1e-3,
     )
 
 
 def orthogonal_labels(labels: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """Return the labels of a scan where `orthogonal` puts the scan; each voxel takes its nearest label.
+    """Resample the labels of a scan as `orthogonal` resamples the scan, by nearest neighbor.
 
     Args:
-        labels: (i, j, k) on the scan's own grid.
-        affine: of that grid.
+        labels: Labels (i, j, k) on the grid of the scan.
+        affine: Affine of the scan.
     """
     if not is_sheared(affine):
         return labels
-    return _Field.of(affine, labels.shape).moved(labels, 0, _nearest)
+    return _Field.from_affine(affine, labels.shape).resample(labels, 0, _shift_nearest)
 
 
 @dataclass(frozen=True)
 class _Field:
-    """Where the slices of a sheared volume go.
+    """Orthogonal grid that holds the shifted slices of a sheared volume.
 
     Attributes:
-        axes: of the volume, those in the plane of its slices first.
-        shifts: (slice, 2) pixels by which each slice moves in its plane.
-        room: pixels by which the field is larger than a slice, along its two axes.
-        affine: of the field, in the volume's own order of axes.
+        axes: Axes of the volume, those in the plane of the slices first.
+        shifts: Pixels by which each slice is shifted in its plane, (slice, 2).
+        margin: Pixels by which the field exceeds a slice, along its two axes.
+        affine: Affine of the field, in the axis order of the volume.
     """
 
     axes: tuple[int, int, int]
     shifts: np.ndarray
-    room: np.ndarray
+    margin: np.ndarray
     affine: np.ndarray
 
     @classmethod
-    def of(cls, affine: np.ndarray, shape: tuple[int, ...]) -> _Field:
+    def from_affine(cls, affine: np.ndarray, shape: tuple[int, ...]) -> _Field:
         axes = _slice_last(affine)
         linear = affine[:3, list(axes)]
         plane = linear[:, :2]
-        away = np.cross(plane[:, 0], plane[:, 1])
-        away /= np.linalg.norm(away)
-        upright = away * (linear[:, 2] @ away)
-        drift = np.linalg.lstsq(plane, linear[:, 2] - upright, rcond=None)[0]
+        normal = np.cross(plane[:, 0], plane[:, 1])
+        normal /= np.linalg.norm(normal)
+        orthogonal_step = normal * (linear[:, 2] @ normal)
+        drift = np.linalg.lstsq(plane, linear[:, 2] - orthogonal_step, rcond=None)[0]
         shifts = np.arange(shape[axes[2]])[:, None] * drift
         first = np.floor(shifts.min(axis=0)).astype(int)
-        room = np.ceil(shifts.max(axis=0)).astype(int) - first
-        turned = affine.copy()
-        turned[:3, axes[2]] = upright
-        turned[:3, 3] += plane @ first
-        return cls(axes, shifts - first, room, turned)
+        margin = np.ceil(shifts.max(axis=0)).astype(int) - first
+        field_affine = affine.copy()
+        field_affine[:3, axes[2]] = orthogonal_step
+        field_affine[:3, 3] += plane @ first
+        return cls(axes, shifts - first, margin, field_affine)
 
-    def moved(self, volume: np.ndarray, fill: float, shift: Shift) -> np.ndarray:
-        """Return a volume with each slice shifted by its own fraction of pixels on the larger field."""
+    def resample(self, volume: np.ndarray, fill: float, shift: Shift) -> np.ndarray:
+        """Return a volume on the field, each slice shifted by its number of pixels."""
         color = tuple(range(3, volume.ndim))
         array = volume.transpose(*self.axes, *color)
         rows, columns = array.shape[:2]
-        out = np.full((rows + self.room[0], columns + self.room[1], *array.shape[2:]), fill, array.dtype)
+        out = np.full((rows + self.margin[0], columns + self.margin[1], *array.shape[2:]), fill, array.dtype)
         for number, pixels in enumerate(self.shifts):
             out[:rows, :columns, number] = array[:, :, number]
             out[:, :, number] = shift(out[:, :, number], pixels, fill)
@@ -94,14 +94,16 @@ class _Field:
 Shift = Callable[[np.ndarray, np.ndarray, float], np.ndarray]
 
 
-def _between(picture: np.ndarray, pixels: np.ndarray, fill: float) -> np.ndarray:
-    still = [0.0] * (picture.ndim - 2)  # along color
-    moved = ndimage.shift(picture.astype(np.float32), [*pixels, *still], order=1, mode="constant", cval=fill)
-    return np.asarray(np.rint(moved) if picture.dtype.kind in "iu" else moved)
+def _shift_linear(image: np.ndarray, pixels: np.ndarray, fill: float) -> np.ndarray:
+    unshifted = [0.0] * (image.ndim - 2)  # along color
+    shifted = ndimage.shift(
+        image.astype(np.float32), [*pixels, *unshifted], order=1, mode="constant", cval=fill
+    )
+    return np.asarray(np.rint(shifted) if image.dtype.kind in "iu" else shifted)
 
 
-def _nearest(picture: np.ndarray, pixels: np.ndarray, fill: float) -> np.ndarray:
-    return np.roll(picture, np.rint(pixels).astype(int), axis=(0, 1))
+def _shift_nearest(image: np.ndarray, pixels: np.ndarray, fill: float) -> np.ndarray:
+    return np.roll(image, np.rint(pixels).astype(int), axis=(0, 1))
 
 
 def _slice_last(affine: np.ndarray) -> tuple[int, int, int]:

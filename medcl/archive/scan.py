@@ -1,4 +1,4 @@
-"""What leaves the archive: one scan with its geometry, calibration and everything that was noticed."""
+"""One scan as the archive returns it: pixels, geometry, unit and flags."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ class Scan:
     """One scan as measured.
 
     Attributes:
-        array: a volume is (i, j, k) in the axis order closest to right, anterior, superior; a picture
+        array: A volume is (i, j, k) in the axis order closest to right, anterior, superior; an image
             (projection or ultrasound) is (row, column), color last; a cine is (frame, row, column).
-        affine: (4, 4), voxel index to RAS+ millimeters; `None` for a picture.
-        spacing_mm: millimeters between samples along each spatial axis of `array`; `None` when unknown.
-        unit: `HU`, `SUV`, `Bq/ml`, `a.u.` or `display`.
+        affine: Voxel index to RAS+ millimeters, (4, 4); `None` for an image or cine.
+        spacing_mm: Millimeters between samples along each spatial axis of `array`; `None` when unknown.
+        unit: Unit of the values: `HU`, `SUV`, `Bq/ml`, `a.u.` or `display`.
         modality: DICOM modality code (`CT`, `MR`, `DX`, `US`, ...) or `unknown`.
-        valid: boolean mask of voxels that were measured (padding and filled gaps are False), shaped like the
-            spatial axes; `None` when every voxel was.
-        flags: codes of `medcl.archive.flags`, sorted.
-        unwindowed: a picture with VOI_APPLIED before its window, after the modality transform; else `None`.
+        valid: Boolean mask of measured voxels (False for padding and filled gaps) with the shape of the
+            spatial axes; `None` when all were measured.
+        flags: Codes of `medcl.archive.flags`, sorted.
+        unwindowed: Image flagged VOI_APPLIED before its window, after the modality transform; else `None`.
     """
 
     array: np.ndarray
@@ -35,5 +35,5 @@ class Scan:
 
     @property
     def is_volume(self) -> bool:
-        """True when the three array axes are space."""
+        """Whether the first three array axes are spatial."""
         return self.affine is not None and self.array.ndim >= 3

@@ -1,4 +1,4 @@
-"""Closed vocabularies: the only words that free text of a DICOM header may become in a catalog."""
+"""Closed vocabularies: free text of a DICOM header enters a catalog only as one of these terms."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MANUFACTURERS = {
     "cps": "CPS", "swissray": "Swissray", "planmed": "Planmed", "ims": "IMS Giotto", "zeiss": "Zeiss",
     "heidelberg": "Heidelberg Engineering", "topcon": "Topcon", "leica": "Leica",
 }  # fmt: skip
-"""Beginning of the name, in lower case, to the maker that it belongs to today."""
+"""Beginning of a manufacturer's name, in lower case, to the present manufacturer."""
 
 BODY_PARTS = frozenset(
     [
@@ -96,7 +96,7 @@ BODY_PARTS = frozenset(
         "ZYGOMA",
     ]
 )
-"""Terms of Body Part Examined (PS3.16 annex L) in capitals."""
+"""Terms of Body Part Examined (DICOM PS3.16, annex L) in capitals."""
 
 MODALITIES = frozenset(
     [
@@ -147,19 +147,19 @@ MODALITIES = frozenset(
 
 
 def manufacturer(name: str) -> str | None:
-    """Return the maker behind a manufacturer's name, or None when it is not in the vocabulary."""
+    """Return the manufacturer of a free-text name, or None when it is not in the vocabulary."""
     lowered = name.strip().lower()
     if lowered == "ge":
         return "GE"
-    return next((maker for start, maker in MANUFACTURERS.items() if lowered.startswith(start)), None)
+    return next((standard for start, standard in MANUFACTURERS.items() if lowered.startswith(start)), None)
 
 
 def body_part(name: str) -> str | None:
-    """Return the body part as the standard spells it, or None."""
+    """Return the body part in standard spelling, or None when it is not in the vocabulary."""
     term = name.strip().upper().replace(" ", "").replace("_", "")
     return term if term in BODY_PARTS else None
 
 
 def modality(name: str) -> str:
-    """Return the modality code, or `unknown`."""
+    """Return the modality code, or `unknown` when it is not in the vocabulary."""
     return name if name in MODALITIES else "unknown"
