@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -15,11 +14,11 @@ from medcl.archive.catalog import ArchiveError, Catalog
 from medcl.archive.dicom.labels.rtstruct import structures
 from medcl.archive.dicom.labels.seg import segments
 from medcl.archive.flags import Rejected, held_back, quarantined
-from medcl.archive.formats import images, nifti, npz
+from medcl.archive.formats.registry import FORMATS_BY_NAME
 from medcl.archive.masks import is_label_map, onto_grid
 from medcl.archive.privacy import silenced_loggers
 from medcl.archive.scan import Scan
-from medcl.archive.storage.open_file import member_bytes, open_part
+from medcl.archive.storage.open_file import SourceFile, member_bytes, open_part
 from medcl.archive.storage.remote import open_file, status
 from medcl.archive.storage.sniff import HEAD_BYTES, head_hash
 from medcl.errors import UsageError
@@ -70,7 +69,7 @@ def read_mask(catalog: Catalog, mask: str, scan: str) -> np.ndarray:
     place = catalog.files_by_scan[mask][0]
     try:
         with silenced_loggers():
-            return _aligned(place, target)
+            return _aligned(catalog, mask, place, target)
     except Rejected as verdict:
         several = (catalog.masks["mask"] == mask).sum() > 1
         if verdict.code != "MASK_MISMATCH" or not several:
@@ -78,14 +77,15 @@ def read_mask(catalog: Catalog, mask: str, scan: str) -> np.ndarray:
         raise ArchiveError(mask, verdict.code) from None
 
 
-def _aligned(place: Place, target: Scan) -> np.ndarray:
+def _aligned(catalog: Catalog, mask: str, place: Place, target: Scan) -> np.ndarray:
     if target.affine is None:
         raise quarantined("MASK_MISMATCH")
     _check_unchanged(place)
     shape = target.array.shape[:3]
     try:
         if place["part"] not in ("seg", "rtstruct"):
-            return _nifti_labels(place, target.affine, shape)
+            source = catalog.row(mask)["source"]
+            return _label_map(source, place, target.affine, shape)
         draw = segments if place["part"] == "seg" else structures
         with open_part(place["container"], place["member"]) as stream:
             return draw(stream, target.affine, shape)
@@ -95,18 +95,23 @@ def _aligned(place: Place, target: Scan) -> np.ndarray:
         raise quarantined("SEG") from None
 
 
-def _nifti_labels(place: Place, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    found = _load_nifti({}, [place])
-    if found.affine is None or not is_label_map(found.array):
+def _label_map(source: str, place: Place, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a mask that is a volume of labels in a file of its own, on the grid of a scan."""
+    if source not in FORMATS_BY_NAME:
         raise quarantined("MASK_MISMATCH")
-    return onto_grid(found.array.astype(np.uint8), found.affine, shape, affine)
+    labels = _load_file(source, place)
+    if labels.affine is None or not is_label_map(labels.array):
+        raise quarantined("MASK_MISMATCH")
+    return onto_grid(labels.array.astype(np.uint8), labels.affine, shape, affine)
 
 
 def _load(row: dict[str, Any], places: list[Place]) -> Scan:
     for place in places:
         _check_unchanged(place)
     try:
-        return _LOADERS[row["source"]](row, places)
+        if row["source"] == "dicom":
+            return _load_dicom(row, places)
+        return _load_file(row["source"], places[0])
     except Rejected:
         raise
     except MemoryError:
@@ -133,41 +138,9 @@ def _check_unchanged(place: Place) -> None:
         raise quarantined("CHANGED")
 
 
-def _load_nifti(row: dict[str, Any], places: list[Place]) -> Scan:
-    place = places[0]
-    header, content = _nifti_content(place["container"], place["member"], place["size"], place["mtime_ns"])
-    frame = int(place["part"].partition(":")[2] or 0)
-    return nifti.scan_of(header, content, frame)
-
-
-@lru_cache(maxsize=1)
-def _nifti_content(
-    container: str, member: str, size: int, mtime_ns: int
-) -> tuple[nifti.NiftiHeader, memoryview]:
-    """Keep the last file, whose frames are read one after the other."""
-    with open_part(container, member) as stream:
-        zipped = stream.read(2) == b"\x1f\x8b"
-        stream.seek(0)
-        return nifti.load(stream, size, zipped)
-
-
-def _load_image(row: dict[str, Any], places: list[Place]) -> Scan:
-    with open_part(places[0]["container"], places[0]["member"]) as stream:
-        return images.load(stream)
-
-
-def _load_npz(row: dict[str, Any], places: list[Place]) -> Scan:
-    place = places[0]
-    split, _, number = place["part"].partition(":")
-    images_of_split = _npz_images(place["container"], place["member"], split, place["mtime_ns"])
-    return npz.scan_of(images_of_split, int(number))
-
-
-@lru_cache(maxsize=3)
-def _npz_images(container: str, member: str, split: str, mtime_ns: int) -> np.ndarray:
-    """Keep the three splits of the last file, whose pictures are read one after the other."""
-    with open_part(container, member) as stream:
-        return npz.load(stream, split)
+def _load_file(source: str, place: Place) -> Scan:
+    file = SourceFile(place["container"], place["member"], place["size"], place["mtime_ns"])
+    return FORMATS_BY_NAME[source].load(file, place["part"])
 
 
 def _load_dicom(row: dict[str, Any], places: list[Place]) -> Scan:
@@ -187,11 +160,3 @@ def _load_dicom(row: dict[str, Any], places: list[Place]) -> Scan:
     return dicom.assemble(
         [opener(place) for place in places], {**row, "shape": shape, "part": places[0]["part"]}
     )
-
-
-_LOADERS: dict[str, Callable[[dict[str, Any], list[Place]], Scan]] = {
-    "nifti": _load_nifti,
-    "image": _load_image,
-    "npz": _load_npz,
-    "dicom": _load_dicom,
-}

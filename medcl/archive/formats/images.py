@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import warnings
 from collections.abc import Callable
@@ -16,8 +15,10 @@ from medcl.archive.flags import quarantined
 from medcl.archive.formats.scan_info import ScanInfo
 from medcl.archive.limits import is_bomb
 from medcl.archive.scan import Scan
+from medcl.archive.storage.open_file import SourceFile
 
-FORMATS = ("PNG", "JPEG")
+MAGIC = ((0, b"\x89PNG\r\n\x1a\n"), (0, b"\xff\xd8\xff"))
+PILLOW_FORMATS = ("PNG", "JPEG")
 JPEGS = ("JPEG", "MPO")
 """As Pillow names them: MPO is a JPEG with further ones behind it, as telephones write it."""
 
@@ -26,14 +27,14 @@ ORIENTATION_TAG = 0x0112
 Result = TypeVar("Result")
 
 
-def inspect(stream: BinaryIO, size: int) -> list[ScanInfo]:
+def inspect(file: SourceFile) -> list[ScanInfo]:
     """Check a picture and return it as one scan; pixels are decoded only where nothing cheaper is certain.
 
     Raises:
         Rejected: TRUNCATED, DAMAGED, TOO_LARGE (Pillow's limit) or UNDECODABLE.
     """
-    with _opened(stream) as picture:
-        _refuse_bomb(picture, size)
+    with file.open() as stream, _opened(stream) as picture:
+        _refuse_bomb(picture, file.size)
         flags = _flags(picture)
         width, height = picture.size
         turned = _orientation(picture) in (5, 6, 7, 8)
@@ -41,9 +42,9 @@ def inspect(stream: BinaryIO, size: int) -> list[ScanInfo]:
         mode, compressed = picture.mode, picture.format
         if compressed == "PNG":
             _guarded(picture.verify)
-    if compressed in JPEGS and not _has_end(stream, size):
-        stream.seek(0)
-        with _opened(stream) as picture:
+        is_cut = compressed in JPEGS and not _has_end(stream, file.size)
+    if is_cut:
+        with file.open() as stream, _opened(stream) as picture:
             _guarded(picture.load)
     gray = mode in ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
     return [
@@ -59,16 +60,14 @@ def inspect(stream: BinaryIO, size: int) -> list[ScanInfo]:
     ]
 
 
-def load(stream: BinaryIO) -> Scan:
+def load(file: SourceFile, part: str = "") -> Scan:
     """Return a picture as (row, column) gray, or (row, column, 3) where its channels truly differ.
 
     Raises:
-        Rejected: as `inspect`.
+        Rejected: As `inspect`.
     """
-    size = stream.seek(0, io.SEEK_END)
-    stream.seek(0)
-    with _opened(stream) as picture:
-        _refuse_bomb(picture, size)
+    with file.open() as stream, _opened(stream) as picture:
+        _refuse_bomb(picture, file.size)
         flags = _flags(picture)
         _guarded(picture.load)
         array = _pixels(picture if _orientation(picture) == 1 else ImageOps.exif_transpose(picture))
@@ -121,7 +120,7 @@ def _opened(stream: BinaryIO) -> ImageFile.ImageFile:
     def start() -> ImageFile.ImageFile:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return Image.open(stream, formats=FORMATS)
+            return Image.open(stream, formats=PILLOW_FORMATS)
 
     return _guarded(start)
 

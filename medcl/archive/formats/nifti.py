@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -21,8 +22,10 @@ from medcl.archive.formats.scan_info import ScanInfo
 from medcl.archive.geometry import canonical_affine, is_sheared, spacing, to_canonical
 from medcl.archive.limits import MAX_SCAN_BYTES, is_bomb
 from medcl.archive.scan import Scan
-from medcl.archive.storage.compression import gunzip, gunzip_head, gzip_length
+from medcl.archive.storage.compression import gunzip, gunzip_head, gzip_length, is_gzip
+from medcl.archive.storage.open_file import SourceFile
 
+MAGIC = ((344, b"n+1\0"), (4, b"n+2\0\r\n\x1a\n"))
 MAX_DEFLATE_RATIO = 1032
 MAX_AFTER = 1 << 20
 """Bytes after the last voxel that a gzip may state without being read to its end at once."""
@@ -75,19 +78,16 @@ class NiftiHeader:
         return self.offset + self.frame_bytes * self.frames
 
 
-def inspect(stream: BinaryIO, size: int, zipped: bool) -> list[ScanInfo]:
-    """Check a file without decoding its voxels and return its scans.
-
-    Args:
-        stream: at the file's start.
-        size: of the file in bytes.
-        zipped: whether the content is gzipped (by its magic, not by its name).
+def inspect(file: SourceFile) -> list[ScanInfo]:
+    """Check a file, plain or gzipped, without decoding its voxels and return a scan for each of its frames.
 
     Raises:
-        Rejected: a header that contradicts itself, a file that is too short for it, a bomb.
+        Rejected: The header contradicts itself, the file is too short for it, or it unpacks to absurd size.
     """
-    header = parse(gunzip_head(stream, HEADER_2.itemsize) if zipped else stream.read(HEADER_2.itemsize))
-    _check_length(header, stream, size, zipped)
+    with file.open() as stream:
+        zipped = is_gzip(stream)
+        header = parse(_head(stream, zipped))
+        _check_length(header, stream, file.size, zipped)
     affine, dims = canonical_affine(header.affine, header.dims)
     color = (3,) if header.samples > 1 else ()
     return [
@@ -188,30 +188,47 @@ def _check_length(header: NiftiHeader, stream: BinaryIO, size: int, zipped: bool
         gunzip(stream, header.needed)
 
 
-def load(stream: BinaryIO, size: int, zipped: bool) -> tuple[NiftiHeader, memoryview]:
-    """Read a whole file, checking length and checksum; pass the result to `scan_of` for each frame.
+def load(file: SourceFile, part: str) -> Scan:
+    """Read one frame of a file as a scan in canonical axis order, checking length and checksum of the file.
+
+    Args:
+        file: The file. The last one with several frames is kept, as they are read one after the other.
+        part: `frame:3` or `channel:3` for the fourth frame, empty for the only one.
 
     Raises:
-        Rejected: as `inspect`, and DAMAGED where the gzip checksum fails.
+        Rejected: As `inspect`, and DAMAGED where the gzip checksum fails.
     """
-    head = gunzip_head(stream, HEADER_2.itemsize) if zipped else stream.read(HEADER_2.itemsize)
-    header = parse(head)
-    if is_bomb(header.needed, size):
-        raise quarantined("BOMB")
-    stream.seek(0)
-    if zipped:
-        content = gunzip(stream, header.needed)
-    elif size < header.needed:
-        raise quarantined("TRUNCATED", *header.flags)
-    else:
-        content = stream.read(header.needed)
+    header, content = _read_and_keep(file) if part else _read(file)
+    return _frame(header, content, int(part.partition(":")[2] or 0))
+
+
+def _read(file: SourceFile) -> tuple[NiftiHeader, memoryview]:
+    """Return header and unpacked bytes of a file."""
+    with file.open() as stream:
+        zipped = is_gzip(stream)
+        header = parse(_head(stream, zipped))
+        if is_bomb(header.needed, file.size):
+            raise quarantined("BOMB")
+        stream.seek(0)
+        if zipped:
+            content = gunzip(stream, header.needed)
+        elif file.size < header.needed:
+            raise quarantined("TRUNCATED", *header.flags)
+        else:
+            content = stream.read(header.needed)
     if len(content) < header.needed:
         raise quarantined("TRUNCATED", *header.flags)
     return header, memoryview(content)
 
 
-def scan_of(header: NiftiHeader, content: memoryview, frame: int) -> Scan:
-    """Return one frame as a scan in canonical axis order."""
+_read_and_keep = lru_cache(maxsize=1)(_read)
+
+
+def _head(stream: BinaryIO, zipped: bool) -> bytes:
+    return gunzip_head(stream, HEADER_2.itemsize) if zipped else stream.read(HEADER_2.itemsize)
+
+
+def _frame(header: NiftiHeader, content: memoryview, frame: int) -> Scan:
     start = header.offset + frame * header.frame_bytes
     stored = np.frombuffer(content[start : start + header.frame_bytes], dtype=header.dtype)
     if header.samples > 1:

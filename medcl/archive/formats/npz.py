@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -19,6 +20,7 @@ from medcl.archive.flags import dropped, quarantined
 from medcl.archive.formats.scan_info import ScanInfo
 from medcl.archive.limits import MAX_SCAN_BYTES, is_bomb
 from medcl.archive.scan import Scan
+from medcl.archive.storage.open_file import SourceFile
 
 SPLITS = ("train", "val", "test")
 MAX_LABEL_BYTES = 256 << 20
@@ -39,34 +41,32 @@ class _Array:
         return int(np.prod(self.shape[1:], dtype=object)) * self.dtype.itemsize
 
 
-def inspect(stream: BinaryIO) -> list[ScanInfo]:
+def inspect(file: SourceFile) -> list[ScanInfo]:
     """Return every picture of the file as a scan, from the arrays' headers and the labels.
 
     Raises:
         Rejected: no image arrays, pickled objects, volumes (an npz says nothing of their geometry), labels
             that do not match the images, a bomb, or a damaged zip.
     """
-    with _opened(stream) as archive:
+    with file.open() as stream, _opened(stream) as archive:
         present = [split for split in SPLITS if f"{split}_images.npy" in archive.namelist()]
         if not present:
             raise dropped("NO_IMAGES")
-        return [found for split in present for found in _split(archive, split)]
+        return [scan for split in present for scan in _split(archive, split)]
 
 
-def load(stream: BinaryIO, split: str) -> np.ndarray:
-    """Return all images of a split, (number, row, column) or (number, row, column, 3).
+def load(file: SourceFile, part: str) -> Scan:
+    """Read one picture of a file.
+
+    Args:
+        file: The file.
+        part: Split and row, such as `train:17`.
 
     Raises:
-        Rejected: as `inspect`; DAMAGED where the member's checksum fails.
+        Rejected: As `inspect`; DAMAGED where the member's checksum fails.
     """
-    with _opened(stream) as archive:
-        header = _header(archive, f"{split}_images.npy")
-        return _numbers(archive, f"{split}_images.npy", header)
-
-
-def scan_of(images: np.ndarray, row: int) -> Scan:
-    """Return one picture of a split."""
-    picture, _, flags = finite(images[row])
+    split, _, row = part.partition(":")
+    picture, _, flags = finite(_images(file, split)[int(row)])
     array = compact(gray_if_equal(picture) if picture.ndim == 3 else picture)
     return Scan(
         array=array,
@@ -76,6 +76,17 @@ def scan_of(images: np.ndarray, row: int) -> Scan:
         modality="unknown",
         flags=tuple(sorted({*FLAGS, *flags})),
     )
+
+
+@lru_cache(maxsize=3)
+def _images(file: SourceFile, split: str) -> np.ndarray:
+    """Return all images of a split, (number, row, column) or (number, row, column, 3).
+
+    The three splits of the last file are kept, as their pictures are read one after the other.
+    """
+    with file.open() as stream, _opened(stream) as archive:
+        header = _header(archive, f"{split}_images.npy")
+        return _numbers(archive, f"{split}_images.npy", header)
 
 
 def _split(archive: zipfile.ZipFile, split: str) -> list[ScanInfo]:

@@ -53,7 +53,7 @@ def _with_sidecars(outcomes: Sequence[FileOutcome]) -> Iterator[FileOutcome]:
     """Yield outcomes, NIfTI with what the JSON of the same name says."""
     said = {shared_name(outcome.place): outcome.sidecar for outcome in outcomes if outcome.sidecar}
     for outcome in outcomes:
-        nifti = any(found.source == "nifti" for found in outcome.scans)
+        nifti = any(scan.kind == "volume" for scan in outcome.scans)
         beside = said.get(shared_name(outcome.place)) if said and nifti else None
         yield outcome if beside is None else replace(outcome, sidecar=beside)
 
@@ -68,7 +68,7 @@ def _add_masks(
         flagged = _flagged(outcome, "MASK_MISMATCH") if mask in refused else outcome
         _add_single(flagged, policy, tables, pattern)
     for mask, scan in pairs:
-        tables.add_mask(mask, [scan], "nifti")
+        tables.add_mask(mask, [scan], maps[mask].scans[0].source)
     objects = [outcome for outcome in masks if outcome.labels is not None]
     volumes = tables.volumes_by_series() if objects else {}
     for outcome in objects:
@@ -173,13 +173,14 @@ def _add_single(outcome: FileOutcome, policy: str, tables: Tables, pattern: Patt
 
 def _row(outcome: FileOutcome, found: ScanInfo, pattern: Pattern) -> ScanRow:
     """Return the catalog row of one scan in a file."""
-    # Frames of one NIfTI are of one patient; pictures of one npz need not be.
-    patient, evidence = _patient_of_file(outcome, found.part if found.source == "npz" else "", pattern)
+    # The volumes of one file are of one patient; the pictures of one npz need not be.
+    part = found.part if found.kind == "picture" else ""
+    patient, evidence = _patient_of_file(outcome, part, pattern)
     row = ScanRow(
         scan=pseudonym("scan", f"{outcome.key}|{found.part}"),
         patient=patient,
         patient_evidence=evidence,
-        series=pseudonym("series", outcome.key) if found.source == "nifti" else None,
+        series=pseudonym("series", outcome.key) if found.kind == "volume" else None,
         kind=found.kind,
         shape=found.shape,
         spacing_mm=found.spacing_mm,

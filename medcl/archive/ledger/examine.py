@@ -13,13 +13,14 @@ from medcl.archive import dicom
 from medcl.archive.dicom.header.model import Attributes, DicomHeader
 from medcl.archive.dicom.labels.rtstruct import LabelHeader, describe
 from medcl.archive.flags import Rejected, State, dropped, quarantined
-from medcl.archive.formats import images, nifti, npz
+from medcl.archive.formats.registry import SIGNATURES, ZIP_SUFFIXES, Format, find_format
 from medcl.archive.formats.scan_info import ScanInfo
 from medcl.archive.formats.sidecar import Sidecar, sidecar
 from medcl.archive.masks import is_label_map, looks_like_labels
 from medcl.archive.privacy import pseudonym, silenced_loggers
 from medcl.archive.storage.compression import gunzip_head
-from medcl.archive.storage.containers import Member, container_kind, content, is_npz, members
+from medcl.archive.storage.containers import Member, container_kind, content, members
+from medcl.archive.storage.open_file import SourceFile
 from medcl.archive.storage.remote import open_file
 from medcl.archive.storage.sniff import HEAD_BYTES, head_hash, sniff
 from medcl.archive.storage.walk import Entry
@@ -88,7 +89,7 @@ def examine(entry: Entry) -> list[FileOutcome]:
         return [replace(blank, state=state, code=entry.fault)]
     try:
         with open_file(entry.path) as stream:
-            kind = container_kind(stream)
+            kind = container_kind(stream, SIGNATURES, ZIP_SUFFIXES)
             if kind is not None:
                 return _contained(blank, stream, kind)
             return [judged(blank, stream)]
@@ -117,7 +118,7 @@ def _member(container: FileOutcome, member: Member) -> FileOutcome:
         if member.fault is not None:
             raise member.fault
         stream = io.BytesIO(content(member))
-        if container_kind(stream) is not None:
+        if container_kind(stream, SIGNATURES, ZIP_SUFFIXES) is not None:
             raise dropped("CONTAINER_NESTED")
     except Rejected as verdict:
         return replace(blank, state=verdict.state, code=verdict.code)
@@ -140,21 +141,22 @@ def judged(blank: FileOutcome, stream: BinaryIO) -> FileOutcome:
 
 
 def _content(blank: FileOutcome, stream: BinaryIO, head: bytes) -> FileOutcome:
-    kind = sniff(head)
+    kind = sniff(head, SIGNATURES)
     if kind in ("dicom", "maybe-dicom"):
         return _dicom(blank, stream)
     if kind == "gzip":
-        kind = f"gzip-{sniff(gunzip_head(stream, HEAD_BYTES))}"
+        kind = f"gzip-{sniff(gunzip_head(stream, HEAD_BYTES), SIGNATURES)}"
         stream.seek(0)
     if kind == "text" and (described := sidecar(stream, blank.size)) is not None:
         return replace(blank, state="dropped", code="SIDECAR", sidecar=described)
-    found = _scans(kind, stream, blank.size)
-    if [scan.part for scan in found if scan.source == "nifti"] == [""] and looks_like_labels(blank.place):
-        stream.seek(0)
-        content = nifti.load(stream, blank.size, kind == "gzip-nifti")
-        if is_label_map(nifti.scan_of(*content, 0).array):
-            found = [replace(found[0], flags=tuple(sorted({*found[0].flags, "LABEL_MAP"})))]
-    return replace(blank, scans=tuple(found), flags=tuple(sorted({f for scan in found for f in scan.flags})))
+    file_format = _format(kind, stream)
+    file = SourceFile(blank.entry.path, blank.member, blank.size, blank.entry.mtime_ns, stream)
+    scans = file_format.inspect(file)
+    if [scan.part for scan in scans if scan.kind == "volume"] == [""] and (
+        looks_like_labels(blank.place) and is_label_map(file_format.load(file, "").array)
+    ):
+        scans = [replace(scans[0], flags=tuple(sorted({*scans[0].flags, "LABEL_MAP"})))]
+    return replace(blank, scans=tuple(scans), flags=tuple(sorted({f for scan in scans for f in scan.flags})))
 
 
 def _dicom(blank: FileOutcome, stream: BinaryIO) -> FileOutcome:
@@ -210,14 +212,11 @@ def _veil(kind: str, value: str) -> str:
     return pseudonym(kind, value) if value else ""
 
 
-def _scans(kind: str, stream: BinaryIO, size: int) -> list[ScanInfo]:
-    if kind in ("nifti", "gzip-nifti"):
-        return nifti.inspect(stream, size, zipped=kind == "gzip-nifti")
-    if kind in ("png", "jpeg"):
-        return images.inspect(stream, size)
-    if kind == "zip" and is_npz(stream):
-        stream.seek(0)
-        return npz.inspect(stream)
+def _format(kind: str, stream: BinaryIO) -> Format:
+    """Return the format of a file, or raise the reason for which it cannot be read."""
+    file_format = find_format(kind, stream)
+    if file_format is not None:
+        return file_format
     if kind in ("analyze", "gzip-analyze"):
         raise quarantined("ANALYZE")
     raise dropped(_DROPPED.get(kind, "UNKNOWN_FORMAT"))

@@ -13,6 +13,13 @@ CHUNK = 1 << 20
 MAX_TRAILING = 64 << 20
 
 
+def is_gzip(stream: BinaryIO) -> bool:
+    """Return whether the content at the start of a stream is gzipped, by its magic; rewind the stream."""
+    magic = stream.read(2)
+    stream.seek(0)
+    return magic == b"\x1f\x8b"
+
+
 def gunzip_head(stream: BinaryIO, count: int) -> bytes:
     """Return the first `count` bytes of gzipped content (fewer if there are no more).
 

@@ -17,7 +17,7 @@ from typing import BinaryIO
 from medcl.archive.flags import Rejected, dropped, quarantined
 from medcl.archive.limits import is_bomb
 from medcl.archive.storage.compression import gunzip_head
-from medcl.archive.storage.sniff import HEAD_BYTES, sniff
+from medcl.archive.storage.sniff import HEAD_BYTES, Signature, sniff
 
 MAX_MEMBER_BYTES = 1 << 30
 MAX_TOTAL_RATIO = 1000
@@ -176,26 +176,39 @@ def _fault(name: str, size: int, packed: int) -> Rejected | None:
     return None
 
 
-def container_kind(stream: BinaryIO) -> str | None:
-    """Return `zip`, `tar` or `gzip-tar` if the file is a container of files, and rewind it."""
+def container_kind(
+    stream: BinaryIO, signatures: Iterable[Signature] = (), zip_suffixes: Iterable[str] = ()
+) -> str | None:
+    """Return `zip`, `tar` or `gzip-tar` if a file is a container of files, and rewind it.
+
+    Args:
+        stream: The file at its start.
+        signatures: Signatures of formats, whose files are no containers.
+        zip_suffixes: Suffixes of the members of formats that are zip files, which are no containers either.
+    """
+    signatures = tuple(signatures)
     head = stream.read(HEAD_BYTES)
-    kind = sniff(head)
+    kind = sniff(head, signatures)
     if kind == "gzip":
         try:
-            kind = f"gzip-{sniff(gunzip_head(io.BytesIO(head), 512))}"
+            kind = f"gzip-{sniff(gunzip_head(io.BytesIO(head), 512), signatures)}"
         except Rejected:
             kind = "gzip"
-    if kind == "zip" and is_npz(stream):
-        kind = "npz"
+    if kind == "zip" and zip_suffix(stream, zip_suffixes) is not None:
+        kind = "format"
     stream.seek(0)
     return kind if kind in ("zip", "tar", "gzip-tar") else None
 
 
-def is_npz(stream: BinaryIO) -> bool:
-    """True when a zip holds nothing but `.npy` members."""
+def zip_suffix(stream: BinaryIO, suffixes: Iterable[str]) -> str | None:
+    """Return the one of `suffixes` that all members of a zip file have, or None; rewind the stream."""
     try:
         with zipfile.ZipFile(stream) as archive:
             names = archive.namelist()
     except Exception:  # zipfile raises a dozen kinds on malformed files
-        return False
-    return bool(names) and all(name.endswith(".npy") for name in names)
+        names = []
+    stream.seek(0)
+    for suffix in suffixes:
+        if names and all(name.endswith(suffix) for name in names):
+            return suffix
+    return None

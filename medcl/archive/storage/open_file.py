@@ -1,14 +1,46 @@
-"""Opening a file, or a member of a zip or tar as if it were one."""
+"""Opening a file, or a member of a zip or tar as if it were a file."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from medcl.archive.flags import quarantined
 from medcl.archive.storage.containers import container_kind, read_members
 from medcl.archive.storage.remote import open_file, status
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file, or a member of a zip or tar, as the formats read it. Equal source files have equal content.
+
+    Attributes:
+        path: Path or URL of the file, or of the container of a member; private. A format that spreads over
+            several files finds the others beside it.
+        member: Number and name of a member in its container; empty for a file on its own; private.
+        size: Length in bytes.
+        mtime_ns: Time of the last change of the file on disk.
+        stream: The content where it is open already; otherwise `open` opens it.
+    """
+
+    path: str = field(repr=False)
+    member: str = field(repr=False)
+    size: int
+    mtime_ns: int
+    stream: BinaryIO | None = field(default=None, repr=False)
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """Return the content at its start, for a `with` statement; raises as `open_part`."""
+        if self.stream is not None:
+            self.stream.seek(0)
+            yield self.stream
+            return
+        with open_part(self.path, self.member) as stream:
+            yield stream
 
 
 def open_part(container: str, member: str) -> BinaryIO:

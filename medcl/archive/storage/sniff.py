@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 HEAD_BYTES = 4096
+Signature = tuple[str, int, bytes]
+"""A kind of file, and the bytes that it has at an offset."""
 
 
 def head_hash(head: bytes) -> str:
@@ -12,19 +15,23 @@ def head_hash(head: bytes) -> str:
     return hashlib.blake2b(head, digest_size=8).hexdigest()
 
 
-def sniff(head: bytes) -> str:
+def sniff(head: bytes, signatures: Iterable[Signature] = ()) -> str:
     """Return the kind of a file by its first bytes (never by its name).
 
+    Args:
+        head: The first `HEAD_BYTES` bytes of the file, or all of a shorter one.
+        signatures: Signatures of the formats that can be read; they come before those of this module.
+
     Returns:
-        `dicom`, `nifti`, `gzip`, `png`, `jpeg`, `zip`, `tar`, `analyze`, `other-image`, `other-archive`,
+        The kind of a signature, or `dicom`, `gzip`, `zip`, `tar`, `analyze`, `other-image`, `other-archive`,
         `maybe-dicom` (binary that may be DICOM without its preamble), `text`, `empty` or `unknown`.
     """
     if not head:
         return "empty"
     if head[128:132] == b"DICM":
         return "dicom"
-    for kind, start, magics in _MAGICS:
-        if any(head.startswith(magic, start) for magic in magics):
+    for kind, offset, magic in (*signatures, *_SIGNATURES):
+        if head.startswith(magic, offset):
             return kind
     if head[:4] in (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c") and len(head) >= 348:
         return "analyze"
@@ -33,18 +40,21 @@ def sniff(head: bytes) -> str:
     return "text" if _is_text(head) else "unknown"
 
 
-_MAGICS: tuple[tuple[str, int, tuple[bytes, ...]], ...] = (
-    ("nifti", 344, (b"n+1\0",)),
-    ("nifti", 4, (b"n+2\0\r\n\x1a\n",)),
-    ("analyze", 344, (b"ni1\0",)),
-    ("analyze", 4, (b"ni2\0\r\n\x1a\n",)),
-    ("gzip", 0, (b"\x1f\x8b",)),
-    ("png", 0, (b"\x89PNG\r\n\x1a\n",)),
-    ("jpeg", 0, (b"\xff\xd8\xff",)),
-    ("zip", 0, (b"PK\x03\x04", b"PK\x05\x06")),
-    ("tar", 257, (b"ustar",)),
-    ("other-archive", 0, (b"BZh", b"\xfd7zXZ\0", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"\x28\xb5\x2f\xfd")),
-    ("other-image", 0, (b"II*\0", b"MM\0*", b"BM", b"GIF8", b"\0\0\0\x0cjP  ", b"NRRD", b"RIFF")),
+_SIGNATURES: tuple[Signature, ...] = (
+    ("analyze", 344, b"ni1\0"),
+    ("analyze", 4, b"ni2\0\r\n\x1a\n"),
+    ("gzip", 0, b"\x1f\x8b"),
+    ("zip", 0, b"PK\x03\x04"),
+    ("zip", 0, b"PK\x05\x06"),
+    ("tar", 257, b"ustar"),
+    *[
+        ("other-archive", 0, magic)
+        for magic in (b"BZh", b"\xfd7zXZ\0", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"\x28\xb5\x2f\xfd")
+    ],
+    *[
+        ("other-image", 0, magic)
+        for magic in (b"II*\0", b"MM\0*", b"BM", b"GIF8", b"\0\0\0\x0cjP  ", b"NRRD", b"RIFF")
+    ],
 )
 
 

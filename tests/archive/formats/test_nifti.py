@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import struct
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from medcl.archive.flags import Rejected
 from medcl.archive.formats import nifti
 from medcl.archive.geometry import canonical_axes, to_canonical
 from medcl.archive.scan import Scan
+from tests.archive.formats.in_memory import in_memory
 
 SHAPE = (7, 9, 5)
 AFFINE = np.array([[-1.5, 0, 0, 10], [0, 2.0, 0, -20], [0, 0, 3.0, 30], [0, 0, 0, 1.0]])
@@ -47,11 +47,11 @@ def written(image: nib.Nifti1Image, edit: dict[int, bytes] | None = None) -> byt
 
 
 def load(content: bytes, frame: int = 0) -> Scan:
-    zipped = content[:2] == b"\x1f\x8b"
-    found = nifti.inspect(io.BytesIO(content), len(content), zipped)
-    scan = nifti.scan_of(*nifti.load(io.BytesIO(content), len(content), zipped), frame)
-    assert found[frame].shape == scan.array.shape
-    assert found[frame].spacing_mm == pytest.approx(scan.spacing_mm)
+    file = in_memory(content)
+    info = nifti.inspect(file)[frame]
+    scan = nifti.load(file, info.part)
+    assert info.shape == scan.array.shape
+    assert info.spacing_mm == pytest.approx(scan.spacing_mm)
     return scan
 
 
@@ -176,11 +176,11 @@ def test_time_gives_frames_and_other_axes_channels() -> None:
     image = nib.Nifti1Image(stack, AFFINE)
     image.header.set_xyzt_units("mm", "sec")
     content = image.to_bytes()
-    parts = [found.part for found in nifti.inspect(io.BytesIO(content), len(content), False)]
+    parts = [info.part for info in nifti.inspect(in_memory(content))]
     assert parts == ["frame:0", "frame:1", "frame:2", "frame:3"]
     assert int((load(content, 3).array.astype(int) - load(content, 0).array).max()) == 3
     vector = nib.Nifti1Image(stack[:, :, :, None, :], AFFINE).to_bytes()
-    assert nifti.inspect(io.BytesIO(vector), len(vector), False)[0].part == "channel:0"
+    assert nifti.inspect(in_memory(vector))[0].part == "channel:0"
 
 
 def test_truncated_files_are_refused_whatever_the_packing() -> None:
@@ -210,9 +210,9 @@ def test_a_bomb_is_refused_before_it_unpacks() -> None:
     header.set_sform(np.eye(4), 1)
     packed = gzip.compress(bytes(header.binaryblock) + bytes(4))
     with pytest.raises(Rejected, match="BOMB"):
-        nifti.inspect(io.BytesIO(packed), 2_000_000, True)
+        nifti.inspect(in_memory(packed, size=2_000_000))
     with pytest.raises(Rejected, match="TRUNCATED"):
-        nifti.inspect(io.BytesIO(packed), len(packed), True)
+        nifti.inspect(in_memory(packed))
 
 
 @pytest.mark.parametrize(
