@@ -1,0 +1,75 @@
+"""The registry: every format is recognized by its content, and its last file of several scans is kept."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import itertools
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from medcl.archive.formats.registry import FORMATS, SIGNATURES, ZIP_SUFFIXES, Format, find_format
+from medcl.archive.storage import open_file
+from medcl.archive.storage.containers import container_kind
+from medcl.archive.storage.open_file import SourceFile
+from medcl.archive.storage.sniff import sniff
+from tests.archive.archive_samples import npz_bytes, picture_bytes
+
+NIFTI = nib.Nifti1Image(np.arange(4 * 5 * 6 * 3, dtype=np.int16).reshape(4, 5, 6, 3), np.eye(4)).to_bytes()
+CONTENTS = {
+    "nifti": [NIFTI, gzip.compress(NIFTI)],
+    "image": [picture_bytes(1, "PNG"), picture_bytes(1, "JPEG")],
+    "npz": [npz_bytes()],
+}
+
+
+def recognized(content: bytes) -> str | None:
+    kind = sniff(content[:4096], SIGNATURES)
+    if kind == "gzip":
+        kind = f"gzip-{sniff(gzip.decompress(content)[:4096], SIGNATURES)}"
+    entry = find_format(kind, io.BytesIO(content))
+    return None if entry is None else entry.name
+
+
+def test_no_two_formats_have_a_name_or_a_magic_in_common() -> None:
+    assert len({entry.name for entry in FORMATS}) == len(FORMATS)
+    for (first, at, magic), (second, other_at, other) in itertools.combinations(SIGNATURES, 2):
+        assert first == second or at != other_at or not magic.startswith(other) | other.startswith(magic)
+
+
+@pytest.mark.parametrize("entry", FORMATS, ids=lambda entry: entry.name)
+def test_a_format_is_recognized_by_content_and_loads_what_it_inspected(entry: Format, tmp_path: Path) -> None:
+    for content in CONTENTS[entry.name]:
+        assert recognized(content) == entry.name
+        assert container_kind(io.BytesIO(content), SIGNATURES, ZIP_SUFFIXES) is None
+        path = tmp_path / "file"
+        path.write_bytes(content)
+        file = SourceFile(str(path), "", len(content), 0)
+        for scan in entry.inspect(file):
+            assert scan.source == entry.name
+            assert entry.load(file, scan.part).array.shape == scan.shape
+
+
+def test_a_gzipped_picture_is_of_no_format() -> None:
+    assert recognized(gzip.compress(picture_bytes(1))) is None
+
+
+@pytest.mark.parametrize(("name", "content"), [("nifti", NIFTI), ("npz", npz_bytes())])
+def test_scans_of_one_file_are_read_without_opening_it_again(
+    name: str, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    entry = next(entry for entry in FORMATS if entry.name == name)
+    file = SourceFile(str(path), "", len(content), 0)
+    parts = [scan.part for scan in entry.inspect(file)]
+    opened = []
+    open_part = open_file.open_part
+    monkeypatch.setattr(open_file, "open_part", lambda *args: opened.append(args) or open_part(*args))
+    for part in parts:
+        entry.load(SourceFile(str(path), "", len(content), 0), part)
+    assert len(parts) > 2
+    assert len(opened) == len({part.partition(":")[0] for part in parts})
