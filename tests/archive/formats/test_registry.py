@@ -16,7 +16,7 @@ from medcl.archive.storage import open_file
 from medcl.archive.storage.containers import container_kind
 from medcl.archive.storage.open_file import SourceFile
 from medcl.archive.storage.sniff import sniff
-from tests.archive.archive_samples import npz_bytes, picture_bytes
+from tests.archive.samples import npz_bytes, picture_bytes
 
 NIFTI = nib.Nifti1Image(np.arange(4 * 5 * 6 * 3, dtype=np.int16).reshape(4, 5, 6, 3), np.eye(4)).to_bytes()
 CONTENTS = {
