@@ -1,4 +1,4 @@
-"""From a catalog's row to pixels: opens the files again, checks that they are the same, builds the scan."""
+"""Reading scans and masks of a catalog: opens files, checks that they are unchanged, builds arrays."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ Place = dict[str, Any]
 
 
 def read(catalog: Catalog, scan: str) -> Scan:
-    """Read one scan; a fault that shows only now is also written into the ledger.
+    """Read one scan; a fault that is detected only now is also written into the ledger.
 
     Raises:
-        ArchiveError: the scan's files are gone, changed, cut off or damaged.
-        UsageError: there is no such scan, or this machine does not know where its files are.
+        ArchiveError: The scan's files are missing, changed, truncated or damaged.
+        UsageError: There is no such scan, or this machine does not know where its files are.
     """
     row = catalog.row(scan)
     try:
         with silenced_loggers():
-            found = _load(row, catalog.files_by_scan[scan])
-        code = held_back(found.flags, catalog.policy)
+            loaded = _load(row, catalog.files_by_scan[scan])
+        code = held_back(loaded.flags, catalog.policy)
         if code is not None:
             raise quarantined(code)
     except Rejected as verdict:
         catalog.record_fault(scan, verdict.code)
         raise ArchiveError(scan, verdict.code) from None
-    flags = {*found.flags, *filter(None, row["flags"].split(";"))}
-    return replace(found, modality=row["modality"], unit=row["unit"], flags=tuple(sorted(flags)))
+    flags = {*loaded.flags, *filter(None, row["flags"].split(";"))}
+    return replace(loaded, modality=row["modality"], unit=row["unit"], flags=tuple(sorted(flags)))
 
 
 def read_all(catalog: Catalog) -> Iterator[tuple[str, Scan | ArchiveError]]:
@@ -60,24 +60,24 @@ def read_mask(catalog: Catalog, mask: str, scan: str) -> np.ndarray:
     """Return the labels of a mask on the grid of a scan, uint8 shaped like the scan's spatial axes.
 
     Raises:
-        ArchiveError: the mask is gone or damaged, or its geometry is not the scan's (MASK_MISMATCH).
-        UsageError: there is no such mask or scan.
+        ArchiveError: The mask is missing or damaged, or its geometry is not the scan's (MASK_MISMATCH).
+        UsageError: There is no such mask or scan.
     """
     if mask not in catalog.files_by_scan:
-        raise UsageError(f"{catalog.folder}: no mask {mask[:40]!r}; its ids stand in masks.parquet")
+        raise UsageError(f"{catalog.folder}: no mask {mask[:40]!r}; the ids of masks are in masks.parquet")
     target = read(catalog, scan)
     place = catalog.files_by_scan[mask][0]
     try:
         with silenced_loggers():
-            return _aligned(catalog, mask, place, target)
+            return _labels_on_grid(catalog, mask, place, target)
     except Rejected as verdict:
-        several = (catalog.masks["mask"] == mask).sum() > 1
-        if verdict.code != "MASK_MISMATCH" or not several:
+        has_several_scans = (catalog.masks["mask"] == mask).sum() > 1
+        if verdict.code != "MASK_MISMATCH" or not has_several_scans:
             catalog.record_fault(mask, verdict.code)
         raise ArchiveError(mask, verdict.code) from None
 
 
-def _aligned(catalog: Catalog, mask: str, place: Place, target: Scan) -> np.ndarray:
+def _labels_on_grid(catalog: Catalog, mask: str, place: Place, target: Scan) -> np.ndarray:
     if target.affine is None:
         raise quarantined("MASK_MISMATCH")
     _check_unchanged(place)
@@ -123,18 +123,18 @@ def _load(row: dict[str, Any], places: list[Place]) -> Scan:
 
 
 def _check_unchanged(place: Place) -> None:
-    """Refuse a file whose first block is not what was scanned; size and time are looked at first."""
+    """Refuse a file whose first block has changed since the scan; size and time are compared first."""
     try:
         size, changed = status(place["container"])
         if changed == place["mtime_ns"] and (place["member"] or size == place["size"]):
             return
         with open_file(place["container"]) as stream:
-            same = head_hash(stream.read(HEAD_BYTES)) == place["head"]
+            is_same = head_hash(stream.read(HEAD_BYTES)) == place["head"]
     except FileNotFoundError:
         raise quarantined("MISSING") from None
     except OSError:
         raise quarantined("UNREADABLE") from None
-    if place["member"] or not same or size != place["size"]:
+    if place["member"] or not is_same or size != place["size"]:
         raise quarantined("CHANGED")
 
 
@@ -144,12 +144,12 @@ def _load_file(source: str, place: Place) -> Scan:
 
 
 def _load_dicom(row: dict[str, Any], places: list[Place]) -> Scan:
-    inside: dict[str, list[str]] = {}
+    keys_by_container: dict[str, list[str]] = {}
     for place in places:
         if place["member"]:
-            inside.setdefault(place["container"], []).append(place["member"])
-    # All slices of a scan are taken from a container in one pass: a tar.gz has no other way.
-    content = {container: member_bytes(container, keys) for container, keys in inside.items()}
+            keys_by_container.setdefault(place["container"], []).append(place["member"])
+    # All slices of a scan are read from a container in one pass, as a tar.gz allows no other way.
+    content = {container: member_bytes(container, keys) for container, keys in keys_by_container.items()}
 
     def opener(place: Place) -> Callable[[], BinaryIO]:
         if place["member"]:

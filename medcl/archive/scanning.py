@@ -1,4 +1,4 @@
-"""`medcl scan`: walk, read headers, put series together, write the catalog and the ledger."""
+"""`medcl scan`: walks archives, reads headers, groups series, writes the catalog and the ledger."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from medcl.archive import dicom
 from medcl.archive.catalog import Catalog
 from medcl.archive.flags import check_policy
 from medcl.archive.ledger.catalog_rows import gather, reasons
-from medcl.archive.ledger.dask_workers import examined_on_cluster
-from medcl.archive.ledger.examine import FileOutcome, examine_all, veiled
+from medcl.archive.ledger.dask_workers import examine_on_cluster
+from medcl.archive.ledger.examine import FileOutcome, examine_all, pseudonymized
 from medcl.archive.ledger.index import Index
-from medcl.archive.ledger.workers import examined_in_processes
+from medcl.archive.ledger.workers import examine_in_processes
 from medcl.archive.patients import compile_pattern
 from medcl.archive.privacy import silenced_loggers
 from medcl.archive.storage.listing import Listing
@@ -38,21 +38,21 @@ def scan_archive(
 ) -> Catalog:
     """Find every scan under `archives` and account for every file.
 
-    Files that an earlier scan of the same archives examined are opened again only if they changed since; a
-    scan that was interrupted goes on where it stopped.
+    Files that an earlier scan of the same archives examined are opened again only if they changed since; an
+    interrupted scan continues where it stopped.
 
     Args:
-        archives: folders, files or URLs (`s3://bucket/folder`), in any order; the same file is taken once.
-        out: a new folder for `catalog.parquet`, `ledger.parquet` and `summary.json`.
-        policy: what may pass, see `medcl.archive.flags`.
-        workers: processes on this machine that read headers.
-        scheduler: address of a Dask scheduler (`tcp://host:8786`) whose workers read headers instead; they
+        archives: Folders, files or URLs (`s3://bucket/folder`), in any order; each file is examined once.
+        out: New folder for `catalog.parquet`, `ledger.parquet` and `summary.json`.
+        policy: Which flags are accepted, see `medcl.archive.flags`.
+        workers: Number of processes on this machine that read headers.
+        scheduler: Address of a Dask scheduler (`tcp://host:8786`) whose workers read headers instead; they
             must see the archives under the same paths.
         patient_pattern: Regular expression for the patient in a file's path (`compile_pattern`).
 
     Raises:
-        UsageError: a missing or empty archive, one without a readable image, an `out` that is in use or lies
-            in an archive; then nothing is written.
+        UsageError: An archive is missing, empty or without a readable image, or `out` is in use or in an
+            archive; then nothing is written.
     """
     check_policy(policy)
     pattern = None if patient_pattern is None else compile_pattern(patient_pattern)
@@ -66,7 +66,7 @@ def scan_archive(
         raise UsageError(f"{named}: no files; name the folder that holds the scans")
     index = Index(roots)
     fingerprint = _fingerprint(listing, f"{policy}\0{patient_pattern}")
-    if (earlier := _earlier(index, fingerprint, out)) is not None:
+    if (earlier := _copy_earlier(index, fingerprint, out)) is not None:
         return earlier
     _examine_new(index, listing, workers, scheduler)
     with silenced_loggers():  # where files may be copies, their pixels are compared
@@ -74,7 +74,7 @@ def scan_archive(
     if not tables.scan_count:
         raise UsageError(f"{named}: no readable image in {len(listing)} files ({reasons(tables)})")
     catalog = Catalog.write(out, tables, policy)
-    index.keep_result(fingerprint, out)
+    index.store_result(fingerprint, out)
     index.prune(listing)
     return catalog
 
@@ -86,32 +86,37 @@ def _fingerprint(listing: Listing, settings: str) -> str:
     return whole.hexdigest()
 
 
-def _earlier(index: Index, fingerprint: str, out: Path) -> Catalog | None:
-    """Return a copy at `out` of the catalog that an earlier scan made of exactly these files, if any."""
-    kept = index.result(fingerprint)
-    if kept is None or not Catalog.open(kept).is_located():
+def _copy_earlier(index: Index, fingerprint: str, out: Path) -> Catalog | None:
+    """Return a copy at `out` of the stored catalog of exactly these files, or None if there is none."""
+    stored = index.result(fingerprint)
+    if stored is None or not Catalog.open(stored).is_located():
         return None
     with atomic(out) as temporary:
-        shutil.copytree(kept, temporary)
+        shutil.copytree(stored, temporary)
     return Catalog.open(out)
 
 
 def _examine_new(index: Index, listing: Listing, workers: int, scheduler: str | None) -> None:
-    """Examine the files that the index does not know, and add what was found as the work goes on."""
-    new = listing.unknown(index.known())
+    """Examine the files that the index does not have, and add their outcomes chunk by chunk."""
+    new = listing.unknown(index.known_stamps())
     batches = _batches(listing[number] for number in new)
-    found = examined_on_cluster(batches, scheduler) if scheduler else _examined(batches, workers, len(new))
-    pairs = zip(new, track(found, "scan", total=len(new), unit="file"), strict=True)
+    outcomes_by_entry = (
+        examine_on_cluster(batches, scheduler) if scheduler else _examine(batches, workers, len(new))
+    )
+    pairs = zip(new, track(outcomes_by_entry, "scan", total=len(new), unit="file"), strict=True)
     while chunk := list(islice(pairs, CHUNK)):
         index.add(
-            {listing.stamp(number): [veiled(outcome) for outcome in outcomes] for number, outcomes in chunk}
+            {
+                listing.stamp(number): [pseudonymized(outcome) for outcome in outcomes]
+                for number, outcomes in chunk
+            }
         )
 
 
-def _examined(batches: Iterator[list[Entry]], workers: int, files: int) -> Iterator[list[FileOutcome]]:
-    """Yield the outcomes of each entry, in their order whatever the number of workers."""
+def _examine(batches: Iterator[list[Entry]], workers: int, files: int) -> Iterator[list[FileOutcome]]:
+    """Yield the outcomes of each entry in the order of the entries."""
     if workers > 1 and files > BATCH:
-        yield from examined_in_processes(batches, workers)
+        yield from examine_in_processes(batches, workers)
         return
     for batch in batches:
         yield from examine_all(batch)

@@ -109,12 +109,12 @@ def test_a_cluster_that_loses_a_worker_changes_no_byte(
     killed: list[int] = []
     add = Index.add
 
-    def add_and_kill(self: Index, findings: dict[bytes, list[scan.FileOutcome]]) -> None:
+    def add_and_kill(self: Index, outcomes_by_stamp: dict[bytes, list[scan.FileOutcome]]) -> None:
         if not killed:
             worker = next(iter(cluster.workers.values()))  # type: ignore[attr-defined]
             killed.append(worker.pid)
             os.kill(worker.pid, signal.SIGKILL)
-        add(self, findings)
+        add(self, outcomes_by_stamp)
 
     monkeypatch.setattr(Index, "add", add_and_kill)
     address = cluster.scheduler_address  # type: ignore[attr-defined]

@@ -116,7 +116,7 @@ def test_findings_of_deleted_files_are_forgotten(tmp_path: Path, private_home: P
     shutil.rmtree(archive / "pictures")
     scan_archive([archive], tmp_path / "second")
     index = Index(check_roots([archive]))
-    assert len(index.known()) == len(list(walk(check_roots([archive]))))
+    assert len(index.known_stamps()) == len(list(walk(check_roots([archive]))))
 
 
 def test_a_file_edited_within_its_old_size_is_seen(tmp_path: Path, opened: list[str]) -> None:

@@ -32,7 +32,7 @@ def batches(entries: list[Entry], size: int = 4) -> list[list[Entry]]:
 
 
 def test_a_killed_worker_loses_no_file(entries: list[Entry]) -> None:
-    found = workers.examined_in_processes(iter(batches(entries)), 2)
+    found = workers.examine_in_processes(iter(batches(entries)), 2)
     outcomes = [next(found)]
     psutil.Process().children()[-1].kill()
     outcomes += found
@@ -65,7 +65,7 @@ def test_a_file_that_kills_its_reader_is_named_and_the_others_are_kept(
             return future
 
     monkeypatch.setattr(workers, "worker_pool", Pool)
-    outcomes = list(workers.examined_in_processes(iter(batches(entries)), 2))
+    outcomes = list(workers.examine_in_processes(iter(batches(entries)), 2))
     expected = examine_all(entries)
     assert [outcome.code for (outcome,) in outcomes] == ["CRASHED" if n == 13 else "" for n in range(40)]
     assert outcomes[:13] + outcomes[14:] == expected[:13] + expected[14:]

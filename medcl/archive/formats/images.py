@@ -1,4 +1,4 @@
-"""PNG and JPEG pictures. Their pixels have no physical size, whatever a DPI tag says."""
+"""PNG and JPEG images. Their pixels have no physical size, whatever a DPI tag says."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from medcl.archive.storage.open_file import SourceFile
 MAGIC = ((0, b"\x89PNG\r\n\x1a\n"), (0, b"\xff\xd8\xff"))
 PILLOW_FORMATS = ("PNG", "JPEG")
 JPEGS = ("JPEG", "MPO")
-"""As Pillow names them: MPO is a JPEG with further ones behind it, as telephones write it."""
+"""Names of JPEG in Pillow: MPO is a JPEG followed by others, as mobile phones write it."""
 
 TAIL_BYTES = 4096
 ORIENTATION_TAG = 0x0112
@@ -28,24 +28,24 @@ Result = TypeVar("Result")
 
 
 def inspect(file: SourceFile) -> list[ScanInfo]:
-    """Check a picture and return it as one scan; pixels are decoded only where nothing cheaper is certain.
+    """Check an image and return it as one scan; pixels are decoded only where no cheaper check is certain.
 
     Raises:
-        Rejected: TRUNCATED, DAMAGED, TOO_LARGE (Pillow's limit) or UNDECODABLE.
+        Rejected: TRUNCATED, DAMAGED, BOMB, TOO_LARGE (Pillow's limit) or UNDECODABLE.
     """
-    with file.open() as stream, _opened(stream) as picture:
+    with file.open() as stream, _open(stream) as picture:
         _refuse_bomb(picture, file.size)
         flags = _flags(picture)
         width, height = picture.size
-        turned = _orientation(picture) in (5, 6, 7, 8)
-        shape = (width, height) if turned else (height, width)
+        is_transposed = _orientation(picture) in (5, 6, 7, 8)
+        shape = (width, height) if is_transposed else (height, width)
         mode, compressed = picture.mode, picture.format
         if compressed == "PNG":
-            _guarded(picture.verify)
-        is_cut = compressed in JPEGS and not _has_end(stream, file.size)
-    if is_cut:
-        with file.open() as stream, _opened(stream) as picture:
-            _guarded(picture.load)
+            _run(picture.verify)
+        is_truncated = compressed in JPEGS and not _has_end(stream, file.size)
+    if is_truncated:
+        with file.open() as stream, _open(stream) as picture:
+            _run(picture.load)
     gray = mode in ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
     return [
         ScanInfo(
@@ -61,15 +61,15 @@ def inspect(file: SourceFile) -> list[ScanInfo]:
 
 
 def load(file: SourceFile, part: str = "") -> Scan:
-    """Return a picture as (row, column) gray, or (row, column, 3) where its channels truly differ.
+    """Return an image as (row, column) gray, or (row, column, 3) where its channels differ.
 
     Raises:
         Rejected: As `inspect`.
     """
-    with file.open() as stream, _opened(stream) as picture:
+    with file.open() as stream, _open(stream) as picture:
         _refuse_bomb(picture, file.size)
         flags = _flags(picture)
-        _guarded(picture.load)
+        _run(picture.load)
         array = _pixels(picture if _orientation(picture) == 1 else ImageOps.exif_transpose(picture))
     return Scan(
         array=array,
@@ -111,22 +111,22 @@ def _refuse_bomb(picture: Image.Image, size: int) -> None:
 
 
 def _orientation(picture: Image.Image) -> int:
-    """Return the EXIF orientation that viewers honor: that of JPEG (1 is upright, 5 to 8 lie on a side)."""
+    """Return the EXIF orientation, which viewers apply to JPEG (1 is upright, 5 to 8 are transposed)."""
     value = picture.getexif().get(ORIENTATION_TAG, 1) if picture.format in JPEGS else 1
     return value if value in range(1, 9) else 1
 
 
-def _opened(stream: BinaryIO) -> ImageFile.ImageFile:
-    def start() -> ImageFile.ImageFile:
+def _open(stream: BinaryIO) -> ImageFile.ImageFile:
+    def open_image() -> ImageFile.ImageFile:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             return Image.open(stream, formats=PILLOW_FORMATS)
 
-    return _guarded(start)
+    return _run(open_image)
 
 
-def _guarded(action: Callable[[], Result]) -> Result:
-    """Run a step of Pillow and turn its exceptions, whose texts quote the file, into verdicts."""
+def _run(action: Callable[[], Result]) -> Result:
+    """Run a step of Pillow; its exceptions, whose texts quote the file, become `Rejected`."""
     try:
         return action()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -134,11 +134,11 @@ def _guarded(action: Callable[[], Result]) -> Result:
     except UnidentifiedImageError:
         raise quarantined("UNDECODABLE") from None
     except (OSError, SyntaxError, ValueError, struct.error, EOFError) as error:
-        cut = "truncated" in str(error).lower()
-        raise quarantined("TRUNCATED" if cut else "DAMAGED") from None
+        is_truncated = "truncated" in str(error).lower()
+        raise quarantined("TRUNCATED" if is_truncated else "DAMAGED") from None
 
 
 def _has_end(stream: BinaryIO, size: int) -> bool:
-    """True when the JPEG's end marker stands in its last bytes (some writers pad after it)."""
+    """Return whether the last bytes of a JPEG have its end marker (some writers pad after it)."""
     stream.seek(max(0, size - TAIL_BYTES))
     return b"\xff\xd9" in stream.read(TAIL_BYTES)

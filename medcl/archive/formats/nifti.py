@@ -1,7 +1,7 @@
-"""NIfTI-1 and NIfTI-2 single files, plain or gzipped, by the rules of the standard and none of its folklore.
+"""NIfTI-1 and NIfTI-2 single files, plain or gzipped, by the rules of the standard.
 
-The sform counts when its code is set, else the qform; lengths become millimeters; integers stay integers;
-every frame or channel of a file is a scan of its own. Source: https://nifti.nimh.nih.gov/nifti-1.
+The sform is used when its code is set, else the qform; lengths become millimeters; integers stay integers;
+each frame or channel of a file is a separate scan. Source: https://nifti.nimh.nih.gov/nifti-1.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from medcl.archive.storage.open_file import SourceFile
 MAGIC = ((344, b"n+1\0"), (4, b"n+2\0\r\n\x1a\n"))
 MAX_DEFLATE_RATIO = 1032
 MAX_AFTER = 1 << 20
-"""Bytes after the last voxel that a gzip may state without being read to its end at once."""
+"""Bytes after the last voxel that a gzip trailer may state without a check of the whole file."""
 
 RGB, RGBA = 128, 2304
 DTYPES = {
@@ -42,18 +42,18 @@ CIFTI = range(3000, 3100)
 
 @dataclass(frozen=True)
 class NiftiHeader:
-    """The header's facts after checking.
+    """The checked values of a header.
 
     Attributes:
         dims: (i, j, k), at least 1 each.
-        frames: product of the further dimensions; frames follow each other in the file.
-        frame_name: `frame` for time, `channel` for anything else.
-        dtype: of the stored numbers, with byte order.
-        samples: stored numbers a voxel (3 for RGB, 4 for RGBA).
-        offset: bytes from the file's start to the first voxel.
-        slope, intercept: of the stored numbers; (1, 0) when the header leaves them unset.
-        affine: (4, 4), voxel index to RAS+ mm.
-        flags: codes seen in the header.
+        frames: Product of the other dimensions; frames follow each other in the file.
+        frame_name: `frame` for time, `channel` for any other dimension.
+        dtype: Type of the stored numbers, with byte order.
+        samples: Stored numbers per voxel (3 for RGB, 4 for RGBA).
+        offset: Bytes from the start of the file to the first voxel.
+        slope, intercept: Scaling of the stored numbers; (1, 0) when the header leaves it unset.
+        affine: Voxel index to RAS+ mm, (4, 4).
+        flags: Flags of the header, sorted.
     """
 
     dims: tuple[int, int, int]
@@ -74,7 +74,7 @@ class NiftiHeader:
 
     @property
     def needed(self) -> int:
-        """Bytes from the file's start to the end of the last voxel."""
+        """Bytes from the start of the file to the end of the last voxel."""
         return self.offset + self.frame_bytes * self.frames
 
 
@@ -168,8 +168,8 @@ def _dimensions(raw: np.void) -> tuple[tuple[int, int, int], int, str]:
     frames = int(np.prod(sizes[3:], dtype=object))
     if frames > 100_000:
         raise quarantined("TOO_LARGE")
-    timed = sizes[3] == frames and int(raw["xyzt_units"]) & TIME_UNITS
-    return (sizes[0], sizes[1], sizes[2]), frames, "frame" if timed else "channel"
+    is_time = sizes[3] == frames and int(raw["xyzt_units"]) & TIME_UNITS
+    return (sizes[0], sizes[1], sizes[2]), frames, "frame" if is_time else "channel"
 
 
 def _check_length(header: NiftiHeader, stream: BinaryIO, size: int, zipped: bool) -> None:
@@ -183,7 +183,7 @@ def _check_length(header: NiftiHeader, stream: BinaryIO, size: int, zipped: bool
         raise quarantined("BOMB", *header.flags)
     stream.seek(0)
     if not header.needed <= gzip_length(stream, size) <= header.needed + MAX_AFTER:
-        # What stands there may be no trailer, or that of the last of several members: count for certain.
+        # The last bytes may be no trailer, or that of the last of several members: the content is counted.
         stream.seek(0)
         gunzip(stream, header.needed)
 
@@ -237,10 +237,10 @@ def _frame(header: NiftiHeader, content: memoryview, frame: int) -> Scan:
         array = stored.reshape(header.dims, order="F")
     values, scaled = _values(array, header.slope, header.intercept)
     values, valid, missing = finite(values)
-    turned, affine = to_canonical(values, header.affine)
+    canonical, affine = to_canonical(values, header.affine)
     flags = {*header.flags, *missing, *(["RESCALED"] if scaled else [])}
     return Scan(
-        array=turned,
+        array=canonical,
         affine=affine,
         spacing_mm=spacing(affine),
         unit="a.u.",
@@ -254,8 +254,8 @@ def _values(array: np.ndarray, slope: float, intercept: float) -> tuple[np.ndarr
     """Apply slope and intercept; integers stay integers where the result is exact."""
     if (slope, intercept) == (1.0, 0.0):
         return compact(array), False
-    small = max(abs(slope), abs(intercept)) < 1 << 20 and array.dtype.itemsize <= 4
-    if array.dtype.kind in "iu" and small and slope.is_integer() and intercept.is_integer():
+    is_small = max(abs(slope), abs(intercept)) < 1 << 20 and array.dtype.itemsize <= 4
+    if array.dtype.kind in "iu" and is_small and slope.is_integer() and intercept.is_integer():
         return compact(array.astype(np.int64) * int(slope) + int(intercept)), True
     with np.errstate(over="ignore", invalid="ignore"):
         return (array.astype(np.float64) * slope + intercept).astype(np.float32), True

@@ -1,4 +1,4 @@
-"""Where a NIfTI stands in space: sform, qform, voxel sizes and units, and what they disagree about."""
+"""Position of a NIfTI in space from sform, qform, voxel sizes and units, with flags where they disagree."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from medcl.archive.flags import quarantined
 
 MILLIMETERS = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
-"""Millimeters a unit, by `xyzt_units & 7`: unknown, metre, millimeter, micrometer."""
+"""Millimeters per unit, by `xyzt_units & 7`: unknown, meter, millimeter, micrometer."""
 
 PLAUSIBLE_MM = (0.005, 20.0)
 ROTATION_TOLERANCE_DEG = 1.0
@@ -15,10 +15,10 @@ SIZE_TOLERANCE = 0.01
 
 
 def place(raw: np.void) -> tuple[np.ndarray, set[str]]:
-    """Return the affine (voxel index to RAS+ mm) of a raw header, and the flags that it earns.
+    """Return the affine (voxel index to RAS+ mm) of a raw header, and the flags that go with it.
 
     Raises:
-        Rejected: AFFINE_DEGENERATE when an axis has no length or a number is not finite.
+        Rejected: AFFINE_DEGENERATE when an axis has no length, two are parallel or a number is not finite.
     """
     flags: set[str] = set()
     sizes = raw["pixdim"][1:4].astype(np.float64)
@@ -88,14 +88,14 @@ def _qform(raw: np.void, sizes: np.ndarray) -> np.ndarray:
 
 
 def _directions_differ(first: np.ndarray, second: np.ndarray) -> bool:
-    """True when two affines differ in handedness or by a rotation of over a degree."""
+    """Return whether two affines differ in handedness or by a rotation of more than one degree."""
     linear = first[:3, :3]
     if not np.isfinite(linear).all() or np.linalg.matrix_rank(linear) < 3:
         return False
     if np.sign(np.linalg.det(linear)) != np.sign(np.linalg.det(second[:3, :3])):
         return True
-    turn = _rotation(linear).T @ _rotation(second[:3, :3])
-    angle = np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1)))
+    rotation = _rotation(linear).T @ _rotation(second[:3, :3])
+    angle = np.degrees(np.arccos(np.clip((np.trace(rotation) - 1) / 2, -1, 1)))
     return bool(angle > ROTATION_TOLERANCE_DEG)
 
 

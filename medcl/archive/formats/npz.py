@@ -1,6 +1,6 @@
 """MedMNIST-style npz files: `train_images`, `train_labels` and the same for `val` and `test`.
 
-Every picture is a scan. Pickled objects are never loaded. Source: https://medmnist.com, version 2.
+Each image is a scan. Pickled objects are never loaded. Source: https://medmnist.com, version 2.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ FLAGS = ("NO_GEOM", "PATIENT_UNKNOWN", "SPACING_UNKNOWN")
 
 
 @dataclass(frozen=True)
-class _Array:
-    """The header of one member: its shape and dtype, and where its numbers begin in the stream."""
+class _ArrayHeader:
+    """The header of one array: its shape and dtype, and where its numbers begin in the member."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -38,25 +38,26 @@ class _Array:
 
     @property
     def row_bytes(self) -> int:
+        """Bytes of one row."""
         return int(np.prod(self.shape[1:], dtype=object)) * self.dtype.itemsize
 
 
 def inspect(file: SourceFile) -> list[ScanInfo]:
-    """Return every picture of the file as a scan, from the arrays' headers and the labels.
+    """Return each image of the file as a scan, from the headers of the arrays and the labels.
 
     Raises:
-        Rejected: no image arrays, pickled objects, volumes (an npz says nothing of their geometry), labels
-            that do not match the images, a bomb, or a damaged zip.
+        Rejected: The file has no image arrays, pickled objects, volumes (whose geometry an npz does not
+            have) or labels that do not match the images, unpacks to absurd size, or is damaged.
     """
-    with file.open() as stream, _opened(stream) as archive:
+    with file.open() as stream, _open(stream) as archive:
         present = [split for split in SPLITS if f"{split}_images.npy" in archive.namelist()]
         if not present:
             raise dropped("NO_IMAGES")
-        return [scan for split in present for scan in _split(archive, split)]
+        return [scan for split in present for scan in _scans_of_split(archive, split)]
 
 
 def load(file: SourceFile, part: str) -> Scan:
-    """Read one picture of a file.
+    """Read one image of a file.
 
     Args:
         file: The file.
@@ -82,14 +83,14 @@ def load(file: SourceFile, part: str) -> Scan:
 def _images(file: SourceFile, split: str) -> np.ndarray:
     """Return all images of a split, (number, row, column) or (number, row, column, 3).
 
-    The three splits of the last file are kept, as their pictures are read one after the other.
+    The three splits of the last file are kept, as their images are read one after the other.
     """
-    with file.open() as stream, _opened(stream) as archive:
+    with file.open() as stream, _open(stream) as archive:
         header = _header(archive, f"{split}_images.npy")
-        return _numbers(archive, f"{split}_images.npy", header)
+        return _array(archive, f"{split}_images.npy", header)
 
 
-def _split(archive: zipfile.ZipFile, split: str) -> list[ScanInfo]:
+def _scans_of_split(archive: zipfile.ZipFile, split: str) -> list[ScanInfo]:
     header = _header(archive, f"{split}_images.npy")
     if len(header.shape) not in (3, 4) or (len(header.shape) == 4 and header.shape[3] != 3):
         raise quarantined("NPZ_SHAPE")
@@ -111,18 +112,18 @@ def _split(archive: zipfile.ZipFile, split: str) -> list[ScanInfo]:
 
 
 def _labels(archive: zipfile.ZipFile, split: str, count: int) -> list[str] | list[None]:
-    """Return a label a row as text: `1`, or `0;1;1` where a row has several."""
+    """Return one label per row as text: `1`, or `0;1;1` where a row has several."""
     name = f"{split}_labels.npy"
     if name not in archive.namelist():
         return [None] * count
     header = _header(archive, name)
     if header.shape[:1] != (count,) or count * header.row_bytes > MAX_LABEL_BYTES:
         raise quarantined("NPZ_LABELS")
-    rows = _numbers(archive, name, header).reshape(count, -1)
+    rows = _array(archive, name, header).reshape(count, -1)
     return [";".join(str(value) for value in row) for row in rows.tolist()]
 
 
-def _header(archive: zipfile.ZipFile, name: str) -> _Array:
+def _header(archive: zipfile.ZipFile, name: str) -> _ArrayHeader:
     info = archive.getinfo(name)
     if info.flag_bits & 0x1:
         raise quarantined("ENCRYPTED")
@@ -132,7 +133,7 @@ def _header(archive: zipfile.ZipFile, name: str) -> _Array:
         raise quarantined("BOMB")
     with archive.open(info) as member:
         shape, fortran, dtype = _read_header(member)
-        header = _Array(shape, dtype, fortran, member.tell())
+        header = _ArrayHeader(shape, dtype, fortran, member.tell())
     if dtype.hasobject:
         raise quarantined("PICKLE")
     if dtype.kind not in "biuf" or not shape or min(shape) < 0:
@@ -152,7 +153,7 @@ def _read_header(member: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         raise quarantined("BAD_HEADER") from None
 
 
-def _numbers(archive: zipfile.ZipFile, name: str, header: _Array) -> np.ndarray:
+def _array(archive: zipfile.ZipFile, name: str, header: _ArrayHeader) -> np.ndarray:
     with archive.open(name) as member:
         member.read(header.start)
         content = member.read()  # to the end: zipfile checks the CRC there
@@ -162,8 +163,8 @@ def _numbers(archive: zipfile.ZipFile, name: str, header: _Array) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _opened(stream: BinaryIO) -> Iterator[zipfile.ZipFile]:
-    """Open a zip file whose own exceptions become verdicts."""
+def _open(stream: BinaryIO) -> Iterator[zipfile.ZipFile]:
+    """Open a zip file; its exceptions become `Rejected`."""
     try:
         with zipfile.ZipFile(stream) as archive:
             yield archive

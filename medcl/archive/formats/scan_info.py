@@ -1,4 +1,4 @@
-"""What the header stage knows about a scan that stands in one file (NIfTI, picture, npz)."""
+"""Description of a scan that is in one file of a registered format, as the header stage makes it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ScanInfo:
-    """One scan inside one file; everything here may be published.
+    """One scan in one file; all of it may be published.
 
     Attributes:
-        part: where in the file, such as `frame:3` or `train:17`; empty when the file is the scan.
-        source: `nifti`, `image` or `npz`.
+        part: Place in the file, such as `frame:3` or `train:17`; empty when the file has one scan.
+        source: Name of the format.
         kind: `volume` or `picture`.
-        shape: of the array that reading gives.
-        spacing_mm: of its spatial axes, or None when unknown.
+        shape: Shape of the array that `load` returns.
+        spacing_mm: Spacing along its spatial axes, or None when unknown.
         unit: `a.u.` or `display`.
-        flags: codes seen in the header.
-        source_split, source_label: what an npz says itself.
-        affine: of the array, its first three rows one after the other; None without a place in space.
+        flags: Flags of the header, sorted.
+        source_split, source_label: Split and label that the file itself states.
+        affine: First three rows of the array's affine, one after the other; None without geometry.
     """
 
     part: str

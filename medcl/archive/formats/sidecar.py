@@ -1,4 +1,4 @@
-"""The JSON beside a NIfTI (BIDS, dcm2niix) says what NIfTI itself cannot: modality, maker, body part."""
+"""JSON sidecars of NIfTI files (BIDS, dcm2niix), for what NIfTI lacks: modality, manufacturer, body part."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ MAX_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """Words of closed vocabularies only; nothing else of the file is kept."""
+    """Terms of closed vocabularies; nothing else of the file is kept."""
 
     modality: str
     body_part: str | None
     manufacturer: str | None
 
 
-def sidecar(stream: BinaryIO, size: int) -> Sidecar | None:
-    """Return what a JSON file says of an image of the same name, or None when it says nothing of one."""
+def read_sidecar(stream: BinaryIO, size: int) -> Sidecar | None:
+    """Return the image metadata of a JSON file, or None when it has none."""
     if size > MAX_BYTES:
         return None
     try:
-        facts = json.loads(stream.read(size))
+        metadata = json.loads(stream.read(size))
     except (ValueError, RecursionError):
         return None
-    if not isinstance(facts, dict):
+    if not isinstance(metadata, dict):
         return None
-    found = Sidecar(
-        modality(_word(facts, "Modality")),
-        body_part(_word(facts, "BodyPartExamined")),
-        manufacturer(_word(facts, "Manufacturer")),
+    sidecar = Sidecar(
+        modality(_text(metadata, "Modality")),
+        body_part(_text(metadata, "BodyPartExamined")),
+        manufacturer(_text(metadata, "Manufacturer")),
     )
-    return None if found == Sidecar("unknown", None, None) else found
+    return None if sidecar == Sidecar("unknown", None, None) else sidecar
 
 
-def _word(facts: dict[str, Any], name: str) -> str:
-    value = facts.get(name)
+def _text(metadata: dict[str, Any], name: str) -> str:
+    value = metadata.get(name)
     return value.strip() if isinstance(value, str) else ""
 
 
 def shared_name(place: str) -> str:
-    """Return what a NIfTI and its sidecar have in common: folder and name without suffix."""
+    """Return folder and name without suffix, which a NIfTI and its sidecar have in common."""
     return re.sub(r"\.(nii\.gz|nii|json)$", "", place, flags=re.IGNORECASE)

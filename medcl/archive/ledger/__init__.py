@@ -1,0 +1,1 @@
+"""Accounting for every file: examines headers, remembers outcomes, writes the rows of catalog and ledger."""

@@ -1,4 +1,4 @@
-"""From the findings of files to scans: series are put together, the policy applied, pseudonyms given."""
+"""From outcomes of files to rows of the catalog: groups series, applies the policy, gives pseudonyms."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def gather(groups: Iterable[Sequence[FileOutcome]], policy: str, pattern: Patter
     masks: list[FileOutcome] = []
     images: list[NiftiGrid] = []
     for outcomes in groups:
-        became, scan_of = _stacked(outcomes, policy, tables, pattern)
+        outcomes_by_file, scan_by_file = _add_stacks(outcomes, policy, tables, pattern)
         for number, outcome in enumerate(_with_sidecars(outcomes)):
             if outcome.labels is not None or "LABEL_MAP" in outcome.flags:
                 masks.append(outcome)
             elif outcome.header is not None:
-                tables.add_file(became[number], scan_of.get(number))
+                tables.add_file(outcomes_by_file[number], scan_by_file.get(number))
             elif outcome.scans:
                 images += _add_single(outcome, policy, tables, pattern)
             else:
@@ -50,20 +50,20 @@ def gather(groups: Iterable[Sequence[FileOutcome]], policy: str, pattern: Patter
 
 
 def _with_sidecars(outcomes: Sequence[FileOutcome]) -> Iterator[FileOutcome]:
-    """Yield outcomes, NIfTI with what the JSON of the same name says."""
-    said = {shared_name(outcome.place): outcome.sidecar for outcome in outcomes if outcome.sidecar}
+    """Yield outcomes, those of volumes with the JSON sidecar of the same name if there is one."""
+    sidecars = {shared_name(outcome.place): outcome.sidecar for outcome in outcomes if outcome.sidecar}
     for outcome in outcomes:
-        nifti = any(scan.kind == "volume" for scan in outcome.scans)
-        beside = said.get(shared_name(outcome.place)) if said and nifti else None
-        yield outcome if beside is None else replace(outcome, sidecar=beside)
+        is_volume = any(scan.kind == "volume" for scan in outcome.scans)
+        sidecar = sidecars.get(shared_name(outcome.place)) if sidecars and is_volume else None
+        yield outcome if sidecar is None else replace(outcome, sidecar=sidecar)
 
 
 def _add_masks(
     masks: Sequence[FileOutcome], images: Sequence[NiftiGrid], policy: str, tables: Tables, pattern: Pattern
 ) -> None:
     """Add label maps and label objects, each with the scans that it may belong to."""
-    maps = {_named(outcome).scan: outcome for outcome in masks if outcome.scans}
-    pairs, refused = pair([_named(outcome) for outcome in maps.values()], images)
+    maps = {_grid(outcome).scan: outcome for outcome in masks if outcome.scans}
+    pairs, refused = pair([_grid(outcome) for outcome in maps.values()], images)
     for mask, outcome in maps.items():
         flagged = _flagged(outcome, "MASK_MISMATCH") if mask in refused else outcome
         _add_single(flagged, policy, tables, pattern)
@@ -82,52 +82,60 @@ def _add_masks(
 
 
 def _flagged(outcome: FileOutcome, flag: str) -> FileOutcome:
-    found = tuple(replace(f, flags=tuple(sorted({*f.flags, flag}))) for f in outcome.scans)
-    return replace(outcome, scans=found, flags=tuple(sorted({*outcome.flags, flag})))
+    scans = tuple(replace(info, flags=tuple(sorted({*info.flags, flag}))) for info in outcome.scans)
+    return replace(outcome, scans=scans, flags=tuple(sorted({*outcome.flags, flag})))
 
 
-def _named(outcome: FileOutcome) -> NiftiGrid:
-    """Return a NIfTI of one frame by its place and grid."""
-    found = outcome.scans[0]
-    scan = pseudonym("scan", f"{outcome.key}|{found.part}")
-    return NiftiGrid(scan, outcome.place, found.shape, found.affine or ())
+def _grid(outcome: FileOutcome) -> NiftiGrid:
+    """Return place and grid of the only volume of a file."""
+    info = outcome.scans[0]
+    scan = pseudonym("scan", f"{outcome.key}|{info.part}")
+    return NiftiGrid(scan, outcome.place, info.shape, info.affine or ())
 
 
-def _stacked(
+def _add_stacks(
     outcomes: Sequence[FileOutcome], policy: str, tables: Tables, pattern: Pattern
 ) -> tuple[dict[int, FileOutcome], dict[int, str | None]]:
-    """Put DICOM files together; return what became of each by its number, and the scan that it is in."""
+    """Group DICOM files into scans and add these.
+
+    Returns:
+        The final outcome of each DICOM file, and the scan of each that is in one scan alone, both by number.
+    """
     headers = [(number, o.header) for number, o in enumerate(outcomes) if o.header is not None]
     tables.missing_decoders(dicom.missing_decoders(header for _, header in headers))
     sums = PixelSums(lambda n: open_part(outcomes[n].entry.path, outcomes[n].member))
     stacks, verdicts = dicom.group(headers, sums)
-    stacks = _lacking(stacks, {outcome.lacking for outcome in outcomes})
-    became = {n: replace(outcomes[n], state="quarantined", code="BAD_HEADER") for n, _ in headers}
+    stacks = _flag_truncated(stacks, {outcome.truncated_series for outcome in outcomes})
+    outcomes_by_file = {n: replace(outcomes[n], state="quarantined", code="BAD_HEADER") for n, _ in headers}
     for number, (state, reason) in verdicts.items():
-        became[number] = replace(outcomes[number], state=state, code=reason)
-    scan_of: dict[int, str | None] = {}
+        outcomes_by_file[number] = replace(outcomes[number], state=state, code=reason)
+    scan_by_file: dict[int, str | None] = {}
     for stack in stacks:
         code = held_back(stack.flags, policy)
         row = _stack_row(stack, outcomes[stack.files[0]].place, pattern)
         for number in stack.files:
-            flags = tuple(sorted({*became[number].flags, *stack.flags}))
+            flags = tuple(sorted({*outcomes_by_file[number].flags, *stack.flags}))
             if code is None:
-                became[number] = replace(became[number], state="used", code="", flags=flags)
-                scan_of[number] = None if number in scan_of else row.scan
-            elif number not in scan_of:
-                became[number] = replace(became[number], state="quarantined", code=code, flags=flags)
+                outcomes_by_file[number] = replace(
+                    outcomes_by_file[number], state="used", code="", flags=flags
+                )
+                scan_by_file[number] = None if number in scan_by_file else row.scan
+            elif number not in scan_by_file:
+                outcomes_by_file[number] = replace(
+                    outcomes_by_file[number], state="quarantined", code=code, flags=flags
+                )
         if code is None:
             part = json.dumps({"frames": stack.frames, "key": stack.stack_key})
             tables.add_scan(row, [(outcomes[n], part, order) for order, n in enumerate(stack.files)])
-    return became, scan_of
+    return outcomes_by_file, scan_by_file
 
 
-def _lacking(stacks: Sequence[Stack], series: set[str]) -> list[Stack]:
-    """Return stacks, with a flag on those whose series lacks slices that were cut off."""
-    cut = series - {""}
+def _flag_truncated(stacks: Sequence[Stack], truncated_series: set[str]) -> list[Stack]:
+    """Return stacks, with TRUNCATED_SLICE on the volumes of series that have truncated slices."""
+    truncated_series = truncated_series - {""}
     return [
         replace(stack, flags=tuple(sorted({*stack.flags, "TRUNCATED_SLICE"})))
-        if stack.kind == "volume" and stack.series_uid in cut
+        if stack.kind == "volume" and stack.series_uid in truncated_series
         else stack
         for stack in stacks
     ]
@@ -158,49 +166,53 @@ def _stack_row(stack: Stack, place: str, pattern: Pattern) -> ScanRow:
 
 
 def _add_single(outcome: FileOutcome, policy: str, tables: Tables, pattern: Pattern) -> list[NiftiGrid]:
-    """Add the scans that stand in one file, which is used when at least one passes; return what masks fit."""
-    passed = [found for found in outcome.scans if held_back(found.flags, policy) is None]
+    """Add the scans of a file that the policy accepts, and the file, which is used when there are any.
+
+    Returns:
+        The grid of the file's volume, with which masks are paired; none unless it has exactly one.
+    """
+    passed = [info for info in outcome.scans if held_back(info.flags, policy) is None]
     if not passed:
         code = held_back(outcome.scans[0].flags, policy) or ""
         tables.add_file(replace(outcome, state="quarantined", code=code), None)
         return []
-    rows = [_row(outcome, found, pattern) for found in passed]
-    for order, (row, found) in enumerate(zip(rows, passed, strict=True)):
-        tables.add_scan(row, [(outcome, found.part, order)])
+    rows = [_row(outcome, info, pattern) for info in passed]
+    for order, (row, info) in enumerate(zip(rows, passed, strict=True)):
+        tables.add_scan(row, [(outcome, info.part, order)])
     tables.add_file(outcome, rows[0].scan if len(rows) == 1 else None)
-    return [_named(outcome)] if [found.part for found in passed if found.affine] == [""] else []
+    return [_grid(outcome)] if [info.part for info in passed if info.affine] == [""] else []
 
 
-def _row(outcome: FileOutcome, found: ScanInfo, pattern: Pattern) -> ScanRow:
+def _row(outcome: FileOutcome, info: ScanInfo, pattern: Pattern) -> ScanRow:
     """Return the catalog row of one scan in a file."""
     # The volumes of one file are of one patient; the pictures of one npz need not be.
-    part = found.part if found.kind == "picture" else ""
+    part = info.part if info.kind == "picture" else ""
     patient, evidence = _patient_of_file(outcome, part, pattern)
     row = ScanRow(
-        scan=pseudonym("scan", f"{outcome.key}|{found.part}"),
+        scan=pseudonym("scan", f"{outcome.key}|{info.part}"),
         patient=patient,
         patient_evidence=evidence,
-        series=pseudonym("series", outcome.key) if found.kind == "volume" else None,
-        kind=found.kind,
-        shape=found.shape,
-        spacing_mm=found.spacing_mm,
-        unit=found.unit,
-        source=found.source,
-        source_split=found.source_split,
-        source_label=found.source_label,
-        flags=_with_evidence(found.flags, evidence),
+        series=pseudonym("series", outcome.key) if info.kind == "volume" else None,
+        kind=info.kind,
+        shape=info.shape,
+        spacing_mm=info.spacing_mm,
+        unit=info.unit,
+        source=info.source,
+        source_split=info.source_split,
+        source_label=info.source_label,
+        flags=_with_evidence(info.flags, evidence),
     )
-    return row if outcome.sidecar is None else _described(row, outcome.sidecar)
+    return row if outcome.sidecar is None else _with_sidecar(row, outcome.sidecar)
 
 
-def _described(row: ScanRow, said: Sidecar) -> ScanRow:
-    """Return a row with what the file's sidecar says; NIfTI of a CT are in HU by convention."""
+def _with_sidecar(row: ScanRow, sidecar: Sidecar) -> ScanRow:
+    """Return a row with the metadata of the file's sidecar; volumes of a CT are in HU by convention."""
     return replace(
         row,
-        modality=said.modality,
-        body_part=said.body_part,
-        manufacturer=said.manufacturer,
-        unit="HU" if said.modality == "CT" else row.unit,
+        modality=sidecar.modality,
+        body_part=sidecar.body_part,
+        manufacturer=sidecar.manufacturer,
+        unit="HU" if sidecar.modality == "CT" else row.unit,
         flags=tuple(sorted({*row.flags, "SIDECAR_USED"})),
     )
 
@@ -238,5 +250,5 @@ def _with_evidence(flags: Iterable[str], evidence: Evidence) -> tuple[str, ...]:
 
 def reasons(tables: Tables) -> str:
     """Return the commonest reasons for which files were not used, as `12 TRUNCATED, 3 EMPTY_FILE`."""
-    counted = Counter(reason for reason in tables.ledger()["reason"].to_pylist() if reason)
-    return ", ".join(f"{count} {code}" for code, count in counted.most_common(3))
+    counts = Counter(reason for reason in tables.ledger()["reason"].to_pylist() if reason)
+    return ", ".join(f"{count} {code}" for code, count in counts.most_common(3))

@@ -9,21 +9,21 @@ from medcl.archive.storage.walk import Entry
 from medcl.cluster import on_cluster
 
 
-def examined_on_cluster(batches: Iterable[list[Entry]], scheduler: str) -> Iterator[list[FileOutcome]]:
+def examine_on_cluster(batches: Iterable[list[Entry]], scheduler: str) -> Iterator[list[FileOutcome]]:
     """Yield the outcomes of each entry; a file that kills every worker that opens it is CRASHED."""
-    for outcomes in on_cluster(examine_all, batches, scheduler, _one_by_one):
+    for outcomes in on_cluster(examine_all, batches, scheduler, _examine_separately):
         yield from outcomes
 
 
-def _one_by_one(
+def _examine_separately(
     batch: list[Entry], examined: Callable[[list[Entry]], list[list[FileOutcome]]]
 ) -> list[list[FileOutcome]]:
     from distributed import KilledWorker
 
-    found = []
+    outcomes_by_entry = []
     for entry in batch:
         try:
-            found += examined([entry])
+            outcomes_by_entry += examined([entry])
         except KilledWorker:
-            found.append([crashed(entry)])
-    return found
+            outcomes_by_entry.append([crashed(entry)])
+    return outcomes_by_entry

@@ -15,7 +15,7 @@ from medcl.archive.dicom.labels.rtstruct import LabelHeader, describe
 from medcl.archive.flags import Rejected, State, dropped, quarantined
 from medcl.archive.formats.registry import SIGNATURES, ZIP_SUFFIXES, Format, find_format
 from medcl.archive.formats.scan_info import ScanInfo
-from medcl.archive.formats.sidecar import Sidecar, sidecar
+from medcl.archive.formats.sidecar import Sidecar, read_sidecar
 from medcl.archive.masks import is_label_map, looks_like_labels
 from medcl.archive.privacy import pseudonym, silenced_loggers
 from medcl.archive.storage.compression import gunzip_head
@@ -28,21 +28,21 @@ from medcl.archive.storage.walk import Entry
 
 @dataclass(frozen=True, slots=True)
 class FileOutcome:
-    """What became of one file, or of one member of a zip or tar.
+    """Result of examining one file, or one member of a zip or tar.
 
     Attributes:
-        entry: the file on disk.
-        member: number and name inside it, empty for the file itself; private.
-        size: bytes of the file or member.
-        state: ledger state so far; DICOM may still change it when series are put together.
-        code: ledger reason when it is not used.
-        flags: seen in the header.
-        head: hash of the first block.
-        scans: for NIfTI, pictures and npz.
-        header: for DICOM images.
-        labels: for DICOM objects that hold labels.
-        sidecar: for JSON files that describe an image.
-        lacking: series of a slice that is cut off; raw until it is veiled.
+        entry: The file on disk.
+        member: Number and name in it, empty for the file itself; private.
+        size: Length of the file or member in bytes.
+        state: State in the ledger; that of a DICOM file may still change when series are grouped.
+        code: Reason in the ledger when the file is not used.
+        flags: Flags of the file's header.
+        head: Hash of the first block.
+        scans: Scans of a file of one of the registered formats.
+        header: Header of a DICOM image.
+        labels: Header of a DICOM object that holds labels.
+        sidecar: Metadata of an image in a JSON file.
+        truncated_series: Series of a truncated DICOM slice; an identifier until it is pseudonymized.
     """
 
     entry: Entry
@@ -56,7 +56,7 @@ class FileOutcome:
     header: DicomHeader | None = None
     labels: LabelHeader | None = None
     sidecar: Sidecar | None = None
-    lacking: str = field(default="", repr=False)
+    truncated_series: str = field(default="", repr=False)
 
     @property
     def key(self) -> str:
@@ -82,7 +82,7 @@ def crashed(entry: Entry) -> FileOutcome:
 
 
 def examine(entry: Entry) -> list[FileOutcome]:
-    """Return what one file holds; whatever is wrong with it becomes its ledger reason, never an exception."""
+    """Return the outcome of a file and of its members; faults become ledger reasons, never exceptions."""
     blank = FileOutcome(entry, "", entry.size, "used")
     if entry.fault:
         state: State = "dropped" if entry.fault in ("SYMLINK", "SPECIAL_FILE") else "quarantined"
@@ -91,20 +91,20 @@ def examine(entry: Entry) -> list[FileOutcome]:
         with open_file(entry.path) as stream:
             kind = container_kind(stream, SIGNATURES, ZIP_SUFFIXES)
             if kind is not None:
-                return _contained(blank, stream, kind)
-            return [judged(blank, stream)]
+                return _examine_container(blank, stream, kind)
+            return [examine_stream(blank, stream)]
     except OSError:
         return [replace(blank, state="quarantined", code="UNREADABLE")]
 
 
-def _contained(blank: FileOutcome, stream: BinaryIO, kind: str) -> list[FileOutcome]:
-    """Return the outcome of a container, then those of its members."""
+def _examine_container(blank: FileOutcome, stream: BinaryIO, kind: str) -> list[FileOutcome]:
+    """Return the outcome of a container followed by those of its members."""
     blank = replace(blank, head=head_hash(stream.read(HEAD_BYTES)))
     stream.seek(0)
     outcomes: list[FileOutcome] = []
     try:
         for member in members(stream, kind, blank.size):
-            outcomes.append(_member(blank, member))
+            outcomes.append(_examine_member(blank, member))
     except Rejected as verdict:
         blank = replace(blank, state=verdict.state, code=verdict.code)
     if not any(outcome.state == "used" for outcome in outcomes) and not blank.code:
@@ -112,7 +112,7 @@ def _contained(blank: FileOutcome, stream: BinaryIO, kind: str) -> list[FileOutc
     return [blank, *outcomes]
 
 
-def _member(container: FileOutcome, member: Member) -> FileOutcome:
+def _examine_member(container: FileOutcome, member: Member) -> FileOutcome:
     blank = replace(container, member=member.key, size=member.size)
     try:
         if member.fault is not None:
@@ -122,16 +122,16 @@ def _member(container: FileOutcome, member: Member) -> FileOutcome:
             raise dropped("CONTAINER_NESTED")
     except Rejected as verdict:
         return replace(blank, state=verdict.state, code=verdict.code)
-    return judged(blank, stream)
+    return examine_stream(blank, stream)
 
 
-def judged(blank: FileOutcome, stream: BinaryIO) -> FileOutcome:
-    """Fill in `blank` from the content of its file."""
+def examine_stream(blank: FileOutcome, stream: BinaryIO) -> FileOutcome:
+    """Return `blank` filled in from the content of its file."""
     head = stream.read(HEAD_BYTES)
     blank = replace(blank, head=head_hash(head))
     stream.seek(0)
     try:
-        return _content(blank, stream, head)
+        return _examine_content(blank, stream, head)
     except Rejected as verdict:
         return replace(blank, state=verdict.state, code=verdict.code, flags=verdict.flags)
     except OSError:
@@ -140,15 +140,15 @@ def judged(blank: FileOutcome, stream: BinaryIO) -> FileOutcome:
         return replace(blank, state="quarantined", code="BAD_HEADER")
 
 
-def _content(blank: FileOutcome, stream: BinaryIO, head: bytes) -> FileOutcome:
+def _examine_content(blank: FileOutcome, stream: BinaryIO, head: bytes) -> FileOutcome:
     kind = sniff(head, SIGNATURES)
     if kind in ("dicom", "maybe-dicom"):
-        return _dicom(blank, stream)
+        return _examine_dicom(blank, stream)
     if kind == "gzip":
         kind = f"gzip-{sniff(gunzip_head(stream, HEAD_BYTES), SIGNATURES)}"
         stream.seek(0)
-    if kind == "text" and (described := sidecar(stream, blank.size)) is not None:
-        return replace(blank, state="dropped", code="SIDECAR", sidecar=described)
+    if kind == "text" and (metadata := read_sidecar(stream, blank.size)) is not None:
+        return replace(blank, state="dropped", code="SIDECAR", sidecar=metadata)
     file_format = _format(kind, stream)
     file = SourceFile(blank.entry.path, blank.member, blank.size, blank.entry.mtime_ns, stream)
     scans = file_format.inspect(file)
@@ -159,7 +159,7 @@ def _content(blank: FileOutcome, stream: BinaryIO, head: bytes) -> FileOutcome:
     return replace(blank, scans=tuple(scans), flags=tuple(sorted({f for scan in scans for f in scan.flags})))
 
 
-def _dicom(blank: FileOutcome, stream: BinaryIO) -> FileOutcome:
+def _examine_dicom(blank: FileOutcome, stream: BinaryIO) -> FileOutcome:
     try:
         header = dicom.read_header(stream, blank.size)
     except Rejected as verdict:
@@ -168,46 +168,46 @@ def _dicom(blank: FileOutcome, stream: BinaryIO) -> FileOutcome:
             return replace(blank, labels=labels)
         if verdict.code != "TRUNCATED":
             raise
-        return replace(blank, state=verdict.state, code=verdict.code, lacking=verdict.series)
+        return replace(blank, state=verdict.state, code=verdict.code, truncated_series=verdict.series)
     if header is None:
         raise dropped("UNKNOWN_FORMAT")
     return replace(blank, header=header)
 
 
-def veiled(outcome: FileOutcome) -> FileOutcome:
+def pseudonymized(outcome: FileOutcome) -> FileOutcome:
     """Return an outcome with pseudonyms in place of identifiers and free text, which only serve as keys.
 
-    The SOP instance UID stays: with it a scan's files are told apart again when they are read. The process
-    that has the key does this; the workers, which may be other machines, have none.
+    The SOP instance UID stays: it distinguishes the files of a scan when they are read. The process that has
+    the key does this; the workers, which may be on other machines, have none.
     """
     if outcome.header is not None:
-        shared = _veiled(outcome.header.shared, os.environ.get("MEDCL_HOME"))
+        shared = _pseudonymized_attributes(outcome.header.shared, os.environ.get("MEDCL_HOME"))
         return replace(outcome, header=replace(outcome.header, shared=shared))
-    if outcome.lacking:
-        return replace(outcome, lacking=_veil("series", outcome.lacking))
+    if outcome.truncated_series:
+        return replace(outcome, truncated_series=_pseudonym_or_empty("series", outcome.truncated_series))
     if outcome.labels is not None:
-        series = tuple(sorted(_veil("series", uid) for uid in outcome.labels.series))
+        series = tuple(sorted(_pseudonym_or_empty("series", uid) for uid in outcome.labels.series))
         return replace(outcome, labels=replace(outcome.labels, series=series))
     return outcome
 
 
 @lru_cache(maxsize=256)
-def _veiled(shared: Attributes, home: str | None) -> Attributes:
+def _pseudonymized_attributes(shared: Attributes, home: str | None) -> Attributes:
     """Return the shared part of a header under pseudonyms; another `home` has another key."""
     return replace(
         shared,
-        patient_id=_veil("patient", shared.patient_id),
-        study_uid=_veil("study", shared.study_uid),
-        series_uid=_veil("series", shared.series_uid),
-        frame_of_reference=_veil("space", shared.frame_of_reference),
-        concatenation=_veil("concatenation", shared.concatenation),
-        site=_veil("site", shared.site),
-        contrast=_veil("text", shared.contrast),
-        kernel=_veil("text", shared.kernel),
+        patient_id=_pseudonym_or_empty("patient", shared.patient_id),
+        study_uid=_pseudonym_or_empty("study", shared.study_uid),
+        series_uid=_pseudonym_or_empty("series", shared.series_uid),
+        frame_of_reference=_pseudonym_or_empty("space", shared.frame_of_reference),
+        concatenation=_pseudonym_or_empty("concatenation", shared.concatenation),
+        site=_pseudonym_or_empty("site", shared.site),
+        contrast=_pseudonym_or_empty("text", shared.contrast),
+        kernel=_pseudonym_or_empty("text", shared.kernel),
     )
 
 
-def _veil(kind: str, value: str) -> str:
+def _pseudonym_or_empty(kind: str, value: str) -> str:
     value = value.strip()
     return pseudonym(kind, value) if value else ""
 

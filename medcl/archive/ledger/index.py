@@ -1,8 +1,8 @@
-"""What earlier scans found, so that a rescan opens only files that are new or changed.
+"""Outcomes of earlier scans, so that a rescan opens only files that are new or changed.
 
-The index lies in the owner's private folder. A file is known again by a hash of its path, size and time of
-change; its findings are kept as JSON text, in chunks that are written while a scan runs, so that a scan that
-was interrupted goes on where it stopped.
+The index is in the owner's private folder. A file is identified by a hash of its path, size and time of
+change; its outcomes are stored as JSON text, in chunks that are written while a scan runs, so that an
+interrupted scan continues where it stopped.
 """
 
 from __future__ import annotations
@@ -28,64 +28,64 @@ from medcl.archive.storage.listing import STAMP, Listing
 from medcl.archive.storage.walk import Root
 from medcl.files import atomic
 
-MEANING = 2
-"""To be raised when findings of the same form come to mean something else."""
+CONTENT_VERSION = 2
+"""To be raised when the meaning of outcomes changes while their fields stay the same."""
 
 BUCKETS = 64
 GROUP_FILES = 20_000
 SCHEMA = pa.schema(
-    [("stamp", STAMP), ("position", pa.int32()), ("bucket", pa.uint8()), ("findings", pa.string())]
+    [("stamp", STAMP), ("position", pa.int32()), ("bucket", pa.uint8()), ("outcome", pa.string())]
 )
 STALE_SHARE = 0.2
 
 
-def form() -> str:
-    """Return what an index is made of; one that another version of medcl made differs, and is left alone."""
-    return repr((MEANING, __version__, BUCKETS, SCHEMA, FIELDS, CATALOG, LEDGER, MASKS, LOCATOR))
+def index_format() -> str:
+    """Return a description of the index, which differs between versions of medcl; others are ignored."""
+    return repr((CONTENT_VERSION, __version__, BUCKETS, SCHEMA, FIELDS, CATALOG, LEDGER, MASKS, LOCATOR))
 
 
 class Index:
-    """The findings of one set of archives.
+    """Stored outcomes of one set of archives.
 
     Args:
-        roots: the archives; another set has another index.
+        roots: The archives; another set has another index.
     """
 
     def __init__(self, roots: Sequence[Root]) -> None:
         names = "\0".join(f"{root.path}\0{root.name}" for root in roots)
-        identity = pseudonym("index", f"{form()}\0{names}")
+        identity = pseudonym("index", f"{index_format()}\0{names}")
         self.folder = private_folder("index") / identity
         self.folder.mkdir(mode=0o700, exist_ok=True)
         for chunk in self._chunks():
             if not _is_whole(chunk):
                 chunk.unlink()
 
-    def known(self) -> pa.ChunkedArray:
-        """Return the stamps of all files whose findings are kept."""
+    def known_stamps(self) -> pa.ChunkedArray:
+        """Return the stamps of all files whose outcomes are stored."""
         return pa.chunked_array(
             [part for chunk in self._chunks() for part in _column(chunk, "stamp").chunks], STAMP
         )
 
-    def add(self, findings: Mapping[bytes, Sequence[FileOutcome]]) -> None:
-        """Write the findings of some files as one chunk, whole or not at all."""
+    def add(self, outcomes_by_stamp: Mapping[bytes, Sequence[FileOutcome]]) -> None:
+        """Write the outcomes of some files as one chunk, atomically."""
         rows = [
-            (stamped, position, _bucket(outcome), encode(outcome))
-            for stamped, outcomes in findings.items()
+            (stamp, position, _bucket(outcome), encode(outcome))
+            for stamp, outcomes in outcomes_by_stamp.items()
             for position, outcome in enumerate(outcomes)
         ]
         columns = dict(zip(SCHEMA.names, map(list, zip(*rows, strict=True)), strict=True))
         self._write(pa.table(columns, schema=SCHEMA))
 
     def groups(self, listing: Listing) -> Iterator[list[FileOutcome]]:
-        """Yield the outcomes of the listed files in groups of bounded size; a series stands in one group.
+        """Yield the outcomes of the listed files in groups of bounded size, in the order of the list.
 
-        Within a group, outcomes stand in the order of the list.
+        The files of a series are in one group.
         """
         sizes = [0] * BUCKETS
         for chunk in self._chunks():
             for item in _column(chunk, "bucket").value_counts().to_pylist():
                 sizes[item["values"]] += item["counts"]
-        for buckets in _together(sizes):
+        for buckets in _bucket_groups(sizes):
             yield self._group(buckets, listing)
 
     def _group(self, buckets: set[int], listing: Listing) -> list[FileOutcome]:
@@ -95,28 +95,28 @@ class Index:
         table = table.filter(pc.field("number") >= 0).sort_by(
             [("number", "ascending"), ("position", "ascending")]
         )
-        pairs = zip(table["number"].to_pylist(), table["findings"].to_pylist(), strict=True)
+        pairs = zip(table["number"].to_pylist(), table["outcome"].to_pylist(), strict=True)
         return [decode(text, listing[number]) for number, text in pairs]
 
     def prune(self, listing: Listing) -> None:
-        """Forget files that are gone, once they are more than a fifth of the index."""
-        gone = listing.numbers(self.known()) < 0
+        """Delete the outcomes of files that are gone, once they are more than a fifth of the index."""
+        gone = listing.numbers(self.known_stamps()) < 0
         if gone.mean() <= STALE_SHARE:
             return
         for chunk in self._chunks():
             table = pq.read_table(chunk)
-            kept = table.filter(pa.array(listing.numbers(table["stamp"]) >= 0))
-            if kept.num_rows:
-                self._write(kept)
+            present = table.filter(pa.array(listing.numbers(table["stamp"]) >= 0))
+            if present.num_rows:
+                self._write(present)
             chunk.unlink()
 
     def result(self, fingerprint: str) -> Path | None:
-        """Return the folder of a catalog that was made from exactly these files, if there is one."""
+        """Return the folder of the stored catalog of exactly these files, if there is one."""
         folder = self.folder / f"result-{fingerprint}"
         return folder if folder.is_dir() else None
 
-    def keep_result(self, fingerprint: str, catalog: Path) -> None:
-        """Keep a copy of a finished catalog, in place of earlier ones."""
+    def store_result(self, fingerprint: str, catalog: Path) -> None:
+        """Store a copy of a finished catalog, in place of earlier ones."""
         for old in self.folder.glob("result-*"):
             shutil.rmtree(old, ignore_errors=True)
         with atomic(self.folder / f"result-{fingerprint}") as temporary:
@@ -135,7 +135,7 @@ def _column(chunk: Path, name: str) -> pa.ChunkedArray:
 
 
 def _is_whole(chunk: Path) -> bool:
-    """True for a chunk as it was written; what a disk or another program damaged is examined again."""
+    """Return whether a chunk is as it was written; the files of a damaged one are examined again."""
     try:
         return bool(pq.read_schema(chunk).equals(SCHEMA))
     except (OSError, pa.ArrowException):
@@ -143,25 +143,23 @@ def _is_whole(chunk: Path) -> bool:
 
 
 def _bucket(outcome: FileOutcome) -> int:
-    """Return the bucket of a file, so that what belongs together is never torn apart: a series by its name,
-    a NIfTI and its sidecar by theirs.
-    """
-    series = outcome.header.shared.series_uid if outcome.header is not None else outcome.lacking
+    """Return the bucket of a file: the same for the files of a series, and for an image and its sidecar."""
+    series = outcome.header.shared.series_uid if outcome.header is not None else outcome.truncated_series
     if series or outcome.header is not None:
         return zlib.crc32(series.encode()) % BUCKETS
     return zlib.crc32(os.fsencode(shared_name(outcome.place))) % BUCKETS
 
 
-def _together(sizes: Sequence[int]) -> Iterator[set[int]]:
-    """Yield sets of buckets that hold up to GROUP_FILES files together."""
-    waiting: set[int] = set()
+def _bucket_groups(sizes: Sequence[int]) -> Iterator[set[int]]:
+    """Yield sets of buckets that hold up to GROUP_FILES files in total."""
+    group: set[int] = set()
     count = 0
     for bucket, size in enumerate(sizes):
-        if waiting and count + size > GROUP_FILES:
-            yield waiting
-            waiting, count = set(), 0
+        if group and count + size > GROUP_FILES:
+            yield group
+            group, count = set(), 0
         if size:
-            waiting.add(bucket)
+            group.add(bucket)
             count += size
-    if waiting:
-        yield waiting
+    if group:
+        yield group

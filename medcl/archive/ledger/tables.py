@@ -1,6 +1,6 @@
 """The rows that a scan of an archive produces: catalog and ledger (public), locator (private).
 
-Rows are kept in columns as they come, a few hundred bytes each, so that a million of them fit in memory.
+Rows are kept in columns as they arrive, a few hundred bytes each, so that a million of them fit in memory.
 """
 
 from __future__ import annotations
@@ -77,20 +77,20 @@ class ScanRow:
 
 
 class Columns:
-    """A table that grows by rows: complete blocks are packed, the last one waits."""
+    """A table that grows by rows; complete blocks are packed."""
 
     def __init__(self, schema: pa.Schema) -> None:
         self._schema = schema
-        self._waiting: list[Sequence[Any]] = []
+        self._rows: list[Sequence[Any]] = []
         self._blocks: list[pa.RecordBatch] = []
 
     def __len__(self) -> int:
-        return sum(block.num_rows for block in self._blocks) + len(self._waiting)
+        return sum(int(block.num_rows) for block in self._blocks) + len(self._rows)
 
     def add(self, row: Sequence[Any]) -> None:
         """Append a row, values in the order of the schema."""
-        self._waiting.append(row)
-        if len(self._waiting) >= BLOCK_ROWS:
+        self._rows.append(row)
+        if len(self._rows) >= BLOCK_ROWS:
             self._pack()
 
     def table(self, *order: str) -> pa.Table:
@@ -100,19 +100,19 @@ class Columns:
         return table.sort_by([(name, "ascending") for name in order])
 
     def clear(self) -> None:
-        """Forget all rows."""
-        self._waiting, self._blocks = [], []
+        """Delete all rows."""
+        self._rows, self._blocks = [], []
 
     def _pack(self) -> None:
-        if self._waiting:
-            columns = [list(column) for column in zip(*self._waiting, strict=True)]
+        if self._rows:
+            columns = [list(column) for column in zip(*self._rows, strict=True)]
             arrays = [pa.array(c, f.type) for c, f in zip(columns, self._schema, strict=True)]
             self._blocks.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
-            self._waiting = []
+            self._rows = []
 
 
 class Tables:
-    """Rows as they are found; the tables are sorted, so that no order of finding shows in them."""
+    """Rows in the order in which they are added; the tables are sorted, so that this order does not show."""
 
     def __init__(self) -> None:
         self._scans = Columns(CATALOG)
@@ -123,7 +123,7 @@ class Tables:
         self.decoders: dict[str, dict[str, Any]] = {}
 
     def add_scan(self, row: ScanRow, parts: Sequence[tuple[FileOutcome, str, int]]) -> None:
-        """Add a scan and where its pixels stand: (file, part of it, order among the scan's files)."""
+        """Add a scan and the places of its pixels: (file, part of it, order among the scan's files)."""
         self.scan_count += 1
         self._scans.add(row.values())
         self._add_places(row.scan, parts)
@@ -160,23 +160,23 @@ class Tables:
         self._files.add([file, outcome.state, outcome.code, flags, scan, outcome.size])
 
     def clear(self) -> None:
-        """Forget all rows, and give their memory back."""
+        """Delete all rows and free their memory."""
         for columns in (self._scans, self._files, self._places, self._masks):
             columns.clear()
 
     def catalog(self) -> pa.Table:
-        """Return the catalog, a row a scan."""
+        """Return the catalog, one row per scan."""
         return self._scans.table("scan")
 
     def ledger(self) -> pa.Table:
-        """Return the ledger, a row a file."""
+        """Return the ledger, one row per file."""
         return self._files.table("file", "state")
 
     def missing_decoders(self, missing: Mapping[str, tuple[int, str]]) -> None:
-        """Add transfer syntaxes that cannot be decoded here: files that need them, and what to install."""
+        """Add transfer syntaxes without a decoder: number of files, and the command that installs one."""
         for syntax, (files, command) in missing.items():
-            known = self.decoders.setdefault(syntax, {"files": 0, "install": command})
-            known["files"] += files
+            entry = self.decoders.setdefault(syntax, {"files": 0, "install": command})
+            entry["files"] += files
 
     def volumes_by_series(self) -> dict[str, list[str]]:
         """Return the DICOM volumes of each series."""

@@ -1,4 +1,4 @@
-"""The header stage in several processes of this machine, none of which can end the run by dying."""
+"""The header stage in several processes of this machine; a process that dies does not end the run."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from medcl.archive.storage.walk import Entry
 from medcl.processes import BrokenProcessPool, worker_pool
 
 WINDOW = 4
-"""Batches a process that are under way at once."""
+"""Batches per process that are submitted at once."""
 
 
-def examined_in_processes(batches: Iterable[list[Entry]], workers: int) -> Iterator[list[FileOutcome]]:
-    """Yield the outcomes of each entry, in their order, with a bounded number of batches under way.
+def examine_in_processes(batches: Iterable[list[Entry]], workers: int) -> Iterator[list[FileOutcome]]:
+    """Yield the outcomes of each entry, in their order, with a bounded number of submitted batches.
 
-    When a process dies, what was under way is done again, a batch at a time in a process of its own; a file
-    that ends every process that opens it is quarantined as CRASHED.
+    When a process dies, the submitted batches are examined again, one at a time in a separate process; a file
+    that kills every process that opens it is quarantined as CRASHED.
     """
     remaining = iter(batches)
-    while suspects := (yield from _until_one_dies(remaining, workers)):
+    while suspects := (yield from _examine_until_crash(remaining, workers)):
         for batch in suspects:
-            yield from _alone(batch)
+            yield from _examine_alone(batch)
 
 
-def _until_one_dies(
+def _examine_until_crash(
     remaining: Iterator[list[Entry]], workers: int
 ) -> Generator[list[FileOutcome], None, list[list[Entry]]]:
-    """Yield outcomes until all is done or a process dies; return the batches that were under way then."""
+    """Yield outcomes until all is done or a process dies; return the batches that were submitted then."""
     with worker_pool(workers) as pool:
         running = deque((batch, _submit(pool, batch)) for batch in islice(remaining, WINDOW * workers))
         while running:
@@ -46,8 +46,8 @@ def _until_one_dies(
     return []
 
 
-def _alone(batch: list[Entry]) -> list[list[FileOutcome]]:
-    """Examine a batch in a process of its own, and halves of it where it dies again."""
+def _examine_alone(batch: list[Entry]) -> list[list[FileOutcome]]:
+    """Examine a batch in a separate process, and its halves if that process dies, too."""
     with worker_pool(1) as pool:
         try:
             return _submit(pool, batch).result()
@@ -56,13 +56,14 @@ def _alone(batch: list[Entry]) -> list[list[FileOutcome]]:
     if len(batch) == 1:
         return [[crashed(batch[0])]]
     half = len(batch) // 2
-    return [*_alone(batch[:half]), *_alone(batch[half:])]
+    return [*_examine_alone(batch[:half]), *_examine_alone(batch[half:])]
 
 
 def _submit(pool: ProcessPoolExecutor, batch: list[Entry]) -> Future[list[list[FileOutcome]]]:
-    """Hand a batch to a pool; to one that is broken, too, as its result will say."""
+    """Submit a batch to a pool; with a broken pool, the error is in the future that is returned."""
     try:
-        return pool.submit(examine_all, batch)
+        future: Future[list[list[FileOutcome]]] = pool.submit(examine_all, batch)
+        return future
     except BrokenProcessPool as error:
         failed: Future[list[list[FileOutcome]]] = Future()
         failed.set_exception(error)

@@ -1,4 +1,4 @@
-"""Gzip that is checked to its end and never unpacks more than was asked for."""
+"""Gzip that is checked to its end and never unpacks more than is needed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def gunzip_head(stream: BinaryIO, count: int) -> bytes:
 
 
 def gzip_length(stream: BinaryIO, size: int) -> int:
-    """Return the unpacked length that a gzip file's trailer states (modulo 4 GiB; of its last member)."""
+    """Return the unpacked length in a gzip file's trailer (modulo 4 GiB; of its last member)."""
     if size < 18:
         return 0
     stream.seek(size - 4)
@@ -52,15 +52,15 @@ def gunzip(stream: BinaryIO, needed: int) -> bytes:
     """Unpack `needed` bytes and check the rest of the file to its checksum.
 
     Raises:
-        Rejected: TRUNCATED when the content ends early, DAMAGED when it is broken, BOMB when it goes on for
-            over 64 MiB after what was needed.
+        Rejected: TRUNCATED when the content ends early, DAMAGED when it is broken, BOMB when more
+            than 64 MiB follow what is needed.
     """
     try:
         with gzip.GzipFile(fileobj=stream) as unpacked:
             content = unpacked.read(needed)
             trailing = 0
-            while more := unpacked.read(CHUNK):
-                trailing += len(more)
+            while chunk := unpacked.read(CHUNK):
+                trailing += len(chunk)
                 if trailing > MAX_TRAILING:
                     raise quarantined("BOMB")
     except EOFError:

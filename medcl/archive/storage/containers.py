@@ -1,7 +1,7 @@
 """Zip and tar files read member by member, without unpacking anything onto a disk.
 
-A member's name is only ever a key: it is never joined to a path. What claims to unpack to absurd sizes is
-refused by its directory, before a byte of it is unpacked.
+The name of a member is only a key: it is never joined to a path. Containers that claim to unpack to absurd
+sizes are refused by their directory, before anything is unpacked.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class Member:
     """One file in a zip or tar.
 
     Attributes:
-        number: its place in the container, by which it is found again.
-        name: as written there; private.
-        size: bytes when unpacked, as claimed.
-        fault: why it may not be read, or None.
-        read: returns its content.
+        number: Position in the container, by which it is found again.
+        name: Name in the container; private.
+        size: Unpacked length in bytes, as the container states it.
+        fault: Reason for which it may not be read, or None.
+        read: Function that returns its content.
     """
 
     number: int
@@ -56,9 +56,9 @@ def members(stream: BinaryIO, kind: str, size: int) -> Iterator[Member]:
     """Yield the files of a container.
 
     Args:
-        stream: at its start; must stay open while members are read.
+        stream: The container at its start; it must stay open while members are read.
         kind: `zip`, `tar` or `gzip-tar`.
-        size: of the container in bytes.
+        size: Length of the container in bytes.
 
     Raises:
         Rejected: DAMAGED, or BOMB for the container as a whole.
@@ -80,17 +80,17 @@ def read_members(stream: BinaryIO, kind: str, size: int, keys: Iterable[str]) ->
     """Return the content of some members by key, read in the container's order.
 
     Raises:
-        Rejected: as `members`; MISSING when a key is not there.
+        Rejected: As `members`; MISSING when there is no such key.
     """
-    wanted = set(keys)
-    found = {}
+    wanted_keys = set(keys)
+    contents = {}
     for member in members(stream, kind, size):
-        if member.key in wanted:
+        if member.key in wanted_keys:
             if member.fault is not None:
                 raise member.fault
-            found[member.key] = content(member)
-            if len(found) == len(wanted):
-                return found
+            contents[member.key] = content(member)
+            if len(contents) == len(wanted_keys):
+                return contents
     raise quarantined("MISSING")
 
 

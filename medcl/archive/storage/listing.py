@@ -1,4 +1,4 @@
-"""What a walk found, in columns, so that the names of a million files fit in memory."""
+"""The files of a walk in columns, so that the names of a million files fit in memory."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import os
 from array import array
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,28 +19,28 @@ STAMP = pa.binary(16)
 
 def stamp(entry: Entry) -> bytes:
     """Return 128 bits that change when the file's path, size, rights or time of change do."""
-    facts = f"{entry.path}\0{entry.size}\0{entry.mtime_ns}\0{entry.ctime_ns}\0{entry.fault}"
-    return hashlib.blake2b(os.fsencode(facts), digest_size=16).digest()
+    text = f"{entry.path}\0{entry.size}\0{entry.mtime_ns}\0{entry.ctime_ns}\0{entry.fault}"
+    return hashlib.blake2b(os.fsencode(text), digest_size=16).digest()
 
 
 class Listing:
     """Entries by number, in the order of the walk.
 
     Attributes:
-        stamps: (n,) of `STAMP`.
+        stamps: One stamp per entry, (n,).
     """
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self._roots: list[Root] = []
         self._faults: list[str] = []
         stamps, self._paths, self._ends = bytearray(), bytearray(), array("q", [0])
-        self._facts = array("q")
+        self._numbers = array("q")
         for entry in entries:
             stamps += stamp(entry)
             self._paths += os.fsencode(entry.path)
             self._ends.append(len(self._paths))
             codes = _code(self._roots, entry.root), _code(self._faults, entry.fault)
-            self._facts.extend((*codes, entry.size, entry.mtime_ns, entry.ctime_ns))
+            self._numbers.extend((*codes, entry.size, entry.mtime_ns, entry.ctime_ns))
         self.stamps = pa.FixedSizeBinaryArray.from_buffers(
             STAMP, len(stamps) // 16, [None, pa.py_buffer(bytes(stamps))]
         )
@@ -49,7 +50,7 @@ class Listing:
 
     def __getitem__(self, number: int) -> Entry:
         path = os.fsdecode(bytes(self._paths[self._ends[number] : self._ends[number + 1]]))
-        root, fault, size, mtime_ns, ctime_ns = self._facts[5 * number : 5 * number + 5]
+        root, fault, size, mtime_ns, ctime_ns = self._numbers[5 * number : 5 * number + 5]
         return Entry(self._roots[root], path, size, mtime_ns, self._faults[fault], ctime_ns)
 
     def stamp(self, number: int) -> bytes:
@@ -57,7 +58,7 @@ class Listing:
         return bytes(self.stamps[number].as_py())
 
     def numbers(self, stamps: pa.ChunkedArray) -> np.ndarray:
-        """Return the number of the entry of each stamp; -1 for those of none."""
+        """Return the number of the entry of each stamp; -1 for a stamp that no entry has."""
         return np.asarray(pc.fill_null(pc.index_in(stamps, value_set=self.stamps), -1))
 
     def unknown(self, stamps: pa.ChunkedArray) -> np.ndarray:
@@ -65,8 +66,8 @@ class Listing:
         return np.flatnonzero(~np.asarray(pc.is_in(self.stamps, value_set=stamps)))
 
 
-def _code(known: list, value: object) -> int:
-    """Return the place of a value in a short list, to which it is added."""
+def _code(known: list[Any], value: object) -> int:
+    """Return the position of a value in a short list, to which it is added if it is new."""
     if value not in known:
         known.append(value)
     return known.index(value)

@@ -47,7 +47,7 @@ def open_part(container: str, member: str) -> BinaryIO:
     """Open a file on disk or in object storage, or a member of it by number and name.
 
     Raises:
-        OSError: the file is gone or may not be read.
+        OSError: The file is gone or may not be read.
         Rejected: CHANGED, MISSING or DAMAGED, for a member.
     """
     if not member:
@@ -56,7 +56,7 @@ def open_part(container: str, member: str) -> BinaryIO:
 
 
 def member_bytes(container: str, keys: Iterable[str]) -> dict[str, bytes]:
-    """Return the content of some members, taken from their container in one pass; raises as `open_part`."""
+    """Return the content of some members, read from their container in one pass; raises as `open_part`."""
     with open_file(container) as stream:
         kind = container_kind(stream)
         if kind is None:

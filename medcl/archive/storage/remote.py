@@ -1,4 +1,4 @@
-"""Files on this machine or in object storage (`s3://bucket/folder`, through fsspec), opened alike."""
+"""Files on this machine or in object storage (`s3://bucket/folder`, through fsspec)."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ WHOLE_BYTES = 16 << 20
 
 
 def is_url(path: str) -> bool:
-    """True for `s3://...` and its like."""
+    """Return whether a path is a URL, such as `s3://bucket/folder`."""
     return "://" in path
 
 
 def check_url(url: str) -> str:
-    """Return a URL in its plain form, once it is known to be there.
+    """Return a URL in its plain form after checking that it exists.
 
     Raises:
-        UsageError: its protocol is not installed, or nothing answers there.
+        UsageError: The protocol is not installed, nothing is there, or the store does not answer.
     """
     try:
         system = _system(_protocol(url))
@@ -46,29 +46,29 @@ def check_url(url: str) -> str:
 def list_files(url: str) -> Iterator[tuple[str, int, int]]:
     """Yield (URL, bytes, time of change in ns) of every object under `url`, sorted by name."""
     system = _system(_protocol(url))
-    found = system.find(url, detail=True)
-    for path in sorted(found):
-        yield system.unstrip_protocol(path), int(found[path]["size"] or 0), _changed(found[path])
+    objects = system.find(url, detail=True)
+    for path in sorted(objects):
+        yield system.unstrip_protocol(path), int(objects[path]["size"] or 0), _mtime_ns(objects[path])
 
 
 def status(path: str) -> tuple[int, int]:
     """Return (bytes, time of change in ns).
 
     Raises:
-        OSError: FileNotFoundError when it is gone.
+        OSError: FileNotFoundError when the file is gone.
     """
     if not is_url(path):
-        found = os.stat(path)
-        return found.st_size, found.st_mtime_ns
+        file_status = os.stat(path)
+        return file_status.st_size, file_status.st_mtime_ns
     info = _system(_protocol(path)).info(path, refresh=True)
-    return int(info["size"] or 0), _changed(info)
+    return int(info["size"] or 0), _mtime_ns(info)
 
 
 def open_file(path: str) -> BinaryIO:
     """Open a file or object for reading; objects are fetched in blocks as they are read.
 
     Raises:
-        OSError: it is gone or may not be read.
+        OSError: The file is gone or may not be read.
     """
     if not is_url(path):
         return open(path, "rb")
@@ -87,7 +87,7 @@ def _system(protocol: str) -> Any:
     return fsspec.filesystem(protocol)
 
 
-def _changed(info: dict[str, Any]) -> int:
-    """Return an object's time of change in ns; 0 where its store does not say."""
-    when = info.get("LastModified") or info.get("mtime") or info.get("created") or 0
-    return int(when.timestamp() * 1e9) if isinstance(when, datetime) else int(float(when) * 1e9)
+def _mtime_ns(info: dict[str, Any]) -> int:
+    """Return an object's time of change in ns; 0 where its store does not state it."""
+    time = info.get("LastModified") or info.get("mtime") or info.get("created") or 0
+    return int(time.timestamp() * 1e9) if isinstance(time, datetime) else int(float(time) * 1e9)

@@ -11,7 +11,7 @@ Signature = tuple[str, int, bytes]
 
 
 def head_hash(head: bytes) -> str:
-    """Return a hash of a file's first block, by which a changed file is known."""
+    """Return a hash of a file's first block, by which a changed file is detected."""
     return hashlib.blake2b(head, digest_size=8).hexdigest()
 
 
@@ -35,7 +35,7 @@ def sniff(head: bytes, signatures: Iterable[Signature] = ()) -> str:
             return kind
     if head[:4] in (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c") and len(head) >= 348:
         return "analyze"
-    if head[:1] in _GROUPS and head[1:2] in _GROUPS and len(head) >= 16:
+    if head[:1] in _LOW_GROUPS and head[1:2] in _LOW_GROUPS and len(head) >= 16:
         return "maybe-dicom"
     return "text" if _is_text(head) else "unknown"
 
@@ -59,7 +59,7 @@ _SIGNATURES: tuple[Signature, ...] = (
 
 
 # A DICOM file without preamble begins with a tag of a low group, little or big endian.
-_GROUPS = {bytes([value]) for value in range(0x11)}
+_LOW_GROUPS = {bytes([value]) for value in range(0x11)}
 
 
 def _is_text(head: bytes) -> bool:

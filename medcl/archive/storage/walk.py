@@ -1,4 +1,4 @@
-"""Finding files: a walk that survives loops and locked folders, and the kind of a file by its first bytes."""
+"""Finding files, with links not followed and locked folders reported."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class Root:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing that a walk found.
+    """One file, link or unreadable folder of an archive.
 
     Attributes:
-        root: the archive that it lies in.
-        path: absolute path, private.
-        size: bytes.
-        mtime_ns: time of last change.
-        ctime_ns: time of last change of rights or content, which no program can set back; 0 where unknown.
-        fault: ledger reason when it is known without opening (a link, a locked folder), else empty.
+        root: The archive that it is in.
+        path: Absolute path; private.
+        size: Length in bytes.
+        mtime_ns: Time of last change.
+        ctime_ns: Time of last change of rights or content, which programs cannot set back; 0 where unknown.
+        fault: Ledger reason when it is known without opening (a link, a locked folder), else empty.
     """
 
     root: Root = field(repr=False)
@@ -49,23 +49,22 @@ class Entry:
 def check_roots(archives: Sequence[Path | str]) -> list[Root]:
     """Return the archives to walk, each once.
 
-    Archives that lie inside another, or are given twice, are walked as part of it. The order in which they
-    were given does not matter.
+    An archive inside another is walked as part of it. The order in which archives are given does not matter.
 
     Raises:
-        UsageError: none is given, or one is missing or may not be read.
+        UsageError: None is given, or one is missing or may not be read.
     """
     if not archives:
         raise UsageError("no archive given; name at least one folder or file to scan")
     resolved = sorted({_checked(archive) for archive in archives})
     outermost = [path for path in resolved if not any(path.startswith(f"{other}/") for other in resolved)]
-    seen: dict[str, int] = {}
-    named = []
+    counts: dict[str, int] = {}
+    roots = []
     for path in outermost:
         name = path.rpartition("/")[2]
-        seen[name] = seen.get(name, 0) + 1
-        named.append(Root(path, f"{name}#{seen[name]}" if seen[name] > 1 else name))
-    return named
+        counts[name] = counts.get(name, 0) + 1
+        roots.append(Root(path, f"{name}#{counts[name]}" if counts[name] > 1 else name))
+    return roots
 
 
 def _checked(archive: Path | str) -> str:
@@ -82,8 +81,8 @@ def _checked(archive: Path | str) -> str:
 def walk(roots: Sequence[Root]) -> Iterator[Entry]:
     """Yield every file under `roots` in an order that depends on names alone.
 
-    Links are never followed (so there are no loops and no way out of the archive); they and folders that may
-    not be opened are entries with a fault.
+    Links are not followed (so there are no loops and no way out of the archive); links, and folders that may
+    not be opened, are entries with a fault.
     """
     for root in roots:
         if is_url(root.path):
@@ -95,9 +94,9 @@ def walk(roots: Sequence[Root]) -> Iterator[Entry]:
 
 
 def _walk_folder(root: Root) -> Iterator[Entry]:
-    waiting = [root.path]
-    while waiting:
-        path = waiting.pop()
+    folders = [root.path]
+    while folders:
+        path = folders.pop()
         try:
             with os.scandir(path) as listing:
                 children = sorted(listing, key=lambda child: child.name)
@@ -106,7 +105,7 @@ def _walk_folder(root: Root) -> Iterator[Entry]:
             continue
         for child in children:
             if child.is_dir(follow_symlinks=False):
-                waiting.append(child.path)
+                folders.append(child.path)
             else:
                 yield _entry(root, child)
 
