@@ -13,7 +13,7 @@ AIR_HU = -1000.0
 """Air, by the definition of Hounsfield units."""
 
 PADDING_HU = -1024
-"""What scanners write where they reconstruct nothing: the lowest value of 12 bits with intercept -1024."""
+"""Value outside of the reconstruction: the lowest value of 12 bits with intercept -1024."""
 
 TISSUE_THRESHOLD_HU = -500.0
 """Halfway between air and water: below lie air and aerated lung, above lies tissue."""

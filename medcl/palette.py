@@ -11,7 +11,7 @@ SKY_BLUE = "#56B4E9"
 BLACK = "#000000"
 
 GRAY = "#8a8a8a"
-"""What is shown for comparison alone, such as controls."""
+"""Color of items shown only for comparison, such as controls."""
 
 SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY_BLUE)
-"""Colors of curves, bars and arms, in the order in which they are given out."""
+"""Colors of curves, bars and arms, in the order of assignment."""

@@ -91,8 +91,8 @@ def _wall(
         for angle in np.deg2rad(np.arange(-55, 75, 24) + rng.uniform(-6, 6)):
             ring_x, ring_y = width - fat - muscle / 2, depth - fat - muscle / 2
             place = (side * ring_x * np.cos(angle), ring_y * np.sin(angle), rng.uniform(-40, 40))
-            turn = float(np.rad2deg(np.arctan2(ring_y * np.cos(angle), -side * ring_x * np.sin(angle))))
-            ribs += [Shape(place, (15, 4.5, 9), 420, turn), Shape(place, (12, 2.6, 6), 170, turn)]
+            rotation = float(np.rad2deg(np.arctan2(ring_y * np.cos(angle), -side * ring_x * np.sin(angle))))
+            ribs += [Shape(place, (15, 4.5, 9), 420, rotation), Shape(place, (12, 2.6, 6), 170, rotation)]
     return trunk, layers, tuple(ribs)
 
 

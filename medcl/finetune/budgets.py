@@ -1,4 +1,4 @@
-"""Label budgets: which training and validation scans an arm may know the labels of."""
+"""Label budgets: the training and validation scans whose labels an arm may use."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class LabeledScans:
     """Rows of the store whose labels an arm may use.
 
     Attributes:
-        train: (n,) rows to train on.
-        val: (m,) rows to select candidates and set thresholds on.
+        train: Rows to train on, (n,).
+        val: Rows to select candidates and set thresholds on, (m,).
     """
 
     train: np.ndarray

@@ -19,7 +19,7 @@ from medcl.views.sampling.scan_geometry import ScanSource
 
 @dataclass(frozen=True)
 class Images:
-    """How scans are shown to a network.
+    """Presentation of scans to a network.
 
     Attributes:
         policy: View policy.

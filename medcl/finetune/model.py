@@ -53,7 +53,7 @@ class Model:
 
     @property
     def images(self) -> Images:
-        """How scans are shown to the classifier."""
+        """Presentation of scans to the classifier."""
         return Images.of(self.config.views, self.config.encoder)
 
     def save(self, folder: Path) -> None:

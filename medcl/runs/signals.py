@@ -9,7 +9,7 @@ from types import FrameType
 
 
 class StopRequest:
-    """Whether a stop was requested.
+    """Request to stop a run, empty until a signal arrives.
 
     Attributes:
         number: Number of the signal that requested it, or None.

@@ -26,7 +26,7 @@ AMBIGUOUS = "have a 'file' that names several scans; write its path inside the a
 
 @dataclass(frozen=True)
 class Labels:
-    """What is known of scans from outside their files; a scan that is not in a mapping has no such value.
+    """Labels and metadata of scans from outside their files; a scan missing in a mapping has no such value.
 
     Attributes:
         label: Class name of a scan.

@@ -25,10 +25,10 @@ def assign_splits(scans: pd.DataFrame, seed: int) -> pd.Series:
         seed: Random seed of the shuffle.
     """
     split = pd.Series("excluded", index=scans.index, dtype=object)
-    kept = scans[scans["duplicate"] == ""]
-    has_split = kept["source_split"].notna()
-    split[kept.index[has_split]] = kept.loc[has_split, "source_split"]
-    rest = kept[~has_split]
+    unique = scans[scans["duplicate"] == ""]
+    has_split = unique["source_split"].notna()
+    split[unique.index[has_split]] = unique.loc[has_split, "source_split"]
+    rest = unique[~has_split]
     if len(rest):
         # Numbered by first appearance in the order of fingerprints, so pseudonyms change no split.
         split[rest.index] = _split_by_person(rest, pd.factorize(_people(scans)[rest.index])[0], seed)
@@ -95,6 +95,6 @@ def mark_duplicates(scans: pd.DataFrame) -> pd.Series:
         # Of copies in equal splits, one with a label stays, and of those one with a mask.
         ranks = rank[group.index] + 0.5 * group["label"].isna()
         first = (ranks + 0.25 * (group["mask_from"] == "")).sort_values(kind="stable").index[0]
-        kept = ranks.index[(ranks == ranks[first]) & (ranks < 2)].union([first])
-        duplicate[group.index.difference(kept)] = group.loc[first, "scan"]
+        unique = ranks.index[(ranks == ranks[first]) & (ranks < 2)].union([first])
+        duplicate[group.index.difference(unique)] = group.loc[first, "scan"]
     return duplicate

@@ -91,5 +91,5 @@ class StudyConfig(Config):
 
 
 def expand(path: str) -> Path:
-    """Return `path` with `$MEDCL_DATA` expanded; when it is not set, it stands for `../shared/data`."""
+    """Return `path` with `$MEDCL_DATA` expanded; when it is not set, `../shared/data` replaces it."""
     return Path(path.replace("$MEDCL_DATA", os.environ.get("MEDCL_DATA", "../shared/data"), 1))

@@ -44,7 +44,7 @@ from medcl.study.record import study_record
 from medcl.views import load_policy
 
 BEFORE_START = ("inputs.json", "catalog", "store")
-"""What a study folder may hold before the data were checked against the configuration."""
+"""Content of a study folder before the data are checked against the configuration."""
 
 
 def run_study(config: StudyConfig, out: Path, workers: int = 1) -> Evaluation:

@@ -24,7 +24,7 @@ from medcl.tissue.windows import check_windows, window_images, windows_at
 
 @dataclass(frozen=True)
 class TissueStudy:
-    """What all experiment cells of a tissue study share.
+    """Configuration, data and folder shared by all experiment cells of a tissue study.
 
     Attributes:
         config: Configuration of the study.
@@ -44,13 +44,13 @@ class TissueStudy:
 
     @property
     def images(self) -> Images:
-        """How patches are shown."""
+        """Presentation of patches to the network."""
         views = self.config.views.model_copy(update={"slices": 1})
         return Images.of(views, self.config.pretrain.encoder)
 
     @property
     def windows(self) -> Images:
-        """How windows are shown."""
+        """Presentation of windows to the network."""
         return window_images(self.images, self.config.pretrain.encoder)
 
     def check(self) -> None:

@@ -84,7 +84,7 @@ def _check(config: TissueConfig, out: Path) -> None:
 
 
 def _write_truth(study: TissueStudy) -> None:
-    """Write the truth of each scan: healthy tissue, and what its mask says is abnormal."""
+    """Write the truth of each scan: healthy tissue, and abnormal tissue according to its mask."""
     for row in map(int, study.rows):
         path = study.out / "truth" / f"{study.store.scans['scan'].iat[row]}.nii.gz"
         if not path.is_file():

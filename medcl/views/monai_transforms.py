@@ -36,19 +36,19 @@ _LOCATION = (
 class RandSafeViews(RandomizableTransform):  # type: ignore[misc]
     """Make `count` views of an image that share an anchor: (C, *spatial) MetaTensor in, list of views out.
 
-    Volumes are (1, i, j, k) in RAS orientation (`Orientation("RAS")`) with their affine; pictures (1, row,
+    Volumes are (1, i, j, k) in RAS orientation (`Orientation("RAS")`) with their affine; images (1, row,
     column) or (3, row, column). Each view is a MetaTensor (C, size, size), or with `dims=3` (1, size, size,
-    size), whose affine leads to RAS+ millimeters and whose `meta["params"]` repeats it.
+    size), whose affine maps to RAS+ millimeters and whose `meta["params"]` repeats it.
 
     Args:
-        policy: the limits.
-        size: edge of a view in pixels.
-        count: views an image.
+        policy: View policy.
+        size: Edge of a view in pixels.
+        count: Views per image.
         dims: 2 or 3.
-        unit: of the image: `HU`, `SUV` or `a.u.`.
-        spacing_mm: of pictures; unknown when not given.
+        unit: Unit of the image: `HU`, `SUV` or `a.u.`.
+        spacing_mm: Pixel spacing of 2-D images; unknown when not given.
 
-    Randomness follows MONAI's own state (`set_random_state`, `set_determinism`).
+    Randomness follows the state of MONAI (`set_random_state`, `set_determinism`).
     """
 
     def __init__(

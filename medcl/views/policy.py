@@ -98,7 +98,7 @@ class Motion(Config):
 
 
 class Intensity(Config):
-    """Changes of what a sample says, in this order.
+    """Changes of intensity, in this order.
 
     `gain` and `offset` (scan's unit) act before the window. Inside the window, on [0, 1]: a smooth `bias`
     field within 1 +- bias, a `depth_gain` along the rows within 1 +- depth_gain, then `gamma`, and

@@ -16,12 +16,12 @@ Sampling = Literal["flag", "tile", "refuse"]
 
 @dataclass(frozen=True)
 class Plan:
-    """How views of scans will be sampled.
+    """Sampling of the views of scans.
 
     Attributes:
-        geometry: the scans, with smaller fields of view where they are tiled.
-        pixel_mm: (n,) coarsest pixel of a view; NaN where the spacing is unknown.
-        flags: `SPACING_UNKNOWN`, `COARSE`, `TILED`, for any of the scans.
+        geometry: Geometry of the scans, with smaller fields of view where they are tiled.
+        pixel_mm: Coarsest pixel of a view of each scan (n,); NaN where the spacing is unknown.
+        flags: `SPACING_UNKNOWN`, `COARSE` or `TILED`, where any scan has them.
     """
 
     geometry: ScanGeometry
@@ -33,11 +33,11 @@ def plan(policy: Policy, geometry: ScanGeometry, size: int, sampling: Sampling =
     """Compare a view's pixels with the policy's `max_px_mm`.
 
     Args:
-        policy: the limits.
+        policy: View policy.
         geometry: Geometry of the scans.
-        size: edge of a view in pixels.
-        sampling: where pixels would be too coarse, `flag` says so and goes on, `tile` shows smaller fields of
-            view at the largest allowed pixel, `refuse` ends.
+        size: Edge of a view in pixels.
+        sampling: Where pixels would be too coarse, `flag` only flags it, `tile` shows smaller fields of view
+            at the largest allowed pixel, and `refuse` raises an error.
 
     Raises:
         UsageError: `refuse`, and a scan whose field of view needs more pixels; or an unknown word.

@@ -28,12 +28,12 @@ class SingleScan:
         spacing_mm: tuple[float, ...] | None = None,
         affine: np.ndarray | None = None,
     ) -> SingleScan:
-        """Take (C, *spatial) pixels; the affine of a volume is given or its own (MetaTensor)."""
-        own = getattr(image, "affine", None)
+        """Return the scan of pixels (C, *spatial), with the given affine or that of a MetaTensor."""
+        image_affine = getattr(image, "affine", None)
         pixels = np.asarray(image)
         volume = pixels.ndim == 4
         if volume and affine is None:
-            affine = np.eye(4) if own is None else np.asarray(own, float)
+            affine = np.eye(4) if image_affine is None else np.asarray(image_affine, float)
         array = pixels[0] if volume or len(pixels) == 1 else np.moveaxis(pixels, 0, -1)
         if volume and affine is not None:
             spacing_mm = tuple(float(n) for n in np.linalg.norm(affine[:3, :3], axis=0))

@@ -1,4 +1,4 @@
-"""What every arm is given and returns: labeled scans in, probabilities for all scans of the task out."""
+"""Interface of every arm: labeled scans in, probabilities for all scans of the task out."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ HandcraftedFeatures = Callable[[Store, Images], np.ndarray]
 
 
 class ArmContext:
-    """What all arms of a study share.
+    """Data, configuration and encoders shared by all arms of a study.
 
     Args:
         task: Scans and truth.
-        images: How scans are shown.
+        images: Presentation of scans to the network.
         training: Configuration of arms that train a network.
         pretrained: The encoder under test.
         network: Its architecture, for arms that start from random weights.

@@ -20,7 +20,7 @@ class ArmSpec:
     """An arm of a study.
 
     Attributes:
-        name: Name in configuration and predictions; `{method}` stands for the pretraining method.
+        name: Name in configuration and predictions; `{method}` is replaced by the pretraining method.
         run: Fits the arm and predicts.
         description: What the arm is, for the report; `{network}` and `{method}` are filled in.
         control: Whether it is a control: it asks whether the label can be had without the disease, and no

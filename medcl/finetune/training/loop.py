@@ -123,7 +123,7 @@ def train_steps(
             group["lr"] = peak * cosine_rate(step, steps, 0.1 * steps)
         value = loss(batch)
         optimizer.zero_grad()
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         optimizer.step()
         yield step + 1
 

@@ -33,7 +33,7 @@ from medcl.views import ViewBatch
 
 @dataclass(frozen=True)
 class TrainingInputs:
-    """What a network is trained on; see `train_classifier` for each part."""
+    """Data and presentation for training a network; see `train_classifier` for each part."""
 
     task: Task
     labeled: LabeledScans

@@ -21,7 +21,7 @@ from medcl.pretrain.optimizers import build_optimizer
 
 @dataclass(frozen=True)
 class MeasuredRates:
-    """What a few steps of a run showed.
+    """Rates measured in a few steps of a run.
 
     Attributes:
         trained_per_s: Scans (both views) per second that the network trains on.

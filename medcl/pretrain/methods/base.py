@@ -44,15 +44,15 @@ class MethodConfig(Config, ABC):
 
 
 class Batch(NamedTuple):
-    """What a loss may need to know of the B scans in the batch of this process.
+    """Scans and patients of the batch of this process (B scans), and the progress of training, for losses.
 
     A named tuple, because Lightning Fabric refuses frozen dataclasses as inputs of a module.
 
     Attributes:
-        scan: (B,) int64 >= 0, equal for scans with the same pixels.
-        patient: (B,) int64 >= 0, or None when every scan counts as its own patient. It must be given when
-            the two views are of two scans of one patient (MICLe, Azizi et al. 2021), and keeps the other
-            pairs of that patient from being negatives.
+        scan: Scan number (B,), int64 >= 0, equal for scans with the same pixels.
+        patient: Patient number (B,), int64 >= 0, or None when every scan counts as its own patient. It must be
+            given when the two views are of two scans of one patient (MICLe, Azizi et al. 2021), and keeps the
+            other pairs of that patient from being negatives.
         step: Optimizer steps already taken.
         epoch: Passes over the data already completed.
     """

@@ -1,4 +1,4 @@
-"""What is measured and logged while a run goes on: features, signs of collapse, loss and speed."""
+"""Measures logged during a run: features, signs of collapse, loss and speed."""
 
 from medcl.pretrain.monitor.log import RunLog
 from medcl.pretrain.monitor.measures import collapse_message, prototype_use, spread

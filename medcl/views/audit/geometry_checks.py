@@ -93,10 +93,10 @@ def check_sides(measured: MeasuredGeometry) -> list[CheckResult]:
     across = 1 if measured.grid.dims == 2 else 0
     results = []
     for number, axes in (("I3", [across]), ("I4", [a for a in range(measured.grid.dims) if a != across])):
-        chosen = [0] if free else axes
+        components = [0] if free else axes
         allowed = _allowed(motion.flips, measured.grid, number)
-        expected = declared[..., chosen] if allowed else np.zeros_like(declared[..., chosen])
-        wrong = (mirrored[..., chosen] != expected).any(axis=-1)
+        expected = declared[..., components] if allowed else np.zeros_like(declared[..., components])
+        wrong = (mirrored[..., components] != expected).any(axis=-1)
         limit = "0" if not allowed else f"0 but those declared ({', '.join(motion.flips)})"
         pictures = measured.pictures(int(np.argmax(wrong.any(axis=1)))) if wrong.any() else ()
         figure = f"{int(wrong.sum())} of {wrong.size} views mirrored{' undeclared' if allowed else ''}"
@@ -213,9 +213,9 @@ def check_anchor(measured: MeasuredGeometry) -> CheckResult:
     radius = measured.pipeline.policy.crop.anchor * measured.coordinates.geometry.fov
     anchors = anchor_voxels(measured.coordinates.geometry, measured.coordinates.params.anchor)
     points = anchors[:, None] + ball * radius[:, None, None] / measured.spacing
-    kept = measured.shown(points).mean(axis=-1).min()
-    figure = f"at least {kept:.1%} of the ball is in every view"
-    return CheckResult("I9", figure, ">= 95 %", bool(kept >= 0.95), measured.grid.name)
+    shown_share = measured.shown(points).mean(axis=-1).min()
+    figure = f"at least {shown_share:.1%} of the ball is in every view"
+    return CheckResult("I9", figure, ">= 95 %", bool(shown_share >= 0.95), measured.grid.name)
 
 
 def check_lesions(measured: MeasuredGeometry) -> CheckResult:

@@ -213,8 +213,8 @@ def check_determinism(pipeline: ViewPipeline, grid: PhantomGrid) -> CheckResult:
 def _textured(grid: PhantomGrid, scans: int) -> Phantoms:
     rng = np.random.Generator(np.random.Philox(key=16))
     arrays = [rng.uniform(0, 1000, grid.shape).astype(np.float32) for _ in range(min(scans, 2))]
-    chosen = [arrays[n % len(arrays)] for n in range(scans)]
-    return grid.phantoms(chosen, np.arange(1, scans + 1), limits=(0, 1000), noise=5.0)
+    repeated = [arrays[n % len(arrays)] for n in range(scans)]
+    return grid.phantoms(repeated, np.arange(1, scans + 1), limits=(0, 1000), noise=5.0)
 
 
 def check_diversity(pipeline: ViewPipeline, grid: PhantomGrid) -> CheckResult:

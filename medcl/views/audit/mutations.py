@@ -104,11 +104,11 @@ def simclr_crops(params: ViewParams) -> ViewParams:
 def _voxel_rotation(policy: Policy, params: ViewParams, geometry: ScanGeometry) -> ViewParams:
     """Rotate by 10 degrees out of plane in voxels, as MONAI's Rotate does."""
     angle = np.radians(10)
-    turn = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
+    rotation = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
     middle = (params.count[:, None] - 1) / 2
     matrix = params.matrix.copy()
-    matrix[..., :3] = turn @ params.matrix[..., :3]
-    matrix[..., 3] = (params.matrix[..., 3] - middle) @ turn.T + middle
+    matrix[..., :3] = rotation @ params.matrix[..., :3]
+    matrix[..., 3] = (params.matrix[..., 3] - middle) @ rotation.T + middle
     return replace(params, matrix=matrix)
 
 

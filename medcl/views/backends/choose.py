@@ -38,10 +38,10 @@ def choose_backend(name: Backend, threads: int | None = 1) -> Render:
     if name not in modules:
         raise UsageError(f"backend='{name}' is not known; it is auto, {', '.join(modules)}")
     if name == "fused" and not compiled:
-        raise UsageError("backend='fused' needs numba; install medcl[fast], or say backend='torch'")
+        raise UsageError("backend='fused' needs numba; install medcl[fast], or set backend='torch'")
     render: Any = import_module(f"medcl.views.backends.{modules[name]}").render
     if name != "fused":
-        chosen: Render = render
-        return chosen
-    beside_gpu = min(8, os.cpu_count() or 1) if torch.cuda.is_available() else 1
-    return partial(render, threads=threads or beside_gpu)
+        unthreaded: Render = render
+        return unthreaded
+    default_threads = min(8, os.cpu_count() or 1) if torch.cuda.is_available() else 1
+    return partial(render, threads=threads or default_threads)

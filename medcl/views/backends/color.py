@@ -24,8 +24,8 @@ def change_color(views: Tensor, values: Tensor, stain: bool) -> Tensor:
     """
     if stain:
         return _restained(views, values)
-    turn = 2 * torch.pi * values[:, 1]
-    cosine, sine, saturation = torch.cos(turn), torch.sin(turn), values[:, 0]
+    hue = 2 * torch.pi * values[:, 1]
+    cosine, sine, saturation = torch.cos(hue), torch.sin(hue), values[:, 0]
     chroma = torch.zeros(len(values), 3, 3)
     chroma[:, 0, 0] = 1
     chroma[:, 1, 1] = chroma[:, 2, 2] = saturation * cosine

@@ -1,4 +1,4 @@
-"""How the loops of the fused backend are compiled."""
+"""Compilation of the loops of the fused backend."""
 
 from __future__ import annotations
 

@@ -87,30 +87,30 @@ def _along(line: Tensor, step: Tensor, axis: int, dims: int) -> Tensor:
 
 
 def _fill_padding(views: Tensor, grid: Tensor, params: ViewParams, shape: torch.Size) -> None:
-    """Set pixels more than half a voxel beyond the scan to what lies outside it."""
-    chosen = np.nonzero(sticks_out(params))
-    if not chosen[0].size:
+    """Set pixels more than half a voxel beyond the scan to the padding value."""
+    outside = np.nonzero(sticks_out(params))
+    if not outside[0].size:
         return
-    where = tuple(torch.from_numpy(index) for index in chosen)
+    where = tuple(torch.from_numpy(index) for index in outside)
     # The scan's ends as the grid counts them: in averaged voxels, scaled to the canvas, last axis first.
-    factor = params.reduce[chosen[0], None]
-    ends = np.stack([np.full_like(params.count, -0.5, float), params.count - 0.5])[:, chosen[0]]
+    factor = params.reduce[outside[0], None]
+    ends = np.stack([np.full_like(params.count, -0.5, float), params.count - 0.5])[:, outside[0]]
     scaled = (ends - (factor - 1) / 2) / factor * (2 / np.maximum(np.array(shape, float) - 1, 1)) - 1
     low, high = torch.from_numpy(scaled[..., ::-1].astype(np.float32))
     spread = (-1, *[1] * params.dims, params.dims)
     points = grid[where]
     beyond = ((points < low.reshape(spread) - 1e-6) | (points > high.reshape(spread) + 1e-6)).any(-1)
-    fill = torch.from_numpy(params.padding_value[chosen[0]].astype(np.float32))
+    fill = torch.from_numpy(params.padding_value[outside[0]].astype(np.float32))
     views[where] = torch.where(beyond.unsqueeze(1), _each(fill, views.ndim - 1), views[where])
 
 
 def _blur(views: Tensor, params: ViewParams) -> None:
-    """Smooth the chosen views, one axis after the other, as weighted sums of shifted copies."""
-    chosen = np.nonzero(params.blur_px)
-    if not chosen[0].size:
+    """Smooth the blurred views, one axis after the other, as weighted sums of shifted copies."""
+    blurred = np.nonzero(params.blur_px)
+    if not blurred[0].size:
         return
-    where = tuple(torch.from_numpy(index) for index in chosen)
-    weights = torch.from_numpy(gaussian_weights(params.blur_px[chosen]).astype(np.float32))
+    where = tuple(torch.from_numpy(index) for index in blurred)
+    weights = torch.from_numpy(gaussian_weights(params.blur_px[blurred]).astype(np.float32))
     radius = weights.shape[1] // 2
     smooth = views[where]
     for axis in range(2, smooth.ndim):

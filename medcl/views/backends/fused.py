@@ -124,15 +124,15 @@ class _Task:
 
 
 def _blurs(sigma: np.ndarray) -> dict[tuple[int, int], np.ndarray]:
-    """Return the weights of each blurred view, no longer than its own reach."""
-    chosen = np.nonzero(sigma)
-    if not chosen[0].size:
+    """Return the weights of each blurred view, trimmed to its own reach."""
+    blurred = np.nonzero(sigma)
+    if not blurred[0].size:
         return {}
-    table = gaussian_weights(sigma[chosen]).astype(np.float32)
-    middle, reach = table.shape[1] // 2, np.maximum(np.ceil(4 * sigma[chosen]), 1).astype(int)
+    table = gaussian_weights(sigma[blurred]).astype(np.float32)
+    middle, reach = table.shape[1] // 2, np.maximum(np.ceil(4 * sigma[blurred]), 1).astype(int)
     return {
         (int(scan), int(view)): table[n, middle - reach[n] : middle + reach[n] + 1]
-        for n, (scan, view) in enumerate(zip(*chosen, strict=True))
+        for n, (scan, view) in enumerate(zip(*blurred, strict=True))
     }
 
 

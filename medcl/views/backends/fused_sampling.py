@@ -18,7 +18,7 @@ _1, _2, _3, _4, _6 = (np.uintp(n * RUN) for n in (1, 2, 3, 4, 6))
 _NEXT = np.uintp(1)
 
 _SAFE = 0.01
-"""How far inside the last cell the fast passes stay, as their positions are rounded to float32."""
+"""Margin in voxels that fast passes keep from the last cell, as positions are rounded to float32."""
 
 
 _PAIRS = {1: np.uint16, 2: np.uint32, 4: np.uint64}

@@ -1,4 +1,4 @@
-"""What all backends share: the order of their steps, the normalization and the weights of the blur.
+"""Parts shared by all backends: the order of their steps, the normalization and the weights of the blur.
 
 Steps: sample, fill with the padding value, blur, gain and offset, window, shading, noise, clip to [0, 1],
 color, gamma, contrast and brightness, clip, normalize.

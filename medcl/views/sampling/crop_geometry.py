@@ -13,10 +13,10 @@ import numpy as np
 from medcl.views.sampling.scan_geometry import ScanGeometry
 
 PADDING = 0.008
-"""Largest share of a turned 2-D crop that may lie outside the scan."""
+"""Largest share of a rotated 2-D crop that may lie outside the scan."""
 
 OVERLAP_ERROR = 0.02
-"""What `overlap` may be wrong by; crops are drawn to overlap by that much more."""
+"""Largest error of `overlap`; crops are drawn to overlap by that much more."""
 
 
 def rotation_matrices(degrees: np.ndarray) -> np.ndarray:
@@ -103,12 +103,12 @@ def overlap(center: np.ndarray, edge: np.ndarray, rotation: np.ndarray) -> np.nd
     """Return the intersection over union (B,) of the first two crops, on points spread over the first."""
     dims = center.shape[-1]
     points = _spread_points(dims)
-    turn = np.swapaxes(rotation[:, 1], -1, -2) @ rotation[:, 0]
+    relative = np.swapaxes(rotation[:, 1], -1, -2) @ rotation[:, 0]
     offset = np.einsum("bji,bj->bi", rotation[:, 1], center[:, 0] - center[:, 1])
     first, second = edge[:, 0], edge[:, 1]
     inside = np.ones((len(center), len(points)), bool)
     for axis in range(dims):
-        along = (turn[:, axis] * first[:, None]) @ points.T + offset[:, axis, None]
+        along = (relative[:, axis] * first[:, None]) @ points.T + offset[:, axis, None]
         inside &= np.abs(along) <= second[:, None] / 2
     shared = inside.mean(axis=1) * first**dims
     return np.asarray(shared / (first**dims + second**dims - shared))
@@ -132,8 +132,8 @@ def source_matrix(
 ) -> np.ndarray:
     """Return the affine (B, V, D, D + 1) from output pixel to source voxel index.
 
-    Rows stand in the order of the source's own axes (of the slice's axes for 2-D views); columns in the order
-    of the output's, then the translation. `mirror` (B, V, D) is -1 along output axes that are flipped.
+    Rows are in the order of the source axes (of the axes of the slice for 2-D views); columns in the order
+    of the output axes, then the translation. `mirror` (B, V, D) is -1 along output axes that are flipped.
     """
     dims = geometry.dims
     pixel = edge / size

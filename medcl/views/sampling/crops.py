@@ -47,7 +47,7 @@ def view_keys(keys: np.ndarray, first: int, count: int) -> np.ndarray:
 
 
 def draw_crops(policy: Policy, geometry: ScanGeometry, keys: np.ndarray, first: int, count: int) -> Crops:
-    """Draw `count` crops a scan around one anchor; the first two overlap as the policy demands."""
+    """Draw `count` crops per scan around one anchor; the first two overlap as the policy demands."""
     anchor, anchor_slice, marked = _anchor(policy, geometry, keys)
     geometry = geometry.within(anchor_slice)
     numbered = view_keys(keys, first, count)

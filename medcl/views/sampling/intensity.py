@@ -83,9 +83,9 @@ def is_calibrated(policy: Policy, geometry: ScanGeometry) -> np.ndarray:
 
 
 def draw_presets(policy: Policy, geometry: ScanGeometry, share: np.ndarray) -> np.ndarray:
-    """Return (B,) a window preset at `share` (0 to 1) of the list of those that fit the body part.
+    """Return the window preset of each scan (B,), at `share` (0 to 1) of those that fit its body part.
 
-    Where the part is unknown, those that are tied to none.
+    For an unknown body part, the presets without body parts fit; -1 means no preset.
     """
     presets = policy.window.presets
     if not presets:
@@ -94,8 +94,8 @@ def draw_presets(policy: Policy, geometry: ScanGeometry, share: np.ndarray) -> n
         [_covers(geometry.body_part, preset.body_parts) for preset in presets],
         axis=1,
     )
-    chosen = (share * fits.sum(axis=1)).astype(int)
-    number = np.argmax(np.cumsum(fits, axis=1) > chosen[:, None], axis=1)
+    position = (share * fits.sum(axis=1)).astype(int)
+    number = np.argmax(np.cumsum(fits, axis=1) > position[:, None], axis=1)
     return np.where(is_calibrated(policy, geometry), number, -1)
 
 

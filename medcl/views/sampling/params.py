@@ -23,7 +23,7 @@ _PER_SCAN = (
 
 @dataclass(frozen=True)
 class Described:
-    """How an intensity parameter is described to people.
+    """Description of an intensity parameter for people.
 
     Attributes:
         unchanged: The value that changes nothing.
@@ -114,8 +114,8 @@ class ViewParams:
     def take(self, index: slice | np.ndarray) -> ViewParams:
         """Return the parameters of some of the scans."""
         values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        chosen: dict[str, Any] = {k: v[index] for k, v in values.items() if isinstance(v, np.ndarray)}
-        return replace(self, **chosen)
+        arrays: dict[str, Any] = {k: v[index] for k, v in values.items() if isinstance(v, np.ndarray)}
+        return replace(self, **arrays)
 
     def view(self, view: int) -> ViewParams:
         """Return the parameters of one view of every scan, as (B, 1)."""
@@ -126,7 +126,7 @@ class ViewParams:
 
 @cache
 def described_parameters() -> dict[str, Described]:
-    """Return the intensity parameters that `Described` says how to describe, by name."""
+    """Return the intensity parameters annotated with `Described`, by name."""
     hints = get_type_hints(ViewParams, include_extras=True)
     return {
         name: extra

@@ -1,6 +1,6 @@
-"""What views need to know of a store's scans, as arrays over rows, in the axes in which views are shown.
+"""Geometry and metadata of scans that views need, as arrays over rows, in the axes of the views.
 
-A 2-D view of a volume lies perpendicular to the axis of coarsest spacing and comes out as radiologists see
+A 2-D view of a volume lies perpendicular to the axis of coarsest spacing and is shown as radiologists see
 it: axial slices with rows from anterior to posterior and columns from the patient's right to left, coronal
 and sagittal ones with rows from superior to inferior. 3-D views keep the RAS axes of the array.
 """

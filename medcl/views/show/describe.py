@@ -13,12 +13,12 @@ def describe(policy: Policy, geometry: ScanGeometry, params: ViewParams, scan: i
 
 
 def _location(geometry: ScanGeometry, params: ViewParams, scan: int, view: int) -> str:
-    edge, turn = params.edge[scan, view], params.rotation[scan, view]
+    edge, rotation = params.edge[scan, view], params.rotation[scan, view]
     unit = "mm" if geometry.spaced[scan] else "px"
     share = (edge / geometry.fov[scan]) ** params.dims
     size = " × ".join([f"{edge:.3g}"] * params.dims)
     parts = [f"{size} {unit} ({share:.0%} of the tissue's field)"]
-    parts.append("turned " + "/".join(f"{angle:+.1f}" for angle in turn) + "°")
+    parts.append("rotated " + "/".join(f"{angle:+.1f}" for angle in rotation) + "°")
     if params.slice_axis[scan] >= 0:
         parts.append(f"slice {params.slices[scan, view]}")
     if (params.mirror[scan, view] < 0).any():
