@@ -1,1 +1,1 @@
-"""Apps on top of the library."""
+"""Apps of medcl."""

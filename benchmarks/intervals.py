@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from medcl.evaluate import evaluate
-from medcl.evaluate.predictions import Panel, panel
+from medcl.evaluate.predictions import Panel, make_panel
 from medcl.progress import track
 from medcl.statistics.bootstrap import Sample, draw_patients, over_seeds
 from medcl.statistics.delong import delong
@@ -25,23 +25,23 @@ from medcl.testing.simulated_study import expected_auroc, study
 ARM, BASELINE, BUDGET = "simclr-probe", "supervised", "5/class"
 SETTINGS: dict[str, dict[str, Any]] = {
     "5 seeds, 120 patients": {"seeds": 5, "patients": 120},
-    "5 seeds, 60 patients of 3 scans": {"seeds": 5, "patients": 60, "scans_a_patient": 3},
+    "5 seeds, 60 patients of 3 scans": {"seeds": 5, "patients": 60, "scans_per_patient": 3},
     "5 seeds that differ much, 200 patients": {"seeds": 5, "patients": 200, "between_seeds": 0.4},
     "1 seed, 120 patients": {"seeds": 1, "patients": 120, "between_seeds": 0.0},
     "10 seeds, 400 patients": {"seeds": 10, "patients": 400},
 }
 
 
-def samples(board: Panel, seed: int, draws: int = 1000) -> tuple[Sample, Sample, Sample]:
+def samples(panel: Panel, seed: int, draws: int = 1000) -> tuple[Sample, Sample, Sample]:
     """Return the AUROC of the arm, of the baseline, and their difference, as `evaluate` makes them."""
-    resampler = draw_patients(board.patient, board.truth, draws, seed)
+    resampler = draw_patients(panel.patient, panel.truth, draws, seed)
     blocks = []
     for arm in (ARM, BASELINE):
-        scores = board.probability[list(board.rows(arm, BUDGET).values())]
-        one = np.ones((len(board.truth), 1))
-        values = np.array([areas(board.truth, score, one)[0][0] for score in scores])
+        scores = panel.probability[list(panel.rows(arm, BUDGET).values())]
+        one = np.ones((len(panel.truth), 1))
+        values = np.array([areas(panel.truth, score, one)[0][0] for score in scores])
         drawn, left_out = (
-            np.stack([repeat(lambda w, score=score: areas(board.truth, score, w)[0]) for score in scores])
+            np.stack([repeat(lambda w, score=score: areas(panel.truth, score, w)[0]) for score in scores])
             for repeat in (resampler.apply, resampler.jackknife)
         )
         blocks.append((values, drawn, left_out))
@@ -56,8 +56,8 @@ def coverage(runs: int, setting: dict[str, Any]) -> dict[str, float]:
     truths.append(truths[0] - truths[1])
     hits = []
     for run in track(range(runs), "coverage"):
-        board = panel(study({ARM: {BUDGET: 0.88}, BASELINE: {BUDGET: 0.80}}, rng=run, **setting))
-        ends = [sample.interval() for sample in samples(board, run)]
+        panel = make_panel(study({ARM: {BUDGET: 0.88}, BASELINE: {BUDGET: 0.80}}, rng=run, **setting))
+        ends = [sample.interval() for sample in samples(panel, run)]
         hits.append([low <= truth <= high for truth, (low, high) in zip(truths, ends, strict=True)])
     return dict(zip((ARM, BASELINE, "difference"), np.mean(hits, axis=0).round(4).tolist(), strict=True))
 
@@ -66,11 +66,12 @@ def type_one(runs: int, setting: dict[str, Any]) -> dict[str, float]:
     """Return how often tests at .05 reject between arms of equal AUROC .85 (DeLong, McNemar: one seed)."""
     rejected = []
     for run in track(range(runs), "type-I error"):
-        board = panel(study({ARM: {BUDGET: 0.85}, BASELINE: {BUDGET: 0.85}}, rng=10_000 + run, **setting))
-        found = [samples(board, run)[2].p_value() < 0.05]
+        equal = {ARM: {BUDGET: 0.85}, BASELINE: {BUDGET: 0.85}}
+        panel = make_panel(study(equal, rng=10_000 + run, **setting))
+        found = [samples(panel, run)[2].p_value() < 0.05]
         if setting["seeds"] == 1:
-            right = (board.probability >= 0.5) == board.truth
-            found.append(delong(board.truth, *board.probability).p < 0.05)
+            right = (panel.probability >= 0.5) == panel.truth
+            found.append(delong(panel.truth, *panel.probability).p < 0.05)
             found.append(mcnemar(int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())) < 0.05)
         rejected.append(found)
     return dict(

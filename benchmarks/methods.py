@@ -22,7 +22,7 @@ import pandas as pd
 
 from medcl.config import load, read_yaml, validate
 from medcl.evaluate.analyses.resampling import Resampled, resample
-from medcl.evaluate.predictions import panel
+from medcl.evaluate.predictions import make_panel
 from medcl.files import write_table, write_text
 from medcl.finetune import (
     ArmContext,
@@ -120,7 +120,7 @@ def run(
 
 def compare(predictions: pd.DataFrame) -> pd.DataFrame:
     """Return AUROC of every arm and budget, and its paired differences from both controls."""
-    resampled = resample(predictions, panel(predictions), draws=2000, seed=0)
+    resampled = resample(predictions, make_panel(predictions), draws=2000, seed=0)
     rows = []
     for budget in dict.fromkeys(predictions["budget"]):
         for arm in dict.fromkeys(predictions["arm"]):

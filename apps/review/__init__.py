@@ -1,1 +1,1 @@
-"""The review app: Streamlit pages over `medcl.review`."""
+"""Pages of the review app; what they show comes from `medcl.review`."""

@@ -7,9 +7,13 @@ and nowhere else; the app reads them and writes nothing.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import streamlit as st
+
+ROOT = str(Path(__file__).resolve().parents[2])
+sys.path.extend({ROOT}.difference(sys.path))  # Streamlit adds the folder of this file alone
 
 from apps.review import cases, results
 from apps.review.cache import load_store, load_study
@@ -19,27 +23,27 @@ from medcl.review.html import RESEARCH, STYLE, SYNTHETIC
 
 
 def main() -> None:
-    """Show the page that the reader chose."""
+    """Show the page that the reader selected."""
     st.set_page_config(page_title="medcl review", layout="wide")
     st.html(STYLE)
-    told = _arguments()
-    if told.study is None:
+    args = _arguments()
+    if args.study is None:
         problem("No study was named: start the app with 'medcl review STUDY'.")
         return
     try:
-        study = load_study(told.study)
+        study = load_study(args.study)
     except MedclError as error:
         problem(str(error))
         return
-    store, why = load_store(told.store)
-    reading = st.Page(lambda: cases.show_cases(study, store, why), title="Cases", url_path="cases")
-    first = st.Page(
-        lambda: results.show_results(study, lambda: st.switch_page(reading)),
+    store, reason = load_store(args.store)
+    cases_page = st.Page(lambda: cases.show_cases(study, store, reason), title="Cases", url_path="cases")
+    results_page = st.Page(
+        lambda: results.show_results(study, lambda: st.switch_page(cases_page)),
         title="Results",
         url_path="results",
         default=True,
     )
-    page = st.navigation([first, reading], position="top")
+    page = st.navigation([results_page, cases_page], position="top")
     if study.record.synthetic:
         show(f'<p class="synthetic">{SYNTHETIC}</p>')
     page.run()

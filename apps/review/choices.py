@@ -1,21 +1,22 @@
-"""What the reader has chosen: kept while pages change, never wider than what the study holds."""
+"""The reader's choices: kept while pages change, and always among what the study contains."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import numpy as np
 import streamlit as st
 
-from medcl.review.study import Study
+from medcl.evaluate.arms import budget_label
+from medcl.review.study import CellKey, Study
 
 Value = TypeVar("Value")
 
 
-def chosen() -> dict[str, Any]:
-    """Return the session's choices by name; unlike the state of widgets they outlive a change of page."""
-    return st.session_state.setdefault("chosen", {})
+def choices() -> dict[str, Any]:
+    """Return the choices of this session by name, which unlike widgets outlive a change of page."""
+    stored: dict[str, Any] = st.session_state.setdefault("choices", {})
+    return stored
 
 
 def pick(
@@ -28,56 +29,47 @@ def pick(
     """Let the reader pick one of `options` and remember it as `name`."""
     key = f"pick {name}"
     if st.session_state.get(key) not in options:
-        before = chosen().get(name, default)
+        before = choices().get(name, default)
         st.session_state[key] = before if before in options else options[0]
     value = st.selectbox(label, options, key=key, format_func=format_func)
-    chosen()[name] = value
+    choices()[name] = value
     return value
 
 
-def pick_cell(study: Study, places: Sequence[Any]) -> tuple[str, str, int]:
+def pick_budget(study: Study, budgets: Sequence[str], name: str) -> str:
+    """Let the reader pick a label budget, at first the smallest of the primary comparison."""
+    return pick("Labels for training", budgets, name, budget_label, study.first_budget)
+
+
+def pick_cell(study: Study, places: Sequence[Any]) -> CellKey:
     """Let the reader pick arm, label budget and seed in three places of the page."""
     with places[0]:
         arm = pick("Arm", study.arm_names, "arm", default=study.primary.arm)
     with places[1]:
-        budgets = [budget for budget in study.budgets if study.seeds(arm, budget)]
-        budget = pick("Labels for training", budgets, "budget", in_words, default=first_budget(study))
+        budget = pick_budget(study, [b for b in study.budgets if study.seeds(arm, b)], "budget")
     with places[2]:
         seed = pick("Seed", study.seeds(arm, budget), "seed")
     return arm, budget, seed
 
 
-def first_budget(study: Study) -> str:
-    """Return the smallest budget that the primary comparison speaks of."""
-    named = [budget for budget in study.budgets if budget in study.primary.budgets]
-    return (named or study.budgets)[0]
-
-
-def pick_threshold(study: Study, cell: tuple[str, str, int]) -> float:
-    """Let the reader move the threshold; a new cell begins at its own validation threshold."""
-    own = float(np.clip(study.threshold(*cell), 0, 1))
+def pick_threshold(study: Study, cell: CellKey) -> float:
+    """Let the reader move the threshold; a new cell starts at its own validation threshold."""
+    validation = study.threshold(*cell)
     key = "threshold " + " ".join(map(str, cell))
     if key not in st.session_state:
         st.session_state[key] = threshold_of(study, cell)
     value = float(st.slider("Threshold", 0.0, 1.0, step=0.001, format="%.3f", key=key))
-    chosen()["threshold"] = (cell, value)
+    choices()["threshold"] = (cell, value)
     st.button(
-        f"Back to the validation threshold ({own:.3f})",
-        on_click=lambda: st.session_state.update({key: own}),
-        disabled=abs(value - own) < 1e-9,
+        f"Reset to the validation threshold ({validation:.3f})",
+        on_click=lambda: st.session_state.update({key: validation}),
+        disabled=abs(value - validation) < 1e-9,
         type="tertiary",
     )
     return value
 
 
-def threshold_of(study: Study, cell: tuple[str, str, int]) -> float:
-    """Return the threshold that the reader set for this cell, else the one chosen on validation."""
-    kept, value = chosen().get("threshold", (None, 0.0))
-    return value if kept == cell else float(np.clip(study.threshold(*cell), 0, 1))
-
-
-def in_words(budget: str) -> str:
-    """Return a budget as a reader says it; other text stays as it is."""
-    if budget == "all":
-        return "all labels"
-    return f"{budget.removesuffix('/class')} a class" if budget.endswith("/class") else budget
+def threshold_of(study: Study, cell: CellKey) -> float:
+    """Return the threshold that the reader set for this cell, else the one chosen on validation scans."""
+    set_for, value = choices().get("threshold", (None, 0.0))
+    return float(value) if set_for == cell else study.threshold(*cell)

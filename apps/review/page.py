@@ -13,12 +13,5 @@ def show(content: str) -> None:
 
 
 def problem(line: str) -> None:
-    """Show what is wrong as one plain line."""
+    """Show what is wrong in one line."""
     show(f'<p class="warn" role="alert">{safe(line)}</p>')
-
-
-def table(header: list[str], rows: list[list[str]]) -> None:
-    """Show a table; `header` and `rows` are HTML made of `safe` values."""
-    head = "".join(f"<th>{cell}</th>" for cell in header)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    show(f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>')

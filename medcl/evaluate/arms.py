@@ -1,4 +1,4 @@
-"""Meaning of the names of arms and budgets: corrupted versions, labels per class."""
+"""Meaning of the names of arms and budgets: corrupted test images, number of labels."""
 
 from __future__ import annotations
 
@@ -17,29 +17,31 @@ def corruption(arm: str) -> tuple[str, str, int] | None:
 
 
 def on_clean_images(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of a predictions table whose arm was tested on images as they are."""
+    """Return the rows of a predictions table whose arm was tested on clean images."""
     return table[~table["arm"].isin([arm for arm in table["arm"].unique() if corruption(arm)])]
 
 
-def labels_in(budget: str, told: Mapping[str, int]) -> float | None:
-    """Return how many labeled training scans `budget` stands for (two classes), or None when unknown.
+def label_count(budget: str, counts: Mapping[str, int]) -> float | None:
+    """Return the number of labeled training scans (both classes) of a budget, or None when unknown.
 
-    "5/class" says so itself; "1%" is taken of "all"; `told` (from the study's record) goes before both.
+    Args:
+        budget: Such as "5/class" (10 scans), "1%" (of "all") or "all".
+        counts: Number of labeled training scans by budget, where the study recorded it; used first.
     """
-    if budget in told:
-        return float(told[budget])
+    if budget in counts:
+        return float(counts[budget])
     if match := re.fullmatch(r"(\d+)/class", budget):
         return 2.0 * int(match[1])
-    if (match := re.fullmatch(r"(\d+(?:\.\d+)?)%", budget)) and "all" in told:
-        return told["all"] * float(match[1]) / 100
+    if (match := re.fullmatch(r"(\d+(?:\.\d+)?)%", budget)) and "all" in counts:
+        return counts["all"] * float(match[1]) / 100
     return None
 
 
-def order_budgets(budgets: Iterable[str], told: Mapping[str, int]) -> list[str]:
+def order_budgets(budgets: Iterable[str], counts: Mapping[str, int]) -> list[str]:
     """Return the distinct budgets from fewest labels to most; unknown ones by name, "all" last."""
 
     def key(budget: str) -> tuple[float, float, str]:
-        labels = labels_in(budget, told)
+        labels = label_count(budget, counts)
         if labels is not None:
             return (1.0 if budget == "all" else 0.0), labels, budget
         share = re.fullmatch(r"(\d+(?:\.\d+)?)%", budget)
@@ -48,10 +50,10 @@ def order_budgets(budgets: Iterable[str], told: Mapping[str, int]) -> list[str]:
     return sorted(set(budgets), key=key)
 
 
-def in_words(budget: str) -> str:
-    """Return "5 labels a class" for "5/class", "1 % of the labels" for "1%", "all labels" for "all"."""
+def budget_label(budget: str) -> str:
+    """Return "5 labels per class" for "5/class", "1 % of the labels" for "1%", "all labels" for "all"."""
     if match := re.fullmatch(r"(\d+)/class", budget):
-        return f"{match[1]} label{'' if match[1] == '1' else 's'} a class"
+        return f"{match[1]} label{'' if match[1] == '1' else 's'} per class"
     if match := re.fullmatch(r"(\d+(?:\.\d+)?)%", budget):
         return f"{match[1]} % of the labels"
     return "all labels" if budget == "all" else budget

@@ -1,4 +1,4 @@
-"""The comparison that a study is made for."""
+"""The primary comparison of a study."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import pandas as pd
 
 from medcl.errors import UsageError
 from medcl.evaluate.arms import BASELINE
-from medcl.statistics.metrics import METRICS
+from medcl.statistics import METRICS
 
 
 @dataclass(frozen=True)
 class Primary:
-    """The comparison stated before the run: `arm` against `baseline` in `metric` at `budgets` (none: all)."""
+    """The comparison stated before the run: `arm` against `baseline` in `metric` at `budgets` (none: all).
+
+    Attributes:
+        margin: Difference that must be exceeded.
+    """
 
     arm: str
     baseline: str = BASELINE
@@ -26,10 +30,16 @@ class Primary:
 def choose_primary(
     table: pd.DataFrame, baseline: str, primary: Primary | None, controls: Collection[str] = ()
 ) -> Primary:
-    """Check that the comparison can be made with `table`; by default take the first method by name.
+    """Return the primary comparison, after checking that `table` allows it.
+
+    Args:
+        table: Predictions.
+        baseline: Baseline where no comparison was stated.
+        primary: The stated comparison; without it the first method by name is compared with the baseline.
+        controls: Arms that are no methods.
 
     Raises:
-        UsageError: an arm, a budget or the metric is not there.
+        UsageError: An arm, a budget or the metric is missing.
     """
     present = sorted(set(table["arm"]))
     if primary is None:

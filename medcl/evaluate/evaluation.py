@@ -1,4 +1,4 @@
-"""From a predictions table to the tables of evidence."""
+"""From a predictions table to tables of evidence."""
 
 from __future__ import annotations
 
@@ -9,36 +9,38 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medcl.evaluate import answer as words
 from medcl.evaluate.analyses.controls import control_warnings
 from medcl.evaluate.analyses.resampling import Resampled, resample
-from medcl.evaluate.analyses.tables import further_tables
-from medcl.evaluate.arms import BASELINE, labels_in, on_clean_images, order_budgets
+from medcl.evaluate.analyses.tables import analysis_tables
+from medcl.evaluate.answer import answer
+from medcl.evaluate.arms import BASELINE, label_count, on_clean_images, order_budgets
 from medcl.evaluate.comparison import Primary, choose_primary, order_arms
-from medcl.evaluate.predictions import check_predictions, panel
+from medcl.evaluate.predictions import CELL, check_predictions, make_panel
 from medcl.evaluate.study_record import ArmRecord
-from medcl.statistics.calibration import wilson
-from medcl.statistics.metrics import METRICS, Counts, counts, likelihood_ratios, rates
-from medcl.statistics.multiplicity import holm
+from medcl.statistics import METRICS, Counts, adjust, counts, rates, wilson
+from medcl.statistics.metrics import likelihood_ratios
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything that a predictions table says.
+    """Evidence from a predictions table.
 
     Attributes:
-        answer: the first sentence of the report.
-        warnings: controls that tell the label without the disease; shown with the answer.
-        caveats: what must be said beside the figures.
-        primary: the comparison that `answer` speaks of.
-        stated: whether it was stated before the run.
-        cells: one row a cell (arm, budget, seed): threshold, test confusion counts, every metric.
-        operating: one row a cell and operating point, with Wilson intervals where each patient has one scan.
-        arms: arm, budget, labels, metric, value (mean over seeds), low, high, seeds.
-        differences: arm, baseline, budget, metric, value, low, high, p, p_adjusted (over budgets), seeds.
-        further: more tables by name (`further_tables`).
-        resampled: the draws behind the intervals.
-        arm_records: descriptions of the arms, as given to `evaluate`.
+        answer: First sentence of the report.
+        warnings: Controls that predict the label without the disease; shown with the answer.
+        caveats: Limits of the evidence; shown with the figures.
+        primary: The comparison that `answer` is about.
+        stated: Whether it was stated before the run.
+        experiment_cells: One row per experiment cell (arm, budget, seed): threshold, confusion counts on the
+            test set, every metric.
+        operating: One row per experiment cell and operating point, with Wilson intervals where each patient
+            has one scan.
+        arms: Columns arm, budget, labels, metric, value (mean over seeds), low, high, seeds.
+        differences: Columns arm, baseline, budget, metric, value, low, high, p, p_adjusted (over budgets),
+            seeds.
+        analyses: Further tables by name, see `analysis_tables`.
+        resampled: Bootstrap draws behind the intervals.
+        arm_records: Descriptions of the arms, as given to `evaluate`.
     """
 
     answer: str
@@ -46,18 +48,33 @@ class Evaluation:
     caveats: list[str]
     primary: Primary
     stated: bool
-    cells: pd.DataFrame
+    experiment_cells: pd.DataFrame
     operating: pd.DataFrame
     arms: pd.DataFrame
     differences: pd.DataFrame
-    further: dict[str, pd.DataFrame]
+    analyses: dict[str, pd.DataFrame]
     resampled: Resampled
     arm_records: Mapping[str, ArmRecord]
 
     @property
+    def arm_names(self) -> list[str]:
+        """Arms in the order of the tables."""
+        return list(dict.fromkeys(self.arms["arm"]))
+
+    @property
     def controls(self) -> list[str]:
         """Arms for which no claim is made, in the order of the tables."""
-        return [arm for arm in dict.fromkeys(self.arms["arm"]) if self._record(arm).control]
+        return [arm for arm in self.arm_names if self._record(arm).control]
+
+    @property
+    def methods(self) -> list[str]:
+        """Arms other than the baseline and the controls, in the order of the tables."""
+        return [arm for arm in self.arm_names if arm not in (self.primary.baseline, *self.controls)]
+
+    @property
+    def budgets(self) -> list[str]:
+        """Budgets from fewest labels to most."""
+        return list(dict.fromkeys(self.arms["budget"]))
 
     def description(self, arm: str) -> str:
         """Return what `arm` is; empty when the study does not say."""
@@ -65,11 +82,6 @@ class Evaluation:
 
     def _record(self, arm: str) -> ArmRecord:
         return self.arm_records.get(arm, ArmRecord())
-
-    @property
-    def budgets(self) -> list[str]:
-        """The budgets from fewest labels to most."""
-        return list(dict.fromkeys(self.arms["budget"]))
 
 
 def evaluate(
@@ -83,121 +95,125 @@ def evaluate(
     prevalence: float | None = None,
     arm_records: Mapping[str, ArmRecord] | None = None,
 ) -> Evaluation:
-    """Evaluate all cells of a predictions table.
+    """Evaluate all experiment cells of a predictions table.
 
     Args:
-        predictions: the table that `check_predictions` describes.
-        baseline: arm that the others are compared with.
-        primary: the comparison stated before the run; without it the answer is called exploratory.
-        draws: bootstrap draws of test patients, the same for all cells.
-        seed: of the bootstrap.
-        labels: labeled training scans of each budget, where its name does not say.
-        groups: column scan and one a variable (sex, age, scanner, ...), for the subgroup table.
-        prevalence: share of positives (0..1) at which precision and NPV are wanted too.
-        arm_records: description of each arm, which says what is a control; without it there are no controls.
+        predictions: Table as `check_predictions` describes it.
+        baseline: Arm that the others are compared with.
+        primary: Comparison stated before the run; without it the answer is called exploratory.
+        draws: Number of bootstrap draws of test patients, the same for all experiment cells.
+        seed: Random seed of the bootstrap.
+        labels: Number of labeled training scans by budget, where its name does not say.
+        groups: Column scan and one column per variable (sex, age, scanner, ...), for the subgroup table.
+        prevalence: Share of positives (0..1) at which precision and NPV are computed too.
+        arm_records: Description of each arm, which says what is a control; without it there are no controls.
 
     Raises:
-        UsageError: the table is faulty, or an arm that is asked for is not in it.
+        UsageError: The table is faulty, or an arm of the comparison is missing.
     """
     caveats = check_predictions(predictions)
-    clean = on_clean_images(predictions)
     arm_records = dict(arm_records or {})
     controls = {arm for arm, record in arm_records.items() if record.control}
+    clean = on_clean_images(predictions)
     stated = primary is not None
     primary = choose_primary(clean, baseline, primary, controls)
-    known = _labels(clean, labels or {})
-    found = resample(clean, panel(clean), draws, seed)
-    ordered = order_arms(clean["arm"], primary, controls)
-    arms = _arms(found, ordered, order_budgets(clean["budget"], known), known)
-    differences = _differences(found, arms, primary)
-    caveats += _caveats(found, differences, arms)
+    label_counts = _label_counts(clean, labels or {})
+    resampled = resample(clean, make_panel(clean), draws, seed)
+    arms = _arms(
+        resampled,
+        order_arms(clean["arm"], primary, controls),
+        order_budgets(clean["budget"], label_counts),
+        label_counts,
+    )
+    differences = _differences(resampled, arms, primary)
+    operating = _operating(resampled)
     return Evaluation(
-        answer=words.answer(primary, stated, differences),
+        answer=answer(primary, stated, differences),
         warnings=control_warnings(arms, arm_records),
-        caveats=caveats,
+        caveats=[*caveats, *_caveats(resampled, differences, arms)],
         primary=primary,
         stated=stated,
-        cells=_cells(found),
-        operating=_operating(found),
+        experiment_cells=_experiment_cells(resampled, operating),
+        operating=operating,
         arms=arms,
         differences=differences,
-        further=further_tables(found, arms, primary, predictions, groups, prevalence),
-        resampled=found,
+        analyses=analysis_tables(resampled, arms, primary, predictions, groups, prevalence),
+        resampled=resampled,
         arm_records=arm_records,
     )
 
 
-def _labels(table: pd.DataFrame, told: Mapping[str, int]) -> dict[str, int]:
-    """Return the labeled training scans of each budget: what is told, else the cells' training rows."""
+def _label_counts(table: pd.DataFrame, recorded: Mapping[str, int]) -> dict[str, int]:
+    """Return the number of labeled training scans by budget: as recorded, else the cells' training rows."""
     train = table[table["split"] == "train"]
-    seen = train.groupby(["budget", "arm", "seed"]).size().groupby("budget").max()
-    return {str(budget): int(size) for budget, size in seen.items()} | dict(told)
+    most = train.groupby(["budget", "arm", "seed"]).size().groupby("budget").max()
+    return {str(budget): int(size) for budget, size in most.items()} | dict(recorded)
 
 
-def _cells(found: Resampled) -> pd.DataFrame:
-    rows = _operating(found)
-    cells = rows.groupby(["arm", "budget", "seed"], sort=False).head(1).reset_index(drop=True)
-    every = pd.DataFrame(found.values, columns=list(METRICS))
-    return pd.concat([cells.drop(columns=[name for name in METRICS if name in cells]), every], axis=1)
+def _experiment_cells(resampled: Resampled, operating: pd.DataFrame) -> pd.DataFrame:
+    main = operating.groupby(CELL, sort=False).head(1).reset_index(drop=True)
+    values = pd.DataFrame(resampled.values, columns=list(METRICS))
+    return pd.concat([main.drop(columns=[name for name in METRICS if name in main]), values], axis=1)
 
 
-def _operating(found: Resampled) -> pd.DataFrame:
-    board = found.panel
-    ones = np.ones((len(board.truth), 1))
+def _operating(resampled: Resampled) -> pd.DataFrame:
+    panel = resampled.panel
     rows: list[dict[str, Any]] = []
-    for row, cell in enumerate(board.cells.to_dict("records")):
-        for point in found.points[row]:
-            c = counts(board.truth, board.probability[row] >= point.threshold, ones)
-            rate = {name: float(value[0]) for name, value in rates(c).items()}
+    for row, cell in enumerate(panel.cells.to_dict("records")):
+        for point in resampled.points[row]:
+            confusion = counts(panel.truth, panel.probability[row] >= point.threshold)
+            rate = {name: float(value[0]) for name, value in rates(confusion).items()}
             positive, negative = likelihood_ratios(rate)
             rows.append(
                 {str(name): value for name, value in cell.items()}
                 | {"rule": point.rule, "threshold": point.threshold}
-                | {name: int(value[0]) for name, value in vars(c).items()}
+                | {name: int(value[0]) for name, value in vars(confusion).items()}
                 | {**rate, "lr_positive": positive, "lr_negative": negative}
-                | (_wilson_ends(c) if board.one_scan_a_patient else {})
+                | (_wilson_ends(confusion) if panel.one_scan_per_patient else {})
             )
     return pd.DataFrame(rows)
 
 
-def _wilson_ends(c: Counts) -> dict[str, float]:
-    """Return the Wilson intervals of one cell's plain proportions: patients as they are, this seed only."""
-    tp, fp, tn, fn = (int(value[0]) for value in (c.tp, c.fp, c.tn, c.fn))
-    parts = {
+def _wilson_ends(confusion: Counts) -> dict[str, float]:
+    """Return Wilson intervals of one cell's proportions, which cover patients but not seeds."""
+    tp, fp, tn, fn = (int(value[0]) for value in (confusion.tp, confusion.fp, confusion.tn, confusion.fn))
+    proportions = {
         "precision": (tp, tp + fp),
         "recall": (tp, tp + fn),
         "specificity": (tn, tn + fp),
         "npv": (tn, tn + fn),
     }
     ends: dict[str, float] = {}
-    for name, part in parts.items():
-        ends[f"{name}_low"], ends[f"{name}_high"] = wilson(*part)
+    for name, proportion in proportions.items():
+        ends[f"{name}_low"], ends[f"{name}_high"] = wilson(*proportion)
     return ends
 
 
-def _arms(found: Resampled, arms: list[str], budgets: list[str], known: Mapping[str, int]) -> pd.DataFrame:
+def _arms(
+    resampled: Resampled, arms: list[str], budgets: list[str], label_counts: Mapping[str, int]
+) -> pd.DataFrame:
     """Return the mean over seeds of every metric, budgets from few labels to many."""
     rows = []
     for budget in budgets:
+        labels = label_count(budget, label_counts)
         for arm in arms:
-            seeds = len(found.panel.rows(arm, budget))
+            seeds = len(resampled.panel.rows(arm, budget))
             for metric in METRICS if seeds else ():
-                sample = found.mean(arm, budget, metric)
-                low, high = sample.interval()
-                rows.append((arm, budget, labels_in(budget, known), metric, sample.value, low, high, seeds))
+                sample = resampled.mean(arm, budget, metric)
+                rows.append((arm, budget, labels, metric, sample.value, *sample.interval(), seeds))
     columns = ["arm", "budget", "labels", "metric", "value", "low", "high", "seeds"]
     return pd.DataFrame(rows, columns=columns).astype({"labels": float})
 
 
-def _differences(found: Resampled, arms: pd.DataFrame, primary: Primary) -> pd.DataFrame:
+def _differences(resampled: Resampled, arms: pd.DataFrame, primary: Primary) -> pd.DataFrame:
     rows = []
     for budget in dict.fromkeys(arms["budget"]):
         for arm in dict.fromkeys(arms["arm"]):
             for metric in METRICS if arm != primary.baseline else ():
-                pair = found.difference(arm, primary.baseline, budget, metric)
-                if pair is None:
+                difference = resampled.difference(arm, primary.baseline, budget, metric)
+                if difference is None:
                     continue
-                sample, seeds = pair
+                sample, seeds = difference
                 low, high = sample.interval()
                 p = sample.p_value(primary.margin if (arm, metric) == (primary.arm, primary.metric) else 0.0)
                 rows.append((arm, primary.baseline, budget, metric, sample.value, low, high, p, seeds))
@@ -206,27 +222,29 @@ def _differences(found: Resampled, arms: pd.DataFrame, primary: Primary) -> pd.D
     family = table["budget"].isin(primary.budgets or tuple(table["budget"]))
     table["p_adjusted"] = np.nan
     for _, part in table[family].groupby(["arm", "metric"]):
-        table.loc[part.index, "p_adjusted"] = holm(part["p"].to_numpy())
+        table.loc[part.index, "p_adjusted"] = adjust(part["p"].to_numpy())
     return table
 
 
-def _caveats(found: Resampled, differences: pd.DataFrame, arms: pd.DataFrame) -> list[str]:
+def _caveats(resampled: Resampled, differences: pd.DataFrame, arms: pd.DataFrame) -> list[str]:
     caveats = []
-    redrawn = found.resampler.redrawn
+    redrawn = resampled.resampler.redrawn
     if redrawn:
-        caveats.append(f"{redrawn} bootstrap draws held one class only and were drawn again.")
-    silent = [
+        caveats.append(f"{redrawn} bootstrap draws contained one class only and were replaced.")
+    without_positives = [
         row
-        for row, points in enumerate(found.points)
-        if not (found.panel.probability[row] >= points[0].threshold).any()
+        for row, points in enumerate(resampled.points)
+        if not (resampled.panel.probability[row] >= points[0].threshold).any()
     ]
-    if silent:
-        caveats.append(f"{len(silent)} cells called no test scan positive; their precision is set to 0.")
-    flat = arms[(arms["low"] == arms["high"]) & (arms["metric"] == "auroc")]
-    if len(flat):
+    if without_positives:
         caveats.append(
-            f"The AUROC of {flat['arm'].iloc[0]} at {flat['budget'].iloc[0]} is the same in all draws: "
-            "its interval has no width and understates the uncertainty."
+            f"{len(without_positives)} cells called no test scan positive; their precision is set to 0."
+        )
+    constant = arms[(arms["low"] == arms["high"]) & (arms["metric"] == "auroc")]
+    if len(constant):
+        caveats.append(
+            f"The AUROC of {constant['arm'].iloc[0]} at {constant['budget'].iloc[0]} is the same in all "
+            "draws: its interval has no width and understates the uncertainty."
         )
     pairs = differences.merge(arms[["arm", "budget", "metric", "seeds"]], on=["arm", "budget", "metric"])
     fewer = pairs[(pairs["seeds_x"] < pairs["seeds_y"]) & (pairs["metric"] == "auroc")]

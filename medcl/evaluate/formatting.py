@@ -1,4 +1,4 @@
-"""Numbers as a reader sees them."""
+"""Numbers as text for readers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 
 def number(value: float, places: int = 3) -> str:
-    """Return a number with a true minus sign, "-0.000" as "0.000", infinity as a sign, NaN as a dash."""
+    """Return a number as text: a true minus sign, "-0.000" as "0.000", infinity as ∞, NaN as a dash."""
     if math.isnan(value):
         return "–"
     if math.isinf(value):
@@ -16,7 +16,7 @@ def number(value: float, places: int = 3) -> str:
 
 
 def signed(value: float, places: int = 3) -> str:
-    """Return a difference, with its sign unless it rounds to zero."""
+    """Return a difference as text, with its sign unless it rounds to zero."""
     text = number(value, places)
     return f"+{text}" if value > 0 and float(f"{value:.{places}f}") != 0 else text
 

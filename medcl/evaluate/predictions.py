@@ -1,4 +1,4 @@
-"""Checks of the one table that all evaluation reads, and its test part laid out for fast arithmetic."""
+"""The predictions table, which all evaluation reads: its checks, and its test part as a matrix."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from medcl.evaluate.arms import on_clean_images
 
 COLUMNS = ("scan", "patient", "site", "arm", "budget", "seed", "split", "truth", "probability")
 CELL = ["arm", "budget", "seed"]
+"""Columns that identify an experiment cell."""
+
 SPLITS = ("train", "val", "test")
 
 
@@ -21,7 +23,7 @@ def read_predictions(path: Path) -> pd.DataFrame:
     """Read a predictions table.
 
     Raises:
-        UsageError: the file is missing or is no parquet table.
+        UsageError: The file is missing or is not a parquet table.
     """
     if not path.is_file():
         raise UsageError(f"{path}: no such file; run the study that writes it, or name a study folder")
@@ -32,7 +34,7 @@ def read_table(path: Path) -> pd.DataFrame:
     """Read a parquet table.
 
     Raises:
-        UsageError: it is none.
+        UsageError: The file is not a parquet table.
     """
     try:
         return pd.read_parquet(path)
@@ -43,8 +45,12 @@ def read_table(path: Path) -> pd.DataFrame:
 def check_predictions(table: pd.DataFrame) -> list[str]:
     """Check a predictions table and return the caveats that every report of it must show.
 
+    The table has one row per experiment cell and scan, with the columns `COLUMNS`: names of scan, patient and
+    site; arm, budget and seed of the cell; split ("train", "val", "test"); truth (0 or 1); probability of the
+    positive class (0..1).
+
     Raises:
-        UsageError: a fault that makes any metric meaningless; the line names it and says what to do.
+        UsageError: A fault that makes metrics meaningless; the message says what to do.
     """
     _check_columns(table)
     _check_values(table)
@@ -61,7 +67,7 @@ def _check_columns(table: pd.DataFrame) -> None:
     if missing:
         _refuse(f"column {missing[0]!r} is missing", f"the columns are {', '.join(COLUMNS)}")
     if table.empty:
-        _refuse("the table has no row", "let the study finish at least one cell")
+        _refuse("the table has no rows", "let the study finish at least one cell")
     for name in ("scan", "patient", "arm", "budget", "split"):
         values = table[name]
         if values.isna().any() or not all(isinstance(value, str) and value for value in values.unique()):
@@ -86,13 +92,13 @@ def _check_values(table: pd.DataFrame) -> None:
         row = table[missing].iloc[0]
         _refuse(
             f"{missing.sum()} probabilities are NaN or infinite, first in {_name(row)}, scan {row['scan']}",
-            "the model diverged or the scan holds no number; repeat that cell",
+            "the model diverged or the scan contains no numbers; run that cell again",
         )
     outside = (table["probability"] < 0) | (table["probability"] > 1)
     if outside.any():
         row = table[outside].iloc[0]
         _refuse(
-            f"{outside.sum()} probabilities lie outside 0..1, first in {_name(row)}, scan {row['scan']}",
+            f"{outside.sum()} probabilities are outside 0..1, first in {_name(row)}, scan {row['scan']}",
             "apply the sigmoid or softmax before writing",
         )
 
@@ -102,16 +108,16 @@ def _name(row: pd.Series) -> str:
 
 
 def _check_cells(table: pd.DataFrame) -> None:
-    twice = table.duplicated([*CELL, "scan"], keep=False)
-    if twice.any():
-        row = table[twice].iloc[0]
-        splits = table.loc[twice & (table["scan"] == row["scan"]), "split"].nunique()
-        fault = "stands in two splits" if splits > 1 else "stands twice"
-        _refuse(f"scan {row['scan']} {fault} of {_name(row)}", "write each scan once a cell")
-    placed = table[[*CELL, "patient", "split"]].drop_duplicates()
-    leaks = placed.duplicated([*CELL, "patient"])
+    repeated = table.duplicated([*CELL, "scan"], keep=False)
+    if repeated.any():
+        row = table[repeated].iloc[0]
+        splits = table.loc[repeated & (table["scan"] == row["scan"]), "split"].nunique()
+        fault = "is in two splits" if splits > 1 else "is listed twice"
+        _refuse(f"scan {row['scan']} {fault} of {_name(row)}", "write each scan once per cell")
+    patients = table[[*CELL, "patient", "split"]].drop_duplicates()
+    leaks = patients.duplicated([*CELL, "patient"])
     if leaks.any():
-        row = placed[leaks].iloc[0]
+        row = patients[leaks].iloc[0]
         _refuse(
             f"patient {row['patient']} is in two splits of {_name(row)} ({leaks.sum()} times in all cells)",
             "split by patient",
@@ -131,8 +137,8 @@ def _check_cells(table: pd.DataFrame) -> None:
     single = classes[classes["truth"] < 2]
     if len(single):
         _refuse(
-            f"the test split of {_name(single.iloc[0])} holds one class only",
-            "AUROC needs both; pool the folds or split stratified by label",
+            f"the test split of {_name(single.iloc[0])} contains one class only",
+            "AUROC needs both; pool the folds or stratify the splits by label",
         )
 
 
@@ -154,7 +160,7 @@ def _caveats(table: pd.DataFrame) -> list[str]:
     if (few < 5).any():
         caveats.append(
             f"{(few < 5).sum()} of {len(few)} pairs of arm and budget have fewer than 5 seeds "
-            f"(least {few.min()}): their intervals know little of how results vary with the labels drawn."
+            f"(fewest: {few.min()}): their intervals say little about how results vary with the labels drawn."
         )
     return caveats
 
@@ -170,8 +176,8 @@ def _test_set_caveats(test: pd.DataFrame) -> list[str]:
         )
     if not common.all():
         caveats.append(
-            f"Cells were tested on different scans; everything below uses the {common.sum()} of {len(scans)} "
-            "that all cells share."
+            f"Cells were tested on different scans; all results use the {common.sum()} of {len(scans)} test "
+            "scans that all cells share."
         )
     shared = test[test["scan"].isin(scans.index[common])].drop_duplicates("scan")
     patients = shared.groupby("truth")["patient"].nunique()
@@ -190,14 +196,14 @@ def _test_set_caveats(test: pd.DataFrame) -> list[str]:
 
 @dataclass(frozen=True)
 class Panel:
-    """The test predictions of all cells on the scans that they share.
+    """The test predictions of all experiment cells on the scans that they share.
 
     Attributes:
-        scan: (n,) names of the scans.
-        patient: (n,) index of each scan's patient, 0..m-1.
-        truth: (n,) bool.
-        cells: arm, budget, seed; one row a cell.
-        probability: (cells, n) float64.
+        scan: Names of the scans, (n,).
+        patient: Index of each scan's patient, 0..m-1, (n,).
+        truth: Whether each scan is positive, (n,) bool.
+        cells: Columns arm, budget, seed; one row per experiment cell.
+        probability: Probability of the positive class, (cells, n) float64.
     """
 
     scan: np.ndarray
@@ -212,32 +218,32 @@ class Panel:
         return int(self.patient.max()) + 1
 
     @property
-    def one_scan_a_patient(self) -> bool:
-        """Whether scans are as independent as patients."""
+    def one_scan_per_patient(self) -> bool:
+        """Whether each patient has one scan, so that scans are independent."""
         return self.patients == len(self.patient)
 
     @cached_property
-    def _row_of(self) -> dict[tuple[str, str], dict[int, int]]:
-        found: dict[tuple[str, str], dict[int, int]] = {}
+    def _rows(self) -> dict[tuple[str, str], dict[int, int]]:
+        rows: dict[tuple[str, str], dict[int, int]] = {}
         for row, (arm, budget, seed) in enumerate(self.cells.itertuples(index=False, name=None)):
-            found.setdefault((arm, budget), {})[seed] = row
-        return found
+            rows.setdefault((arm, budget), {})[seed] = row
+        return rows
 
     def rows(self, arm: str, budget: str) -> dict[int, int]:
-        """Return seed -> row of `cells`, by ascending seed; empty without such a cell."""
-        return self._row_of.get((arm, budget), {})
+        """Return the row of `cells` of each seed, by ascending seed; empty where there is no such cell."""
+        return self._rows.get((arm, budget), {})
 
 
-def panel(table: pd.DataFrame) -> Panel:
-    """Lay out the test rows of a checked table as a (cells, scans) matrix, both in order of name."""
+def make_panel(table: pd.DataFrame) -> Panel:
+    """Return the test rows of a checked table as a (cells, scans) matrix, both in order of name."""
     test = table[table["split"] == "test"]
     wide = test.pivot(index="scan", columns=CELL, values="probability").dropna().sort_index(axis=1)
-    of_scan = test.drop_duplicates("scan").set_index("scan").loc[wide.index]
-    patient, _ = pd.factorize(of_scan["patient"], sort=True)
+    scans = test.drop_duplicates("scan").set_index("scan").loc[wide.index]
+    patient, _ = pd.factorize(scans["patient"], sort=True)
     return Panel(
         scan=wide.index.to_numpy(),
         patient=patient,
-        truth=of_scan["truth"].to_numpy() == 1,
+        truth=scans["truth"].to_numpy() == 1,
         cells=wide.columns.to_frame(index=False),
         probability=np.ascontiguousarray(wide.to_numpy(dtype=float).T),
     )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Collection, Sequence
 
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Okabe and Ito's palette, as in the report: told apart with every common color blindness."""
-BASELINE, CONTROL = "#1f2933", "#8a8a8a"
+from medcl.palette import GRAY, SERIES
+
+INK = "#1f2933"
+"""Color of text, axes and the baseline."""
+
 RESEARCH = "Research use only. Not a medical device; not for diagnosis or treatment."
 SYNTHETIC = "Synthetic data: the patients on these pages were computed and do not exist."
 
@@ -45,12 +48,19 @@ STYLE = """<style>
 
 
 def safe(value: object) -> str:
-    """Return any value as text that HTML shows and never obeys."""
+    """Return any value as text that HTML shows and does not interpret."""
     return html.escape(str(value))
 
 
-def colors(arms: list[str], baseline: str, controls: list[str]) -> dict[str, str]:
-    """Return a color an arm: methods from the palette, the baseline black, controls gray."""
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table as HTML; `header` and `rows` are HTML of `safe` values."""
+    head = "".join(f"<th>{cell}</th>" for cell in header)
+    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def colors(arms: Sequence[str], baseline: str, controls: Collection[str]) -> dict[str, str]:
+    """Return the color of each arm: methods from the palette, the baseline dark, controls gray."""
     methods = [arm for arm in arms if arm != baseline and arm not in controls]
-    found = {arm: COLORS[i % len(COLORS)] for i, arm in enumerate(methods)}
-    return found | dict.fromkeys(controls, CONTROL) | {baseline: BASELINE}
+    of_methods = {arm: SERIES[i % len(SERIES)] for i, arm in enumerate(methods)}
+    return of_methods | dict.fromkeys(controls, GRAY) | {baseline: INK}

@@ -1,4 +1,4 @@
-"""How the review app is started: on this machine only, with nothing sent anywhere."""
+"""Start of the review app: served on this machine only, with nothing sent anywhere."""
 
 from __future__ import annotations
 

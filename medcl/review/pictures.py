@@ -10,19 +10,19 @@ import numpy as np
 from PIL import Image
 
 TARGET_PX = 480
-LARGEST_ZOOM = 10
+MAX_ZOOM = 10
 OUTLINE = np.array([255, 200, 0], np.uint8)
-LARGEST_SCALE_SHARE = 0.4
+MAX_SCALE_SHARE = 0.4
 SCALES_MM = (1, 2, 5, 10, 20, 50, 100, 200)
 
 
 def zooms(shape: tuple[int, ...], pixel_mm: tuple[float, float] | None) -> tuple[int, int]:
-    """Return whole-number zooms (down, across) that fill the screen's share and keep proportions closest."""
+    """Return integer zooms (down, across) that reach about `TARGET_PX` and keep proportions closest."""
     down_mm, across_mm = pixel_mm or (1.0, 1.0)
     smaller = min(down_mm, across_mm)
     ratio = (max(1, round(down_mm / smaller)), max(1, round(across_mm / smaller)))
-    room = TARGET_PX // max(shape[0] * ratio[0], shape[1] * ratio[1], 1)
-    zoom = min(max(room, 1), LARGEST_ZOOM)
+    factor = TARGET_PX // max(shape[0] * ratio[0], shape[1] * ratio[1], 1)
+    zoom = min(max(factor, 1), MAX_ZOOM)
     return ratio[0] * zoom, ratio[1] * zoom
 
 
@@ -32,7 +32,7 @@ def outline(mask: np.ndarray) -> np.ndarray:
     for axis in (0, 1):
         for step in (-1, 1):
             inner &= np.roll(mask, step, axis)
-    return mask & ~inner
+    return np.asarray(mask & ~inner)
 
 
 def figure(
@@ -43,7 +43,16 @@ def figure(
     caption: str,
     mask: np.ndarray | None = None,
 ) -> str:
-    """Return the picture as HTML: pixels repeated, not interpolated, with letters, scale bar and caption."""
+    """Return a picture as HTML: pixels repeated, not interpolated, with letters, scale bar and caption.
+
+    Args:
+        gray: Pixels (rows, columns) or (rows, columns, 3), uint8.
+        zoom: How often each pixel is repeated, down and across.
+        letters: Sides of the patient at the left, right, top and bottom; None when unknown.
+        pixel_mm: Spacing down and across; None when unknown.
+        caption: Text below the picture and for screen readers.
+        mask: Mask (rows, columns) to outline.
+    """
     large = np.repeat(np.repeat(gray, zoom[0], axis=0), zoom[1], axis=1)
     if mask is not None and mask.any():
         large = large if large.ndim == 3 else np.repeat(large[..., None], 3, axis=2)
@@ -58,17 +67,17 @@ def figure(
         for place, letter in zip(("left", "right", "top", "bottom"), letters or (), strict=False)
     )
     scale = _scale(width, zoom[1], pixel_mm)
-    told = html.escape(caption)
+    text = html.escape(caption)
     return (
         f'<div class="picture"><div class="frame" style="width:{width}px;height:{height}px">'
-        f'<img src="data:image/png;base64,{source}" width="{width}" height="{height}" alt="{told}">{marks}'
-        f'</div><div class="below">{scale}<span>{told}</span></div></div>'
+        f'<img src="data:image/png;base64,{source}" width="{width}" height="{height}" alt="{text}">{marks}'
+        f'</div><div class="below">{scale}<span>{text}</span></div></div>'
     )
 
 
 def _scale(width: int, zoom: int, pixel_mm: tuple[float, float] | None) -> str:
     if pixel_mm is None:
         return '<span class="unknown">spacing unknown</span>'
-    most = width * LARGEST_SCALE_SHARE
-    length = next((mm for mm in reversed(SCALES_MM) if mm / pixel_mm[1] * zoom <= most), SCALES_MM[0])
+    longest = width * MAX_SCALE_SHARE
+    length = next((mm for mm in reversed(SCALES_MM) if mm / pixel_mm[1] * zoom <= longest), SCALES_MM[0])
     return f'<span class="scale" style="width:{round(length / pixel_mm[1] * zoom)}px"></span>{length} mm'

@@ -10,31 +10,36 @@ import numpy as np
 import pandas as pd
 
 from medcl.errors import MedclError, UsageError
-from medcl.evaluate import check_predictions, evaluate, read_predictions
-from medcl.evaluate.analyses.controls import control_warnings
+from medcl.evaluate import StudyRecord, check_predictions, evaluate, read_predictions, read_record
+from medcl.evaluate.analyses import control_warnings
 from medcl.evaluate.answer import answer
 from medcl.evaluate.arms import BASELINE, on_clean_images
 from medcl.evaluate.comparison import Primary, choose_primary
-from medcl.evaluate.predictions import Panel, panel
-from medcl.evaluate.study_record import StudyRecord, read_record
+from medcl.evaluate.predictions import CELL, Panel, make_panel
+from medcl.review.html import colors
 from medcl.store import Store
 
-TABLES = ("arms", "cells", "differences")
+TABLES = ("arms", "experiment_cells", "differences")
 Fingerprint = tuple[tuple[str, int, int], ...]
+CellKey = tuple[str, str, int]
+"""Arm, budget and seed of an experiment cell."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """One study as the pages show it.
+    """A study as the pages show it.
 
     Attributes:
-        record: what the study says of itself.
-        primary: the comparison that the answer speaks of.
-        answer: the first sentence.
-        warnings: what a control revealed.
-        caveats: what must be known beside the figures.
-        arms, cells, differences: the tables of `medcl.evaluate.Evaluation`.
-        board: test probabilities, cells x scans.
+        record: Record of the study.
+        primary: The comparison that the answer is about.
+        answer: First sentence.
+        warnings: Controls that predict the label without the disease.
+        caveats: Limits of the evidence.
+        arms: Table of that name in `medcl.evaluate.Evaluation`.
+        experiment_cells: Table of that name.
+        differences: Table of that name.
+        panel: Test probabilities, (experiment cells, scans).
+        patients: Patient of each scan of `panel`.
     """
 
     record: StudyRecord
@@ -43,9 +48,9 @@ class Study:
     warnings: list[str]
     caveats: list[str]
     arms: pd.DataFrame
-    cells: pd.DataFrame
+    experiment_cells: pd.DataFrame
     differences: pd.DataFrame
-    board: Panel
+    panel: Panel
     patients: pd.Series
 
     @property
@@ -67,21 +72,32 @@ class Study:
         """Budgets from fewest labels to most."""
         return list(dict.fromkeys(self.arms["budget"]))
 
+    @property
+    def first_budget(self) -> str:
+        """The smallest budget of the primary comparison."""
+        compared = [budget for budget in self.budgets if budget in self.primary.budgets]
+        return (compared or self.budgets)[0]
+
+    @property
+    def colors(self) -> dict[str, str]:
+        """Color of each arm."""
+        return colors(self.arm_names, self.primary.baseline, self.controls)
+
     def seeds(self, arm: str, budget: str) -> list[int]:
         """Return the seeds that `arm` was run with at `budget`."""
-        return sorted(self.board.rows(arm, budget))
+        return sorted(self.panel.rows(arm, budget))
 
     def probability(self, arm: str, budget: str, seed: int) -> np.ndarray:
-        """Return the cell's probabilities, in the order of `board.scan`."""
-        return self.board.probability[self.board.rows(arm, budget)[seed]]
+        """Return the probabilities of an experiment cell, in the order of `panel.scan`."""
+        return np.asarray(self.panel.probability[self.panel.rows(arm, budget)[seed]])
 
     def threshold(self, arm: str, budget: str, seed: int) -> float:
-        """Return the threshold that the cell's validation scans chose."""
-        return self._thresholds[arm, budget, seed]
+        """Return the threshold (0..1) that was chosen on the cell's validation scans."""
+        return float(np.clip(self._thresholds[arm, budget, seed], 0, 1))
 
     @cached_property
-    def _thresholds(self) -> dict[tuple[str, str, int], float]:
-        columns = (self.cells[name] for name in ("arm", "budget", "seed", "threshold"))
+    def _thresholds(self) -> dict[CellKey, float]:
+        columns = (self.experiment_cells[name] for name in (*CELL, "threshold"))
         return {(arm, budget, int(seed)): float(t) for arm, budget, seed, t in zip(*columns, strict=True)}
 
 
@@ -89,7 +105,7 @@ def load_study(folder: Path) -> Study:
     """Return the study in `folder`.
 
     Raises:
-        UsageError: a file is missing or faulty.
+        UsageError: A file is missing or faulty.
     """
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder; name a study folder that 'medcl study' wrote")
@@ -108,15 +124,15 @@ def load_study(folder: Path) -> Study:
             table, baseline, primary if stated else None, labels=record.labels, arm_records=record.arms
         )
         tables = {name: getattr(result, name) for name in TABLES}
-    board = panel(clean)
+    panel = make_panel(clean)
     return Study(
         record=record,
         primary=primary,
         answer=answer(primary, stated, tables["differences"]),
         warnings=control_warnings(tables["arms"], record.arms),
         caveats=caveats,
-        board=board,
-        patients=clean.drop_duplicates("scan").set_index("scan")["patient"].loc[board.scan],
+        panel=panel,
+        patients=clean.drop_duplicates("scan").set_index("scan")["patient"].loc[panel.scan],
         **tables,
     )
 
@@ -132,18 +148,18 @@ def load_store(folder: Path | None) -> tuple[Store | None, str]:
 
 
 def _stored_tables(folder: Path, predictions: pd.DataFrame) -> dict[str, pd.DataFrame] | None:
-    """Return the tables that the study computed from these predictions; None when they are not there."""
+    """Return the tables that the report wrote for these predictions; None when they are missing or older."""
     paths = {name: folder / "tables" / f"{name}.csv" for name in TABLES}
     written = (folder / "predictions.parquet").stat().st_mtime_ns
     if not all(path.is_file() and path.stat().st_mtime_ns >= written for path in paths.values()):
         return None
     try:
         tables = {name: pd.read_csv(path, dtype={"arm": str, "budget": str}) for name, path in paths.items()}
-        cells = set(tables["cells"][["arm", "budget", "seed"]].itertuples(index=False, name=None))
+        cells = set(tables["experiment_cells"][CELL].itertuples(index=False, name=None))
     except (ValueError, KeyError):
         return None
-    told = predictions[["arm", "budget", "seed"]].drop_duplicates().itertuples(index=False, name=None)
-    return tables if cells == set(told) else None
+    predicted = predictions[CELL].drop_duplicates().itertuples(index=False, name=None)
+    return tables if cells == set(predicted) else None
 
 
 def fingerprint(folder: Path) -> Fingerprint:

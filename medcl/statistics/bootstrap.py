@@ -1,4 +1,4 @@
-"""Intervals from drawing patients, and seeds, with replacement."""
+"""Bootstrap intervals: patients, and seeds, are drawn with replacement."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Resampler:
     """Draws of whole patients, the same for every statistic, so that differences are paired.
 
     Attributes:
-        patient: (n,) index of each scan's patient.
-        counts: (patients, draws) how often each draw holds each patient.
-        redrawn: how many draws were thrown away because they held one class only.
-        seed: of the random numbers.
+        patient: Index of each scan's patient, (n,).
+        counts: How often each draw contains each patient, (patients, draws).
+        redrawn: Number of draws that were replaced because they contained one class only.
+        seed: Random seed.
     """
 
     patient: np.ndarray
@@ -36,16 +36,16 @@ class Resampler:
     seed: int
 
     def seeds(self, count: int) -> np.ndarray:
-        """Return for each draw which of `count` seeds it holds, (draws, count - 1).
+        """Return which of `count` seeds each draw contains, (draws, count - 1).
 
         One seed fewer than there are is drawn, which makes the variance of their mean unbiased
-        (Rao and Wu 1988); the same `count` always gives the same draws, so that arms stay paired.
+        (Rao and Wu 1988). The same `count` always gives the same draws, so that arms stay paired.
         """
         generator = np.random.default_rng([self.seed, 2, count])
         return generator.integers(0, count, size=(self.counts.shape[1], count - 1))
 
     def apply(self, statistic: Statistic) -> np.ndarray:
-        """Return `statistic` of every draw; it maps weights (n, k) to values (..., k)."""
+        """Return `statistic` of every draw, (..., draws); it maps weights (n, k) to values (..., k)."""
         step = max(CHUNK // len(self.patient), 1)
         parts = [
             statistic(self.counts[self.patient, start : start + step].astype(float))
@@ -54,7 +54,7 @@ class Resampler:
         return np.concatenate(parts, axis=-1)
 
     def jackknife(self, statistic: Statistic) -> np.ndarray:
-        """Return `statistic` without each patient in turn (above 1,000 patients: each of 1,000 groups)."""
+        """Return `statistic` without each patient in turn (or without each of 1,000 groups of patients)."""
         m = len(self.counts)
         groups = min(m, JACKKNIFE_GROUPS)
         group = np.random.default_rng([self.seed, 3]).permutation(m)[self.patient] % groups
@@ -67,14 +67,16 @@ class Resampler:
 
 
 def draw_patients(patient: np.ndarray, truth: np.ndarray, draws: int = 2000, seed: int = 0) -> Resampler:
-    """Draw patients with replacement, `draws` times; a draw with one class only is drawn again, and counted.
+    """Draw patients with replacement; draws of one class only are replaced, and counted.
 
     Args:
-        patient: (n,) index of each scan's patient, 0..m-1.
-        truth: (n,) bool.
+        patient: Index of each scan's patient, 0..m-1, (n,).
+        truth: Whether each scan is positive, (n,) bool.
+        draws: Number of draws.
+        seed: Random seed.
 
     Raises:
-        UsageError: one class has too few patients for draws to hold it.
+        UsageError: A class has too few patients for draws to contain it.
     """
     m = int(patient.max()) + 1
     of_class = np.stack([np.bincount(patient, weights=truth == value, minlength=m) for value in (0, 1)])
@@ -83,11 +85,11 @@ def draw_patients(patient: np.ndarray, truth: np.ndarray, draws: int = 2000, see
     counts = generator.multinomial(m, chance, size=draws).T.astype(np.int32)
     redrawn = 0
     for _ in range(1000):
-        poor = np.flatnonzero((of_class @ counts == 0).any(axis=0))
-        if not len(poor):
+        one_class = np.flatnonzero((of_class @ counts == 0).any(axis=0))
+        if not len(one_class):
             return Resampler(patient, counts, redrawn, seed)
-        redrawn += len(poor)
-        counts[:, poor] = generator.multinomial(m, chance, size=len(poor)).T
+        redrawn += len(one_class)
+        counts[:, one_class] = generator.multinomial(m, chance, size=len(one_class)).T
     raise UsageError(
         "predictions: a class is missing among the test patients; test on patients of both classes"
     )
@@ -95,13 +97,13 @@ def draw_patients(patient: np.ndarray, truth: np.ndarray, draws: int = 2000, see
 
 @dataclass(frozen=True)
 class Sample:
-    """An estimate with its bootstrap draws: everything that an interval or a p-value needs.
+    """An estimate with its bootstrap draws, from which intervals and p-values follow.
 
     Attributes:
-        value: the estimate.
-        draws: (draws,) of the bootstrap.
-        left_out: (patients,) jackknife values.
-        freedom: degrees of freedom of the spread (infinite for a plain percentile level).
+        value: The estimate.
+        draws: Bootstrap values, (draws,).
+        left_out: Jackknife values, (patients,).
+        freedom: Degrees of freedom of the spread (infinite for a plain percentile level).
     """
 
     value: float
@@ -111,8 +113,8 @@ class Sample:
 
     @cached_property
     def _finite(self) -> np.ndarray:
-        """The draws in which the metric exists (a draw may hold one class only of a subgroup)."""
-        return self.draws[np.isfinite(self.draws)]
+        """The draws in which the metric exists (a draw may contain one class only of a subgroup)."""
+        return np.asarray(self.draws[np.isfinite(self.draws)])
 
     @cached_property
     def _shape(self) -> tuple[float, float]:
@@ -128,13 +130,13 @@ class Sample:
 
     @property
     def constant(self) -> bool:
-        """Whether all draws agree, so that the bootstrap knows nothing of the spread."""
+        """Whether all draws agree, so that the bootstrap gives no spread."""
         return bool(np.ptp(self._finite) <= 1e-12)
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
         """Return the BCa interval, its level widened as Student's t widens the normal (Hesterberg 2015).
 
-        NaN when the estimate itself does not exist.
+        NaN when the estimate does not exist.
         """
         if not np.isfinite(self.value):
             return np.nan, np.nan
@@ -155,15 +157,16 @@ class Sample:
 def over_seeds(values: np.ndarray, draws: np.ndarray, left_out: np.ndarray, resampler: Resampler) -> Sample:
     """Summarize a metric over seeds so that the interval covers both the draw of labels and of patients.
 
-    Each draw takes patients, then seeds. A seed's deviation from the mean holds chance of the test patients
-    too, which the draw of patients already counts: deviations are shrunk by its share before seeds are drawn
-    (two-stage bootstrap, Davison and Hinkley 1997, section 3.8). The degrees of freedom are Satterthwaite's,
-    so that five seeds are not taken for many.
+    Each draw takes patients, then seeds. A seed's deviation from the mean also contains chance of the test
+    patients, which the draw of patients already counts: deviations are shrunk by its share before seeds are
+    drawn (two-stage bootstrap, Davison and Hinkley 1997, section 3.8). The degrees of freedom are
+    Satterthwaite's, which allows for the small number of seeds.
 
     Args:
-        values: (seeds,) the metric of each seed on all patients.
-        draws: (seeds, draws) the metric of each seed on each draw of patients.
-        left_out: (seeds, patients) jackknife values of each seed.
+        values: Metric of each seed on all patients, (seeds,).
+        draws: Metric of each seed on each draw of patients, (seeds, draws).
+        left_out: Jackknife values of each seed, (seeds, patients).
+        resampler: The draws of patients.
     """
     count = len(values)
     of_draw, value = draws.mean(axis=0), float(values.mean())
@@ -171,20 +174,20 @@ def over_seeds(values: np.ndarray, draws: np.ndarray, left_out: np.ndarray, resa
     parts = of_patients**2 / max(left_out.shape[1] - 1, 1)
     mixed, of_seeds = of_draw, 0.0
     if count > 1:
-        seen = float(np.var(values, ddof=1))
+        observed = float(np.var(values, ddof=1))
         by_chance = _mean_spread(draws - of_draw, axis=1) * count / (count - 1)
-        of_seeds = max(seen - by_chance, 0.0) / count
+        of_seeds = max(observed - by_chance, 0.0) / count
         between = _mean_spread(draws, axis=0, ddof=1)
         shrink = np.sqrt(of_seeds * count / between) if between > 0 else 0.0
         picked = draws[resampler.seeds(count), np.arange(len(of_draw))[:, None]].mean(axis=1)
         mixed = of_draw + min(shrink, 1.0) * (picked - of_draw)  # stays within the range of the metric
-        parts += (seen / count) ** 2 / (count - 1)
+        parts += (observed / count) ** 2 / (count - 1)
     freedom = (of_patients + of_seeds) ** 2 / parts if parts > 0 else np.inf
     return Sample(value, mixed, left_out.mean(axis=0), freedom)
 
 
 def _mean_spread(values: np.ndarray, axis: int, ddof: int = 0) -> float:
-    """Return the mean variance along `axis`, leaving out seeds and draws without a value."""
+    """Return the mean variance along `axis`, without seeds and draws that have no value."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         return float(np.nanmean(np.nanvar(values, axis=axis, ddof=ddof)))

@@ -1,4 +1,4 @@
-"""DeLong's comparison of correlated AUROCs, for the report and for choices made on validation scans."""
+"""DeLong's comparison of correlated AUROCs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Delong:
-    """Two correlated AUROCs: their difference, its standard error and the two-sided p-value."""
+    """Difference of two correlated AUROCs, its standard error and the two-sided p-value."""
 
     difference: float
     error: float
@@ -18,11 +18,12 @@ class Delong:
 
 
 def delong(truth: np.ndarray, one: np.ndarray, two: np.ndarray) -> Delong:
-    """Test whether two scores of the same scans have one AUROC (DeLong 1988, fast form of Sun and Xu 2014).
+    """Test whether two scores have the same AUROC (DeLong 1988, fast form of Sun and Xu 2014).
 
     Args:
-        truth: (n,) bool, one scan a patient, two at least of each class.
-        one, two: (n,) scores.
+        truth: Whether each scan is positive, (n,) bool; one scan per patient, at least two of each class.
+        one: First score of each scan, (n,).
+        two: Second score of each scan, (n,).
     """
     areas, covariance = auroc_covariance(truth, np.stack([one, two]))
     contrast = np.array([1.0, -1.0])
@@ -34,7 +35,7 @@ def delong(truth: np.ndarray, one: np.ndarray, two: np.ndarray) -> Delong:
 
 
 def auroc_covariance(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return AUROCs (k,) and their covariance (k, k) from the mid-ranks of `scores` (k, n)."""
+    """Return the AUROCs (k,) and their covariance (k, k) of scores (k, n), from mid-ranks."""
     positive, negative = scores[:, truth], scores[:, ~truth]
     m, n = positive.shape[1], negative.shape[1]
     ranks = stats.rankdata(np.concatenate([positive, negative], axis=1), axis=1)

@@ -1,27 +1,18 @@
-"""Tests of paired decisions and corrections for several comparisons."""
+"""Adjustment of p-values for several comparisons, by the one method that all of medcl uses."""
 
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+
+CORRECTION = "Holm"
+"""Name of the method of `adjust`, for every sentence that names it."""
 
 
-def mcnemar(first_only: int, second_only: int) -> float:
-    """Return the exact two-sided p-value of McNemar's test.
-
-    Args:
-        first_only: patients whom only the first arm called rightly.
-        second_only: patients whom only the second did.
-    """
-    discordant = first_only + second_only
-    return float(stats.binomtest(first_only, discordant, 0.5).pvalue) if discordant else 1.0
-
-
-def holm(p_values: np.ndarray) -> np.ndarray:
-    """Return Holm's adjusted p-values (Holm 1979): a family is tested at .05 by comparing each with .05.
+def adjust(p_values: np.ndarray) -> np.ndarray:
+    """Return Holm's adjusted p-values (Holm 1979), each to be compared with the level of the whole family.
 
     Args:
-        p_values: (k,) of one family.
+        p_values: p-values (k,) of one family.
     """
     p_values = np.asarray(p_values, dtype=float)
     order = np.argsort(p_values, kind="stable")

@@ -18,22 +18,23 @@ class OperatingPoint:
 
 
 def operating_points(truth: np.ndarray, probability: np.ndarray) -> list[OperatingPoint]:
-    """Choose the operating points on validation scans; the first is the main one, at most F1.
+    """Choose the operating points on validation scans; the first, the main one, maximizes F1.
 
     Candidates lie half-way between neighboring validation probabilities, below them all and above them all.
-    Several thresholds with the most F1: the highest is taken (fewest positive calls). Fixed recall takes the
-    highest threshold that reaches it, fixed specificity the lowest. Without both classes: 0.5, and no other.
+    If several thresholds maximize F1, the highest is chosen (fewest positive calls). For a fixed recall the
+    highest threshold that reaches it is chosen, for a fixed specificity the lowest. Without both classes the
+    only operating point is 0.5.
 
     Args:
-        truth: (n,) bool of the validation scans of one cell; may be empty.
-        probability: (n,) of the same scans.
+        truth: Whether each validation scan of one cell is positive, (n,) bool; may be empty.
+        probability: Probabilities (n,) of the same scans.
     """
     truth = np.asarray(truth, dtype=bool)
     if truth.all() or not truth.any():
-        return [OperatingPoint("0.5, for want of validation scans of both classes", 0.5)]
+        return [OperatingPoint("0.5 (validation scans lack a class)", 0.5)]
     candidates, recall, specificity, f1 = _sweep(truth, np.asarray(probability, dtype=float))
     best = np.flatnonzero(f1 >= f1.max() - 1e-12)[-1]
-    points = [OperatingPoint("most F1 on validation", float(candidates[best]))]
+    points = [OperatingPoint("maximizes F1 on validation", float(candidates[best]))]
     for metric, target in FIXED:
         if metric == "recall":
             at = np.flatnonzero(recall >= target - 1e-12)[-1]
@@ -46,6 +47,7 @@ def operating_points(truth: np.ndarray, probability: np.ndarray) -> list[Operati
 def _sweep(
     truth: np.ndarray, probability: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return candidate thresholds (k,) with recall, specificity and F1 at each."""
     values = np.unique(probability)
     candidates = np.concatenate([values[:1], (values[1:] + values[:-1]) / 2, [np.nextafter(values[-1], 2)]])
     positive, negative = np.sort(probability[truth]), np.sort(probability[~truth])

@@ -21,7 +21,7 @@ from medcl.evaluate import Primary, evaluate
 from medcl.evaluate.report.export import write_csv
 from medcl.review.launch import command
 from medcl.store import prepare
-from tests.apps import fake_study
+from tests.review import fake_study
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -75,7 +75,7 @@ def address(folders: tuple[Path, Path]) -> Iterator[str]:
         primary=Primary("simclr-probe", budgets=("5/class",)),
         draws=50,
     )
-    for name in ("arms", "cells", "differences"):
+    for name in ("arms", "experiment_cells", "differences"):
         write_csv(getattr(result, name), study / "tables" / f"{name}.csv")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

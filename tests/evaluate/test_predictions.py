@@ -11,7 +11,7 @@ import pytest
 
 from medcl.errors import UsageError
 from medcl.evaluate import check_predictions, read_predictions
-from medcl.evaluate.predictions import panel
+from medcl.evaluate.predictions import make_panel
 from medcl.testing.simulated_study import study
 
 SMALL = {"simclr-probe": {"5/class": 0.9}, "supervised": {"5/class": 0.8}}
@@ -32,7 +32,7 @@ def _first_test_row(table: pd.DataFrame) -> int:
 
 FAULTS: list[tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = [
     ("column 'patient' is missing", lambda t: t.drop(columns="patient")),
-    ("no row", lambda t: t.iloc[:0]),
+    ("no rows", lambda t: t.iloc[:0]),
     ("'arm' must hold non-empty strings", lambda t: t.assign(arm=3)),
     ("'scan' must hold non-empty strings", lambda t: t.assign(scan=t["scan"].where(t.index != 3))),
     ("'seed' must hold integers", lambda t: t.assign(seed=t["seed"] + 0.5)),
@@ -41,15 +41,15 @@ FAULTS: list[tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = [
     ("truth is 0 or 1", lambda t: t.assign(truth=t["truth"] * 2)),
     ("are NaN or infinite", lambda t: t.assign(probability=t["probability"].where(t.index != 5))),
     ("outside 0..1", lambda t: t.assign(probability=t["probability"] * 3)),
-    ("stands twice", lambda t: pd.concat([t, t.iloc[[0]]], ignore_index=True)),
-    ("stands in two splits", lambda t: pd.concat([t, t.iloc[[0]].assign(split="val")], ignore_index=True)),
+    ("is listed twice", lambda t: pd.concat([t, t.iloc[[0]]], ignore_index=True)),
+    ("is in two splits", lambda t: pd.concat([t, t.iloc[[0]].assign(split="val")], ignore_index=True)),
     (
         "is in two splits of cell",
         lambda t: pd.concat([t, t.iloc[[0]].assign(split="train", scan="s-new")], ignore_index=True),
     ),
     ("more than one truth", lambda t: t.assign(truth=t["truth"].where(t.index != 0, 1 - t["truth"]))),
     ("has no test scan", lambda t: t[(t["split"] == "val") | (t["seed"] != 2)]),
-    ("holds one class only", lambda t: t[(t["split"] == "val") | (t["truth"] == 1)]),
+    ("contains one class only", lambda t: t[(t["split"] == "val") | (t["truth"] == 1)]),
     (
         "share no test scan",
         lambda t: t.assign(scan=t["scan"] + t["arm"], patient=t["patient"] + t["arm"]),
@@ -90,15 +90,15 @@ def test_a_corrupted_arm_needs_no_validation(table: pd.DataFrame) -> None:
 
 
 def test_panel_lays_out_what_the_table_says(table: pd.DataFrame) -> None:
-    board = panel(table.sample(frac=1, random_state=0))
-    row = board.rows("supervised", "5/class")[3]
-    assert board.cells.loc[row].tolist() == ["supervised", "5/class", 3]
-    assert board.rows("supervised", "all") == {}
+    panel = make_panel(table.sample(frac=1, random_state=0))
+    row = panel.rows("supervised", "5/class")[3]
+    assert panel.cells.loc[row].tolist() == ["supervised", "5/class", 3]
+    assert panel.rows("supervised", "all") == {}
     cell = table[(table["arm"] == "supervised") & (table["seed"] == 3) & (table["split"] == "test")]
-    cell = cell.set_index("scan").loc[board.scan]
-    np.testing.assert_array_equal(board.probability[row], cell["probability"])
-    np.testing.assert_array_equal(board.truth, cell["truth"] == 1)
-    assert board.patients == 40
+    cell = cell.set_index("scan").loc[panel.scan]
+    np.testing.assert_array_equal(panel.probability[row], cell["probability"])
+    np.testing.assert_array_equal(panel.truth, cell["truth"] == 1)
+    assert panel.patients == 40
 
 
 def test_reading(tmp_path: Path, table: pd.DataFrame) -> None:

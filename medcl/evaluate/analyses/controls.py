@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from medcl.evaluate.arms import in_words
+from medcl.evaluate.arms import budget_label
 from medcl.evaluate.study_record import ArmRecord
 
 LIMIT = 0.6
@@ -30,6 +30,6 @@ def control_warnings(arms: pd.DataFrame, arm_records: Mapping[str, ArmRecord]) -
         implication = f": {record.implication}" if record.implication else "."
         warnings.append(
             f"Control {arm}{description} reaches AUROC {value:.3f} (95 % CI {low:.3f} to {high:.3f}) "
-            f"with {in_words(budget)}{implication}"
+            f"with {budget_label(budget)}{implication}"
         )
     return warnings

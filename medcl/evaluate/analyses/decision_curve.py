@@ -1,4 +1,4 @@
-"""Net benefit: what a decision at a threshold is worth against treating all or none (Vickers 2006)."""
+"""Decision curve analysis: net benefit against treating all or none (Vickers 2006)."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ THRESHOLDS = np.arange(1, 20) / 20
 
 
 def net_benefit(truth: np.ndarray, probability: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return net benefit (thresholds, draws): TP/n - FP/n * t/(1 - t), a scan treated at `t` or above."""
+    """Return the net benefit TP/n - FP/n * t/(1 - t), (thresholds, draws); positive is `t` or above."""
     called = probability >= THRESHOLDS[:, None]
     odds = (THRESHOLDS / (1 - THRESHOLDS))[:, None]
-    worth = np.where(truth, called, -odds * called)
-    return worth @ weights / weights.sum(axis=0)
+    benefit = np.where(truth, called, -odds * called)
+    return np.asarray(benefit @ weights / weights.sum(axis=0))
 
 
-def decision_curves(found: Resampled, arms: Iterable[str], budgets: Iterable[str]) -> pd.DataFrame:
+def decision_curves(resampled: Resampled, arms: Iterable[str], budgets: Iterable[str]) -> pd.DataFrame:
     """Return arm, budget, threshold, net_benefit (mean over seeds), low, high, treat_all (none is 0)."""
-    board = found.panel
-    prevalence = board.truth.mean()
+    panel = resampled.panel
+    prevalence = panel.truth.mean()
     treat_all = prevalence - (1 - prevalence) * THRESHOLDS / (1 - THRESHOLDS)
 
     def statistic(row: int, weights: np.ndarray) -> np.ndarray:
-        return net_benefit(board.truth, board.probability[row], weights)
+        return net_benefit(panel.truth, panel.probability[row], weights)
 
     parts = []
     for budget in budgets:
         for arm in arms:
-            samples = found.samples(list(board.rows(arm, budget).values()), statistic)
+            samples = resampled.samples(list(panel.rows(arm, budget).values()), statistic)
             ends = np.array([sample.interval() for sample in samples])
             columns = {"arm": arm, "budget": budget, "threshold": THRESHOLDS.round(2)}
             columns |= {

@@ -1,4 +1,4 @@
-"""How many labels the baseline needs to do what the method does with few."""
+"""Label efficiency: how many labels the baseline needs to reach what the method reaches with few."""
 
 from __future__ import annotations
 
@@ -6,20 +6,33 @@ import numpy as np
 import pandas as pd
 
 from medcl.evaluate.analyses.resampling import Resampled
-from medcl.statistics.metrics import LESS_IS_BETTER
+from medcl.statistics import METRICS
+
+COLUMNS = [
+    "budget",
+    "labels",
+    "needed",
+    "needed_low",
+    "needed_high",
+    "times",
+    "times_low",
+    "times_high",
+    "least",
+    "most",
+]
 
 
 def labels_needed(labels: np.ndarray, curve: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Return the fewest labels at which the baseline's curve reaches `target`, for each draw.
+    """Return the fewest labels at which the baseline's curve reaches `target`, for each draw, (draws,).
 
     The curve is made monotone (its running maximum) and interpolated between budgets on the logarithm of the
-    labels. Below the first budget nothing is known: a target reached there gives the first budget. A target
-    that is never reached gives infinity.
+    labels. A target that is already reached at the first budget gives the first budget, since nothing is
+    known below it. A target that is never reached gives infinity.
 
     Args:
-        labels: (budgets,) ascending.
-        curve: (budgets, draws) of the baseline; more is better.
-        target: (draws,) of the method.
+        labels: Number of labels, (budgets,), ascending.
+        curve: The baseline's metric, (budgets, draws); higher is better.
+        target: The method's metric, (draws,).
     """
     curve = np.maximum.accumulate(curve, axis=0)
     scale = np.log(labels)
@@ -32,44 +45,32 @@ def labels_needed(labels: np.ndarray, curve: np.ndarray, target: np.ndarray) -> 
     return np.exp(needed)
 
 
-def labels_saved(found: Resampled, arms: pd.DataFrame, arm: str, baseline: str, metric: str) -> pd.DataFrame:
-    """Return for each budget of `arm` how many labels the baseline needs for the same `metric`.
+def labels_saved(
+    resampled: Resampled, arms: pd.DataFrame, arm: str, baseline: str, metric: str
+) -> pd.DataFrame:
+    """Return for each budget of `arm` how many labels the baseline needs to reach the same `metric`.
 
     Returns:
-        budget, labels, needed, needed_low, needed_high, times (needed / labels), times_low, times_high,
-        least, most (the baseline's budgets). Infinity means more than `most`; `least` means at most that.
-        Empty where labels are not known.
+        Columns budget, labels, needed, needed_low, needed_high, times (needed / labels), times_low,
+        times_high, least, most (the baseline's budgets). Infinity means more than `most`; `least` means at
+        most that. Empty where the number of labels is not known.
     """
-    columns = [
-        "budget",
-        "labels",
-        "needed",
-        "needed_low",
-        "needed_high",
-        "times",
-        "times_low",
-        "times_high",
-        "least",
-        "most",
-    ]
     table = arms[arms["metric"] == metric]
-    theirs = table[table["arm"] == baseline].sort_values("labels")
-    if theirs["labels"].isna().any() or len(theirs) < 2:
-        return pd.DataFrame(columns=columns)
-    sign = -1.0 if metric in LESS_IS_BETTER else 1.0
-    labels = theirs["labels"].to_numpy(dtype=float)
-    samples = [found.mean(baseline, budget, metric) for budget in theirs["budget"]]
+    baseline_rows = table[table["arm"] == baseline].sort_values("labels")
+    if baseline_rows["labels"].isna().any() or len(baseline_rows) < 2:
+        return pd.DataFrame(columns=COLUMNS)
+    sign = 1.0 if METRICS[metric].higher_is_better else -1.0
+    labels = baseline_rows["labels"].to_numpy(dtype=float)
+    samples = [resampled.mean(baseline, budget, metric) for budget in baseline_rows["budget"]]
     values = sign * np.array([[sample.value] for sample in samples])
     draws = sign * np.stack([sample.draws for sample in samples])
     rows = []
-    for budget, own in table[(table["arm"] == arm) & table["labels"].notna()][
-        ["budget", "labels"]
-    ].itertuples(index=False, name=None):
-        mine = found.mean(arm, budget, metric)
-        needed = float(labels_needed(labels, values, np.array([sign * mine.value]))[0])
-        spread = labels_needed(labels, draws, sign * mine.draws)
+    budgets = table[(table["arm"] == arm) & table["labels"].notna()][["budget", "labels"]]
+    for budget, count in budgets.itertuples(index=False, name=None):
+        sample = resampled.mean(arm, budget, metric)
+        needed = float(labels_needed(labels, values, np.array([sign * sample.value]))[0])
+        spread = labels_needed(labels, draws, sign * sample.draws)
         low, high = np.quantile(spread, [0.025, 0.975], method="inverted_cdf")
-        rows.append(
-            (budget, own, needed, low, high, needed / own, low / own, high / own, labels[0], labels[-1])
-        )
-    return pd.DataFrame(rows, columns=columns)
+        times = (needed / count, low / count, high / count)
+        rows.append((budget, count, needed, low, high, *times, labels[0], labels[-1]))
+    return pd.DataFrame(rows, columns=COLUMNS)

@@ -1,4 +1,4 @@
-"""How arms fare on test images corrupted in graded, physically meant ways."""
+"""Robustness: AUROC on test images with corruptions of graded severity."""
 
 from __future__ import annotations
 
@@ -9,35 +9,44 @@ from medcl.evaluate.analyses.resampling import Resampled
 from medcl.evaluate.arms import corruption
 from medcl.statistics.metrics import areas
 
+COLUMNS = [
+    "arm",
+    "budget",
+    "corruption",
+    "severity",
+    "value",
+    "low",
+    "high",
+    "change",
+    "change_low",
+    "change_high",
+    "seeds",
+]
 
-def robustness(predictions: pd.DataFrame, found: Resampled) -> pd.DataFrame:
-    """Return the AUROC under each corruption and its drop from the clean images, with paired intervals.
 
-    Reads the arms named "arm@corruption-severity". Cells without a clean counterpart, or that lack a
-    test scan, are left out.
+def robustness(predictions: pd.DataFrame, resampled: Resampled) -> pd.DataFrame:
+    """Return the AUROC under each corruption and its change from the clean images, with paired intervals.
+
+    Reads the arms named "arm@corruption-severity". Cells without a clean counterpart, or without some test
+    scan, are left out.
 
     Returns:
-        arm, budget, corruption, severity, value, low, high, change (negative: worse), change_low,
-        change_high, seeds.
+        Columns `COLUMNS`; change is negative where the corrupted images give a lower AUROC.
     """
-    board = found.panel
+    panel = resampled.panel
     corrupted = predictions[predictions["arm"].str.contains("@") & (predictions["split"] == "test")]
     rows = []
     for name, budget in corrupted[["arm", "budget"]].drop_duplicates().itertuples(index=False, name=None):
-        cells = corrupted[(corrupted["arm"] == name) & (corrupted["budget"] == budget)]
         parts = corruption(name)
         if parts is None:
             continue
         arm, kind, severity = parts
-        wide = (
-            cells.pivot(index="seed", columns="scan", values="probability")
-            .reindex(columns=board.scan)
-            .dropna()
-        )
+        cells = corrupted[(corrupted["arm"] == name) & (corrupted["budget"] == budget)]
+        wide = cells.pivot(index="seed", columns="scan", values="probability")
+        wide = wide.reindex(columns=panel.scan).dropna()
+        clean_rows = panel.rows(arm, budget)
         probability = {
-            board.rows(arm, budget)[seed]: wide.loc[seed].to_numpy()
-            for seed in wide.index
-            if seed in board.rows(arm, budget)
+            clean_rows[seed]: wide.loc[seed].to_numpy() for seed in wide.index if seed in clean_rows
         }
         if not probability:
             continue
@@ -45,27 +54,14 @@ def robustness(predictions: pd.DataFrame, found: Resampled) -> pd.DataFrame:
         def statistic(
             row: int, weights: np.ndarray, probability: dict[int, np.ndarray] = probability
         ) -> np.ndarray:
-            bad, clean = (
-                areas(board.truth, p, weights)[0] for p in (probability[row], board.probability[row])
+            under_corruption, clean = (
+                areas(panel.truth, p, weights)[0] for p in (probability[row], panel.probability[row])
             )
-            return np.stack([bad, bad - clean])
+            return np.stack([under_corruption, under_corruption - clean])
 
-        value, change = found.samples(list(probability), statistic)
-        rows.append(
-            (
-                arm,
-                budget,
-                kind,
-                severity,
-                value.value,
-                *value.interval(),
-                change.value,
-                *change.interval(),
-                len(probability),
-            )
-        )
-    columns = ["arm", "budget", "corruption", "severity", "value", "low", "high"]
-    columns += ["change", "change_low", "change_high", "seeds"]
-    return pd.DataFrame(rows, columns=columns).sort_values(
+        value, change = resampled.samples(list(probability), statistic)
+        estimates = (value.value, *value.interval(), change.value, *change.interval())
+        rows.append((arm, budget, kind, severity, *estimates, len(probability)))
+    return pd.DataFrame(rows, columns=COLUMNS).sort_values(
         ["corruption", "arm", "budget", "severity"], ignore_index=True
     )

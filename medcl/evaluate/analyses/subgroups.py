@@ -1,4 +1,4 @@
-"""Whether an arm does as well for some patients as for the rest."""
+"""Subgroups: whether an arm does as well for some patients as for the others."""
 
 from __future__ import annotations
 
@@ -9,51 +9,56 @@ import pandas as pd
 
 from medcl.errors import UsageError
 from medcl.evaluate.analyses.resampling import Resampled
-from medcl.statistics.metrics import areas, counts, rates
+from medcl.statistics import counts, rates
+from medcl.statistics.metrics import areas
 
-LEAST = 10  # patients of each class
+MIN_PATIENTS = 10
+"""Patients of each class, below which the results of a group are withheld."""
+
 MEASURES = ("auroc", "recall", "specificity")
-ENDS = ("value", "low", "high")
 
 
-def subgroups(found: Resampled, groups: pd.DataFrame, arm: str, budget: str) -> pd.DataFrame:
-    """Return how `arm` does in each group at its own common threshold, and the gap to all other patients.
+def subgroups(resampled: Resampled, groups: pd.DataFrame, arm: str, budget: str) -> pd.DataFrame:
+    """Return the results of an arm in each group at its common threshold, and the gap to all other patients.
 
-    Groups with fewer than 10 patients of a class, or whose rest has fewer, are named; their results are
-    withheld, and their prevalence too, which would tell the diagnosis of a group of one.
+    Groups with fewer than `MIN_PATIENTS` of a class, or whose rest has fewer, are listed without results, and
+    without their prevalence, which would reveal the diagnosis of a group of one.
 
     Args:
-        groups: column scan and one column a variable (site, sex, age, ...); numbers of more than 6 values are
-            cut at their quartiles, a missing value is a group "not recorded".
+        resampled: Bootstrap draws.
+        groups: Column scan and one column per variable (site, sex, age, ...); numbers of more than 6 values
+            are cut at their quartiles, a missing value is a group "not recorded".
+        arm: The arm.
+        budget: The label budget.
 
     Returns:
-        variable, group, scans, patients, prevalence, suppressed, and for auroc, recall and specificity the
-        value and the gap, each with _low and _high.
+        Columns variable, group, scans, patients, prevalence, suppressed, and for auroc, recall and
+        specificity the value and the gap, each with _low and _high.
 
     Raises:
-        UsageError: `groups` has no column scan, or a scan twice.
+        UsageError: `groups` has no column scan, or contains a scan twice.
     """
     if "scan" not in groups or groups["scan"].duplicated().any():
         raise UsageError("groups: the table needs a column 'scan' that names each scan once")
-    board = found.panel
-    aligned = groups.set_index("scan").reindex(board.scan)
+    aligned = groups.set_index("scan").reindex(resampled.panel.scan)
     rows = []
     for variable, name, member in _groups(aligned):
-        facts = _facts(found, member)
-        row = {"variable": variable, "group": name, **facts}
-        if not facts["suppressed"]:
-            row |= _compare(found, member, arm, budget)
+        size = _size(resampled, member)
+        row = {"variable": variable, "group": name, **size}
+        if not size["suppressed"]:
+            row |= _compare(resampled, member, arm, budget)
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def _groups(aligned: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Yield variable, name and members (n,) of each group."""
     for variable in aligned.columns:
         values = aligned[variable]
         if values.notna().sum() == 0:
             continue
         if pd.api.types.is_numeric_dtype(values) and values.nunique() > 6:
-            values = _quarters(values)
+            values = _quartiles(values)
         names = (
             sorted(values.dropna().unique().tolist()) if values.dtype != "category" else values.cat.categories
         )
@@ -63,41 +68,44 @@ def _groups(aligned: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray]]:
             yield str(variable), "not recorded", values.isna().to_numpy()
 
 
-def _quarters(values: pd.Series) -> pd.Series:
-    """Return each number's quartile, named by the least and the greatest number in it, in order."""
-    quarter = pd.qcut(values, 4, labels=False, duplicates="drop")
-    ends = values.groupby(quarter).agg(["min", "max"])
+def _quartiles(values: pd.Series) -> pd.Series:
+    """Return each number's quartile, named by the smallest and the largest number in it, in order."""
+    quartile = pd.qcut(values, 4, labels=False, duplicates="drop")
+    ends = values.groupby(quartile).agg(["min", "max"])
     names = {code: f"{low:g} to {high:g}" for code, low, high in ends.itertuples(name=None)}
-    return quarter.map(names).astype(pd.CategoricalDtype(list(names.values()), ordered=True))
+    return quartile.map(names).astype(pd.CategoricalDtype(list(names.values()), ordered=True))
 
 
-def _facts(found: Resampled, member: np.ndarray) -> dict[str, object]:
-    board = found.panel
-    of_class = [len(set(board.patient[member & (board.truth == value)])) for value in (False, True)]
-    others = [len(set(board.patient[~member & (board.truth == value)])) for value in (False, True)]
-    few = min(*of_class, *others) < LEAST
+def _size(resampled: Resampled, member: np.ndarray) -> dict[str, object]:
+    panel = resampled.panel
+    patients = [
+        len(set(panel.patient[part & (panel.truth == value)]))
+        for part in (member, ~member)
+        for value in (False, True)
+    ]
+    few = min(patients) < MIN_PATIENTS
     return {
         "scans": int(member.sum()),
-        "patients": len(set(board.patient[member])),
-        "prevalence": float("nan") if few else float(board.truth[member].mean()),
+        "patients": len(set(panel.patient[member])),
+        "prevalence": float("nan") if few else float(panel.truth[member].mean()),
         "suppressed": few,
     }
 
 
-def _compare(found: Resampled, member: np.ndarray, arm: str, budget: str) -> dict[str, float]:
-    board = found.panel
+def _compare(resampled: Resampled, member: np.ndarray, arm: str, budget: str) -> dict[str, float]:
+    panel = resampled.panel
 
     def statistic(row: int, weights: np.ndarray) -> np.ndarray:
-        called = board.probability[row] >= found.points[row][0].threshold
-        parts = []
-        for chosen in (member, ~member):
-            kept = weights[chosen]
-            truth, probability = board.truth[chosen], board.probability[row][chosen]
-            rate = rates(counts(truth, called[chosen], kept))
-            parts.append(np.stack([areas(truth, probability, kept)[0], rate["recall"], rate["specificity"]]))
-        return np.concatenate([parts[0], parts[0] - parts[1]])
+        called = panel.probability[row] >= resampled.points[row][0].threshold
+        measures = []
+        for part in (member, ~member):
+            truth, probability = panel.truth[part], panel.probability[row][part]
+            rate = rates(counts(truth, called[part], weights[part]))
+            area = areas(truth, probability, weights[part])[0]
+            measures.append(np.stack([area, rate["recall"], rate["specificity"]]))
+        return np.concatenate([measures[0], measures[0] - measures[1]])
 
-    samples = found.samples(list(board.rows(arm, budget).values()), statistic)
+    samples = resampled.samples(list(panel.rows(arm, budget).values()), statistic)
     names = (*MEASURES, *(f"{name}_gap" for name in MEASURES))
     row: dict[str, float] = {}
     for name, sample in zip(names, samples, strict=True):

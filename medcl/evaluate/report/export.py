@@ -1,4 +1,4 @@
-"""Tables as CSV that no spreadsheet runs as formulas."""
+"""Tables as CSV in which spreadsheets run no formulas."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Write a table as CSV, text that a spreadsheet would run as a formula quoted."""
+    """Write a table as CSV; text that a spreadsheet would run as a formula is quoted."""
     safe = table.copy()
     for name in safe.columns:
         if not pd.api.types.is_numeric_dtype(safe[name]):

@@ -1,8 +1,9 @@
-"""The figures of a report: label efficiency, ROC, reliability, confusion, decision curves, robustness."""
+"""Figures of a report: label efficiency, ROC, reliability, confusion, decision curves, robustness."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -10,24 +11,27 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
+from medcl.evaluate.arms import budget_label
 from medcl.evaluate.evaluation import Evaluation
-from medcl.evaluate.report.style import BASELINE, STYLE, WIDTH, in_order, look, pair, panels
-from medcl.statistics.metrics import NAMES, mass_bins
+from medcl.evaluate.report.style import STYLE, WIDTH, arm_style, compared_budgets, pair, panels
+from medcl.palette import BLACK
+from medcl.statistics import METRICS
+from medcl.statistics.metrics import mass_bins
 
 
 def draw_all(result: Evaluation) -> dict[str, Figure]:
     """Return every figure that the tables allow, by name."""
-    drawn: list[Callable[[Evaluation], Figure]] = [
+    functions: list[Callable[[Evaluation], Figure]] = [
         label_efficiency,
         roc,
         reliability,
         confusion,
         decision_curve,
     ]
-    if len(result.further["robustness"]):
-        drawn.append(robustness)
+    if len(result.analyses["robustness"]):
+        functions.append(robustness)
     with mpl.rc_context(STYLE):
-        return {draw.__name__: draw(result) for draw in drawn}
+        return {draw.__name__: draw(result) for draw in functions}
 
 
 def label_efficiency(result: Evaluation) -> Figure:
@@ -37,11 +41,10 @@ def label_efficiency(result: Evaluation) -> Figure:
     place, names = _places(result)
     metric = result.primary.metric
     means = result.arms[result.arms["metric"] == metric]
-    arms = in_order(result)
-    for i, arm in enumerate(arms):
+    for i, arm in enumerate(result.arm_names):
         rows = means[means["arm"] == arm]
         x = np.array([place[budget] for budget in rows["budget"]])
-        color, marker, line = look(result, arm)
+        color, marker, line = arm_style(result, arm)
         width = 0.8 if arm in result.controls else 1.5
         left.plot(
             x,
@@ -53,36 +56,36 @@ def label_efficiency(result: Evaluation) -> Figure:
             linewidth=width,
             label=arm,
         )
-        if arm in result.controls:  # their intervals stand in the table
+        if arm in result.controls:  # the table has their intervals
             continue
         left.fill_between(x, rows["low"], rows["high"], color=color, alpha=0.13, linewidth=0)
-        cells = result.cells[result.cells["arm"] == arm]
-        beside = np.array([place[budget] for budget in cells["budget"]]) + _step(place, arms) * (i + 1)
-        left.plot(beside, cells[metric], ".", color=color, markersize=3.5, alpha=0.75, markeredgewidth=0)
-    left.set_ylabel(f"test {NAMES[metric]}")
+        cells = result.experiment_cells[result.experiment_cells["arm"] == arm]
+        shifted = np.array([place[budget] for budget in cells["budget"]]) + _step(place, result.arm_names) * (
+            i + 1
+        )
+        left.plot(shifted, cells[metric], ".", color=color, markersize=3.5, alpha=0.75, markeredgewidth=0)
+    left.set_ylabel(f"test {METRICS[metric].label}")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=7)
     _draw_differences(right, result, place)
     for axes in (left, right):
         axes.set_xticks([place[budget] for budget in result.budgets], names)
         axes.minorticks_off()
-        axes.set_xlabel("labeled training scans a class")
+        axes.set_xlabel("labeled training scans per class")
     left.set_title(
-        "a   Mean over seeds, 95 % interval, each seed (of controls the mean)", loc="left", fontsize=8
+        "a   Mean over seeds, 95 % interval, single seeds (controls: mean only)", loc="left", fontsize=8
     )
-    right.set_title(f"b   Difference to {result.primary.baseline}, 95 % interval", loc="left", fontsize=8)
+    right.set_title(f"b   Difference from {result.primary.baseline}, 95 % interval", loc="left", fontsize=8)
     return figure
 
 
 def _draw_differences(axes: Axes, result: Evaluation, place: dict[str, float]) -> None:
     table = result.differences[result.differences["metric"] == result.primary.metric]
-    methods = [
-        arm for arm in in_order(result) if arm != result.primary.baseline and arm not in result.controls
-    ]
+    methods = result.methods
     step = 2 * _step(place, methods)
     for i, arm in enumerate(methods):
         rows = table[table["arm"] == arm]
         x = np.array([place[budget] for budget in rows["budget"]]) + step * (i - (len(methods) - 1) / 2)
-        color, marker, _ = look(result, arm)
+        color, marker, _ = arm_style(result, arm)
         spread = np.stack([rows["value"] - rows["low"], rows["high"] - rows["value"]])
         axes.errorbar(
             x,
@@ -94,17 +97,17 @@ def _draw_differences(axes: Axes, result: Evaluation, place: dict[str, float]) -
             linewidth=1.3,
             capsize=2.5,
         )
-    axes.axhline(0, color=BASELINE, linewidth=1)
-    axes.set_ylabel(f"difference in {NAMES[result.primary.metric]}")
+    axes.axhline(0, color=BLACK, linewidth=1)
+    axes.set_ylabel(f"difference in {METRICS[result.primary.metric].label}")
 
 
 def _step(place: dict[str, float], arms: list[str]) -> float:
-    """Return how far apart on the axis marks of different arms at one budget stand."""
+    """Return the distance on the axis between the marks of different arms at one budget."""
     return 0.05 * (max(place.values()) - min(place.values()) or 1.0) / max(len(arms), 1)
 
 
 def _places(result: Evaluation) -> tuple[dict[str, float], list[str]]:
-    """Return each budget's place (log of its labels where all are known, else even) and its name."""
+    """Return each budget's place on the axis (log of its labels if all are known, else even) and its name."""
     labels = result.arms.groupby("budget", sort=False)["labels"].first()
     if labels.notna().all() and labels.is_unique:
         place = {str(budget): float(np.log10(value)) for budget, value in labels.items()}
@@ -119,19 +122,21 @@ def _places(result: Evaluation) -> tuple[dict[str, float], list[str]]:
 
 def roc(result: Evaluation) -> Figure:
     """Draw the ROC curves of the primary comparison: each seed thin, their mean thick."""
-    figure, frames, budgets = panels(result, 2.1)
-    board = result.resampled.panel
-    across = np.linspace(0, 1, 201)
+    budgets = compared_budgets(result)
+    figure, frames = panels(2.1, budgets)
+    panel = result.resampled.panel
+    false_positive_rates = np.linspace(0, 1, 201)
     for axes, budget in zip(frames, budgets, strict=True):
         axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8)
         for arm in pair(result):
-            color, _, line = look(result, arm)
+            color, _, line = arm_style(result, arm)
             curves = []
-            for row in board.rows(arm, budget).values():
-                fpr, tpr, _ = roc_curve(board.truth, board.probability[row], drop_intermediate=False)
+            for row in panel.rows(arm, budget).values():
+                fpr, tpr, _ = roc_curve(panel.truth, panel.probability[row], drop_intermediate=False)
                 axes.plot(fpr, tpr, color=color, linewidth=0.4, alpha=0.4)
-                curves.append(np.interp(across, fpr, tpr))
-            axes.plot(across, np.mean(curves, axis=0), line, color=color, linewidth=1.6, label=arm)
+                curves.append(np.interp(false_positive_rates, fpr, tpr))
+            mean = np.mean(curves, axis=0)
+            axes.plot(false_positive_rates, mean, line, color=color, linewidth=1.6, label=arm)
         axes.set_aspect("equal")
         axes.set_xlabel("1 - specificity")
     frames[0].set_ylabel("sensitivity (recall)")
@@ -141,18 +146,20 @@ def roc(result: Evaluation) -> Figure:
 
 def reliability(result: Evaluation) -> Figure:
     """Draw observed against predicted probability in ten bins of equal mass: seeds thin, pooled thick."""
-    figure, frames, budgets = panels(result, 2.1)
-    board = result.resampled.panel
+    budgets = compared_budgets(result)
+    figure, frames = panels(2.1, budgets)
+    panel = result.resampled.panel
     for axes, budget in zip(frames, budgets, strict=True):
         axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8)
         for arm in pair(result):
-            color, marker, line = look(result, arm)
-            rows = list(board.rows(arm, budget).values())
+            color, marker, line = arm_style(result, arm)
+            rows = list(panel.rows(arm, budget).values())
             for row in rows:
-                told, seen = _observed(board.truth, board.probability[row])
-                axes.plot(told, seen, color=color, linewidth=0.4, alpha=0.4)
-            told, seen = _observed(np.tile(board.truth, len(rows)), board.probability[rows].ravel())
-            axes.plot(told, seen, line, color=color, marker=marker, markersize=3, linewidth=1.2, label=arm)
+                predicted, observed = _observed(panel.truth, panel.probability[row])
+                axes.plot(predicted, observed, color=color, linewidth=0.4, alpha=0.4)
+            predicted, observed = _observed(np.tile(panel.truth, len(rows)), panel.probability[rows].ravel())
+            style: dict[str, Any] = {"color": color, "marker": marker, "markersize": 3, "linewidth": 1.2}
+            axes.plot(predicted, observed, line, label=arm, **style)
         axes.set_aspect("equal")
         axes.set_xlabel("predicted probability")
     frames[0].set_ylabel("observed share of positives")
@@ -169,22 +176,23 @@ def _observed(truth: np.ndarray, probability: np.ndarray) -> tuple[np.ndarray, n
 
 def confusion(result: Evaluation) -> Figure:
     """Draw the confusion matrices at the validation threshold, mean over seeds and range."""
-    mine = result.differences["arm"] == result.primary.arm
-    budgets = list(dict.fromkeys(result.differences.loc[mine, "budget"]))
+    budgets = compared_budgets(result)
     figure = Figure(figsize=(min(WIDTH, 2.0 * len(budgets) + 0.8), 3.6), layout="constrained")
     grid = figure.subplots(2, len(budgets), squeeze=False)
     for row, arm in enumerate(reversed(pair(result))):
         for column, budget in enumerate(budgets):
-            cells = result.cells[(result.cells["arm"] == arm) & (result.cells["budget"] == budget)]
+            cells = result.experiment_cells[
+                (result.experiment_cells["arm"] == arm) & (result.experiment_cells["budget"] == budget)
+            ]
             axes = grid[row, column]
             _draw_confusion(axes, [[cells["tp"], cells["fn"]], [cells["fp"], cells["tn"]]])
-            axes.set_title(budget.replace("/", " a ") if row == 0 else "", fontsize=8)
+            axes.set_title(budget_label(budget) if row == 0 else "", fontsize=8)
             axes.set_yticks([0, 1], ["positive", "negative"] if column == 0 else ["", ""])
             axes.set_xticks([0, 1], ["positive", "negative"] if row else ["", ""])
             if column == 0:
                 axes.set_ylabel(f"{arm}\ntruth")
             if row:
-                axes.set_xlabel("called")
+                axes.set_xlabel("predicted")
     return figure
 
 
@@ -210,14 +218,14 @@ def _draw_confusion(axes: Axes, cells: list[list[np.ndarray]]) -> None:
 
 def decision_curve(result: Evaluation) -> Figure:
     """Draw net benefit against the threshold probability, beside treating all and treating none."""
-    curves = result.further["decision_curves"]
+    curves = result.analyses["decision_curves"]
     budgets = list(dict.fromkeys(curves["budget"]))
-    figure, frames, budgets = panels(result, 2.1, budgets)
+    figure, frames = panels(2.1, budgets)
     for axes, budget in zip(frames, budgets, strict=True):
         here = curves[curves["budget"] == budget]
         for arm in pair(result):
             rows = here[here["arm"] == arm]
-            color, _, line = look(result, arm)
+            color, _, line = arm_style(result, arm)
             axes.fill_between(
                 rows["threshold"], rows["low"], rows["high"], color=color, alpha=0.13, linewidth=0
             )
@@ -232,20 +240,20 @@ def decision_curve(result: Evaluation) -> Figure:
 
 
 def robustness(result: Evaluation) -> Figure:
-    """Draw AUROC against the severity of each corruption, from the clean value on."""
-    table = result.further["robustness"]
+    """Draw AUROC against the severity of each corruption; severity 0 is the clean images."""
+    table = result.analyses["robustness"]
     kinds = list(dict.fromkeys(table["corruption"]))
     figure = Figure(figsize=(min(WIDTH, 2.4 * len(kinds) + 1.2), 2.4), layout="constrained")
     for axes, kind in zip(figure.subplots(1, len(kinds), squeeze=False, sharey=True)[0], kinds, strict=True):
         for (arm, budget), rows in table[table["corruption"] == kind].groupby(["arm", "budget"], sort=False):
-            color, marker, line = look(result, arm)
+            color, marker, line = arm_style(result, arm)
             clean = float(rows["value"].iloc[0] - rows["change"].iloc[0])
             x, y = [0, *rows["severity"]], [clean, *rows["value"]]
             axes.plot(x, y, line, color=color, marker=marker, markersize=3.5, label=f"{arm}, {budget}")
             axes.fill_between(
                 rows["severity"], rows["low"], rows["high"], color=color, alpha=0.13, linewidth=0
             )
-        axes.axhline(0.5, color=BASELINE, linewidth=0.6, linestyle=":")
+        axes.axhline(0.5, color=BLACK, linewidth=0.6, linestyle=":")
         axes.set_title(kind, fontsize=8)
         axes.set_xlabel("severity (0: clean)")
         axes.legend(fontsize=6.5)

@@ -1,7 +1,9 @@
-"""What all figures share: size, colors told apart by everybody, panels, saving."""
+"""Style of all figures: size, color, marker and line of each arm, panels, saving, embedding."""
 
 from __future__ import annotations
 
+import base64
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +11,19 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from medcl.evaluate.arms import budget_label
 from medcl.evaluate.evaluation import Evaluation
 from medcl.files import atomic
+from medcl.palette import BLACK, GRAY, SERIES
 
-WIDTH = 7.1  # inches, 180 mm
-# Okabe and Ito's palette, told apart with every common color blindness; markers tell apart in gray print.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+WIDTH = 7.1
+"""Inches (180 mm)."""
+
 MARKERS = ("o", "s", "^", "D", "v", "P")
-BASELINE, CONTROL = "#000000", "#8a8a8a"
+"""Markers of methods, which distinguish them in gray print."""
+
 CONTROL_MARKERS = ("+", "x", "1", "2", "3")
+
 STYLE: Any = {
     "font.size": 8.0,
     "axes.spines.top": False,
@@ -42,20 +48,21 @@ def save(figure: Figure, folder: Path, name: str) -> str:
     return (folder / f"{name}.svg").read_text(encoding="utf-8")
 
 
-def in_order(result: Evaluation) -> list[str]:
-    """Return the arms in the order of the tables."""
-    return list(dict.fromkeys(result.arms["arm"]))
+def method_style(index: int) -> tuple[str, str, str]:
+    """Return color, marker and line of a method by its place among the methods."""
+    return SERIES[index % len(SERIES)], MARKERS[index % len(MARKERS)], "-"
 
 
-def look(result: Evaluation, arm: str) -> tuple[str, str, str]:
+BASELINE_STYLE = (BLACK, "o", "--")
+
+
+def arm_style(result: Evaluation, arm: str) -> tuple[str, str, str]:
     """Return color, marker and line of an arm."""
     if arm == result.primary.baseline:
-        return BASELINE, "o", "--"
+        return BASELINE_STYLE
     if arm in result.controls:
-        return CONTROL, CONTROL_MARKERS[result.controls.index(arm) % len(CONTROL_MARKERS)], ":"
-    methods = [name for name in in_order(result) if name not in (result.primary.baseline, *result.controls)]
-    at = methods.index(arm) % len(COLORS)
-    return COLORS[at], MARKERS[at], "-"
+        return GRAY, CONTROL_MARKERS[result.controls.index(arm) % len(CONTROL_MARKERS)], ":"
+    return method_style(result.methods.index(arm))
 
 
 def pair(result: Evaluation) -> tuple[str, str]:
@@ -63,13 +70,14 @@ def pair(result: Evaluation) -> tuple[str, str]:
     return result.primary.baseline, result.primary.arm
 
 
-def panels(
-    result: Evaluation, height: float, budgets: list[str] | None = None
-) -> tuple[Figure, list[Axes], list[str]]:
-    """Return a figure with a panel a budget (by default every one), `height` in inches."""
-    if budgets is None:
-        mine = result.differences["arm"] == result.primary.arm
-        budgets = list(dict.fromkeys(result.differences.loc[mine, "budget"]))
+def compared_budgets(result: Evaluation) -> list[str]:
+    """Return the budgets at which the primary method was run."""
+    of_method = result.differences["arm"] == result.primary.arm
+    return list(dict.fromkeys(result.differences.loc[of_method, "budget"]))
+
+
+def panels(height: float, budgets: list[str]) -> tuple[Figure, list[Axes]]:
+    """Return a figure with a panel per budget, each `height` inches high."""
     columns = min(len(budgets), 4)
     rows = -(-len(budgets) // columns)
     figure = Figure(figsize=(min(WIDTH, 2.4 * columns), height * rows), layout="constrained")
@@ -77,5 +85,12 @@ def panels(
     for axes in grid[len(budgets) :]:
         axes.set_visible(False)
     for axes, budget in zip(grid, budgets, strict=False):
-        axes.set_title(budget.replace("/", " a "), fontsize=8)
-    return figure, list(grid[: len(budgets)]), budgets
+        axes.set_title(budget_label(budget), fontsize=8)
+    return figure, list(grid[: len(budgets)])
+
+
+def embedded(svg: str) -> dict[str, str]:
+    """Return an SVG as base64, and the width in pixels at which all figures have the same scale."""
+    width = re.search(r'<svg[^>]*? width="([\d.]+)pt"', svg)
+    points = float(width[1]) if width else 511.0
+    return {"data": base64.b64encode(svg.encode()).decode(), "width": f"{points * 1.8:.0f}"}

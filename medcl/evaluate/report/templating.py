@@ -1,4 +1,4 @@
-"""The templates of pages and cards."""
+"""Templates of the pages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import jinja2
 
 
 def page_template(name: str) -> jinja2.Template:
-    """Return a template of this package that escapes every value and refuses a name that it does not know."""
+    """Return a template of this package, which escapes every value and refuses unknown names."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("medcl.evaluate.report"),
         autoescape=True,

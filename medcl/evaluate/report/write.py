@@ -17,16 +17,23 @@ from medcl.evaluate.report.style import save
 from medcl.evaluate.study_record import StudyRecord, read_record
 from medcl.files import write_text
 
+TABLES = ("experiment_cells", "operating", "arms", "differences")
+
 
 def write_report(study: Path, draws: int = 2000, seed: int = 0) -> Evaluation:
     """Evaluate `study`/predictions.parquet and write tables/, figures/, cards and report.html beside it.
 
-    Reads study.json (see `StudyRecord`) and, where they are, costs.parquet (arm, budget, seed, seconds, and where
-    recorded candidates, peak_mib, energy_wh, parameters) and groups.parquet (scan and a column a variable, such
-    as sex, age, scanner).
+    Reads study.json (see `StudyRecord`) and, where they exist, costs.parquet (arm, budget, seed, seconds, and
+    where recorded candidates, peak_mib, energy_wh, parameters) and groups.parquet (scan and one column per
+    variable, such as sex, age, scanner).
+
+    Args:
+        study: Folder of the study.
+        draws: Number of bootstrap draws.
+        seed: Random seed of the bootstrap.
 
     Raises:
-        UsageError: a file is missing or faulty; then nothing is written.
+        UsageError: A file is missing or faulty; then nothing is written.
     """
     if not study.is_dir():
         raise UsageError(f"{study}: no such folder; name a study folder that `medcl study` wrote")
@@ -48,15 +55,15 @@ def write_report(study: Path, draws: int = 2000, seed: int = 0) -> Evaluation:
         prevalence=record.prevalence,
         arm_records=record.arms,
     )
-    drawn = {name: save(figure, study / "figures", name) for name, figure in draw_all(result).items()}
+    figures = {name: save(figure, study / "figures", name) for name, figure in draw_all(result).items()}
     checklists = {name: fill(name, record, result) for name in CHECKLISTS}
-    main = {name: getattr(result, name) for name in ("cells", "operating", "arms", "differences")}
-    for name, table in {**main, **result.further}.items():
+    tables = {name: getattr(result, name) for name in TABLES} | result.analyses
+    for name, table in tables.items():
         if len(table):
             write_csv(table, study / "tables" / f"{name}.csv")
     for name, table in checklists.items():
         write_csv(table, study / "tables" / Path(CHECKLISTS[name]).with_suffix(".csv").name)
     write_text(model_card(record, result), study / "model_card.md")
     write_text(data_card(record, result), study / "data_card.md")
-    write_text(render(result, record, predictions, costs, drawn, checklists), study / "report.html")
+    write_text(render(result, record, predictions, costs, figures, checklists), study / "report.html")
     return result

@@ -1,4 +1,4 @@
-"""The page of a study of tissue: its tables, its figure, and every patient's picture."""
+"""The report of a tissue study: tables, figure, every patient's picture, one self-contained page."""
 
 from __future__ import annotations
 
@@ -16,35 +16,40 @@ from matplotlib.figure import Figure
 import medcl
 from medcl.evaluate.formatting import interval, number, p_value, signed
 from medcl.evaluate.report.export import write_csv
-from medcl.evaluate.report.page import embedded
-from medcl.evaluate.report.style import BASELINE, COLORS, MARKERS, STYLE, WIDTH, save
+from medcl.evaluate.report.style import BASELINE_STYLE, STYLE, WIDTH, embedded, method_style, save
 from medcl.evaluate.report.templating import page_template
-from medcl.evaluate.tissue.evaluate import METRICS, TissueEvaluation
+from medcl.evaluate.tissue.evaluate import MAP_METRICS, TissueEvaluation
 from medcl.evaluate.tissue.lesions import ALLOWED
 from medcl.files import write_text
 
 SMALL_STUDY = 20
-"""Patients below which the page says what their number can and cannot show."""
+"""Number of patients below which the page says what so few can and cannot show."""
 
 
 def write_tissue_report(study: Path, result: TissueEvaluation, pictures: Mapping[str, Path | None]) -> None:
-    """Write tables/, figures/ and report.html into `study`; `pictures` is a PNG a patient, or None."""
+    """Write tables/, figures/ and report.html.
+
+    Args:
+        study: Folder of the study.
+        result: The evaluation.
+        pictures: PNG of each patient, None where the scan must not be shown.
+    """
     for name in ("patients", "froc", "summary", "differences"):
         write_csv(getattr(result, name), study / "tables" / f"{name}.csv")
     with mpl.rc_context(STYLE):
-        drawn = save(_figure(result), study / "figures", "tissue")
+        figure = save(_figure(result), study / "figures", "tissue")
     page = page_template("tissue.html.j2").render(
         record=result.record,
         answer=answer(result),
         caveats=_caveats(result),
         allowed=", ".join(f"{allowed:g}" for allowed in ALLOWED),
         prevalence=result.patients["prevalence"].mean(),
-        metrics=list(METRICS.values()),
-        primary_name=METRICS[result.record.primary.metric],
-        table=_table(result),
+        metrics=list(MAP_METRICS.values()),
+        primary_label=MAP_METRICS[result.record.primary.metric],
+        results=_results(result),
         pairs=_pairs(result),
-        rows=_rows(result.patients),
-        figure=embedded(drawn),
+        patients=_patients(result.patients),
+        figure=embedded(figure),
         pictures=[(patient, _encoded(path)) for patient, path in pictures.items()],
         pretraining=", ".join(f"{seconds:.0f}" for seconds in result.record.pretrain_seconds),
         version=medcl.__version__,
@@ -53,120 +58,117 @@ def write_tissue_report(study: Path, result: TissueEvaluation, pictures: Mapping
 
 
 def answer(result: TissueEvaluation) -> str:
-    """Return what the stated comparison came to, in two sentences."""
+    """Return the result of the stated comparison in two sentences."""
     primary = result.record.primary
     arm, baseline, budget = primary.arm, primary.baseline, primary.budget
-    name = METRICS[primary.metric]
-    mine, theirs = (_summary(result, who, budget, primary.metric) for who in (arm, baseline))
+    label = MAP_METRICS[primary.metric]
+    arm_mean, baseline_mean = (
+        number(_summary(result, name, budget, primary.metric)["mean"]) for name in (arm, baseline)
+    )
     masks = "1 patient has a mask" if budget == 1 else f"{budget} patients have masks"
-    told = (
-        f"When {masks}, the map of an unseen patient reaches {name} {number(mine['mean'])} with {arm} and "
-        f"{number(theirs['mean'])} with {baseline}."
+    means = (
+        f"When {masks}, the map of an unseen patient has {label} {arm_mean} with {arm} and {baseline_mean} "
+        f"with {baseline}."
     )
     if arm == baseline:
-        return told
-    gain = _difference(result, arm, budget, primary.metric)
-    clear = "better" if gain["low"] > 0 else "worse" if gain["high"] < 0 else "not told apart"
-    verdict = f"{arm} is {clear}" if clear != "not told apart" else "The two are not told apart"
+        return means
+    difference = _difference(result, arm, budget, primary.metric)
+    verdict = "The difference is not significant"
+    if difference["low"] > 0:
+        verdict = f"{arm} is better"
+    elif difference["high"] < 0:
+        verdict = f"{arm} is worse"
     return (
-        f"{told} {verdict}: {signed(gain['mean'])} ({interval(gain['low'], gain['high'])}; higher in "
-        f"{gain['better']} of {gain['patients']} patients, {p_value(gain['p'])})."
+        f"{means} {verdict}: {signed(difference['mean'])} "
+        f"({interval(difference['low'], difference['high'])}; higher in {difference['better']} of "
+        f"{difference['patients']} patients, {p_value(difference['p'])})."
     )
 
 
 def _summary(result: TissueEvaluation, arm: str, budget: int, metric: str) -> pd.Series:
-    return _cell(result.summary, arm, budget, metric)
+    return _row(result.summary, arm, budget, metric)
 
 
 def _difference(
     result: TissueEvaluation, arm: str, budget: int, metric: str, baseline: str | None = None
 ) -> pd.Series:
-    against = result.differences["baseline"] == (baseline or result.record.primary.baseline)
-    return _cell(result.differences[against], arm, budget, metric)
+    rows = result.differences["baseline"] == (baseline or result.record.primary.baseline)
+    return _row(result.differences[rows], arm, budget, metric)
 
 
-def _cell(table: pd.DataFrame, arm: str, budget: int, metric: str) -> pd.Series:
-    chosen = (table["arm"] == arm) & (table["budget"] == budget) & (table["metric"] == metric)
-    return table[chosen].iloc[0]
+def _row(table: pd.DataFrame, arm: str, budget: int, metric: str) -> pd.Series:
+    rows = (table["arm"] == arm) & (table["budget"] == budget) & (table["metric"] == metric)
+    return table[rows].iloc[0]
 
 
 def _caveats(result: TissueEvaluation) -> list[str]:
-    count, lesions = result.record.patients, result.patients.groupby("patient")["lesions"].first().sum()
+    record, primary = result.record, result.record.primary
+    lesions = result.patients.groupby("patient")["lesions"].first().sum()
     caveats = []
-    if count < SMALL_STUDY:
-        least = 2 / 2**count
+    if record.patients < SMALL_STUDY:
         caveats.append(
-            f"{count} patients: intervals are wide, and no p below {least:.2g} exists. This shows what "
-            "happened with these patients, not what would happen with others."
+            f"{record.patients} patients: intervals are wide, and p cannot be below "
+            f"{2 / 2**record.patients:.2g}. The results describe these patients and need not hold for others."
         )
     caveats.append(
-        f"{lesions} lesions in all (components of the mask of at least {result.record.least_mm:g} mm "
-        "diameter): FROC moves in steps."
+        f"{lesions} lesions in total (components of the mask of at least {record.least_mm:g} mm diameter): "
+        "FROC changes in steps."
     )
-    if boxes := result.record.boxes:
+    if record.boxes:
         caveats.append(
-            f"The masks of {boxes} of {result.record.scans} scans are boxes of the label table: a box's "
-            "corners count as abnormal tissue, in learning and in every figure here."
+            f"The masks of {record.boxes} of {record.scans} scans are boxes of the label table: the corners "
+            "of a box count as abnormal tissue, in training and in every result."
         )
-    primary = result.record.primary
     caveats.append(
-        f"Stated before the run: {primary.arm} against {primary.baseline}, "
-        f"{METRICS[primary.metric]}, {primary.budget} patient(s) with a mask. Everything else is "
+        f"Stated before the run: {primary.arm} against {primary.baseline}, {MAP_METRICS[primary.metric]}, "
+        f"{primary.budget} patient{'' if primary.budget == 1 else 's'} with a mask. Everything else is "
         "exploratory."
     )
     return caveats
 
 
-def _table(result: TissueEvaluation) -> list[dict[str, Any]]:
+def _results(result: TissueEvaluation) -> list[dict[str, Any]]:
+    """Return the rows of the main table, grouped by budget."""
     metric, baseline = result.record.primary.metric, result.record.primary.baseline
     groups = []
     for budget in dict.fromkeys(result.summary["budget"]):
         rows = []
         for arm in dict.fromkeys(result.summary["arm"]):
-            cells = [_summary(result, arm, budget, name) for name in METRICS]
-            rows.append(
-                {
-                    "arm": arm,
-                    "metrics": [
-                        (number(c["mean"]), interval(c["low"], c["high"]), interval(c["least"], c["most"]))
-                        for c in cells
-                    ],
-                    "difference": None
-                    if arm == baseline
-                    else _worded(_difference(result, arm, budget, metric)),
-                }
-            )
+            summaries = [_summary(result, arm, budget, name) for name in MAP_METRICS]
+            metrics = [
+                (number(row["mean"]), interval(row["low"], row["high"]), interval(row["min"], row["max"]))
+                for row in summaries
+            ]
+            difference = None if arm == baseline else _as_text(_difference(result, arm, budget, metric))
+            rows.append({"arm": arm, "metrics": metrics, "difference": difference})
         groups.append({"budget": budget, "rows": rows})
     return groups
 
 
 def _pairs(result: TissueEvaluation) -> list[str]:
-    """Return a line for each further pair of arms: what the one gains over the other at each budget."""
+    """Return a line for each further pair of arms: their difference at each budget."""
     metric, lines = result.record.primary.metric, []
     for arm, other in result.record.pairs:
-        told = []
+        parts = []
         for budget in dict.fromkeys(result.summary["budget"]):
-            gain, spread, higher = _worded(_difference(result, arm, budget, metric, other))
-            told.append(f"{budget} with a mask {gain} ({spread}; {higher})")
-        lines.append(f"{arm} against {other}, {METRICS[metric]}: {'; '.join(told)}.")
+            value, ends, higher = _as_text(_difference(result, arm, budget, metric, other))
+            parts.append(f"{budget} with a mask {value} ({ends}; {higher})")
+        lines.append(f"{arm} against {other}, {MAP_METRICS[metric]}: {'; '.join(parts)}.")
     return lines
 
 
-def _worded(gain: pd.Series) -> tuple[str, str, str]:
-    higher = f"higher in {gain['better']} of {gain['patients']}, {p_value(gain['p'])}"
-    return signed(gain["mean"]), interval(gain["low"], gain["high"]), higher
+def _as_text(difference: pd.Series) -> tuple[str, str, str]:
+    higher = f"higher in {difference['better']} of {difference['patients']}, {p_value(difference['p'])}"
+    return signed(difference["mean"]), interval(difference["low"], difference["high"]), higher
 
 
-def _rows(patients: pd.DataFrame) -> list[list[str]]:
-    shown = [*METRICS, "threshold", "best_dice"]
+def _patients(patients: pd.DataFrame) -> list[dict[str, str]]:
+    """Return the rows of the table of patients: text by heading."""
     return [
-        [
-            row["patient"],
-            row["arm"],
-            str(row["budget"]),
-            *(number(row[n]) for n in shown),
-            str(row["lesions"]),
-        ]
+        {"Patient": row["patient"], "Arm": row["arm"], "Masks": str(row["budget"])}
+        | {label: number(row[name]) for name, label in MAP_METRICS.items()}
+        | {"Threshold": number(row["threshold"]), "Best Dice": number(row["best_dice"])}
+        | {"Lesions": str(row["lesions"])}
         for row in patients.sort_values(["patient", "budget"], kind="stable").to_dict("records")
     ]
 
@@ -181,23 +183,22 @@ def _figure(result: TissueEvaluation) -> Figure:
     arms = list(dict.fromkeys(result.summary["arm"]))
     budgets = list(dict.fromkeys(result.summary["budget"]))
     for axes, metric in ((dice, "dice"), (auroc, "auroc")):
-        for number_, arm in enumerate(arms):
-            _draw_patients(axes, result, arm, metric, budgets, 0.12 * (number_ - (len(arms) - 1) / 2))
+        for i, arm in enumerate(arms):
+            _draw_patients(axes, result, arm, metric, budgets, 0.12 * (i - (len(arms) - 1) / 2))
         axes.set_xticks(range(len(budgets)), [str(budget) for budget in budgets])
         axes.set_xlabel("patients with a mask")
-        axes.set_ylabel(METRICS[metric])
-    primary = result.record.primary.budget
+        axes.set_ylabel(MAP_METRICS[metric])
     for arm in arms:
-        table = result.froc[(result.froc["arm"] == arm) & (result.froc["budget"] == primary)]
-        color, marker, line = _look(result, arm)
-        froc.plot(
-            table["false_positives"], table["sensitivity"], line, marker=marker, color=color, markersize=3.5
-        )
+        rows = (result.froc["arm"] == arm) & (result.froc["budget"] == result.record.primary.budget)
+        table = result.froc[rows]
+        color, marker, line = _arm_style(result, arm)
+        style = {"color": color, "marker": marker, "markersize": 3.5}
+        froc.plot(table["false_positives"], table["sensitivity"], line, **style)
     froc.set_xscale("log", base=2)
     froc.set_xticks(ALLOWED, [f"{allowed:g}" for allowed in ALLOWED])
     froc.set_ylim(0, 1.03)
-    froc.set_xlabel("false positives a scan")
-    froc.set_ylabel("lesions found")
+    froc.set_xlabel("false positives per scan")
+    froc.set_ylabel("share of lesions detected")
     figure.legend(*dice.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=7)
     return figure
 
@@ -205,20 +206,19 @@ def _figure(result: TissueEvaluation) -> Figure:
 def _draw_patients(
     axes: Axes, result: TissueEvaluation, arm: str, metric: str, budgets: list[int], shift: float
 ) -> None:
-    color, marker, line = _look(result, arm)
-    mine = result.patients[result.patients["arm"] == arm]
-    each = [mine.loc[mine["budget"] == budget, metric].to_numpy() for budget in budgets]
-    places = np.arange(len(budgets)) + shift
-    axes.plot(
-        places, [values.mean() for values in each], line, color=color, marker=marker, label=arm, markersize=4
-    )
-    for place, values in zip(places, each, strict=True):
+    color, marker, line = _arm_style(result, arm)
+    rows = result.patients[result.patients["arm"] == arm]
+    by_budget = [rows.loc[rows["budget"] == budget, metric].to_numpy() for budget in budgets]
+    x = np.arange(len(budgets)) + shift
+    means = [values.mean() for values in by_budget]
+    axes.plot(x, means, line, color=color, marker=marker, label=arm, markersize=4)
+    for place, values in zip(x, by_budget, strict=True):
         axes.plot(np.full(len(values), place), values, ".", color=color, markersize=3, alpha=0.6)
 
 
-def _look(result: TissueEvaluation, arm: str) -> tuple[str, str, str]:
-    if arm == result.record.primary.baseline:
-        return BASELINE, "o", "--"
-    others = [name for name in dict.fromkeys(result.summary["arm"]) if name != result.record.primary.baseline]
-    at = others.index(arm) % len(COLORS)
-    return COLORS[at], MARKERS[at], "-"
+def _arm_style(result: TissueEvaluation, arm: str) -> tuple[str, str, str]:
+    baseline = result.record.primary.baseline
+    if arm == baseline:
+        return BASELINE_STYLE
+    methods = [name for name in dict.fromkeys(result.summary["arm"]) if name != baseline]
+    return method_style(methods.index(arm))

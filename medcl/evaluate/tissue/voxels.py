@@ -1,4 +1,4 @@
-"""Voxels of maps, counted by level of probability, so that every metric is exact and a scan is read once."""
+"""Voxels of maps, counted by level of probability: metrics are exact and each scan is read once."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from dataclasses import dataclass
 import numpy as np
 
 LEVELS = 65536
-"""Maps hold probabilities in 16 bits."""
+"""Number of levels of a map, which stores probabilities in 16 bits."""
 
 OUTSIDE, HEALTHY, ABNORMAL = 0, 1, 2
-"""Values of a truth file: not evaluated, tissue without and within the mask."""
+"""Values of a truth file: not evaluated, tissue outside the mask, tissue inside the mask."""
 
 
 @dataclass(frozen=True)
 class Voxels:
-    """How many voxels have each level of probability, (LEVELS,) each."""
+    """Number of healthy and of abnormal voxels at each level of probability, (LEVELS,) each."""
 
     healthy: np.ndarray
     abnormal: np.ndarray
 
     @classmethod
     def of(cls, levels: np.ndarray, truth: np.ndarray) -> Voxels:
-        """Count the voxels of a map (whole numbers below LEVELS) by its truth."""
-        sides = (np.bincount(levels[truth == value], minlength=LEVELS) for value in (HEALTHY, ABNORMAL))
-        return cls(*sides)
+        """Count the voxels of a map, whose values are integers below LEVELS, by its truth."""
+        counts = (np.bincount(levels[truth == value], minlength=LEVELS) for value in (HEALTHY, ABNORMAL))
+        return cls(*counts)
 
     def __add__(self, other: Voxels) -> Voxels:
         return Voxels(self.healthy + other.healthy, self.abnormal + other.abnormal)
 
     @property
     def prevalence(self) -> float:
-        """Share of abnormal voxels: what average precision is by chance."""
+        """Share of abnormal voxels, which is the average precision of chance."""
         return float(self.abnormal.sum() / (self.abnormal.sum() + self.healthy.sum()))
 
     def auroc(self) -> float:
@@ -41,18 +41,17 @@ class Voxels:
 
     def average_precision(self) -> float:
         """Return the mean precision over the abnormal voxels, as scikit-learn's `average_precision_score`."""
-        hits, calls = self._called()
-        there = self.abnormal[::-1] > 0
-        gained = self.abnormal[::-1][there] / self.abnormal.sum()
-        return float(gained @ (hits[there] / calls[there]))
+        tp, called = self._called()
+        occupied = self.abnormal[::-1] > 0
+        recall_steps = self.abnormal[::-1][occupied] / self.abnormal.sum()
+        return float(recall_steps @ (tp[occupied] / called[occupied]))
 
     def dice(self) -> np.ndarray:
         """Return the Dice coefficient (LEVELS,) of the voxels at each level or above."""
-        hits, calls = self._called()
-        found: np.ndarray = (2 * hits / (calls + self.abnormal.sum()))[::-1]
-        return found
+        tp, called = self._called()
+        return np.asarray((2 * tp / (called + self.abnormal.sum()))[::-1])
 
     def _called(self) -> tuple[np.ndarray, np.ndarray]:
         """Return abnormal and all voxels at each level or above, from the highest level down."""
-        hits = np.cumsum(self.abnormal[::-1])
-        return hits, hits + np.cumsum(self.healthy[::-1])
+        tp = np.cumsum(self.abnormal[::-1])
+        return tp, tp + np.cumsum(self.healthy[::-1])

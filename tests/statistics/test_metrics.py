@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from medcl.errors import UsageError
-from medcl.statistics.metrics import METRICS, likelihood_ratios, mass_bins, metrics
+from medcl.statistics.metrics import METRICS, compute_metrics, counts, likelihood_ratios, mass_bins, rates
 
 
 @st.composite
@@ -35,8 +35,9 @@ def weighted_predictions(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.nd
 @settings(max_examples=60, deadline=None)
 def test_equal_scikit_learn(case: tuple[np.ndarray, np.ndarray, np.ndarray, float]) -> None:
     truth, probability, weights, threshold = case
-    found = {
-        name: value[0] for name, value in metrics(truth, probability, threshold, weights[:, None]).items()
+    values = {
+        name: value[0]
+        for name, value in compute_metrics(truth, probability, threshold, weights[:, None]).items()
     }
     called = probability >= threshold
     common = {"sample_weight": weights}
@@ -55,19 +56,19 @@ def test_equal_scikit_learn(case: tuple[np.ndarray, np.ndarray, np.ndarray, floa
             "brier": sk.brier_score_loss(truth, probability, **common),
         }
     for name, value in expected.items():
-        assert found[name] == pytest.approx(value, abs=1e-12), name
+        assert values[name] == pytest.approx(value, abs=1e-12), name
 
 
 def test_many_weightings_equal_one_by_one() -> None:
     rng = np.random.default_rng(0)
     truth, probability = rng.random(50) < 0.4, rng.random(50).round(1)
     weights = rng.integers(0, 3, size=(50, 7)).astype(float)
-    together = metrics(truth, probability, 0.4, weights)
-    assert tuple(together) == METRICS
+    together = compute_metrics(truth, probability, 0.4, weights)
+    assert list(together) == list(METRICS)
     for draw in range(7):
-        alone = metrics(truth, probability, 0.4, weights[:, [draw]])
+        alone = compute_metrics(truth, probability, 0.4, weights[:, [draw]])
         repeated = np.repeat(np.arange(50), weights[:, draw].astype(int))
-        copied = metrics(truth[repeated], probability[repeated], 0.4)
+        copied = compute_metrics(truth[repeated], probability[repeated], 0.4)
         for name in METRICS:
             assert together[name][draw] == pytest.approx(alone[name][0], abs=1e-12)
             if name != "ece":  # its bins are those of the unweighted scans
@@ -76,11 +77,11 @@ def test_many_weightings_equal_one_by_one() -> None:
 
 def test_known_confusion() -> None:
     truth = np.array([1, 1, 1, 0, 0, 0, 0, 0], dtype=bool)
-    found = metrics(truth, np.array([0.9, 0.8, 0.2, 0.7, 0.3, 0.2, 0.1, 0.1]), 0.5)
-    assert found["precision"][0] == pytest.approx(2 / 3)
-    assert found["recall"][0] == pytest.approx(2 / 3)
-    assert found["specificity"][0] == pytest.approx(4 / 5)
-    assert found["npv"][0] == pytest.approx(4 / 5)
+    values = compute_metrics(truth, np.array([0.9, 0.8, 0.2, 0.7, 0.3, 0.2, 0.1, 0.1]), 0.5)
+    assert values["precision"][0] == pytest.approx(2 / 3)
+    assert values["recall"][0] == pytest.approx(2 / 3)
+    assert values["specificity"][0] == pytest.approx(4 / 5)
+    assert values["npv"][0] == pytest.approx(4 / 5)
     assert likelihood_ratios({"recall": 2 / 3, "specificity": 0.8}) == pytest.approx((10 / 3, 5 / 12))
     assert likelihood_ratios({"recall": 0.5, "specificity": 1.0})[0] == np.inf
 
@@ -88,9 +89,9 @@ def test_known_confusion() -> None:
 def test_calibration_error() -> None:
     perfect = np.repeat([0.0, 0.25, 0.75, 1.0], 40)
     truth = np.concatenate([np.arange(40) < share * 40 for share in (0.0, 0.25, 0.75, 1.0)])
-    assert metrics(truth, perfect, 0.5)["ece"][0] == pytest.approx(0.0, abs=1e-12)
+    assert compute_metrics(truth, perfect, 0.5)["ece"][0] == pytest.approx(0.0, abs=1e-12)
     sure = np.full(160, 0.9)
-    assert metrics(truth, sure, 0.5)["ece"][0] == pytest.approx(0.4, abs=1e-12)
+    assert compute_metrics(truth, sure, 0.5)["ece"][0] == pytest.approx(0.4, abs=1e-12)
 
 
 def test_bins_hold_equal_mass() -> None:
@@ -101,4 +102,18 @@ def test_bins_hold_equal_mass() -> None:
 
 def test_shapes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(UsageError, match="same scans"):
-        metrics(np.array([True, False]), np.array([0.5]), 0.5)
+        compute_metrics(np.array([True, False]), np.array([0.5]), 0.5)
+
+
+def test_every_metric_has_one_way_to_be_computed_and_a_direction() -> None:
+    for name, metric in METRICS.items():
+        assert metric.name == name
+        assert (metric.compute is None) != (metric.ratio is None)
+    assert {name for name, metric in METRICS.items() if not metric.higher_is_better} == {"brier", "ece"}
+
+
+def test_empty_ratios_are_zero_or_as_asked() -> None:
+    confusion = counts(np.array([True, False]), np.array([False, False]))
+    assert rates(confusion)["precision"][0] == 0
+    assert np.isnan(rates(confusion, empty=np.nan)["precision"][0])
+    assert rates(confusion, empty=np.nan)["recall"][0] == 0

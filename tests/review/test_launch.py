@@ -10,7 +10,7 @@ import pytest
 
 from medcl.errors import UsageError
 from medcl.review.launch import app_file, command, environment
-from tests.apps import fake_study
+from tests.review import fake_study
 
 
 def test_the_command_keeps_to_itself(tmp_path: Path) -> None:

@@ -1,45 +1,41 @@
-"""The app's two figures, drawn from tables."""
+"""Interactive figures of the review app."""
 
 from __future__ import annotations
 
 import html
-from collections.abc import Collection
 
 import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
 
+from medcl.palette import BLUE, VERMILION
+from medcl.review.html import INK
+from medcl.review.study import Study
+from medcl.statistics import METRICS
+
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x")
-FONT = {"size": 13, "color": "#1f2933"}
+FONT = {"size": 13, "color": INK}
 
 
-def label_efficiency(
-    arms: pd.DataFrame,
-    cells: pd.DataFrame,
-    metric: str,
-    name: str,
-    colors: dict[str, str],
-    baseline: str,
-    controls: Collection[str],
-) -> go.Figure:
-    """Draw `metric` against label budget: mean line, 95 % band, seeds as points; of controls the line."""
-    means = arms[arms["metric"] == metric]
+def label_efficiency(study: Study, metric: str) -> go.Figure:
+    """Draw a metric against the label budget: mean line, 95 % band, seeds as points; controls as lines."""
+    means = study.arms[study.arms["metric"] == metric]
+    cells, colors, controls = study.experiment_cells, study.colors, study.controls
     budgets = list(dict.fromkeys(means["budget"]))
     place = {budget: i for i, budget in enumerate(budgets)}
     chart = go.Figure()
     for i, arm in enumerate(dict.fromkeys(means["arm"])):
         rows = means[means["arm"] == arm]
         x = np.array([place[budget] for budget in rows["budget"]], dtype=float)
-        dash = "dot" if arm in controls else "dash" if arm == baseline else "solid"
+        dash = "dot" if arm in controls else "dash" if arm == study.primary.baseline else "solid"
         seeds = cells[cells["arm"] == arm]
         shift = (i - (means["arm"].nunique() - 1) / 2) * 0.06
-        if arm not in controls:  # their intervals stand in the table
+        if arm not in controls:  # the table has their intervals
             chart.add_scatter(
                 x=np.r_[x, x[::-1]],
                 y=np.r_[rows["high"], rows["low"][::-1]],
                 mode="lines",
                 fill="toself",
-                fillcolor=_clear(colors[arm], 0.12),
+                fillcolor=_translucent(colors[arm], 0.12),
                 line={"width": 0},
                 hoverinfo="skip",
                 showlegend=False,
@@ -49,7 +45,11 @@ def label_efficiency(
                 x=np.array([place[budget] for budget in seeds["budget"]]) + shift,
                 y=seeds[metric],
                 mode="markers",
-                marker={"size": 5, "color": _clear(colors[arm], 0.6), "symbol": SYMBOLS[i % len(SYMBOLS)]},
+                marker={
+                    "size": 5,
+                    "color": _translucent(colors[arm], 0.6),
+                    "symbol": SYMBOLS[i % len(SYMBOLS)],
+                },
                 hovertemplate="%{y:.3f}<extra>one seed</extra>",
                 showlegend=False,
                 legendgroup=str(i),
@@ -65,35 +65,42 @@ def label_efficiency(
             legendgroup=str(i),
         )
     names = [html.escape(budget.removesuffix("/class")) for budget in budgets]
-    chart.update_xaxes(tickvals=list(range(len(budgets))), ticktext=names, title="Labeled scans a class")
-    chart.update_yaxes(title=f"Test {name}")
-    return _plain(chart, 380)
+    chart.update_xaxes(tickvals=list(range(len(budgets))), ticktext=names, title="Labeled scans per class")
+    chart.update_yaxes(title=f"Test {METRICS[metric].label}")
+    return _layout(chart, 380)
 
 
 def histogram(
     probability: np.ndarray, truth: np.ndarray, threshold: float, names: tuple[str, str]
 ) -> go.Figure:
-    """Draw how probabilities spread in both classes, with the threshold."""
+    """Draw the distribution of the probabilities in both classes, with the threshold.
+
+    Args:
+        probability: Probability of each scan, (n,).
+        truth: Whether each scan is positive, (n,) bool.
+        threshold: The threshold.
+        names: Names of the negative and the positive class.
+    """
     chart = go.Figure()
     edges = np.linspace(0, 1, 26)
-    for name, chosen, color in ((names[0], ~truth, "#0072B2"), (names[1], truth, "#D55E00")):
-        count, _ = np.histogram(probability[chosen], edges)
+    for name, members, color in ((names[0], ~truth, BLUE), (names[1], truth, VERMILION)):
+        count, _ = np.histogram(probability[members], edges)
         chart.add_bar(
             x=(edges[1:] + edges[:-1]) / 2,
             y=count,
             width=0.036,
             name=html.escape(name),
-            marker={"color": _clear(color, 0.55)},
+            marker={"color": _translucent(color, 0.55)},
             hovertemplate="%{y} scans<extra>" + html.escape(name) + "</extra>",
         )
-    chart.add_vline(threshold, line={"color": "#1f2933", "width": 2})
+    chart.add_vline(threshold, line={"color": INK, "width": 2})
     chart.update_layout(barmode="overlay")
     chart.update_xaxes(title="Predicted probability", range=[0, 1])
     chart.update_yaxes(title="Scans")
-    return _plain(chart, 230)
+    return _layout(chart, 230)
 
 
-def _plain(chart: go.Figure, height: int) -> go.Figure:
+def _layout(chart: go.Figure, height: int) -> go.Figure:
     chart.update_layout(
         template="plotly_white",
         height=height,
@@ -107,6 +114,6 @@ def _plain(chart: go.Figure, height: int) -> go.Figure:
     return chart
 
 
-def _clear(color: str, share: float) -> str:
+def _translucent(color: str, share: float) -> str:
     red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{share})"

@@ -1,4 +1,4 @@
-"""DeLong against pROC's published value and the formula of 1988, McNemar and Holm against worked examples."""
+"""DeLong's test against pROC's published value and the formula of 1988."""
 
 from __future__ import annotations
 
@@ -6,15 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
-from medcl.evaluate.analyses.paired_tests import paired_tests
-from medcl.evaluate.analyses.resampling import resample
-from medcl.evaluate.arms import on_clean_images
-from medcl.evaluate.predictions import panel
 from medcl.statistics.delong import auroc_covariance, delong
-from medcl.statistics.multiplicity import holm, mcnemar
-from medcl.testing.simulated_study import study
 
 
 def test_variance_equals_that_of_proc() -> None:
@@ -72,32 +65,3 @@ def test_delong_keeps_its_level_and_has_power() -> None:
             rejected[shift] += delong(truth, one, two).p < 0.05
     assert 0.02 <= rejected[0.0] / 400 <= 0.085
     assert rejected[1.0] / 400 > 0.7
-
-
-def test_mcnemar_worked_examples() -> None:
-    assert mcnemar(1, 11) == pytest.approx(26 / 4096)  # 2 * (1 + 12) / 2**12
-    assert mcnemar(11, 1) == mcnemar(1, 11)
-    assert mcnemar(0, 0) == 1.0
-    assert mcnemar(5, 5) == 1.0
-    assert mcnemar(121, 59) == pytest.approx(2 * stats.binom.cdf(59, 180, 0.5))
-
-
-def test_holm_worked_example() -> None:
-    np.testing.assert_allclose(holm(np.array([0.01, 0.04, 0.03, 0.005])), [0.03, 0.06, 0.06, 0.02])
-    assert holm(np.array([0.6, 0.5])).tolist() == [1.0, 1.0]
-    assert holm(np.array([])).tolist() == []
-
-
-def test_table_of_tests_needs_one_scan_a_patient() -> None:
-    arms = {"a": {"5/class": 0.9, "all": 0.95}, "supervised": {"5/class": 0.7, "all": 0.95}}
-    for scans, rows in ((1, 6), (2, 0)):
-        table = on_clean_images(study(arms, seeds=3, patients=150, scans_a_patient=scans))
-        found = resample(table, panel(table), 50, 0)
-        tests = paired_tests(found, "a", "supervised", ["5/class", "all"])
-        assert len(tests) == rows
-        assert (tests["delong_p_adjusted"] >= tests["delong_p"]).all()
-    few = paired_tests(
-        resample(t := study(arms, seeds=3, patients=150), panel(t), 50, 0), "a", "supervised", ["5/class"]
-    )
-    assert (few["delong_p"] < 0.05).all()
-    assert (few["arm_only"] > few["baseline_only"]).all()
