@@ -32,8 +32,7 @@ import numpy as np
 import pydicom
 from PIL import Image
 
-from medcl.archive import ArchiveError, Catalog, read
-from medcl.archive.convert import nifti_image
+from medcl.archive import ArchiveError, Catalog, nifti_image, read
 from medcl.archive.dicom.pixels import gdcm_process
 from medcl.archive.ledger.catalog_rows import gather
 from medcl.archive.ledger.examine import examine

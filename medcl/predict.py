@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medcl.archive import Catalog, scan_archive
-from medcl.archive.vocabulary import MODALITIES
+from medcl.archive import MODALITIES, Catalog, scan_archive
 from medcl.errors import UsageError
 from medcl.files import atomic
 from medcl.finetune import Images, predict

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from medcl.archive import Catalog
-from medcl.archive.privacy import pseudonym
-from medcl.archive.vocabulary import MODALITIES
+from medcl.archive import MODALITIES, Catalog, pseudonym
 from medcl.errors import UsageError
 from medcl.store.boxes import LabelBox, read_boxes
 from medcl.store.label_table import key_column, read_label_table, refuse_rows, repeated_keys

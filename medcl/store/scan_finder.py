@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from medcl.archive import Catalog
-from medcl.archive.patients import bids_subject
-from medcl.archive.privacy import pseudonym
+from medcl.archive import Catalog, bids_subject, pseudonym
 
 
 def scan_finder(catalog: Catalog, key: str) -> Callable[[str], list[str]]:

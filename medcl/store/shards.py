@@ -14,8 +14,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medcl.archive import ArchiveError, Catalog, Scan, read, read_mask
-from medcl.archive.resample import orthogonal, orthogonal_labels
+from medcl.archive import (
+    ArchiveError,
+    Catalog,
+    Scan,
+    orthogonal,
+    orthogonal_labels,
+    read,
+    read_mask,
+)
 from medcl.errors import UsageError
 from medcl.files import atomic, write_table
 from medcl.store.boxes import draw_boxes

@@ -17,8 +17,7 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import generate_uid
 
 import medcl
-from medcl.archive import Catalog
-from medcl.archive.geometry import LPS_TO_RAS
+from medcl.archive import LPS_TO_RAS, Catalog
 from medcl.archive.storage.open_file import open_part
 from medcl.errors import UsageError
 from medcl.files import atomic

@@ -8,8 +8,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
-from medcl.archive.convert import nifti_image
-from medcl.archive.scan import Scan
+from medcl.archive import Scan, nifti_image
 from medcl.files import atomic
 
 LEVELS = 65535

@@ -9,8 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from medcl.archive import convert, read, scan_archive
-from medcl.archive.convert import nifti_image
+from medcl.archive import convert, nifti_image, read, scan_archive
 from medcl.archive.scan import Scan
 from medcl.errors import UsageError
 from medcl.testing.phantom import encoded, put

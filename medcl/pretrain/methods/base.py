@@ -50,7 +50,7 @@ class Batch(NamedTuple):
 
     Attributes:
         scan: Scan number (B,), int64 >= 0, equal for scans with the same pixels.
-        patient: Patient number (B,), int64 >= 0, or None when every scan counts as its own patient. It must be
+        patient: Patient number (B,), int64 >= 0, or None when every scan counts as its own patient. Must be
             given when the two views are of two scans of one patient (MICLe, Azizi et al. 2021), and keeps the
             other pairs of that patient from being negatives.
         step: Optimizer steps already taken.
