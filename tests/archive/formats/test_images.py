@@ -12,8 +12,8 @@ from PIL import Image
 
 from medcl.archive.flags import Rejected
 from medcl.archive.formats import images
-from tests.archive.samples import picture_bytes
 from tests.archive.formats.in_memory import in_memory
+from tests.archive.samples import picture_bytes
 
 
 def saved(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:

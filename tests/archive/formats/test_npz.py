@@ -10,8 +10,8 @@ import pytest
 
 from medcl.archive.flags import Rejected
 from medcl.archive.formats import npz
-from tests.archive.samples import npz_bytes
 from tests.archive.formats.in_memory import in_memory
+from tests.archive.samples import npz_bytes
 
 
 def parts(content: bytes) -> list[str]:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from itertools import product
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 import pytest
 
 from medcl.archive import Catalog, scan_archive
 from medcl.archive import scanning as scan
 from medcl.archive.ledger.index import Index
-from medcl.archive.storage.listing import STAMP, Listing
-from medcl.archive.storage.walk import Entry, Root, check_roots, walk
+from medcl.archive.storage.walk import check_roots, walk
 from medcl.testing.traps import dicom_traps
 from tests.archive.samples import mixed_archive, nifti_bytes
 
@@ -66,7 +63,7 @@ def test_only_new_and_changed_files_are_opened(tmp_path: Path, opened: list[str]
     assert outputs(changed) == outputs(scan_archive([archive], tmp_path / "fresh"))
 
 
-def test_another_policy_reuses_the_findings(tmp_path: Path, opened: list[str]) -> None:
+def test_another_policy_reuses_the_outcomes(tmp_path: Path, opened: list[str]) -> None:
     mixed_archive(tmp_path / "archive")
     scan_archive([tmp_path / "archive"], tmp_path / "first")
     opened.clear()
@@ -109,7 +106,7 @@ def test_what_is_kept_is_for_the_owner_only(tmp_path: Path, private_home: Path) 
     assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o600}
 
 
-def test_findings_of_deleted_files_are_forgotten(tmp_path: Path, private_home: Path) -> None:
+def test_outcomes_of_deleted_files_are_deleted(tmp_path: Path, private_home: Path) -> None:
     archive = tmp_path / "archive"
     mixed_archive(archive)
     scan_archive([archive], tmp_path / "first")
@@ -191,18 +188,3 @@ def test_a_change_that_leaves_size_and_time_alone_is_seen(tmp_path: Path, opened
     opened.clear()
     scan_archive([archive], tmp_path / "second")
     assert sorted(opened) == ["cut.nii", "empty"]
-
-
-def test_a_listing_gives_back_what_the_walk_found() -> None:
-    roots = [Root("/a", "a"), Root("/b", "b")]
-    names = [os.fsdecode(b"\xff.dcm"), "\u00e9.nii", "plain"]
-    entries = [
-        Entry(root, f"{root.path}/{name}", 2**40 + n, n, "SYMLINK" * (n % 2), 2**62)
-        for n, (root, name) in enumerate(product(roots, names))
-    ]
-    listing = Listing(entries)
-    assert [listing[number] for number in range(len(listing))] == entries
-    stamps = [listing.stamp(number) for number in (4, 1)]
-    assert listing.numbers(pa.chunked_array([stamps, [bytes(16)]], STAMP)).tolist() == [4, 1, -1]
-    assert listing.unknown(pa.chunked_array([stamps], STAMP)).tolist() == [0, 2, 3, 5]
-    assert listing.unknown(pa.chunked_array([], STAMP)).tolist() == list(range(6))
