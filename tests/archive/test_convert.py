@@ -23,19 +23,19 @@ def test_every_scan_is_written_as_it_reads(tmp_path: Path) -> None:
     report = convert(catalog, tmp_path / "out")
     assert report == {"written": len(catalog.scans), "failed": 0, "faults": {}}
     for scan in catalog.scans["scan"]:
-        found = read(catalog, scan)
+        loaded = read(catalog, scan)
         image = nib.load(tmp_path / "out" / f"{scan}.nii.gz")
-        facts = json.loads((tmp_path / "out" / f"{scan}.json").read_text())
-        assert facts["shape"] == list(found.array.shape)
-        assert set(facts["flags"]) == set(found.flags)
-        if found.is_volume:
-            np.testing.assert_array_equal(np.asanyarray(image.dataobj), found.array)
-            np.testing.assert_allclose(image.affine, found.affine)
+        metadata = json.loads((tmp_path / "out" / f"{scan}.json").read_text())
+        assert metadata["shape"] == list(loaded.array.shape)
+        assert set(metadata["flags"]) == set(loaded.flags)
+        if loaded.is_volume:
+            np.testing.assert_array_equal(np.asanyarray(image.dataobj), loaded.array)
+            np.testing.assert_allclose(image.affine, loaded.affine)
             assert int(image.header["sform_code"]) == 1
         else:
-            np.testing.assert_array_equal(np.asanyarray(image.dataobj)[..., 0].T, found.array)
+            np.testing.assert_array_equal(np.asanyarray(image.dataobj)[..., 0].T, loaded.array)
             assert int(image.header["sform_code"]) == 0
-            assert facts["spacing_mm"] is None
+            assert metadata["spacing_mm"] is None
 
 
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])

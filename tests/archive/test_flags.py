@@ -15,25 +15,25 @@ SOURCES = sorted(Path(medcl.archive.__file__).parent.rglob("*.py"))
 
 
 def test_every_reason_in_the_code_is_explained() -> None:
-    said = {
+    codes = {
         code
         for path in SOURCES
         for code in re.findall(r'(?:quarantined|dropped)\(\s*"([A-Z0-9_]+)"', path.read_text())
     }
-    assert len(said) > 20
-    assert said <= set(REASONS) | set(FLAGS)
-    for code in said:
+    assert len(codes) > 20
+    assert codes <= set(REASONS) | set(FLAGS)
+    for code in codes:
         assert explain(code) != code
 
 
 def test_every_flag_in_the_code_is_explained() -> None:
-    said = {
+    codes = {
         code
         for path in SOURCES
         for code in re.findall(r'(?:flags|flags\.add)(?: \|= |\()\{?"([A-Z0-9_]+)"', path.read_text())
     }
-    assert len(said) > 10
-    assert said <= set(FLAGS)
+    assert len(codes) > 10
+    assert codes <= set(FLAGS)
 
 
 @pytest.mark.parametrize(

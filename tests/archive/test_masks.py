@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,12 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medcl.archive import ArchiveError, Catalog, read, read_mask, scan_archive
-from medcl.archive.dicom.labels.rtstruct import structures
+from medcl.archive import Catalog, read, read_mask, scan_archive
 from medcl.archive.flags import Rejected
 from medcl.archive.masks import is_label_map, looks_like_labels, onto_grid
-from tests.archive.canaries import canary_slice
-from tests.archive.label_samples import ct_series, rtstruct_of, seg_of, square
+from tests.archive.label_samples import ct_series, rtstruct_of, square
 
 AFFINE = np.array([[-1.5, 0, 0, 10], [0, 2.0, 0, -20], [0, 0, 3.0, 30], [0, 0, 0, 1.0]])
 SHAPE = (8, 9, 7)
@@ -148,61 +145,6 @@ def test_part_of_a_grid_is_placed_exactly_or_refused(
     box = tuple(slice(s, s + 3) for s in start)
     expected[box] = full[box]
     np.testing.assert_array_equal(onto_grid(part, own, full.shape, target), expected)
-
-
-def test_a_dicom_seg_lies_on_its_series(tmp_path: Path) -> None:
-    slices = ct_series(tmp_path / "archive" / "ct")
-    labels = np.zeros((6, 8, 8), np.uint8)
-    labels[2:4, 1:3, 4:7] = 1
-    labels[4, 6, 2] = 2
-    seg_of(slices, labels).save_as(tmp_path / "archive" / "seg.dcm")
-    catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
-    assert list(catalog.masks["kind"]) == ["seg"]
-    row = catalog.masks.iloc[0]
-    found = read_mask(catalog, row["mask"], row["scan"])
-    values = read(catalog, row["scan"]).array + 1024
-    assert found.shape == values.shape
-    assert set(values[found == 1].tolist()) == {2, 3}
-    assert set(values[found == 2].tolist()) == {4}
-    # (i, j) run right and anterior; rows and columns of DICOM run posterior and left.
-    expected = labels.transpose(2, 1, 0)[::-1, ::-1]
-    np.testing.assert_array_equal(found, expected)
-    assert catalog.summary()["used"] == 7
-
-
-def test_rtstruct_contours_are_filled_on_their_slices(tmp_path: Path) -> None:
-    slices = ct_series(tmp_path / "archive" / "ct")
-    contours = [square(0.5, 6.5, 4.0), square(2.5, 4.5, 4.0), square(1.5, 3.5, 6.0)]
-    rtstruct_of(slices, contours).save_as(tmp_path / "archive" / "rt.dcm", enforce_file_format=True)
-    catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
-    assert list(catalog.masks["kind"]) == ["rtstruct"]
-    row = catalog.masks.iloc[0]
-    found = read_mask(catalog, row["mask"], row["scan"])
-    assert found[..., 2].sum() == 36 - 4  # a hole
-    assert found[..., 3].sum() == 4
-    assert found.sum() == 36
-    assert found[8 - 1 - 1, 8 - 1 - 1, 2] == 1
-
-
-@pytest.mark.parametrize("contour", [square(1, 3, 5.0), square(501, 503, 4.0), square(3, 60, 4.0)])
-def test_rtstruct_off_its_slices_is_refused(tmp_path: Path, contour: np.ndarray) -> None:
-    slices = ct_series(tmp_path / "archive" / "ct")
-    rtstruct_of(slices, [contour]).save_as(tmp_path / "archive" / "rt.dcm", enforce_file_format=True)
-    catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
-    row = catalog.masks.iloc[0]
-    with pytest.raises(ArchiveError, match="MASK_MISMATCH"):
-        read_mask(catalog, row["mask"], row["scan"])
-    assert catalog.summary()["reasons"] == {"MASK_MISMATCH": 1}
-
-
-def test_a_circle_has_its_area() -> None:
-    angle = np.linspace(0, 2 * np.pi, 400, endpoint=False)
-    circle = np.stack([30 + 20 * np.cos(angle), 30 + 20 * np.sin(angle), np.full(400, 2.0)], axis=-1)
-    stream = io.BytesIO()
-    slices = [canary_slice(0, "1.2.3")]
-    rtstruct_of(slices, [circle]).save_as(stream, enforce_file_format=True)
-    labels = structures(stream, np.diag([-1.0, -1.0, 1.0, 1.0]), (64, 64, 4))
-    assert abs(labels.sum() - np.pi * 400) < 0.01 * np.pi * 400
 
 
 def test_labels_without_their_scan_are_orphans(tmp_path: Path) -> None:

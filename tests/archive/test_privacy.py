@@ -39,8 +39,10 @@ def nameless_syntax(ds: Dataset) -> bytes:
     ds.file_meta.TransferSyntaxUID = JPEG2000Lossless
     ds.PixelData = encapsulate([b"\1\2\3\4"])
     ds["PixelData"].is_undefined_length = True
-    made = phantom.encoded(ds)
-    return made.replace(JPEG2000Lossless.encode(), f"1.2.{CANARY}".ljust(len(JPEG2000Lossless), ".").encode())
+    content = phantom.encoded(ds)
+    return content.replace(
+        JPEG2000Lossless.encode(), f"1.2.{CANARY}".ljust(len(JPEG2000Lossless), ".").encode()
+    )
 
 
 def plant(archive: Path) -> None:
@@ -84,19 +86,19 @@ def test_no_canary_reaches_an_output_a_log_or_an_error(
 ) -> None:
     plant(tmp_path / "archive")
     caplog.set_level(logging.DEBUG)
-    said: list[str] = []
+    texts: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         catalog = scan_archive([tmp_path / "archive"], tmp_path / "out" / "catalog")
         errors = [str(found) for _, found in read_all(catalog) if isinstance(found, ArchiveError)]
         convert(catalog, tmp_path / "out" / "converted")
-        said += [explain_scan(catalog, scan) for scan in catalog.scans["scan"]]
+        texts += [explain_scan(catalog, scan) for scan in catalog.scans["scan"]]
     assert len(errors) == 2
     assert set(catalog.summary()["missing_decoders"]) == {"unknown"}
     assert set(catalog.scans["source"]) == {"dicom", "nifti", "image"}
-    said += [str(warning.message) for warning in caught]
-    said += [*errors, json.dumps(catalog.summary()), repr(catalog), caplog.text, *capfd.readouterr()]
-    for name, content in outputs(tmp_path / "out") + [("said", text.encode()) for text in said]:
+    texts += [str(warning.message) for warning in caught]
+    texts += [*errors, json.dumps(catalog.summary()), repr(catalog), caplog.text, *capfd.readouterr()]
+    for name, content in outputs(tmp_path / "out") + [("said", text.encode()) for text in texts]:
         assert_clean(content, name)
     for name, content in outputs(private_home / "index"):
         if not name.startswith("chunk"):

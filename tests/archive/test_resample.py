@@ -32,9 +32,9 @@ def test_a_tilted_volume_becomes_orthogonal_and_stays_in_place() -> None:
     assert upright.affine is not None
     assert upright.valid is not None
     assert not is_sheared(upright.affine)
-    found = phantom.deviation(upright.array, upright.affine, phantom.tissue, upright.valid)
-    assert found.largest < 12
-    assert found.median < 1.0
+    deviation = phantom.deviation(upright.array, upright.affine, phantom.tissue, upright.valid)
+    assert deviation.largest < 12
+    assert deviation.median < 1.0
     assert (upright.array[~upright.valid] <= upright.array.max()).all()
     assert upright.array[0, 0, 0] == -1024 or upright.valid[0, 0, 0]
     assert upright.spacing_mm == pytest.approx((3.0, 3.5, 3.6))

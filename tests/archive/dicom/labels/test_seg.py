@@ -1,4 +1,4 @@
-"""Masks of a tilted series lie on its slices, through reading and through a store; others are refused."""
+"""A SEG lies on the voxels of its series, upright or tilted, also in a store; others are refused."""
 
 from __future__ import annotations
 
@@ -9,50 +9,42 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
-from medcl.archive import ArchiveError, Catalog, read, read_mask, scan_archive
+from medcl.archive import ArchiveError, read, read_mask, scan_archive
 from medcl.store import prepare
-from medcl.testing import phantom
-from tests.archive.label_samples import rtstruct_of
-from tests.archive.label_samples import seg_of as seg_from
-
-TILTED = phantom.SliceGeometry(rows=13, columns=11, spacing=(3.0, 3.0), step=3.6, count=6, tilt=15.0)
-LABELS = np.zeros((6, 13, 11), np.uint8)
-LABELS[1:4, 3:9, 2:7] = 1
-LABELS[3:5, 5:7, 4:9] = 2
+from tests.archive.dicom.labels.tilted_series import EXPECTED, LABELS, TILTED, on_the_scan, tilted_series
+from tests.archive.label_samples import ct_series, seg_of
 
 
-def tilted_series(folder: Path) -> list[Dataset]:
-    blank = dict.fromkeys(
-        ("PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "AccessionNumber", "StudyID"), ""
-    )
-    slices = phantom.series(TILTED, PositionReferenceIndicator="", ContentDate="20200101", **blank)
-    folder.mkdir(parents=True)
-    for name, content in phantom.files(slices).items():
-        (folder / name).write_bytes(content)
-    return slices
+def test_a_dicom_seg_lies_on_its_series(tmp_path: Path) -> None:
+    slices = ct_series(tmp_path / "archive" / "ct")
+    labels = np.zeros((6, 8, 8), np.uint8)
+    labels[2:4, 1:3, 4:7] = 1
+    labels[4, 6, 2] = 2
+    seg_of(slices, labels).save_as(tmp_path / "archive" / "seg.dcm")
+    catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
+    assert list(catalog.masks["kind"]) == ["seg"]
+    row = catalog.masks.iloc[0]
+    rendered = read_mask(catalog, row["mask"], row["scan"])
+    values = read(catalog, row["scan"]).array + 1024
+    assert rendered.shape == values.shape
+    assert set(values[rendered == 1].tolist()) == {2, 3}
+    assert set(values[rendered == 2].tolist()) == {4}
+    # (i, j) run right and anterior; rows and columns of DICOM run posterior and left.
+    expected = labels.transpose(2, 1, 0)[::-1, ::-1]
+    np.testing.assert_array_equal(rendered, expected)
+    assert catalog.summary()["used"] == 7
 
 
-def seg_of(slices: list[Dataset], kind: str) -> Dataset:
+def tilted_seg(slices: list[Dataset], kind: str) -> Dataset:
     drawn = np.stack([np.equal(LABELS, n) for n in (1, 2)], axis=-1) * 0.7 if kind == "FRACTIONAL" else LABELS
-    return seg_from(slices, drawn, kind)
-
-
-def on_the_scan(catalog: Catalog) -> np.ndarray:
-    (row,) = catalog.masks.to_dict("records")
-    found = read_mask(catalog, row["mask"], row["scan"])
-    assert found.shape == read(catalog, row["scan"]).array.shape
-    return found
-
-
-EXPECTED = LABELS.transpose(2, 1, 0)[::-1, ::-1]
-"""(i, j) run right and anterior; rows and columns of DICOM run posterior and left."""
+    return seg_of(slices, drawn, kind)
 
 
 @pytest.mark.parametrize("kind", ["BINARY", "FRACTIONAL", "LABELMAP"])
 @pytest.mark.filterwarnings("ignore")
 def test_a_seg_of_a_tilted_series_lies_on_its_slices(tmp_path: Path, kind: str) -> None:
     slices = tilted_series(tmp_path / "archive" / "ct")
-    seg_of(slices, kind).save_as(tmp_path / "archive" / "seg.dcm")
+    tilted_seg(slices, kind).save_as(tmp_path / "archive" / "seg.dcm")
     catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
     np.testing.assert_array_equal(on_the_scan(catalog), EXPECTED)
 
@@ -61,7 +53,7 @@ def test_a_seg_of_a_tilted_series_lies_on_its_slices(tmp_path: Path, kind: str) 
 @pytest.mark.parametrize("fault", ["moved", "turned", "outside"])
 def test_a_seg_off_the_voxels_is_refused(tmp_path: Path, fault: str) -> None:
     slices = tilted_series(tmp_path / "archive" / "ct")
-    seg = seg_of(slices, "BINARY")
+    seg = tilted_seg(slices, "BINARY")
     for frame in seg.PerFrameFunctionalGroupsSequence:
         place = frame.PlanePositionSequence[0]
         position = np.array(place.ImagePositionPatient, float)
@@ -78,32 +70,11 @@ def test_a_seg_off_the_voxels_is_refused(tmp_path: Path, fault: str) -> None:
         on_the_scan(catalog)
 
 
-def contours(slices: list[Dataset]) -> list[np.ndarray]:
-    """Return, on slices 1 to 3, the outline of pixels 3 to 8 down and 2 to 6 across."""
-    found = []
-    for ds in slices[1:4]:
-        corner = np.array(ds.ImagePositionPatient, float)
-        row, column = np.array(TILTED.row) * 3.0, np.array(TILTED.column) * 3.0
-        ends = [(2.5, 1.5), (2.5, 6.5), (8.5, 6.5), (8.5, 1.5)]
-        found.append(np.array([corner + down * column + across * row for down, across in ends]))
-    return found
-
-
-def test_an_rtstruct_of_a_tilted_series_lies_on_its_slices(tmp_path: Path) -> None:
-    slices = tilted_series(tmp_path / "archive" / "ct")
-    struct = rtstruct_of(slices, contours(slices))
-    struct.save_as(tmp_path / "archive" / "rt.dcm", enforce_file_format=True)
-    catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
-    expected = np.zeros_like(EXPECTED)
-    expected[11 - 7 : 11 - 2, 13 - 9 : 13 - 3, 1:4] = 1
-    np.testing.assert_array_equal(on_the_scan(catalog), expected)
-
-
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("source", ["dicom", "nifti"])
 def test_a_store_keeps_the_mask_on_the_tilted_scan(tmp_path: Path, source: str) -> None:
     slices = tilted_series(tmp_path / "archive" / "ct")
-    seg_of(slices, "BINARY").save_as(tmp_path / "archive" / "seg.dcm")
+    tilted_seg(slices, "BINARY").save_as(tmp_path / "archive" / "seg.dcm")
     if source == "nifti":
         catalog = scan_archive([tmp_path / "archive"], tmp_path / "first")
         (row,) = catalog.masks.to_dict("records")
