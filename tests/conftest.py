@@ -1,12 +1,14 @@
-"""Where real data lies, and a pseudonym key that belongs to the tests alone."""
+"""Where real data is, two tiny scans for tests without it, and a pseudonym key of the tests' own."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.tiny_scans import write_dicom_series, write_nifti
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("MEDCL_DATA", ROOT.parent / "shared" / "data"))
@@ -20,8 +22,24 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def data() -> Path:
-    """The folder with real images; tests that need it skip where it is absent."""
-    if not DATA.is_dir():
-        pytest.skip(f"no development data at {DATA}; set MEDCL_DATA")
-    return DATA
+def data() -> Callable[[str], Path]:
+    """Return a function from the name of a development data set to its path; skip where it is absent."""
+
+    def find(name: str) -> Path:
+        if not (DATA / name).exists():
+            pytest.skip(f"no development data {name} in {DATA}; set MEDCL_DATA")
+        return DATA / name
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def tiny_dicom_series(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a CT series of four slices of 16 x 16 pixels."""
+    return write_dicom_series(tmp_path_factory.mktemp("dicom") / "series")
+
+
+@pytest.fixture(scope="session")
+def tiny_nifti(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A gzipped NIfTI of 16 x 16 x 4 voxels with the values of `tiny_dicom_series`."""
+    return write_nifti(tmp_path_factory.mktemp("nifti") / "tiny.nii.gz")

@@ -10,6 +10,7 @@ import pytest
 
 from medcl.archive import ArchiveError, Catalog, convert, read, read_all, scan_archive
 from tests.archive.samples import mixed_archive, nifti_bytes
+from tests.tiny_scans import SPACING_MM, tiny_values
 
 
 def test_catalog_says_what_reading_gives(tmp_path: Path) -> None:
@@ -62,3 +63,17 @@ def test_changed_and_missing_files_are_named(tmp_path: Path) -> None:
             read(catalog, scan)
         assert error.value.code == code
         assert str(tmp_path) not in str(error.value)
+
+
+def test_a_dicom_series_and_a_nifti_of_the_same_voxels_are_read_alike(
+    tiny_dicom_series: Path, tiny_nifti: Path, tmp_path: Path
+) -> None:
+    catalog = scan_archive([tiny_dicom_series, tiny_nifti], tmp_path / "catalog")
+    assert catalog.summary()["used"] == 5
+    scans = {catalog.row(scan)["source"]: read(catalog, scan) for scan in catalog.scans["scan"]}
+    assert set(scans) == {"dicom", "nifti"}
+    assert (scans["dicom"].unit, scans["nifti"].unit) == ("HU", "a.u.")
+    for scan in scans.values():
+        np.testing.assert_array_equal(scan.array, tiny_values())
+        assert scan.spacing_mm == pytest.approx(SPACING_MM)
+        np.testing.assert_allclose(scan.affine[:3, :3], np.diag(SPACING_MM), atol=1e-6)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
@@ -112,16 +113,18 @@ def test_a_killed_prepare_goes_on_where_it_stopped(tmp_path: Path) -> None:
     ],
 )
 def test_known_copies_are_found(
-    data: Path, tmp_path: Path, name: str, labels: str | None, facts: dict[str, int]
+    data: Callable[[str], Path], tmp_path: Path, name: str, labels: str | None, facts: dict[str, int]
 ) -> None:
-    store = prepare(scan_archive([data / name], tmp_path / "c"), tmp_path / "s", labels)
+    store = prepare(scan_archive([data(name)], tmp_path / "c"), tmp_path / "s", labels)
     assert store.record["duplicates"] == facts
     used = store.scans[store.scans["split"] != "excluded"]
     assert (used.groupby("fingerprint")["split"].nunique() == 1).all()
 
 
-def test_a_tilted_series_is_stored_on_a_right_angled_grid(data: Path, tmp_path: Path) -> None:
-    catalog = scan_archive([data / "dicom_ct_philips"], tmp_path / "c")
+def test_a_tilted_series_is_stored_on_a_right_angled_grid(
+    data: Callable[[str], Path], tmp_path: Path
+) -> None:
+    catalog = scan_archive([data("dicom_ct_philips")], tmp_path / "c")
     store = prepare(catalog, tmp_path / "s")
     axes = store.affine(0)[:3, :3]
     lengths = np.linalg.norm(axes, axis=0)
