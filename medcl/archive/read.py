@@ -11,8 +11,7 @@ import numpy as np
 
 from medcl.archive import dicom
 from medcl.archive.catalog import ArchiveError, Catalog
-from medcl.archive.dicom.labels.rtstruct import structures
-from medcl.archive.dicom.labels.seg import segments
+from medcl.archive.dicom import segments, structures
 from medcl.archive.flags import Rejected, held_back, quarantined
 from medcl.archive.formats.registry import FORMATS_BY_NAME
 from medcl.archive.masks import is_label_map, onto_grid

@@ -20,8 +20,8 @@ from pydicom.sequence import Sequence as Items
 
 from medcl.archive import dicom
 from medcl.archive.dicom.header.attributes import SHARED
-from medcl.archive.dicom.header.elements import PIXEL_TAGS
-from medcl.archive.dicom.header.parser import elements
+from medcl.archive.dicom.tags import PIXELS
+from medcl.archive.dicom.header.parser import read_elements
 from medcl.archive.dicom.header.read import ELEMENTS, SEQUENCES, open_elements
 from medcl.archive.flags import Rejected
 from medcl.archive.privacy import silenced_loggers
@@ -123,7 +123,7 @@ def test_every_wanted_tag_is_asked_for_once() -> None:
     names = [name for name, _ in SHARED.values()]
     assert len(names) == len(set(names))
     assert not ELEMENTS & SEQUENCES
-    assert not ELEMENTS & set(PIXEL_TAGS)
+    assert not ELEMENTS & set(PIXELS)
 
 
 def test_identifiers_do_not_show_in_the_representation() -> None:
@@ -199,7 +199,7 @@ def test_nested_sequences_are_walked_over_in_every_form(depth: int, undefined: b
     ds = phantom.series()[0]
     ds.update(inner)
     content = phantom.encoded(ds)
-    found = elements(io.BytesIO(content), len(content), ELEMENTS, SEQUENCES)
+    found = read_elements(io.BytesIO(content), len(content), ELEMENTS, SEQUENCES)
     assert found is not None
     assert found.values[0x00280010] == ds.Rows.to_bytes(2, "little")
     assert found.pixel_length == len(ds.PixelData)
@@ -210,7 +210,7 @@ def test_a_value_longer_than_the_window_is_read_whole() -> None:
     table = np.arange(65536, dtype=np.uint16).tobytes()
     ds.add_new(0x00281201, "OW", table)
     content = phantom.encoded(ds)
-    found = elements(io.BytesIO(content), len(content), ELEMENTS, SEQUENCES)
+    found = read_elements(io.BytesIO(content), len(content), ELEMENTS, SEQUENCES)
     assert found is not None
     assert found.values[0x00281201] == table
     assert found.values[0x00281053].strip() == b"1.0"

@@ -1,17 +1,18 @@
-"""DICOM: headers, grouping into scans, and assembly; the door of the modules named `dicom_*`.
+"""DICOM: headers, pixels, grouping of files into scans, and assembly of scans.
 
 Source of the rules: DICOM PS3.3, PS3.5 and PS3.10 of 2024.
 """
 
-from medcl.archive.dicom.header.model import DicomHeader
-from medcl.archive.dicom.header.read import read_header
-from medcl.archive.dicom.pixels.codecs import installed, missing_decoders
-from medcl.archive.dicom.series.assemble import assemble
-from medcl.archive.dicom.series.duplicates import PixelSums
-from medcl.archive.dicom.series.stacks import Stack, group
+from medcl.archive.dicom.header import Attributes, DicomHeader, Frame, read_header
+from medcl.archive.dicom.labels import LabelHeader, read_label_header, segments, structures
+from medcl.archive.dicom.pixels import installed, missing_decoders
+from medcl.archive.dicom.series import PixelSums, Stack, assemble, group
 
 __all__ = [
+    "Attributes",
     "DicomHeader",
+    "Frame",
+    "LabelHeader",
     "PixelSums",
     "Stack",
     "assemble",
@@ -19,4 +20,7 @@ __all__ = [
     "installed",
     "missing_decoders",
     "read_header",
+    "read_label_header",
+    "segments",
+    "structures",
 ]

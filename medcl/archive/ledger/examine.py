@@ -10,8 +10,7 @@ from functools import lru_cache
 from typing import BinaryIO
 
 from medcl.archive import dicom
-from medcl.archive.dicom.header.model import Attributes, DicomHeader
-from medcl.archive.dicom.labels.rtstruct import LabelHeader, describe
+from medcl.archive.dicom import Attributes, DicomHeader, LabelHeader, read_label_header
 from medcl.archive.flags import Rejected, State, dropped, quarantined
 from medcl.archive.formats.registry import SIGNATURES, ZIP_SUFFIXES, Format, find_format
 from medcl.archive.formats.scan_info import ScanInfo
@@ -163,7 +162,7 @@ def _examine_dicom(blank: FileOutcome, stream: BinaryIO) -> FileOutcome:
     try:
         header = dicom.read_header(stream, blank.size)
     except Rejected as verdict:
-        labels = describe(stream) if verdict.code in ("SEG", "NO_PIXELS") else None
+        labels = read_label_header(stream) if verdict.code in ("SEG", "NO_PIXELS") else None
         if labels is not None:
             return replace(blank, labels=labels)
         if verdict.code != "TRUNCATED":

@@ -11,8 +11,7 @@ from dataclasses import MISSING
 from functools import lru_cache
 from typing import Any
 
-from medcl.archive.dicom.header.model import Attributes, DicomHeader, Frame
-from medcl.archive.dicom.labels.rtstruct import LabelHeader
+from medcl.archive.dicom import Attributes, DicomHeader, Frame, LabelHeader
 from medcl.archive.formats.scan_info import ScanInfo
 from medcl.archive.formats.sidecar import Sidecar
 from medcl.archive.ledger.examine import FileOutcome

@@ -1,4 +1,4 @@
-"""The elements of a DICOM file that were asked for, as `dicom_walk` finds them: raw values and places."""
+"""Raw values and offsets of the requested elements of a DICOM file, as the parser finds them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,14 @@ from typing import Any, BinaryIO
 from medcl.archive.flags import quarantined
 
 MAX_SEQUENCE = 32 << 20
-PIXEL_TAGS = (0x7FE00008, 0x7FE00009, 0x7FE00010)
 IMPLICIT, EXPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"
-PALETTE_DESCRIPTORS = (0x00281101, 0x00281102, 0x00281103)
-PALETTE_TABLES = (0x00281201, 0x00281202, 0x00281203)
-PALETTE_SEGMENTED = (0x00281221, 0x00281222, 0x00281223)
-VOI_CENTER, VOI_WIDTH, VOI_FUNCTION, VOI_TABLES = 0x00281050, 0x00281051, 0x00281056, 0x00283010
 NATIVE = (IMPLICIT, EXPLICIT, BIG_ENDIAN, DEFLATED)
 
 
 @dataclass
 class Elements:
-    """What the walk found.
+    """Requested elements of one file.
 
     Attributes:
         stream: where `pixel_start` counts from (the file, or its inflated data set).
@@ -30,7 +25,7 @@ class Elements:
         explicit, little: of the data set.
         values: tag to raw value, for the tags that were asked for.
         sequences: tag to (start of the element, end), for the sequences that were asked for.
-        pixel_tag: one of `PIXEL_TAGS`, or 0 when there are no pixels.
+        pixel_tag: one of `tags.PIXELS`, or 0 when there are no pixels.
         pixel_vr: `OB`, `OW`, ...; empty in implicit VR.
         pixel_start, pixel_length: of the pixels' value; the length is -1 when they are encapsulated.
         flags: what was odd about the file.
@@ -65,7 +60,7 @@ class Elements:
         self.stream.seek(start)
         content = self.stream.read(end - start)
         try:
-            found = read_dataset(io.BytesIO(content), not self.explicit, self.little)
-            return list(found[tag].value or [])
+            dataset = read_dataset(io.BytesIO(content), not self.explicit, self.little)
+            return list(dataset[tag].value or [])
         except Exception:  # whatever pydicom stumbles over, RecursionError included
             raise quarantined("BAD_HEADER") from None

@@ -1,6 +1,4 @@
-"""ScanGeometry of enhanced multi-frame objects, by their functional groups (PS3.3 C.7.6.16), and of nuclear
-medicine reconstructions (PS3.3 C.8.4.15).
-"""
+"""Frames of enhanced objects (PS3.3 C.7.6.16) and of nuclear medicine reconstructions (PS3.3 C.8.4.15)."""
 
 from __future__ import annotations
 
@@ -13,39 +11,40 @@ from pydicom.multival import MultiValue
 from medcl.archive.dicom.header.elements import Elements
 from medcl.archive.dicom.header.model import Attributes, Frame, plain_frame
 from medcl.archive.dicom.header.values import Vector, direction, place, sizes
+from medcl.archive.dicom.tags import DETECTORS, FRAME_GROUPS, IMAGE_POSITION, SHARED_GROUPS
 from medcl.archive.flags import quarantined
 
-SHARED_GROUPS, FRAME_GROUPS = 0x52009229, 0x52009230
-DETECTORS = 0x00540022
 FUNCTIONAL = (SHARED_GROUPS, FRAME_GROUPS, DETECTORS)
 
 
-def functional_frames(found: Elements, shared: Attributes) -> tuple[Frame, ...]:
+def functional_frames(elements: Elements, shared: Attributes) -> tuple[Frame, ...]:
     """Return the frames of an enhanced object in stored order.
 
     Raises:
         Rejected: BAD_HEADER where the frames described are not those stored.
     """
-    common: Any = next(iter(found.items(SHARED_GROUPS)), {})
-    own: list[Any] = found.items(FRAME_GROUPS)
-    if own and len(own) != shared.n_frames:
+    common: Any = next(iter(elements.items(SHARED_GROUPS)), {})
+    per_frame: list[Any] = elements.items(FRAME_GROUPS)
+    if per_frame and len(per_frame) != shared.n_frames:
         raise quarantined("BAD_HEADER")
-    groups = own or [{}] * shared.n_frames
+    groups = per_frame or [{}] * shared.n_frames
     try:
-        return tuple(_frame(number, _Groups(group, common), shared) for number, group in enumerate(groups))
+        return tuple(
+            _frame(number, _FunctionalGroups(group, common), shared) for number, group in enumerate(groups)
+        )
     except (AttributeError, TypeError, ValueError, IndexError):
         raise quarantined("BAD_HEADER") from None
 
 
-class _Groups:
-    """The functional groups of one frame: its own first, then the shared ones."""
+class _FunctionalGroups:
+    """The functional groups of one frame: those of the frame first, then the shared ones."""
 
-    def __init__(self, own: Any, common: Any) -> None:
-        self.places = (own, common)
+    def __init__(self, per_frame: Any, common: Any) -> None:
+        self.levels = (per_frame, common)
 
     def get(self, sequence: str, name: str) -> Any:
         """Return an attribute of a group's first item, or None."""
-        for groups in self.places:
+        for groups in self.levels:
             items = groups.get(sequence)
             if items:
                 value = items[0].get(name)
@@ -59,7 +58,7 @@ class _Groups:
         return items[0].get(name) if items else None
 
 
-def _frame(number: int, groups: _Groups, shared: Attributes) -> Frame:
+def _frame(number: int, groups: _FunctionalGroups, shared: Attributes) -> Frame:
     value = groups.get("PixelValueTransformationSequence", "RescaleSlope")
     offset = groups.get("PixelValueTransformationSequence", "RescaleIntercept")
     thickness = _number(groups.get("PixelMeasuresSequence", "SliceThickness"))
@@ -85,7 +84,7 @@ def _dimensions(value: Any) -> tuple[int, ...]:
     return tuple(int(number) for number in several if number is not None)
 
 
-def _keys(groups: _Groups, shared: Attributes) -> tuple[Any, ...]:
+def _keys(groups: _FunctionalGroups, shared: Attributes) -> tuple[Any, ...]:
     """Return the values of `SPLIT_KEYS` for a frame."""
     content = "FrameContentSequence"
     stack = groups.get(content, "StackID")
@@ -134,15 +133,17 @@ def _vector(value: Any, length: int) -> Vector | None:
     return vector
 
 
-def nuclear_frames(found: Elements, shared: Attributes) -> tuple[Frame, ...]:
+def nuclear_frames(elements: Elements, shared: Attributes) -> tuple[Frame, ...]:
     """Return the slices of a reconstructed nuclear medicine volume; empty for anything else.
 
     The first slice's place stands in the detector sequence; the others follow along the normal.
     """
-    detectors = found.items(DETECTORS)
+    detectors = elements.items(DETECTORS)
     if "RECON TOMO" not in shared.image_type or len(detectors) != 1 or shared.spacing_between is None:
         return ()
-    corner = _vector(detectors[0].get("ImagePositionPatient"), 3) or place(found.values.get(0x00200032))
+    corner = _vector(detectors[0].get("ImagePositionPatient"), 3) or place(
+        elements.values.get(IMAGE_POSITION)
+    )
     axes = direction(_vector(detectors[0].get("ImageOrientationPatient"), 6)) or shared.orientation
     if corner is None or axes is None:
         return ()

@@ -163,10 +163,10 @@ class DicomHeader:
         """The pictures of the file."""
         if self.functional:
             return self.functional
-        own = plain_frame(self.shared, self.position)
+        frame = plain_frame(self.shared, self.position)
         if self.shared.n_frames <= 1:
-            return (own,)
-        return tuple(replace(own, index=number, position=None) for number in range(self.shared.n_frames))
+            return (frame,)
+        return tuple(replace(frame, index=number, position=None) for number in range(self.shared.n_frames))
 
 
 def plain_frame(shared: Attributes, position: Vector | None) -> Frame:

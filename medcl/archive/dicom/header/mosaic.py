@@ -16,20 +16,21 @@ import numpy as np
 from medcl.archive.dicom.header.elements import Elements
 from medcl.archive.dicom.header.model import Attributes, Frame, plain_frame
 from medcl.archive.dicom.header.values import place, short
+from medcl.archive.dicom.tags import IMAGE_POSITION, SIEMENS_CSA, SIEMENS_IMAGES_IN_MOSAIC
 from medcl.archive.flags import quarantined
 
-CSA_TAG, COUNT_TAG, POSITION_TAG = 0x00291010, 0x0019100A, 0x00200032
 
-
-def mosaic_frames(found: Elements, shared: Attributes) -> tuple[int, tuple[Frame, ...], tuple[str, ...]]:
+def mosaic_frames(elements: Elements, shared: Attributes) -> tuple[int, tuple[Frame, ...], tuple[str, ...]]:
     """Return tiles a side, a frame for each slice, and flags.
 
     Raises:
         Rejected: BAD_HEADER where the number of slices or their place is not known.
     """
-    csa = csa_values(found.values.get(CSA_TAG, b""))
-    count = int(csa.get("NumberOfImagesInMosaic", (0,))[0]) or short(found.values.get(COUNT_TAG, b""))
-    corner = place(found.values.get(POSITION_TAG))
+    csa = csa_values(elements.values.get(SIEMENS_CSA, b""))
+    count = int(csa.get("NumberOfImagesInMosaic", (0,))[0]) or short(
+        elements.values.get(SIEMENS_IMAGES_IN_MOSAIC, b"")
+    )
+    corner = place(elements.values.get(IMAGE_POSITION))
     if not count or corner is None or shared.orientation is None or shared.pixel_spacing is None:
         raise quarantined("BAD_HEADER")
     tiles = math.isqrt(count - 1) + 1
@@ -59,9 +60,9 @@ def mosaic_frames(found: Elements, shared: Attributes) -> tuple[int, tuple[Frame
 
 def csa_values(raw: bytes) -> dict[str, tuple[float, ...]]:
     """Return the numeric values of a CSA header by name; empty when it is not one."""
-    found: dict[str, tuple[float, ...]] = {}
+    values: dict[str, tuple[float, ...]] = {}
     if raw[:4] != b"SV10" or len(raw) < 16:
-        return found
+        return values
     count, at = unpack_from("<I", raw, 8)[0], 16
     for _ in range(min(count, 1000)):
         if at + 84 > len(raw):
@@ -79,5 +80,5 @@ def csa_values(raw: bytes) -> dict[str, tuple[float, ...]]:
                 numbers.append(float(word))
             at += 16 + (length + 3) // 4 * 4
         if numbers:
-            found[name] = tuple(numbers)
-    return found
+            values[name] = tuple(numbers)
+    return values

@@ -14,7 +14,8 @@ from functools import lru_cache
 from struct import Struct
 from typing import Any, BinaryIO
 
-from medcl.archive.dicom.header.elements import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, PIXEL_TAGS, Elements
+from medcl.archive.dicom.header.elements import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, Elements
+from medcl.archive.dicom.tags import MEDIA_STORAGE_SOP_CLASS_UID, PIXEL_DATA, PIXELS
 from medcl.archive.flags import quarantined
 from medcl.archive.limits import MAX_SCAN_BYTES, is_bomb
 
@@ -40,7 +41,7 @@ def _turned(tags: frozenset[int]) -> dict[int, int]:
     return {(tag & 0xFFFF) << 16 | tag >> 16: tag for tag in tags}
 
 
-def elements(
+def read_elements(
     stream: BinaryIO, size: int, wanted: frozenset[int], sequences: frozenset[int]
 ) -> Elements | None:
     """Walk a file up to its pixels; None when it is not DICOM.
@@ -53,24 +54,24 @@ def elements(
     start = _data_start(head)
     if start is None:
         return None
-    found = Elements(stream, size)
-    walk = _Walk(found, head, wanted, sequences)
+    elements = Elements(stream, size)
+    walk = _ElementParser(elements, head, wanted, sequences)
     if start < 0:
-        found.flags.add("NO_PREAMBLE")
+        elements.flags.add("NO_PREAMBLE")
         start = 0
     else:
         start = walk.meta(start)
-    if found.syntax == DEFLATED:
-        found.stream, found.size = _inflated(stream, size, start)
-        walk = _Walk(found, b"", wanted, sequences)
+    if elements.syntax == DEFLATED:
+        elements.stream, elements.size = _inflated(stream, size, start)
+        walk = _ElementParser(elements, b"", wanted, sequences)
         start = 0
     else:
-        _settle_form(found, walk.peek(start, 8))
-    if found.explicit and found.little:
+        _settle_form(elements, walk.peek(start, 8))
+    if elements.explicit and elements.little:
         walk.explicit_little(start)
     else:
         walk.any_form(start)
-    return found
+    return elements
 
 
 def _data_start(head: bytes) -> int | None:
@@ -87,16 +88,16 @@ def _data_start(head: bytes) -> int | None:
     return None
 
 
-def _settle_form(found: Elements, first: bytes) -> None:
+def _settle_form(elements: Elements, first: bytes) -> None:
     """Set byte order and VR form from the transfer syntax, corrected by what the first element looks like."""
-    found.little = found.syntax != BIG_ENDIAN
+    elements.little = elements.syntax != BIG_ENDIAN
     looks_explicit = first[4:6] in _IS_LONG
-    if "NO_PREAMBLE" in found.flags or not found.syntax:
-        found.little = not (first[:1] == b"\0" and first[1:2] != b"\0")
-        found.syntax = (EXPLICIT if found.little else BIG_ENDIAN) if looks_explicit else IMPLICIT
-    elif looks_explicit == (found.syntax == IMPLICIT) and len(first) >= 8:
-        found.flags.add("BAD_VR")
-    found.explicit = looks_explicit
+    if "NO_PREAMBLE" in elements.flags or not elements.syntax:
+        elements.little = not (first[:1] == b"\0" and first[1:2] != b"\0")
+        elements.syntax = (EXPLICIT if elements.little else BIG_ENDIAN) if looks_explicit else IMPLICIT
+    elif looks_explicit == (elements.syntax == IMPLICIT) and len(first) >= 8:
+        elements.flags.add("BAD_VR")
+    elements.explicit = looks_explicit
 
 
 def _inflated(stream: BinaryIO, size: int, start: int) -> tuple[BinaryIO, int]:
@@ -119,13 +120,13 @@ def _inflated(stream: BinaryIO, size: int, start: int) -> tuple[BinaryIO, int]:
     return io.BytesIO(b"".join(parts)), length
 
 
-class _Walk:
+class _ElementParser:
     """A window over the stream that moves along as tags are passed."""
 
     def __init__(
-        self, found: Elements, head: bytes, wanted: frozenset[int], sequences: frozenset[int]
+        self, elements: Elements, head: bytes, wanted: frozenset[int], sequences: frozenset[int]
     ) -> None:
-        self.found = found
+        self.elements = elements
         self.buffer = head
         self.base = 0
         self.wanted = wanted
@@ -134,16 +135,16 @@ class _Walk:
     def peek(self, at: int, count: int) -> bytes:
         """Return `count` bytes at a place of the stream (fewer at its end), moving the window if need be."""
         if not self.base <= at <= self.base + len(self.buffer) - count:
-            self.found.stream.seek(at)
-            self.buffer = self.found.stream.read(max(BLOCK, count))
+            self.elements.stream.seek(at)
+            self.buffer = self.elements.stream.read(max(BLOCK, count))
             self.base = at
         offset = at - self.base
         return self.buffer[offset : offset + count]
 
     def meta(self, at: int) -> int:
         """Read the file meta header (always explicit little endian) and return where the data set starts."""
-        found, end = self.found, at + MAX_META
-        found.syntax = ""
+        elements, end = self.elements, at + MAX_META
+        elements.syntax = ""
         while True:
             head = self.peek(at, 12)
             if head[:2] != b"\x02\0" or len(head) < 8:
@@ -155,9 +156,9 @@ class _Walk:
             if vr in LONG_VRS and len(head) == 12:
                 (length,), start = _LONG(head, 8), at + 12
             if element == 0x0010:
-                found.syntax = self.peek(start, min(length, 64)).decode("ascii", "replace").strip("\0 ")
+                elements.syntax = self.peek(start, min(length, 64)).decode("ascii", "replace").strip("\0 ")
             elif element == 0x0002:
-                found.values[0x00020002] = self.peek(start, min(length, 64))
+                elements.values[MEDIA_STORAGE_SOP_CLASS_UID] = self.peek(start, min(length, 64))
             at = start + length
 
     def explicit_little(self, at: int) -> None:
@@ -167,8 +168,8 @@ class _Walk:
         are only passed.
         """
         unpack, short, long = _ELEMENT, _SHORT_WORDS, _LONG_WORDS
-        wanted, special = _turned(self.wanted), _turned(self.sequences | frozenset(PIXEL_TAGS))
-        values = self.found.values
+        wanted, special = _turned(self.wanted), _turned(self.sequences | frozenset(PIXELS))
+        values = self.elements.values
         buffer, offset, last = self._window(at)
         while True:
             if offset > last:
@@ -200,56 +201,58 @@ class _Walk:
                     buffer, offset, last = self._window(end)
 
     def _window(self, at: int) -> tuple[bytes, int, int]:
-        """Return a buffer that holds 12 bytes from `at` on (zeros past the end of the file), where `at` is in
-        it, and the last place in it where an element can begin.
+        """Return a buffer with at least 12 bytes from `at` on (zeros past the end of the file).
+
+        Returns:
+            The buffer, the offset of `at` in it, and the last offset in it at which an element can begin.
         """
         if len(self.peek(at, 12)) < 12:
             self.buffer += bytes(12)
-        last = min(len(self.buffer) - 12, self.found.size - self.base - 8)
+        last = min(len(self.buffer) - 12, self.elements.size - self.base - 8)
         return self.buffer, at - self.base, last
 
     def _is_over(self, at: int) -> bool:
         """True at the end of the file; an element that claims to go on after it is refused."""
-        if at > self.found.size:
+        if at > self.elements.size:
             raise quarantined("TRUNCATED")
-        return at + 8 > self.found.size
+        return at + 8 > self.elements.size
 
     def any_form(self, at: int) -> None:
         """Implicit VR or big endian: the same walk without haste."""
-        while at + 8 <= self.found.size:
+        while at + 8 <= self.elements.size:
             at = self._one(at)
             if at < 0:
                 return
 
     def _one(self, at: int) -> int:
         """Take in the element at `at` and return where the next begins, or -1 at the pixels."""
-        found = self.found
+        elements = self.elements
         tag, vr, length, start = self._element(at)
-        if tag in PIXEL_TAGS:
-            found.pixel_tag, found.pixel_start = tag, start
-            found.pixel_vr = vr.decode("ascii", "replace")
-            found.pixel_length = -1 if length == UNDEFINED else length
+        if tag in PIXELS:
+            elements.pixel_tag, elements.pixel_start = tag, start
+            elements.pixel_vr = vr.decode("ascii", "replace")
+            elements.pixel_length = -1 if length == UNDEFINED else length
             return -1
-        if tag > 0x7FE00010:
+        if tag > PIXEL_DATA:
             return -1
         end = self._skip(start) if length == UNDEFINED else start + length
-        if end > found.size:
+        if end > elements.size:
             raise quarantined("TRUNCATED")
         if tag in self.sequences and vr in (b"SQ", b"UN", b""):
-            found.sequences[tag] = (at, end)
+            elements.sequences[tag] = (at, end)
         elif tag in self.wanted and length != UNDEFINED:
-            found.values[tag] = self._value(start, length)
+            elements.values[tag] = self._value(start, length)
         return end
 
     def _value(self, start: int, length: int) -> bytes:
-        if start + length > self.found.size:
+        if start + length > self.elements.size:
             raise quarantined("TRUNCATED")
         return self.peek(start, length) if length <= MAX_VALUE else b""
 
     def _element(self, at: int) -> tuple[int, bytes, int, int]:
         """Return (tag, VR, length, start of value) of the element at `at`, in the data set's form."""
-        meta = self.found.syntax == "" or self.peek(at, 2) == b"\x02\0"
-        explicit, little = (True, True) if meta else (self.found.explicit, self.found.little)
+        meta = self.elements.syntax == "" or self.peek(at, 2) == b"\x02\0"
+        explicit, little = (True, True) if meta else (self.elements.explicit, self.elements.little)
         head = self.peek(at, 12)
         if len(head) < 8:
             raise quarantined("TRUNCATED")
@@ -259,7 +262,7 @@ class _Walk:
         long = _IS_LONG.get(vr)
         if not explicit or tag >> 16 == 0xFFFE or (long is None and not vr.isupper()):
             if explicit and tag >> 16 != 0xFFFE:
-                self.found.flags.add("BAD_VR")
+                self.elements.flags.add("BAD_VR")
             return tag, b"", int.from_bytes(head[4:8], order), at + 8
         if long:
             return tag, vr, int.from_bytes(head[8:12], order), at + 12
@@ -276,6 +279,6 @@ class _Walk:
                 depth, at = depth + 1, start
             else:
                 at = start + length
-            if at > self.found.size:
+            if at > self.elements.size:
                 raise quarantined("TRUNCATED")
         return at

@@ -9,35 +9,43 @@ from collections.abc import Iterable
 from typing import BinaryIO
 
 from medcl.archive.dicom.header.attributes import WANTED, attributes
-from medcl.archive.dicom.header.elements import (
-    NATIVE,
-    PALETTE_DESCRIPTORS,
-    PALETTE_SEGMENTED,
-    PALETTE_TABLES,
-    VOI_CENTER,
-    VOI_FUNCTION,
-    VOI_TABLES,
-    VOI_WIDTH,
-    Elements,
-)
+from medcl.archive.dicom.header.elements import NATIVE, Elements
 from medcl.archive.dicom.header.enhanced import FUNCTIONAL, functional_frames, nuclear_frames
 from medcl.archive.dicom.header.model import Attributes, DicomHeader, Frame
 from medcl.archive.dicom.header.mosaic import mosaic_frames
-from medcl.archive.dicom.header.parser import elements
-from medcl.archive.dicom.header.suv import RADIOPHARMACEUTICAL, suv_factor
-from medcl.archive.dicom.header.ultrasound import REGIONS, tissue
+from medcl.archive.dicom.header.parser import read_elements
+from medcl.archive.dicom.header.suv import suv_factor
+from medcl.archive.dicom.header.ultrasound import tissue
 from medcl.archive.dicom.header.values import identifier, integer, place, text
+from medcl.archive.dicom.tags import (
+    DOUBLE_FLOAT_PIXEL_DATA,
+    FLOAT_PIXEL_DATA,
+    IMAGE_POSITION,
+    INSTANCE_NUMBER,
+    MEDIA_STORAGE_SOP_CLASS_UID,
+    MODALITY_LUT,
+    PALETTE_DESCRIPTORS,
+    PALETTE_SEGMENTED,
+    PALETTE_TABLES,
+    RADIOPHARMACEUTICAL,
+    SERIES_INSTANCE_UID,
+    SOP_INSTANCE_UID,
+    ULTRASOUND_REGIONS,
+    VOI_LUT,
+    VOI_LUT_FUNCTION,
+    WINDOW_CENTER,
+    WINDOW_WIDTH,
+)
 from medcl.archive.flags import Rejected, dropped, quarantined
 from medcl.archive.limits import MAX_SCAN_BYTES, is_bomb
 
 PROBE_BYTES = 4096
 MAX_FRAMES = 100_000
-MODALITY_LUT, SERIES_UID = 0x00283000, 0x0020000E
-SEQUENCES = frozenset({*FUNCTIONAL, REGIONS, RADIOPHARMACEUTICAL, MODALITY_LUT, VOI_TABLES})
+SEQUENCES = frozenset({*FUNCTIONAL, ULTRASOUND_REGIONS, RADIOPHARMACEUTICAL, MODALITY_LUT, VOI_LUT})
 PALETTE = frozenset({*PALETTE_DESCRIPTORS, *PALETTE_TABLES, *PALETTE_SEGMENTED})
-ELEMENTS = WANTED | PALETTE | {VOI_CENTER, VOI_WIDTH, VOI_FUNCTION}
+ELEMENTS = WANTED | PALETTE | {WINDOW_CENTER, WINDOW_WIDTH, VOI_LUT_FUNCTION}
 VIDEO = ("1.2.840.10008.1.2.4.10", "1.2.840.10008.1.2.7")
-FLOATS = {0x7FE00008: 32, 0x7FE00009: 64}
+FLOATS = {FLOAT_PIXEL_DATA: 32, DOUBLE_FLOAT_PIXEL_DATA: 64}
 """Bits of the pixels that are no integers, and state no more about themselves."""
 COLORS = ("RGB", "YBR_FULL", "YBR_ICT", "YBR_RCT")
 DICOMDIR = "1.2.840.10008.1.3.10"
@@ -49,7 +57,7 @@ RISKY_MODALITIES = ("US", "XA", "RF", "OT", "ES", "XC")
 
 def open_elements(stream: BinaryIO, size: int) -> Elements | None:
     """Walk one file for the elements that a header is made of."""
-    return elements(stream, size, ELEMENTS, SEQUENCES)
+    return read_elements(stream, size, ELEMENTS, SEQUENCES)
 
 
 def read_header(stream: BinaryIO, size: int) -> DicomHeader | None:
@@ -63,13 +71,13 @@ def read_header(stream: BinaryIO, size: int) -> DicomHeader | None:
         Rejected: the file is DICOM but carries no usable image (a report, a dose grid, a video), or ends
             before its pixels do, or claims absurd sizes.
     """
-    found = None
+    elements = None
     try:
-        found = open_elements(stream, size)
-        header = None if found is None else header_of(found)
+        elements = open_elements(stream, size)
+        header = None if elements is None else header_of(elements)
     except Rejected as verdict:
-        if found is not None:
-            verdict.series = text(found.values.get(SERIES_UID, b""))
+        if elements is not None:
+            verdict.series = text(elements.values.get(SERIES_INSTANCE_UID, b""))
         raise
     except (ArithmeticError, LookupError, TypeError, ValueError, struct.error):
         raise quarantined("BAD_HEADER") from None
@@ -78,32 +86,32 @@ def read_header(stream: BinaryIO, size: int) -> DicomHeader | None:
     return header
 
 
-def header_of(found: Elements) -> DicomHeader:
+def header_of(elements: Elements) -> DicomHeader:
     """Return the header of walked elements; raises as `read_header`."""
-    shared = attributes(found)
-    _check_kind(found, shared)
-    _check_pixels(found, shared)
-    values = found.values
-    tiles, functional, extra = _frames(found, shared)
-    box, box_spacing = tissue(found, shared)
+    shared = attributes(elements)
+    _check_kind(elements, shared)
+    _check_pixels(elements, shared)
+    values = elements.values
+    tiles, functional, extra = _frames(elements, shared)
+    box, box_spacing = tissue(elements, shared)
     return DicomHeader(
         shared=shared,
-        sop_uid=identifier(values.get(0x00080018, b"")),
-        instance=_integer(values.get(0x00200013)),
-        position=place(values.get(0x00200032)),
-        syntax=found.syntax,
-        pixel_tag=found.pixel_tag,
-        pixel_start=found.pixel_start,
-        pixel_length=found.pixel_length,
-        probe=_probe(found),
-        crc=_crc(found, shared),
+        sop_uid=identifier(values.get(SOP_INSTANCE_UID, b"")),
+        instance=_integer(values.get(INSTANCE_NUMBER)),
+        position=place(values.get(IMAGE_POSITION)),
+        syntax=elements.syntax,
+        pixel_tag=elements.pixel_tag,
+        pixel_start=elements.pixel_start,
+        pixel_length=elements.pixel_length,
+        probe=_probe(elements),
+        crc=_crc(elements, shared),
         tiles=tiles,
         functional=functional,
-        modality_lut=MODALITY_LUT in found.sequences,
-        suv=suv_factor(found, shared) if shared.modality == "PT" else None,
+        modality_lut=MODALITY_LUT in elements.sequences,
+        suv=suv_factor(elements, shared) if shared.modality == "PT" else None,
         box=box,
         box_spacing=box_spacing,
-        flags=tuple(sorted({*found.flags, *extra, *_remarks(shared)})),
+        flags=tuple(sorted({*elements.flags, *extra, *_remarks(shared)})),
     )
 
 
@@ -114,28 +122,30 @@ def _integer(raw: bytes | None) -> int | None:
         return None
 
 
-def _check_kind(found: Elements, shared: Attributes) -> None:
+def _check_kind(elements: Elements, shared: Attributes) -> None:
     """Refuse what is DICOM but no image."""
-    sop_class = shared.sop_class or found.values.get(0x00020002, b"").decode("ascii", "replace").strip("\0 ")
+    sop_class = shared.sop_class or elements.values.get(MEDIA_STORAGE_SOP_CLASS_UID, b"").decode(
+        "ascii", "replace"
+    ).strip("\0 ")
     if sop_class == DICOMDIR:
         raise dropped("DICOMDIR")
     if sop_class == DOSE:
         raise dropped("DOSE")
-    if not found.pixel_tag:
-        cut = found.size > 0 and shared.rows > 0 and found.pixel_length == 0
+    if not elements.pixel_tag:
+        cut = elements.size > 0 and shared.rows > 0 and elements.pixel_length == 0
         raise quarantined("TRUNCATED") if cut else dropped("NO_PIXELS")
-    if found.syntax.startswith(VIDEO):
+    if elements.syntax.startswith(VIDEO):
         raise quarantined("VIDEO")
 
 
-def _check_pixels(found: Elements, shared: Attributes) -> None:
+def _check_pixels(elements: Elements, shared: Attributes) -> None:
     """Refuse headers whose numbers cannot describe the pixels that follow."""
     if not (shared.rows and shared.columns and shared.bits_allocated):
         raise quarantined("BAD_HEADER")
     if shared.bits_allocated not in (1, 8, 16, 32, 64) or shared.samples not in (1, 3, 4):
         raise quarantined("BAD_HEADER")
-    if found.pixel_tag in FLOATS:
-        if shared.bits_allocated != FLOATS[found.pixel_tag]:
+    if elements.pixel_tag in FLOATS:
+        if shared.bits_allocated != FLOATS[elements.pixel_tag]:
             raise quarantined("BAD_HEADER")
     elif not 0 < shared.bits_stored <= shared.bits_allocated or shared.high_bit >= shared.bits_allocated:
         raise quarantined("BAD_HEADER")
@@ -144,21 +154,21 @@ def _check_pixels(found: Elements, shared: Attributes) -> None:
     expected = pixel_bytes(shared)
     if expected > MAX_SCAN_BYTES or shared.n_frames > MAX_FRAMES:
         raise quarantined("TOO_LARGE")
-    available = found.size - found.pixel_start
-    if found.pixel_length < 0:
+    available = elements.size - elements.pixel_start
+    if elements.pixel_length < 0:
         if is_bomb(expected, available):
             raise quarantined("BOMB")
-        if not _ends_well(found):
+        if not _ends_well(elements):
             raise quarantined("TRUNCATED")
         return
-    if found.syntax not in NATIVE and found.syntax:
+    if elements.syntax not in NATIVE and elements.syntax:
         raise quarantined("BAD_HEADER")
-    if available < expected or (available < found.pixel_length < 0xFFFFFFFF):
+    if available < expected or (available < elements.pixel_length < 0xFFFFFFFF):
         raise quarantined("TRUNCATED")
-    if found.pixel_length < expected:
+    if elements.pixel_length < expected:
         raise quarantined("BAD_HEADER")
-    if found.pixel_length > expected + 1:
-        found.flags.add("TRAILING_DATA")
+    if elements.pixel_length > expected + 1:
+        elements.flags.add("TRAILING_DATA")
 
 
 def pixel_bytes(shared: Attributes) -> int:
@@ -169,57 +179,57 @@ def pixel_bytes(shared: Attributes) -> int:
     return (bits + 7) // 8
 
 
-def _ends_well(found: Elements) -> bool:
+def _ends_well(elements: Elements) -> bool:
     """True when encapsulated pixels are closed by a delimiter, seen from the file's end or walked to."""
     delimiter = b"\xfe\xff\xdd\xe0\0\0\0\0"
-    found.stream.seek(max(found.pixel_start, found.size - 8))
-    if found.stream.read(8) == delimiter:
+    elements.stream.seek(max(elements.pixel_start, elements.size - 8))
+    if elements.stream.read(8) == delimiter:
         return True
-    at = found.pixel_start
+    at = elements.pixel_start
     for _ in range(MAX_FRAMES):
-        found.stream.seek(at)
-        head = found.stream.read(8)
+        elements.stream.seek(at)
+        head = elements.stream.read(8)
         if head == delimiter:
             return True
         if head[:4] != b"\xfe\xff\x00\xe0":
             return False
         at += 8 + int.from_bytes(head[4:], "little")
-        if at > found.size:
+        if at > elements.size:
             return False
     return False
 
 
-def _crc(found: Elements, shared: Attributes) -> int | None:
+def _crc(elements: Elements, shared: Attributes) -> int | None:
     """Return a checksum of all the pixels if they are in memory anyhow, else None."""
-    if not isinstance(found.stream, io.BytesIO):
+    if not isinstance(elements.stream, io.BytesIO):
         return None
-    with found.stream.getbuffer() as content:
-        return zlib.crc32(content[found.pixel_start :][: stored_length(found, shared)])
+    with elements.stream.getbuffer() as content:
+        return zlib.crc32(content[elements.pixel_start :][: stored_length(elements, shared)])
 
 
-def stored_length(found: Elements, shared: Attributes) -> int:
+def stored_length(elements: Elements, shared: Attributes) -> int:
     """Return the bytes of all frames as stored, without what follows them."""
-    length = found.pixel_length if found.pixel_length >= 0 else found.size - found.pixel_start
+    length = elements.pixel_length if elements.pixel_length >= 0 else elements.size - elements.pixel_start
     expected = pixel_bytes(shared)
-    return min(length, expected + expected % 2) if found.syntax in NATIVE else length
+    return min(length, expected + expected % 2) if elements.syntax in NATIVE else length
 
 
-def _probe(found: Elements) -> int:
+def _probe(elements: Elements) -> int:
     """Return a checksum of the middle of the pixels and of their length."""
-    end = found.pixel_start + found.pixel_length if found.pixel_length >= 0 else found.size
-    middle = (found.pixel_start + end - PROBE_BYTES) // 2
-    found.stream.seek(max(found.pixel_start, middle))
-    return zlib.crc32(found.stream.read(PROBE_BYTES), end - found.pixel_start)
+    end = elements.pixel_start + elements.pixel_length if elements.pixel_length >= 0 else elements.size
+    middle = (elements.pixel_start + end - PROBE_BYTES) // 2
+    elements.stream.seek(max(elements.pixel_start, middle))
+    return zlib.crc32(elements.stream.read(PROBE_BYTES), end - elements.pixel_start)
 
 
-def _frames(found: Elements, shared: Attributes) -> tuple[int, tuple[Frame, ...], Iterable[str]]:
+def _frames(elements: Elements, shared: Attributes) -> tuple[int, tuple[Frame, ...], Iterable[str]]:
     """Return tiles a side, frames with a place of their own, and flags."""
     if "MOSAIC" in shared.image_type:
-        return mosaic_frames(found, shared)
-    if FUNCTIONAL[0] in found.sequences or FUNCTIONAL[1] in found.sequences:
-        return 0, functional_frames(found, shared), ()
+        return mosaic_frames(elements, shared)
+    if FUNCTIONAL[0] in elements.sequences or FUNCTIONAL[1] in elements.sequences:
+        return 0, functional_frames(elements, shared), ()
     if shared.modality == "NM" and shared.n_frames > 1:
-        return 0, nuclear_frames(found, shared), ()
+        return 0, nuclear_frames(elements, shared), ()
     return 0, (), ()
 
 

@@ -11,15 +11,15 @@ from typing import Any
 
 from medcl.archive.dicom.header.elements import Elements
 from medcl.archive.dicom.header.model import Attributes
+from medcl.archive.dicom.tags import RADIOPHARMACEUTICAL
 from medcl.archive.flags import Rejected
 
-RADIOPHARMACEUTICAL = 0x00540016
 DAY = 86400.0
 LEAST_DOSE_BQ = 1e5
 """Below it no PET was ever taken: the dose is in MBq, or no dose."""
 
 
-def suv_factor(found: Elements, shared: Attributes) -> float | None:
+def suv_factor(elements: Elements, shared: Attributes) -> float | None:
     """Return what turns Bq/ml into SUV, or None when a tag that the recipe needs is missing or odd."""
     if shared.units == "GML":
         return 1.0 if shared.suv_type in ("", "BW") else None
@@ -27,7 +27,7 @@ def suv_factor(found: Elements, shared: Attributes) -> float | None:
     if shared.units != "BQML" or not corrected or not shared.weight or shared.weight <= 0:
         return None
     try:
-        drug = next(iter(found.items(RADIOPHARMACEUTICAL)), None)
+        drug = next(iter(elements.items(RADIOPHARMACEUTICAL)), None)
         dose = None if drug is None else _decayed_dose(drug, shared)
     except (Rejected, TypeError, ValueError):
         return None

@@ -7,20 +7,23 @@ from typing import Any
 from medcl.archive.dicom.header.elements import Elements
 from medcl.archive.dicom.header.model import Attributes
 from medcl.archive.dicom.header.values import Vector
+from medcl.archive.dicom.tags import ULTRASOUND_REGIONS
 from medcl.archive.flags import Rejected
 
-REGIONS = 0x00186011
 CENTIMETERS = 3
 TISSUE = 1
 Box = tuple[int, int, int, int]
 
 
-def tissue(found: Elements, shared: Attributes) -> tuple[Box | None, Vector | None]:
-    """Return the box (first row, last + 1, first column, last + 1) of the largest region of two-dimensional
-    tissue, and mm between its rows and between its columns; None for what is not stated.
+def tissue(elements: Elements, shared: Attributes) -> tuple[Box | None, Vector | None]:
+    """Return the box of the largest region of two-dimensional tissue and its spacing.
+
+    Returns:
+        The box (first row, last row + 1, first column, last column + 1), and the millimeters between its rows
+        and between its columns; None for what the header does not state.
     """
     try:
-        regions = found.items(REGIONS)
+        regions = elements.items(ULTRASOUND_REGIONS)
     except Rejected:
         return None, None
     boxes = [

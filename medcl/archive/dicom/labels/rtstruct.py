@@ -14,16 +14,16 @@ import numpy as np
 from pydicom import dcmread
 
 from medcl.archive.dicom.header.elements import Elements
-from medcl.archive.dicom.header.parser import elements
+from medcl.archive.dicom.header.parser import read_elements
 from medcl.archive.dicom.header.read import SEGMENTATIONS
 from medcl.archive.dicom.labels.seg import MAX_LABELS
+from medcl.archive.dicom.tags import REFERENCED_FRAMES_OF_REFERENCE, REFERENCED_SERIES, SOP_CLASS_UID
 from medcl.archive.flags import quarantined
 from medcl.archive.geometry import LPS_TO_RAS
 
 STRUCTURES = "1.2.840.10008.5.1.4.1.1.481.3"
 KINDS = {**dict.fromkeys(SEGMENTATIONS, "seg"), STRUCTURES: "rtstruct"}
-SOP_CLASS, REFERENCED_SERIES, REFERENCED_SPACES = 0x00080016, 0x00081115, 0x30060010
-REFERENCES = frozenset({REFERENCED_SERIES, REFERENCED_SPACES})
+REFERENCES = frozenset({REFERENCED_SERIES, REFERENCED_FRAMES_OF_REFERENCE})
 OFF_PLANE = 0.3
 
 
@@ -35,25 +35,25 @@ class LabelHeader:
     series: tuple[str, ...]
 
 
-def describe(stream: BinaryIO) -> LabelHeader | None:
+def read_label_header(stream: BinaryIO) -> LabelHeader | None:
     """Return what a DICOM file says of labels in it, or None when it holds none.
 
     Raises:
         Rejected: its references are malformed.
     """
     size = stream.seek(0, io.SEEK_END)
-    found = elements(stream, size, frozenset({SOP_CLASS}), REFERENCES)
-    sop_class = found.values.get(SOP_CLASS, b"") if found is not None else b""
+    elements = read_elements(stream, size, frozenset({SOP_CLASS_UID}), REFERENCES)
+    sop_class = elements.values.get(SOP_CLASS_UID, b"") if elements is not None else b""
     kind = KINDS.get(sop_class.decode("ascii", "replace").strip("\0 "))
-    if found is None or kind is None:
+    if elements is None or kind is None:
         return None
-    series = {str(item.SeriesInstanceUID).strip() for item in _referenced(found)}
+    series = {str(item.SeriesInstanceUID).strip() for item in _referenced(elements)}
     return LabelHeader(kind, tuple(sorted(series - {""})))
 
 
-def _referenced(found: Elements) -> Iterator[Any]:
-    yield from found.items(REFERENCED_SERIES)
-    for space in found.items(REFERENCED_SPACES):
+def _referenced(elements: Elements) -> Iterator[Any]:
+    yield from elements.items(REFERENCED_SERIES)
+    for space in elements.items(REFERENCED_FRAMES_OF_REFERENCE):
         for study in space.get("RTReferencedStudySequence") or []:
             yield from study.get("RTReferencedSeriesSequence") or []
 

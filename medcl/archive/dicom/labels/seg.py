@@ -12,15 +12,14 @@ from typing import BinaryIO
 import numpy as np
 
 from medcl.archive.dicom.header.elements import NATIVE, Elements
-from medcl.archive.dicom.header.enhanced import FRAME_GROUPS, SHARED_GROUPS
 from medcl.archive.dicom.header.model import Frame
-from medcl.archive.dicom.header.parser import elements
+from medcl.archive.dicom.header.parser import read_elements
 from medcl.archive.dicom.header.read import ELEMENTS, SEQUENCES, header_of
 from medcl.archive.dicom.pixels.frames import PixelFile
+from medcl.archive.dicom.tags import FRAME_GROUPS, MAXIMUM_FRACTION, SEGMENTATION_TYPE, SHARED_GROUPS
 from medcl.archive.flags import quarantined
 from medcl.archive.geometry import GRID_TOLERANCE, LPS_TO_RAS
 
-TYPE, FRACTION = 0x00620001, 0x0062000E
 MAX_LABELS = 255
 
 
@@ -39,11 +38,11 @@ def segments(stream: BinaryIO, affine: np.ndarray, shape: tuple[int, ...]) -> np
             object cannot be read, or holds over 255 segments.
     """
     size = stream.seek(0, 2)
-    found = elements(stream, size, ELEMENTS | {TYPE, FRACTION}, SEQUENCES)
-    if found is None:
+    elements = read_elements(stream, size, ELEMENTS | {SEGMENTATION_TYPE, MAXIMUM_FRACTION}, SEQUENCES)
+    if elements is None:
         raise quarantined("CHANGED")
-    file = PixelFile(stream, found, header_of(found))
-    numbers = _numbers(found, len(file.header.frames))
+    file = PixelFile(stream, elements, header_of(elements))
+    numbers = _numbers(elements, len(file.header.frames))
     labels = np.zeros(shape[:3], np.uint8)
     to_voxels = np.linalg.inv(affine) @ LPS_TO_RAS
     for number, frame in sorted(zip(numbers, file.header.frames, strict=True), key=lambda pair: pair[0]):
@@ -51,13 +50,13 @@ def segments(stream: BinaryIO, affine: np.ndarray, shape: tuple[int, ...]) -> np
     return labels
 
 
-def _numbers(found: Elements, frames: int) -> list[int]:
+def _numbers(elements: Elements, frames: int) -> list[int]:
     """Return the segment that each frame draws, 0 for frames that hold the numbers themselves."""
-    if found.values.get(TYPE, b"").strip() == b"LABELMAP":
+    if elements.values.get(SEGMENTATION_TYPE, b"").strip() == b"LABELMAP":
         return [0] * frames
-    common = found.items(SHARED_GROUPS)
+    common = elements.items(SHARED_GROUPS)
     numbers = []
-    for group in found.items(FRAME_GROUPS):
+    for group in elements.items(FRAME_GROUPS):
         named = next(g for g in (group, *common) if g.get("SegmentIdentificationSequence"))
         numbers.append(int(named.SegmentIdentificationSequence[0].ReferencedSegmentNumber))
     if not numbers or min(numbers) < 1 or max(numbers) > MAX_LABELS:
@@ -75,7 +74,9 @@ def _drawn(file: PixelFile, index: int, number: int) -> np.ndarray:
         if values.max(initial=0) > MAX_LABELS:
             raise quarantined("SEG")
         return values.astype(np.uint8)
-    most = int.from_bytes(file.found.values.get(FRACTION, b"\1"), "little" if file.found.little else "big")
+    most = int.from_bytes(
+        file.elements.values.get(MAXIMUM_FRACTION, b"\1"), "little" if file.elements.little else "big"
+    )
     return (2 * values.astype(np.int64) >= most).astype(np.uint8) * np.uint8(number)
 
 
@@ -83,8 +84,8 @@ def _bits(file: PixelFile, index: int) -> np.ndarray:
     """Return a frame of single bits, which need not begin with a byte (PS3.5 8.1.1)."""
     rows, columns = file.header.matrix
     first, last = index * rows * columns, (index + 1) * rows * columns
-    file.found.stream.seek(file.found.pixel_start + first // 8)
-    content = np.frombuffer(file.found.stream.read((last + 7) // 8 - first // 8), np.uint8)
+    file.elements.stream.seek(file.elements.pixel_start + first // 8)
+    content = np.frombuffer(file.elements.stream.read((last + 7) // 8 - first // 8), np.uint8)
     bits = np.unpackbits(content, bitorder="little")[first % 8 :][: rows * columns]
     return bits.reshape(rows, columns)
 

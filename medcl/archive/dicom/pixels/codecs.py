@@ -135,11 +135,12 @@ def decode(syntax: str, frame: bytes, options: dict[str, Any]) -> np.ndarray:
     """Decode one compressed frame, trying each decoder in turn.
 
     Args:
-        frame: the compressed bytes.
-        options: of pydicom's decoders.
+        syntax: Transfer syntax UID.
+        frame: Compressed bytes of the frame.
+        options: Options of pydicom's decoders.
 
     Returns:
-        the stored values, color already as RGB where the stream is YCbCr.
+        The stored values, color already as RGB where the stream is YCbCr.
 
     Raises:
         Rejected: DECODER_MISSING, UNDECODABLE, or BAD_HEADER where the stream holds a picture of another

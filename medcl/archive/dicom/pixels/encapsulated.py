@@ -27,7 +27,7 @@ def frames(content: bytes, count: int) -> list[bytes]:
         return [b"".join(fragments)]
     if len(fragments) == count:
         return fragments
-    begins = [number for number, piece in enumerate(fragments) if piece.startswith(STARTS)]
+    begins = [number for number, fragment in enumerate(fragments) if fragment.startswith(STARTS)]
     if len(begins) != count:
         begins = [starts.index(offset) for offset in table if offset in starts]
     if len(begins) != count or begins[:1] != [0]:

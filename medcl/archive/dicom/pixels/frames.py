@@ -13,22 +13,22 @@ import numpy as np
 
 from medcl.archive.dicom.header.elements import NATIVE, Elements
 from medcl.archive.dicom.header.model import Attributes, DicomHeader, Frame
-from medcl.archive.dicom.header.read import MODALITY_LUT, header_of, open_elements, stored_length
+from medcl.archive.dicom.header.read import header_of, open_elements, stored_length
 from medcl.archive.dicom.pixels.codecs import decode, sign_differs
 from medcl.archive.dicom.pixels.encapsulated import frames
 from medcl.archive.dicom.pixels.lut import LookupTable
+from medcl.archive.dicom.tags import MODALITY_LUT, PIXEL_DATA, PIXELS
 from medcl.archive.flags import quarantined
 
-KEYWORDS = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", 0x7FE00010: "PixelData"}
 Opener = Callable[[], BinaryIO]
 
 
 class PixelFile:
     """One open file whose frames can be read."""
 
-    def __init__(self, stream: BinaryIO, found: Elements, header: DicomHeader) -> None:
+    def __init__(self, stream: BinaryIO, elements: Elements, header: DicomHeader) -> None:
         self.stream = stream
-        self.found = found
+        self.elements = elements
         self.header = header
         self.flags: set[str] = set()
         self._content: bytes | None = None
@@ -43,10 +43,10 @@ class PixelFile:
             Rejected: it is no longer the DICOM image that was scanned.
         """
         stream.seek(0, 2)
-        found = open_elements(stream, stream.tell())
-        if found is None:
+        elements = open_elements(stream, stream.tell())
+        if elements is None:
             raise quarantined("CHANGED")
-        return cls(stream, found, header_of(found))
+        return cls(stream, elements, header_of(elements))
 
     def close(self) -> None:
         """Close the file."""
@@ -65,10 +65,10 @@ class PixelFile:
 
     def _picture(self, index: int) -> np.ndarray:
         header, shared = self.header, self.header.shared
-        plain = header.syntax in NATIVE and self.found.little
+        plain = header.syntax in NATIVE and self.elements.little
         if plain and shared.samples == 1 and shared.bits_allocated >= 8:
             return self._native(index)
-        options = _options(shared, header.pixel_tag, self.found.pixel_vr)
+        options = _options(shared, header.pixel_tag, self.elements.pixel_vr)
         if header.syntax not in NATIVE:
             if self._frames is None:
                 self._frames = frames(self.value(), shared.n_frames)
@@ -80,26 +80,27 @@ class PixelFile:
         from pydicom.pixels import get_decoder
 
         try:
+            array: np.ndarray
             array, _ = get_decoder(header.syntax).as_array(self._content, index=index, **options)
         except Exception:  # whatever pydicom finds wrong with the pixels
             raise quarantined("UNDECODABLE") from None
         return array.astype(array.dtype.newbyteorder("="), copy=False)
 
     def _native(self, index: int) -> np.ndarray:
-        shared, found = self.header.shared, self.found
-        kind = "f" if found.pixel_tag != 0x7FE00010 else "u"
+        shared, elements = self.header.shared, self.elements
+        kind = "f" if elements.pixel_tag != PIXEL_DATA else "u"
         dtype = np.dtype(f"<{kind}{shared.bits_allocated // 8}")
         count = shared.rows * shared.columns
-        found.stream.seek(found.pixel_start + index * count * dtype.itemsize)
-        content = found.stream.read(count * dtype.itemsize)
+        elements.stream.seek(elements.pixel_start + index * count * dtype.itemsize)
+        content = elements.stream.read(count * dtype.itemsize)
         if len(content) < count * dtype.itemsize:
             raise quarantined("TRUNCATED")
         return np.frombuffer(content, dtype).reshape(shared.rows, shared.columns)
 
     def value(self) -> bytes:
         """Return the bytes of all frames as stored."""
-        self.found.stream.seek(self.found.pixel_start)
-        return self.found.stream.read(stored_length(self.found, self.header.shared))
+        self.elements.stream.seek(self.elements.pixel_start)
+        return self.elements.stream.read(stored_length(self.elements, self.header.shared))
 
 
 def _options(shared: Attributes, pixel_tag: int, pixel_vr: str) -> dict[str, Any]:
@@ -112,7 +113,7 @@ def _options(shared: Attributes, pixel_tag: int, pixel_vr: str) -> dict[str, Any
         "bits_allocated": shared.bits_allocated,
         "bits_stored": shared.bits_stored,
         "pixel_representation": int(shared.signed),
-        "pixel_keyword": KEYWORDS[pixel_tag],
+        "pixel_keyword": PIXELS[pixel_tag],
         "pixel_vr": pixel_vr if pixel_vr in ("OB", "OW") else "OW",
     }
     if shared.samples > 1:
@@ -121,7 +122,7 @@ def _options(shared: Attributes, pixel_tag: int, pixel_vr: str) -> dict[str, Any
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredFrame:
     """One frame after the modality transform.
 
     Attributes:
@@ -196,16 +197,16 @@ def modality_table(file: PixelFile) -> LookupTable | None:
     Raises:
         Rejected: BAD_HEADER.
     """
-    items = file.found.items(MODALITY_LUT)
+    items = file.elements.items(MODALITY_LUT)
     if not items:
         return None
     try:
-        return LookupTable.of(items[0], file.header.shared.signed, file.found.little)
+        return LookupTable.of(items[0], file.header.shared.signed, file.elements.little)
     except (TypeError, ValueError):
         raise quarantined("BAD_HEADER") from None
 
 
-def measure(file: PixelFile, frame: Frame, table: LookupTable | None) -> Measured:
+def measure(file: PixelFile, frame: Frame, table: LookupTable | None) -> MeasuredFrame:
     """Return one frame's measured values and its padding."""
     shared = file.header.shared
     container = file.frame(frame.index)
@@ -213,4 +214,4 @@ def measure(file: PixelFile, frame: Frame, table: LookupTable | None) -> Measure
     if overlaid:
         file.flags.add("OVERLAY_MASKED")
     padding = padding_mask(container, values, shared)
-    return Measured(table(values) if table is not None else rescaled(values, frame), padding)
+    return MeasuredFrame(table(values) if table is not None else rescaled(values, frame), padding)

@@ -110,12 +110,12 @@ def serve(requests: BinaryIO, answers: BinaryIO, memory: int) -> None:
     answers.write(READY)
     answers.flush()
     while line := requests.readline():
-        asked = json.loads(line)
-        value = requests.read(asked["length"])
+        request = json.loads(line)
+        value = requests.read(request["length"])
         buffer = io.BytesIO()
         try:
-            array, _ = get_decoder(asked["syntax"]).as_array(
-                value, index=0, decoding_plugin="gdcm", **asked["options"]
+            array, _ = get_decoder(request["syntax"]).as_array(
+                value, index=0, decoding_plugin="gdcm", **request["options"]
             )
             np.save(buffer, array, allow_pickle=False)
         except Exception:  # whatever the decoder finds wrong, the frame is lost and the next may be sound

@@ -40,7 +40,8 @@ class LookupTable:
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
         """Look inputs up; those outside the table take its ends."""
         index = np.clip(np.rint(inputs).astype(np.int64) - self.first, 0, len(self.values) - 1)
-        return self.values[index]
+        outputs: np.ndarray = self.values[index]
+        return outputs
 
 
 def _numbers(raw: Any, count: int, little: bool) -> np.ndarray:

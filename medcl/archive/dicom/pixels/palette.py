@@ -6,16 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from medcl.archive.dicom.header.elements import (
-    PALETTE_DESCRIPTORS,
-    PALETTE_SEGMENTED,
-    PALETTE_TABLES,
-    Elements,
-)
+from medcl.archive.dicom.header.elements import Elements
+from medcl.archive.dicom.tags import PALETTE_DESCRIPTORS, PALETTE_SEGMENTED, PALETTE_TABLES
 from medcl.archive.flags import quarantined
 
 
-def from_palette(values: np.ndarray, found: Elements) -> np.ndarray:
+def from_palette(values: np.ndarray, elements: Elements) -> np.ndarray:
     """Return the (row, column, 3) uint8 picture behind palette indices (PS3.3 C.7.9).
 
     Raises:
@@ -25,15 +21,15 @@ def from_palette(values: np.ndarray, found: Elements) -> np.ndarray:
     from pydicom.pixels import apply_color_lut
 
     palette: Any = Dataset()
-    order: Any = "little" if found.little else "big"
+    order: Any = "little" if elements.little else "big"
     try:
         for tag in PALETTE_DESCRIPTORS:
-            raw = found.values[tag]
+            raw = elements.values[tag]
             numbers = [int.from_bytes(raw[at : at + 2], order) for at in (0, 2, 4)]
             palette.add_new(tag, "US", numbers)
         for tag in (*PALETTE_TABLES, *PALETTE_SEGMENTED):
-            if tag in found.values:
-                palette.add_new(tag, "OW", _little(found.values[tag], found.little))
+            if tag in elements.values:
+                palette.add_new(tag, "OW", _little(elements.values[tag], elements.little))
         shown = apply_color_lut(np.ascontiguousarray(values), palette)
     except Exception:  # a palette that is missing, cut off or contradicts itself
         raise quarantined("BAD_HEADER") from None

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from medcl.archive.dicom.header.elements import VOI_CENTER, VOI_FUNCTION, VOI_TABLES, VOI_WIDTH, Elements
+from medcl.archive.dicom.header.elements import Elements
 from medcl.archive.dicom.header.model import Attributes
 from medcl.archive.dicom.header.values import decimals, text
 from medcl.archive.dicom.pixels.lut import LookupTable
+from medcl.archive.dicom.tags import VOI_LUT, VOI_LUT_FUNCTION, WINDOW_CENTER, WINDOW_WIDTH
 from medcl.archive.flags import Rejected
 
 SHOWN = frozenset({"CR", "DX", "MG", "IO", "PX"})
 
 
-def apply_voi(values: np.ndarray, found: Elements, shared: Attributes) -> np.ndarray | None:
+def apply_voi(values: np.ndarray, elements: Elements, shared: Attributes) -> np.ndarray | None:
     """Return a projection as it is meant to be shown, in [0, 2^bits - 1] of 16 bits at most, or None.
 
     None where the modality keeps its values, the picture is for processing, or no usable window is stated
@@ -27,17 +28,17 @@ def apply_voi(values: np.ndarray, found: Elements, shared: Attributes) -> np.nda
         return None
     top = (1 << min(shared.bits_stored, 16)) - 1
     try:
-        items = found.items(VOI_TABLES)
+        items = elements.items(VOI_LUT)
         if items:
-            table = LookupTable.of(items[0], shared.signed, found.little)
+            table = LookupTable.of(items[0], shared.signed, elements.little)
             return _spread(np.clip(table(values) / ((1 << table.bits) - 1), 0, 1), top)
-        centers = decimals(found.values.get(VOI_CENTER, b""))
-        widths = decimals(found.values.get(VOI_WIDTH, b""))
+        centers = decimals(elements.values.get(WINDOW_CENTER, b""))
+        widths = decimals(elements.values.get(WINDOW_WIDTH, b""))
     except (Rejected, TypeError, ValueError, IndexError, ZeroDivisionError):
         return None
     if not centers or not widths:
         return None
-    function = text(found.values.get(VOI_FUNCTION, b"")) or "LINEAR"
+    function = text(elements.values.get(VOI_LUT_FUNCTION, b"")) or "LINEAR"
     shown = _window(values.astype(np.float64), centers[0], widths[0], function)
     return None if shown is None or shown.min() == shown.max() else _spread(shown, top)
 

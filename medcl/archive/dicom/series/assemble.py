@@ -24,12 +24,12 @@ from medcl.archive.flags import quarantined
 from medcl.archive.scan import Scan
 
 
-def assemble(openers: Sequence[Opener], facts: Mapping[str, Any] | None = None) -> Scan:
+def assemble(openers: Sequence[Opener], row: Mapping[str, Any] | None = None) -> Scan:
     """Read the files of one scan again and build it.
 
     Args:
         openers: open the scan's files, in any order; each is opened twice, one at a time.
-        facts: the catalog's row; its `part` (JSON with the stack's `key`) says which scan is meant where
+        row: Row of the catalog; its `part` (JSON with the stack's `key`) says which scan is meant where
             the files hold several.
 
     Raises:
@@ -40,26 +40,26 @@ def assemble(openers: Sequence[Opener], facts: Mapping[str, Any] | None = None) 
         with opener() as stream:
             headers.append((number, PixelFile.open(stream).header))
     sums = PixelSums(lambda number: openers[number]())
-    stack = _wanted(group(headers, sums)[0], facts)
-    reader = _Reader(openers, stack)
+    stack = _wanted(group(headers, sums)[0], row)
+    reader = _SliceReader(openers, stack)
     try:
-        found = volume(stack, reader.measured) if stack.kind == "volume" else _flat(stack, reader)
+        volume_or_image = volume(stack, reader.measured) if stack.kind == "volume" else _flat(stack, reader)
     finally:
         reader.close()
-    return replace(found, flags=tuple(sorted({*found.flags, *reader.flags})))
+    return replace(volume_or_image, flags=tuple(sorted({*volume_or_image.flags, *reader.flags})))
 
 
-def _wanted(stacks: Sequence[Stack], facts: Mapping[str, Any] | None) -> Stack:
-    part = (facts or {}).get("part")
+def _wanted(stacks: Sequence[Stack], row: Mapping[str, Any] | None) -> Stack:
+    part = (row or {}).get("part")
     key = json.loads(part).get("key") if part else None
     named = [stack for stack in stacks if stack.stack_key == key]
-    chosen = named or stacks
-    if len(chosen) != 1:
+    candidates = named or stacks
+    if len(candidates) != 1:
         raise quarantined("MISMATCH")
-    return chosen[0]
+    return candidates[0]
 
 
-class _Reader:
+class _SliceReader:
     """Reads slices one by one, keeping open the file that was read last."""
 
     def __init__(self, openers: Sequence[Opener], stack: Stack) -> None:
@@ -84,14 +84,14 @@ class _Reader:
 
     def measured(self, number: int) -> Any:
         """Return the n-th slice after the modality transform; PET as SUV where its tags allow."""
-        piece = self.stack.slices[number]
-        file, table = self.file(piece.file)
-        frame = piece.frame
-        suv = piece.header.suv
+        image = self.stack.slices[number]
+        file, table = self.file(image.file)
+        frame = image.frame
+        suv = image.header.suv
         if self.stack.unit == "SUV" and suv is not None:
             frame = replace(frame, slope=(frame.slope or 1.0) * suv, intercept=(frame.intercept or 0.0) * suv)
         if "PRECISE_SCALE" in self.stack.flags:
-            frame = _precise(frame, piece.header.shared.scale_slope or 1.0)
+            frame = _precise(frame, image.header.shared.scale_slope or 1.0)
         return measure(file, frame, table)
 
 
@@ -102,9 +102,9 @@ def _precise(frame: Frame, scale: float) -> Frame:
     )
 
 
-def _flat(stack: Stack, reader: _Reader) -> Scan:
+def _flat(stack: Stack, reader: _SliceReader) -> Scan:
     """Return a picture, or the pictures of a cine one after the other."""
-    shown = [_picture(piece, reader) for piece in stack.slices]
+    shown = [_picture(image, reader) for image in stack.slices]
     array = np.stack([picture for picture, *_ in shown]) if stack.kind == "cine" else shown[0][0]
     masks = [mask for _, mask, _ in shown]
     valid = None
@@ -130,18 +130,18 @@ def _flat(stack: Stack, reader: _Reader) -> Scan:
     )
 
 
-def _picture(piece: Slice, reader: _Reader) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+def _picture(image: Slice, reader: _SliceReader) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
     """Return one picture, bright where it should be, the mask of its padding, and what a window hid."""
-    file, table = reader.file(piece.file)
-    header, shared = piece.header, piece.header.shared
+    file, table = reader.file(image.file)
+    header, shared = image.header, image.header.shared
     if shared.samples > 1:
-        return _cropped(as_bytes(file.frame(piece.frame.index)[..., :3]), header), None, None
-    measured = measure(file, replace(piece.frame, slope=None, intercept=None), None)
+        return _cropped(as_bytes(file.frame(image.frame.index)[..., :3]), header), None, None
+    measured = measure(file, replace(image.frame, slope=None, intercept=None), None)
     if shared.photometric == "PALETTE COLOR":
-        return _cropped(from_palette(measured.values, file.found), header), None, None
-    transform: Callable[[np.ndarray], np.ndarray] = table or (lambda values: rescaled(values, piece.frame))
+        return _cropped(from_palette(measured.values, file.elements), header), None, None
+    transform: Callable[[np.ndarray], np.ndarray] = table or (lambda values: rescaled(values, image.frame))
     values = transform(measured.values)
-    plain, shown = values, apply_voi(values, file.found, shared)
+    plain, shown = values, apply_voi(values, file.elements, shared)
     if is_inverted(header):
         plain = _inverted(values, transform, header)
         shown = None if shown is None else (1 << min(shared.bits_stored, 16)) - 1 - shown.astype(np.int32)

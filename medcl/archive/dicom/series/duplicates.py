@@ -67,7 +67,7 @@ def distinct_files(files: Sequence[Numbered], sums: PixelSums | None) -> tuple[l
         unnamed = 0 if header.sop_uid else number + 1
         key = (header.sop_uid, header.probe, header.pixel_length, unnamed)
         same.setdefault(key, []).append((number, header))
-    kept: list[Numbered] = []
+    distinct: list[Numbered] = []
     dropped: list[int] = []
     for alike in same.values():
         by_sum: dict[int, list[Numbered]] = {}
@@ -77,6 +77,6 @@ def distinct_files(files: Sequence[Numbered], sums: PixelSums | None) -> tuple[l
         for whole, copies in by_sum.items():
             copies.sort(key=lambda file: repr(file[1]))
             number, header = copies[0]
-            kept.append((number, header if len(by_sum) == 1 else replace(header, probe=whole)))
+            distinct.append((number, header if len(by_sum) == 1 else replace(header, probe=whole)))
             dropped += [number for number, _ in copies[1:]]
-    return kept, dropped
+    return distinct, dropped

@@ -37,56 +37,56 @@ class Slice:
         return self.header.sop_uid, self.header.probe, self.frame.index
 
     @property
-    def turn(self) -> tuple[int, tuple[int, ...], int]:
+    def acquisition_order(self) -> tuple[int, tuple[int, ...], int]:
         """The order of acquisition, as far as the header tells."""
         instance = self.header.instance
         return instance if instance is not None else 1 << 62, self.frame.dimensions, self.frame.index
 
     @property
-    def taken(self) -> tuple[Any, ...]:
+    def sort_key(self) -> tuple[Any, ...]:
         """The order of acquisition, made complete by content."""
-        return (*self.turn, *self.identity[:2])
+        return (*self.acquisition_order, *self.identity[:2])
 
 
 @dataclass
-class Bundle:
+class SliceSet:
     """Slices that belong together, and the flags that splitting earned."""
 
     slices: list[Slice]
     flags: set[str] = field(default_factory=set)
 
 
-def split_geometry(slices: Sequence[Slice]) -> list[Bundle]:
+def split_geometry(slices: Sequence[Slice]) -> list[SliceSet]:
     """Split by matrix, pixel format, unit, frame of reference, orientation and pixel spacing."""
     formats: dict[Any, list[Slice]] = {}
-    for piece in slices:
-        formats.setdefault(_format(piece), []).append(piece)
-    bundles: list[Bundle] = []
+    for image in slices:
+        formats.setdefault(_format(image), []).append(image)
+    slice_sets: list[SliceSet] = []
     for kind in sorted(formats):
-        bundles += [Bundle(alike) for alike in _alike(formats[kind])]
-    turned = any(not _parallel(bundles[0].slices[0], bundle.slices[0]) for bundle in bundles)
-    for bundle in bundles if len(bundles) > 1 else []:
-        bundle.flags.add("MIXED_ORIENT" if turned else "IRREGULAR_MATRIX")
-    return bundles
+        slice_sets += [SliceSet(alike) for alike in _alike(formats[kind])]
+    turned = any(not _parallel(slice_sets[0].slices[0], slice_set.slices[0]) for slice_set in slice_sets)
+    for slice_set in slice_sets if len(slice_sets) > 1 else []:
+        slice_set.flags.add("MIXED_ORIENT" if turned else "IRREGULAR_MATRIX")
+    return slice_sets
 
 
-def _format(piece: Slice) -> tuple[Any, ...]:
-    shared = piece.header.shared
-    meaning = (shared.photometric, volume_unit(piece), is_calibrated(piece))
-    return (*piece.header.matrix, *meaning, shared.frame_of_reference)
+def _format(image: Slice) -> tuple[Any, ...]:
+    shared = image.header.shared
+    meaning = (shared.photometric, volume_unit(image), is_calibrated(image))
+    return (*image.header.matrix, *meaning, shared.frame_of_reference)
 
 
-def is_calibrated(piece: Slice) -> bool:
+def is_calibrated(image: Slice) -> bool:
     """True when a slice says how its stored values become measured ones."""
-    stated = piece.frame.slope is not None and piece.frame.intercept is not None
-    return stated or piece.header.modality_lut
+    stated = image.frame.slope is not None and image.frame.intercept is not None
+    return stated or image.header.modality_lut
 
 
-def volume_unit(piece: Slice) -> str:
+def volume_unit(image: Slice) -> str:
     """Return the unit of a slice's measured values: `HU`, `SUV`, `Bq/ml` or `a.u.`."""
-    header = piece.header
-    modality, kind = header.shared.modality, piece.frame.rescale_type.upper()
-    if modality == "CT" and is_calibrated(piece):
+    header = image.header
+    modality, kind = header.shared.modality, image.frame.rescale_type.upper()
+    if modality == "CT" and is_calibrated(image):
         return "HU" if kind in ("", "HU", "US") and "LOCALIZER" not in header.shared.image_type else "a.u."
     if modality != "PT":
         return "a.u."
@@ -102,8 +102,8 @@ def _parallel(first: Slice, second: Slice) -> bool:
 def _alike(slices: Iterable[Slice]) -> list[list[Slice]]:
     """Group by orientation and pixel spacing with tolerance; the smallest values lead each group."""
     classes: dict[Any, list[Slice]] = {}
-    for piece in slices:
-        classes.setdefault((piece.frame.orientation, piece.frame.spacing), []).append(piece)
+    for image in slices:
+        classes.setdefault((image.frame.orientation, image.frame.spacing), []).append(image)
     leaders: list[tuple[Any, list[Slice]]] = []
     for key in sorted(classes):
         for leader, members in leaders:
@@ -121,37 +121,37 @@ def by_place(slices: Sequence[Slice]) -> list[list[Slice]]:
     The normal is that of the slice that was taken first, so that tiny differences in orientation between
     slices do not change their order.
     """
-    axes = min(slices, key=lambda piece: piece.identity).frame.orientation
+    axes = min(slices, key=lambda image: image.identity).frame.orientation
     assert axes is not None
     x, y, z = normal(axes)
     deep = []
-    for piece in slices:
-        assert piece.frame.position is not None
-        a, b, c = piece.frame.position
-        deep.append((a * x + b * y + c * z, piece.taken, piece))
+    for image in slices:
+        assert image.frame.position is not None
+        a, b, c = image.frame.position
+        deep.append((a * x + b * y + c * z, image.sort_key, image))
     deep.sort(key=lambda entry: entry[:2])
     places: list[list[Slice]] = []
     last = float("-inf")
-    for place, _, piece in deep:
+    for place, _, image in deep:
         if place - last > SAME_PLACE_MM:
             places.append([])
             last = place
-        places[-1].append(piece)
+        places[-1].append(image)
     return places
 
 
-def drop_copies(bundle: Bundle, sums: PixelSums | None) -> list[Slice]:
-    """Take slices that stand twice with the same pixels out of the bundle; returns them."""
-    kept: list[Slice] = []
+def drop_copies(slice_set: SliceSet, sums: PixelSums | None) -> list[Slice]:
+    """Take slices that stand twice with the same pixels out of the slice_set; returns them."""
+    distinct: list[Slice] = []
     copies: list[Slice] = []
-    for place in by_place(bundle.slices):
+    for place in by_place(slice_set.slices):
         firsts: list[Slice] = []
-        for piece in place:
-            (copies if any(_copy(first, piece, sums) for first in firsts) else firsts).append(piece)
-        kept += firsts
-    bundle.slices = kept
+        for image in place:
+            (copies if any(_copy(first, image, sums) for first in firsts) else firsts).append(image)
+        distinct += firsts
+    slice_set.slices = distinct
     if copies:
-        bundle.flags.add("DUP_DROPPED")
+        slice_set.flags.add("DUP_DROPPED")
     return copies
 
 
@@ -168,67 +168,69 @@ def _copy(first: Slice, second: Slice, sums: PixelSums | None) -> bool:
     return sums.same((first.file, a), (second.file, b))
 
 
-def split_phases(bundle: Bundle) -> list[Bundle]:
-    """Split until no place holds two slices; a bundle that cannot be split keeps DUP_CONFLICT."""
-    places = by_place(bundle.slices)
+def split_phases(slice_set: SliceSet) -> list[SliceSet]:
+    """Split until no place holds two slices; a slice_set that cannot be split keeps DUP_CONFLICT."""
+    places = by_place(slice_set.slices)
     most = max(map(len, places))
     if most == 1:
-        return _side_by_side(Bundle([place[0] for place in places], bundle.flags))
+        return _side_by_side(SliceSet([place[0] for place in places], slice_set.flags))
     for number in range(len(SPLIT_KEYS)):
-        parts = _by_key(bundle.slices, number)
-        if 1 < len(parts) <= len(bundle.slices) / 2 and _separates(places, number):
-            flags = bundle.flags | {"SPLIT"}
-            return [final for part in parts for final in split_phases(Bundle(part, set(flags)))]
+        parts = _by_key(slice_set.slices, number)
+        if 1 < len(parts) <= len(slice_set.slices) / 2 and _separates(places, number):
+            flags = slice_set.flags | {"SPLIT"}
+            return [final for part in parts for final in split_phases(SliceSet(part, set(flags)))]
     if all(len(place) == most and _in_turn(place) for place in places):
-        rounds = [[place[turn] for place in places] for turn in range(most)]
-        return [Bundle(taken, bundle.flags | {"SPLIT"}) for taken in rounds]
-    return [Bundle(bundle.slices, bundle.flags | {"DUP_CONFLICT"})]
+        volumes = [[place[number] for place in places] for number in range(most)]
+        return [SliceSet(slices, slice_set.flags | {"SPLIT"}) for slices in volumes]
+    return [SliceSet(slice_set.slices, slice_set.flags | {"DUP_CONFLICT"})]
 
 
-def _side_by_side(bundle: Bundle) -> list[Bundle]:
-    """Split slices at uneven distances by the first tag whose values stand at even ones over one range: two
-    phases between whose slices the table moved.
+def _side_by_side(slice_set: SliceSet) -> list[SliceSet]:
+    """Split unevenly spaced slices by the first tag whose values are evenly spaced over one range.
+
+    These are two phases between whose slices the table moved.
     """
-    if is_even(np.diff(_depths(bundle.slices))):
-        return [bundle]
+    if is_even(np.diff(_depths(slice_set.slices))):
+        return [slice_set]
     for number in range(len(SPLIT_KEYS)):
-        parts = _by_key(bundle.slices, number)
+        parts = _by_key(slice_set.slices, number)
         depths = [_depths(part) for part in parts]
         together = max(depth[0] for depth in depths) < min(depth[-1] for depth in depths)
         if len(parts) > 1 and together and all(is_even(np.diff(depth)) for depth in depths):
-            return [Bundle(part, bundle.flags | {"SPLIT"}) for part in parts]
-    return [bundle]
+            return [SliceSet(part, slice_set.flags | {"SPLIT"}) for part in parts]
+    return [slice_set]
 
 
 def _depths(slices: Sequence[Slice]) -> np.ndarray:
     """Return places along the normal of the first slice, ascending, mm."""
     assert slices[0].frame.orientation is not None
-    positions = np.array([piece.frame.position for piece in slices])
+    positions = np.array([image.frame.position for image in slices])
     return np.sort(positions @ normal(slices[0].frame.orientation))
 
 
 def _in_turn(place: Sequence[Slice]) -> bool:
     """True when the header says in which order the slices of one place were taken."""
-    known = all(piece.header.instance is not None or piece.header.functional for piece in place)
-    return known and len({piece.turn for piece in place}) == len(place)
+    ordered = all(image.header.instance is not None or image.header.functional for image in place)
+    return ordered and len({image.acquisition_order for image in place}) == len(place)
 
 
 def _by_key(slices: Sequence[Slice], number: int) -> list[list[Slice]]:
     parts: dict[Any, list[Slice]] = {}
-    for piece in slices:
-        parts.setdefault(piece.frame.keys[number], []).append(piece)
+    for image in slices:
+        parts.setdefault(image.frame.keys[number], []).append(image)
     return [parts[key] for key in sorted(parts, key=repr)]
 
 
 def _separates(places: Sequence[Sequence[Slice]], number: int) -> bool:
-    """True when a tag differs within some place, and its commonest value is no comb with most slices missing
-    (as that of a trigger time which trembles from slice to slice is).
+    """Return whether a tag tells slices of one place apart and has a value that most places share.
+
+    A trigger time that varies a little from slice to slice does not.
     """
-    if all(len({piece.frame.keys[number] for piece in place}) == 1 for place in places):
+    if all(len({image.frame.keys[number] for image in place}) == 1 for place in places):
         return False
-    turns: dict[Any, list[int]] = {}
-    for turn, place in enumerate(places):
-        for key in {piece.frame.keys[number] for piece in place}:
-            turns.setdefault(key, []).append(turn)
-    commonest = max(turns.values(), key=len)
+    positions_by_key: dict[Any, list[int]] = {}
+    for number_of_place, place in enumerate(places):
+        for key in {image.frame.keys[number] for image in place}:
+            positions_by_key.setdefault(key, []).append(number_of_place)
+    commonest = max(positions_by_key.values(), key=len)
     return 2 * len(commonest) > commonest[-1] - commonest[0]

@@ -16,8 +16,8 @@ from medcl.archive.dicom.series.duplicates import Numbered, PixelSums, distinct_
 from medcl.archive.dicom.series.projection import picture_flags, picture_spacing, picture_unit
 from medcl.archive.dicom.series.slice_grid import Grid, grid
 from medcl.archive.dicom.series.split import (
-    Bundle,
     Slice,
+    SliceSet,
     by_place,
     drop_copies,
     is_calibrated,
@@ -92,11 +92,11 @@ def group(
         stacks in an order that depends on their content alone, and the files that are not used:
         file number to (state, code).
     """
-    kept, copies = distinct_files(headers, sums)
+    distinct, copies = distinct_files(headers, sums)
     verdicts: dict[int, tuple[State, str]] = dict.fromkeys(copies, ("dropped", "DUPLICATE_FILE"))
     series: dict[tuple[str, ...], list[Slice]] = {}
     stacks: list[Stack] = []
-    for number, header in kept:
+    for number, header in distinct:
         slices = [Slice(number, header, frame) for frame in header.frames]
         if not all(map(_has_place, slices)):
             stacks.append(_flat(number, header, slices))
@@ -119,20 +119,20 @@ def _series_key(header: DicomHeader) -> tuple[str, ...]:
     A multi-frame file is its own unless it is part of a concatenation; so is a file without a series.
     """
     shared = header.shared
-    own = shared.concatenation
-    alone = len(header.functional) > 1 and not header.tiles and not own
+    group_key = shared.concatenation
+    alone = len(header.functional) > 1 and not header.tiles and not group_key
     if alone or not shared.series_uid:
-        own = f"{header.sop_uid}|{header.probe}"
-    return shared.patient_id, shared.study_uid, shared.series_uid, shared.modality, own
+        group_key = f"{header.sop_uid}|{header.probe}"
+    return shared.patient_id, shared.study_uid, shared.series_uid, shared.modality, group_key
 
 
-def _has_place(piece: Slice) -> bool:
+def _has_place(image: Slice) -> bool:
     """True when a picture is a slice of known place."""
-    shared, frame = piece.header.shared, piece.frame
-    if shared.modality in PROJECTIONS and not piece.header.functional:
+    shared, frame = image.header.shared, image.frame
+    if shared.modality in PROJECTIONS and not image.header.functional:
         return False
-    known = frame.position is not None and frame.orientation is not None and frame.spacing is not None
-    return known and shared.samples == 1 and not shared.photometric.startswith(COLORS)
+    located = frame.position is not None and frame.orientation is not None and frame.spacing is not None
+    return located and shared.samples == 1 and not shared.photometric.startswith(COLORS)
 
 
 def _series(
@@ -143,29 +143,29 @@ def _series(
     for geometry in split_geometry(slices):
         for copy in drop_copies(geometry, sums):
             verdicts[copy.file] = ("dropped", "DUPLICATE_SLICE")
-        for bundle in split_phases(geometry):
+        for slice_set in split_phases(geometry):
             try:
-                stacks.append(_volume(bundle))
+                stacks.append(_volume(slice_set))
             except _NotAffine as fault:
-                for piece in bundle.slices:
-                    verdicts[piece.file] = ("quarantined", fault.args[0])
+                for image in slice_set.slices:
+                    verdicts[image.file] = ("quarantined", fault.args[0])
     return stacks
 
 
 class _NotAffine(Exception):
-    """The slices of a bundle form no grid; the argument is the ledger's code."""
+    """The slices of a slice_set form no grid; the argument is the ledger's code."""
 
 
-def _volume(bundle: Bundle) -> Stack:
-    conflict = "DUP_CONFLICT" in bundle.flags
-    slices = [place[0] for place in by_place(bundle.slices)]
+def _volume(slice_set: SliceSet) -> Stack:
+    conflict = "DUP_CONFLICT" in slice_set.flags
+    slices = [place[0] for place in by_place(slice_set.slices)]
     first = slices[0]
     orientation, between = first.frame.orientation, first.frame.spacing
     assert orientation is not None
     assert between is not None
-    positions = [piece.frame.position for piece in slices if piece.frame.position is not None]
+    positions = [image.frame.position for image in slices if image.frame.position is not None]
     if len(slices) == 1 and first.frame.thickness is None:
-        return _flat(first.file, first.header, slices, bundle.flags | {"SINGLE_SLICE"})
+        return _flat(first.file, first.header, slices, slice_set.flags | {"SINGLE_SLICE"})
     try:
         where = grid(positions, orientation, between, first.frame.thickness)
     except ValueError:
@@ -173,8 +173,8 @@ def _volume(bundle: Bundle) -> Stack:
     affine, shape = canonical_affine(where.affine, stored_shape(first, where))
     if int(np.prod(shape, dtype=object)) * 2 > MAX_SCAN_BYTES:
         raise _NotAffine("TOO_LARGE")
-    flags = bundle.flags | set(where.flags) | _volume_flags(slices)
-    used = bundle.slices if conflict else slices
+    flags = slice_set.flags | set(where.flags) | _volume_flags(slices)
+    used = slice_set.slices if conflict else slices
     return _stack("volume", used, shape, spacing(affine), volume_unit(first), flags, where, slices)
 
 
@@ -186,12 +186,12 @@ def stored_shape(first: Slice, where: Grid) -> tuple[int, int, int]:
 
 def _volume_flags(slices: Sequence[Slice]) -> set[str]:
     first = slices[0].header
-    flags = {flag for piece in slices for flag in piece.header.flags}
-    if any("LOCALIZER" in piece.header.shared.image_type for piece in slices) or len(slices) < MIN_SLICES:
+    flags = {flag for image in slices for flag in image.header.flags}
+    if any("LOCALIZER" in image.header.shared.image_type for image in slices) or len(slices) < MIN_SLICES:
         flags.add("SCOUT")
     if len(slices) == 1:
         flags.add("SINGLE_SLICE")
-    if first.shared.modality == "CT" and not any(is_calibrated(piece) for piece in slices):
+    if first.shared.modality == "CT" and not any(is_calibrated(image) for image in slices):
         flags.add("UNCALIBRATED")
     if first.shared.modality == "PT" and first.suv is None:
         flags.add("SUV_UNKNOWN")
@@ -201,8 +201,8 @@ def _volume_flags(slices: Sequence[Slice]) -> set[str]:
         flags.add("LUT_APPLIED")
     if _has_scales(slices):
         flags.add("PRECISE_SCALE")
-    if first.functional and not first.tiles and len({piece.file for piece in slices}) == 1:
-        order = [piece.frame.index for piece in slices]
+    if first.functional and not first.tiles and len({image.file for image in slices}) == 1:
+        order = [image.frame.index for image in slices]
         if order != sorted(order) and order != sorted(order, reverse=True):
             flags.add("FRAMES_SORTED")
     return flags
@@ -210,7 +210,7 @@ def _volume_flags(slices: Sequence[Slice]) -> set[str]:
 
 def _has_scales(slices: Sequence[Slice]) -> bool:
     """True when the slices are only comparable by the scale that Philips keeps in an element of its own."""
-    scales = {(piece.header.shared.scale_slope, piece.frame.slope, piece.frame.intercept) for piece in slices}
+    scales = {(image.header.shared.scale_slope, image.frame.slope, image.frame.intercept) for image in slices}
     return len(scales) > 1 and all(scale is not None for scale, _, _ in scales)
 
 
@@ -249,15 +249,15 @@ def _stack(
     slices: Sequence[Slice],
 ) -> Stack:
     """Return a stack whose identity is that of its first picture by content."""
-    named = min(slices, key=lambda piece: piece.identity)
+    named = min(slices, key=lambda image: image.identity)
     shared = named.header.shared
     sop_uid, probe, frame = named.identity
     several = slices[0].header.functional or shared.n_frames > 1
     return Stack(
         kind=kind,
         modality=shared.modality,
-        files=tuple(dict.fromkeys(piece.file for piece in used)),
-        frames=tuple(piece.frame.index for piece in slices) if several else (),
+        files=tuple(dict.fromkeys(image.file for image in used)),
+        frames=tuple(image.frame.index for image in slices) if several else (),
         shape=shape,
         spacing_mm=mm,
         unit=unit,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from medcl.archive.arrays import finite
-from medcl.archive.dicom.pixels.frames import Measured
+from medcl.archive.dicom.pixels.frames import MeasuredFrame
 from medcl.archive.dicom.series.slice_grid import Grid
 from medcl.archive.dicom.series.stacks import Stack
 from medcl.archive.flags import quarantined
@@ -22,7 +22,7 @@ PEAK_SHARE = 0.05
 """A body scan in HU has at least this share of its voxels each in the peaks of air and of water."""
 
 
-class Canvas:
+class VolumeBuffer:
     """An array (slice, row, column) that slices are written into, in the final directions of its axes.
 
     Integers start as int16 and widen only when a value does not fit, so the type depends on the values
@@ -33,11 +33,11 @@ class Canvas:
         if count * rows * columns * 2 > MAX_SCAN_BYTES:
             raise quarantined("TOO_LARGE")
         self.shape = (count, rows, columns)
-        self.turn = (slice(None, None, -1 if flips[1] else 1), slice(None, None, -1 if flips[0] else 1))
+        self.flips = (slice(None, None, -1 if flips[1] else 1), slice(None, None, -1 if flips[0] else 1))
         self.array: np.ndarray | None = None
         self.padding: np.ndarray | None = None
 
-    def write(self, number: int, measured: Measured) -> None:
+    def write(self, number: int, measured: MeasuredFrame) -> None:
         """Put a slice in its place."""
         values = measured.values
         if values.shape != self.shape[1:]:
@@ -45,11 +45,11 @@ class Canvas:
         if self.array is None:
             self.array = np.empty(self.shape, np.int16)
         self._widen(values, number)
-        self.array[number] = values[self.turn]
+        self.array[number] = values[self.flips]
         if measured.padding is not None:
             if self.padding is None:
                 self.padding = np.zeros(self.shape, bool)
-            self.padding[number] = measured.padding[self.turn]
+            self.padding[number] = measured.padding[self.flips]
 
     def _widen(self, values: np.ndarray, number: int) -> None:
         assert self.array is not None
@@ -74,7 +74,7 @@ class Canvas:
         return self.array
 
 
-def volume(stack: Stack, read: Callable[[int], Measured]) -> Scan:
+def volume(stack: Stack, read: Callable[[int], MeasuredFrame]) -> Scan:
     """Build the scan of a volume.
 
     Args:
@@ -86,7 +86,7 @@ def volume(stack: Stack, read: Callable[[int], Measured]) -> Scan:
     rows, columns = stack.slices[0].header.matrix
     order, flips = canonical_axes(where.affine)
     turned = [flips[order.index(axis)] for axis in range(3)]
-    canvas = Canvas(len(stack.slices), rows, columns, (turned[0], turned[1]))
+    canvas = VolumeBuffer(len(stack.slices), rows, columns, (turned[0], turned[1]))
     for number in range(len(stack.slices)):
         canvas.write(number, read(number))
     array, valid, flags = _cleaned(canvas, stack)
@@ -108,7 +108,7 @@ def volume(stack: Stack, read: Callable[[int], Measured]) -> Scan:
     )
 
 
-def _cleaned(canvas: Canvas, stack: Stack) -> tuple[np.ndarray, np.ndarray | None, set[str]]:
+def _cleaned(canvas: VolumeBuffer, stack: Stack) -> tuple[np.ndarray, np.ndarray | None, set[str]]:
     """Return the array with padding and what is no number filled, the mask of the others, and all flags."""
     array = canvas.finished()
     flags = set(stack.flags)
@@ -152,11 +152,11 @@ def _mask(array: np.ndarray, padding: np.ndarray | None, unit: str) -> np.ndarra
         return padding
     corners = array[:, [0, 0, -1, -1], [0, -1, 0, -1]]
     for number in np.flatnonzero((corners == corners[:, :1]).all(axis=1) & (corners[:, 0] < PADDING_HU)):
-        found = array[number] == corners[number, 0]
-        if found.mean() >= CORNER_SHARE:
+        at_corner_value = array[number] == corners[number, 0]
+        if at_corner_value.mean() >= CORNER_SHARE:
             if padding is None:
                 padding = np.zeros(array.shape, bool)
-            padding[number] |= found
+            padding[number] |= at_corner_value
     return padding
 
 
