@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import json
-import random
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import nibabel
@@ -15,46 +11,9 @@ import numpy as np
 import pydicom
 import pytest
 
-from medcl.archive import dicom
-from medcl.archive.dicom.pixels.codecs import decoders
-from medcl.archive.dicom.pixels.frames import PixelFile, stored_values
-from medcl.archive.dicom.series.stacks import Stack
 from medcl.archive.flags import Rejected
 from medcl.archive.geometry import to_canonical
-from medcl.archive.privacy import silenced_loggers
-from medcl.archive.scan import Scan
-
-WHEEL = Path(pydicom.__file__).parent / "data"
-
-
-class Folder:
-    """A folder read as the archive does it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-        self.reasons: dict[Path, str] = {}
-        headers = []
-        for number, path in enumerate(self.paths):
-            try:
-                with open(path, "rb") as stream, silenced_loggers():
-                    header = dicom.read_header(stream, path.stat().st_size)
-            except Rejected as verdict:
-                self.reasons[path] = verdict.code
-                continue
-            if header is None:
-                self.reasons[path] = "UNKNOWN_FORMAT"
-            else:
-                headers.append((number, header))
-        self.stacks, verdicts = dicom.group(headers)
-        self.reasons |= {self.paths[number]: code for number, (_, code) in verdicts.items()}
-
-    def scan(self, stack: Stack) -> Scan:
-        openers = [partial(open, self.paths[number], "rb") for number in stack.files]
-        with silenced_loggers():
-            return dicom.assemble(openers, {"part": json.dumps({"key": stack.stack_key})})
-
-    def series_number(self, stack: Stack) -> int:
-        return int(pydicom.dcmread(self.paths[stack.files[0]], stop_before_pixels=True).SeriesNumber)
+from tests.archive.dicom.samples import UNREADABLE, Folder
 
 
 @pytest.mark.parametrize(("maker", "series"), [("GE", 4), ("GE", 6), ("Si", 3), ("Si", 6)])
@@ -127,11 +86,6 @@ def test_tcia_series_are_whole(data: Callable[[str], Path]) -> None:
     assert liver.manufacturer == "Siemens"
 
 
-@pytest.fixture(scope="module")
-def wheel() -> Folder:
-    return Folder(WHEEL)
-
-
 def test_outcomes_of_pydicoms_files(wheel: Folder) -> None:
     """The table of outcomes: every file is used or has its reason."""
     assert Counter(wheel.reasons.values()) == {
@@ -147,12 +101,6 @@ def test_outcomes_of_pydicoms_files(wheel: Folder) -> None:
     assert len(used) + len(wheel.reasons) == len(wheel.paths)
 
 
-UNREADABLE = {
-    "JPEG-lossy.dcm": "DECODER_MISSING",  # 12-bit extended JPEG: only a GPL decoder reads it
-    "JPEG2000-embedded-sequence-delimiter.dcm": "BAD_HEADER",  # its stream is broken on purpose
-}
-
-
 def test_every_scan_of_pydicoms_files_is_read_or_refused_with_a_reason(wheel: Folder) -> None:
     refused = {}
     for stack in wheel.stacks:
@@ -165,65 +113,3 @@ def test_every_scan_of_pydicoms_files_is_read_or_refused_with_a_reason(wheel: Fo
         assert scan.array.shape == stack.shape or gray
         assert (scan.affine is not None) == (stack.kind == "volume")
     assert refused == UNREADABLE
-
-
-def test_stored_pixels_are_those_of_pydicom(wheel: Folder) -> None:
-    compared = 0
-    for number in {number for stack in wheel.stacks for number in stack.files}:
-        path = wheel.paths[number]
-        if path.name in UNREADABLE:
-            continue
-        with open(path, "rb") as stream, silenced_loggers():
-            file = PixelFile.open(stream)
-            shared = file.header.shared
-            frame = file.frame(shared.n_frames - 1)
-            if shared.samples == 1:
-                frame, _ = stored_values(frame, shared)
-            expected = pydicom.dcmread(path, force=True).pixel_array
-        expected = expected.reshape(shared.n_frames, *frame.shape)[-1]
-        np.testing.assert_array_equal(frame, expected, err_msg=path.name)
-        compared += 1
-    assert compared > 80
-
-
-def test_a_missing_decoder_is_named_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    paths = [WHEEL / "test_files" / name for name in ("JPEG-lossy.dcm", "MR_small_jp2klossless.dcm")]
-    headers = []
-    for path in paths:
-        with open(path, "rb") as stream:
-            headers.append(dicom.read_header(stream, path.stat().st_size))
-    kept = [header for header in headers if header is not None]
-    extended = "1.2.840.10008.1.2.4.51"
-    assert dicom.missing_decoders(kept) == {extended: (1, "pip install pylibjpeg pylibjpeg-libjpeg")}
-    monkeypatch.setattr("medcl.archive.dicom.pixels.codecs.decoders", lambda syntax, bits: ())
-    assert dicom.missing_decoders(kept)["1.2.840.10008.1.2.4.90"] == (
-        1,
-        "pip install imagecodecs",
-    )
-    assert decoders(extended, 12) == ()
-
-
-def test_headers_survive_pickling(wheel: Folder) -> None:
-    import pickle
-
-    for stack in wheel.stacks:
-        header = stack.slices[0].header
-        assert pickle.loads(pickle.dumps(header)) == header  # noqa: S301
-
-
-def test_a_stream_that_kills_its_decoder_costs_one_scan_only() -> None:
-    content = (WHEEL / "test_files" / "SC_rgb_jpeg_gdcm.dcm").read_bytes()
-    start = content.rindex(b"\xe0\x7f\x10\x00OB")
-    draw = random.Random(5)
-    outcomes = Counter()
-    for _ in range(60):
-        broken = bytearray(content)
-        for _ in range(3):
-            broken[draw.randrange(start + 20, start + 220)] = draw.randrange(256)
-        openers = [partial(io.BytesIO, bytes(broken))]
-        try:
-            outcomes[dicom.assemble(openers).array.shape] += 1
-        except Rejected as verdict:
-            outcomes[verdict.code] += 1
-    assert outcomes["UNDECODABLE"] > 0
-    assert dicom.assemble([partial(io.BytesIO, content)]).array.shape == (100, 100, 3)

@@ -20,6 +20,7 @@ from medcl.archive import dicom
 from medcl.archive.dicom.pixels.codecs import decoders, picture_size
 from medcl.archive.flags import Rejected
 from medcl.testing import phantom
+from tests.archive.dicom.samples import WHEEL
 
 PIXELS = np.arange(32 * 48, dtype=np.uint8).reshape(32, 48)
 
@@ -123,3 +124,20 @@ def test_a_cut_jpeg2000_stream_is_refused_by_both() -> None:
                 get_decoder(JPEG2000Lossless).as_array(
                     encapsulate([frame[:length]]), index=0, decoding_plugin=name, **options
                 )
+
+
+def test_a_missing_decoder_is_named_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [WHEEL / "test_files" / name for name in ("JPEG-lossy.dcm", "MR_small_jp2klossless.dcm")]
+    headers = []
+    for path in paths:
+        with open(path, "rb") as stream:
+            headers.append(dicom.read_header(stream, path.stat().st_size))
+    kept = [header for header in headers if header is not None]
+    extended = "1.2.840.10008.1.2.4.51"
+    assert dicom.missing_decoders(kept) == {extended: (1, "pip install pylibjpeg pylibjpeg-libjpeg")}
+    monkeypatch.setattr("medcl.archive.dicom.pixels.codecs.decoders", lambda syntax, bits: ())
+    assert dicom.missing_decoders(kept)["1.2.840.10008.1.2.4.90"] == (
+        1,
+        "pip install imagecodecs",
+    )
+    assert decoders(extended, 12) == ()

@@ -20,9 +20,9 @@ from pydicom.sequence import Sequence as Items
 
 from medcl.archive import dicom
 from medcl.archive.dicom.header.attributes import SHARED
-from medcl.archive.dicom.tags import PIXELS
 from medcl.archive.dicom.header.parser import read_elements
 from medcl.archive.dicom.header.read import ELEMENTS, SEQUENCES, open_elements
+from medcl.archive.dicom.tags import PIXELS
 from medcl.archive.flags import Rejected
 from medcl.archive.privacy import silenced_loggers
 from medcl.testing import phantom
