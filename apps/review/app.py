@@ -12,8 +12,8 @@ from pathlib import Path
 
 import streamlit as st
 
-ROOT = str(Path(__file__).resolve().parents[2])
-sys.path.extend({ROOT}.difference(sys.path))  # Streamlit adds the folder of this file alone
+# Streamlit adds the folder of this file alone, and runs the file again after every choice of the reader.
+sys.path.extend({str(Path(__file__).resolve().parents[2])}.difference(sys.path))
 
 from apps.review import cases, results
 from apps.review.cache import load_store, load_study

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from medcl.evaluate.formatting import p_value
+from medcl.evaluate.formatting import interval, number, p_value, signed
 from medcl.review.html import safe, table
 from medcl.review.study import CellKey, Study
 from medcl.review.worklist import OUTCOMES
@@ -71,7 +71,7 @@ def _value(values: pd.DataFrame, arm: str, metric: str) -> str:
     if row.empty:
         return "not computed"
     value, low, high = (float(row.iloc[0][name]) for name in ("value", "low", "high"))
-    return f'{value:.3f}<br><span class="interval">{low:.3f} to {high:.3f}</span>'
+    return f'{number(value)}<br><span class="interval">{interval(low, high)}</span>'
 
 
 def _difference(study: Study, differences: pd.DataFrame, arm: str) -> str:
@@ -83,4 +83,4 @@ def _difference(study: Study, differences: pd.DataFrame, arm: str) -> str:
     value, low, high = (float(row.iloc[0][name]) for name in ("value", "low", "high"))
     p = float(row.iloc[0]["p_adjusted"])
     adjusted = "" if np.isnan(p) else f"<br>{p_value(p)}"
-    return f'{value:+.3f}<br><span class="interval">{low:+.3f} to {high:+.3f}{adjusted}</span>'
+    return f'{signed(value)}<br><span class="interval">{signed(low)} to {signed(high)}{adjusted}</span>'

@@ -71,9 +71,7 @@ def label_efficiency(result: Evaluation) -> Figure:
         axes.set_xticks([place[budget] for budget in result.budgets], names)
         axes.minorticks_off()
         axes.set_xlabel("labeled training scans per class")
-    left.set_title(
-        "a   Mean over seeds, 95 % interval, single seeds (controls: mean only)", loc="left", fontsize=8
-    )
+    left.set_title("a   Mean over seeds, 95 % interval (controls: mean)", loc="left", fontsize=8)
     right.set_title(f"b   Difference from {result.primary.baseline}, 95 % interval", loc="left", fontsize=8)
     return figure
 
@@ -235,7 +233,7 @@ def decision_curve(result: Evaluation) -> Figure:
         axes.set_ylim(-0.05, 1.15 * max(float(curves["high"].max()), 0.05))
         axes.set_xlabel("threshold probability")
     frames[0].set_ylabel("net benefit")
-    frames[-1].legend(loc="upper right", fontsize=6.5)
+    figure.legend(*frames[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=7)
     return figure
 
 
@@ -249,7 +247,9 @@ def robustness(result: Evaluation) -> Figure:
             color, marker, line = arm_style(result, arm)
             clean = float(rows["value"].iloc[0] - rows["change"].iloc[0])
             x, y = [0, *rows["severity"]], [clean, *rows["value"]]
-            axes.plot(x, y, line, color=color, marker=marker, markersize=3.5, label=f"{arm}, {budget}")
+            axes.plot(
+                x, y, line, color=color, marker=marker, markersize=3.5, label=f"{arm}, {budget_label(budget)}"
+            )
             axes.fill_between(
                 rows["severity"], rows["low"], rows["high"], color=color, alpha=0.13, linewidth=0
             )

@@ -156,7 +156,7 @@ def _done(result: Evaluation, record: StudyRecord) -> list[str]:
     return [
         f"Every arm, budget and seed was tested on the same {len(panel.truth):,} scans of {panel.patients:,} "
         f"patients ({int(panel.truth.sum()):,} {record.positive}); no threshold was chosen on them.",
-        "The threshold of each cell maximizes F1 on its own validation scans (of equal ones the highest); "
+        "The threshold of each cell maximizes F1 on its own validation scans (the highest, if several do); "
         "a scan is called positive if its probability is at least the threshold.",
         f"Intervals are 95 % BCa bootstrap intervals over {draws:,} draws. Each draw takes patients with all "
         "their scans and then seeds, so that intervals cover the draw of patients and the draw of labels; "
