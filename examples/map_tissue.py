@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from medcl.archive import scan_archive
-from medcl.evaluate.tissue.report import answer
+from medcl.evaluate.tissue import answer
 from medcl.store import prepare
 from medcl.tissue import TissueConfig, run_tissue
 

@@ -80,7 +80,7 @@ def tissue(
 ) -> None:
     """Map abnormal tissue in held-out patients, from few masks, and write the report."""
     from medcl.config import load
-    from medcl.evaluate.tissue.report import answer
+    from medcl.evaluate.tissue import answer
     from medcl.tissue import TissueConfig, run_tissue
 
     text = answer(run_tissue(load(config, TissueConfig, overrides or ()), out))

@@ -56,7 +56,7 @@ class SplitCount(Config):
 class Protocol(Config):
     """The comparison that was stated in the configuration before the run."""
 
-    primary: str
+    arm: str
     baseline: str = "supervised"
     metric: str = "auroc"
     budgets: list[str] = Field(default_factory=list)
@@ -64,7 +64,7 @@ class Protocol(Config):
 
     def as_primary(self) -> Primary:
         """Return the comparison as `evaluate` takes it."""
-        return Primary(self.primary, self.baseline, self.metric, tuple(self.budgets), self.margin)
+        return Primary(self.arm, self.baseline, self.metric, tuple(self.budgets), self.margin)
 
 
 class StudyRecord(Record):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from medcl.evaluate import ArmRecord, Protocol, SplitCount, StudyRecord
 from medcl.files import read_json
 from medcl.finetune import Budget, Task, draw_labels, find_arms
 from medcl.finetune.near_duplicates import BITS_APART, COSINE
@@ -22,7 +23,7 @@ def study_record(
     budgets: Sequence[Budget],
     summary: dict[str, Any],
     duplicates: pd.DataFrame,
-) -> dict[str, Any]:
+) -> StudyRecord:
     """Return the record of a study whose experiment cells are complete.
 
     Args:
@@ -35,59 +36,57 @@ def study_record(
     """
     primary = config.primary
     labels = {budget.text: len(draw_labels(task, budget, config.seeds[0]).train) for budget in budgets}
-    return {
-        "title": config.title,
-        "question": config.question,
-        "negative": config.negative.name,
-        "positive": config.positive.name,
-        "modality": ", ".join(sorted(set(task.store.scans["modality"]) - {"unknown"})) or None,
-        "synthetic": config.synthetic,
-        "transductive": set(config.pretrain.splits) != {"train"},
-        "counts": {split: _count(task, split) for split in ("train", "val", "test")},
-        "labels": labels,
-        "arms": _arms(config),
-        "warnings": [*_near_duplicate_warnings(duplicates, task), *_external_warnings(config, out)],
-        "notes": [*_data_notes(task), *_near_duplicate_notes(duplicates)],
-        "done": [*_done(config, out, summary), _near_duplicate_search(duplicates)],
-        "not_done": [
+    return StudyRecord(
+        title=config.title,
+        question=config.question,
+        negative=config.negative.name,
+        positive=config.positive.name,
+        modality=", ".join(sorted(set(task.store.scans["modality"]) - {"unknown"})) or None,
+        synthetic=config.synthetic,
+        transductive=set(config.pretrain.splits) != {"train"},
+        counts={split: _count(task, split) for split in ("train", "val", "test")},
+        labels=labels,
+        arms=_arms(config),
+        warnings=[*_near_duplicate_warnings(duplicates, task), *_external_warnings(config, out)],
+        notes=[*_data_notes(task), *_near_duplicate_notes(duplicates)],
+        done=[*_done(config, out, summary), _near_duplicate_search(duplicates)],
+        not_done=[
             "No reader study: no radiologist read these cases in this study.",
             "No external test: training and test scans come from one archive.",
         ],
-        "protocol": {
-            "primary": primary.arm,
-            "baseline": primary.baseline,
-            "metric": primary.metric,
-            "budgets": list(primary.budgets),
-        },
-        "departures": [],
-        "pretrain_seconds": float(summary["seconds"]),
-        "device": str(summary["device"]),
-        "versions": environment()["packages"],
-        "provenance": {
+        protocol=Protocol(
+            arm=primary.arm,
+            baseline=primary.baseline,
+            metric=primary.metric,
+            budgets=list(primary.budgets),
+        ),
+        departures=[],
+        pretrain_seconds=float(summary["seconds"]),
+        device=str(summary["device"]),
+        versions=environment()["packages"],
+        provenance={
             "study.yaml": hash_file(out / "study.yaml"),
             "store": hash_file(out / "store" / "scans.parquet"),
             "encoder": hash_file(out / "pretrain" / "encoder.safetensors"),
         },
-    }
+    )
 
 
-def _count(task: Task, split: str) -> dict[str, int]:
+def _count(task: Task, split: str) -> SplitCount:
     rows = getattr(task, split)
-    return {
-        "scans": len(rows),
-        "patients": len(set(task.patients[rows])),
-        "positive": int(task.truth[rows].sum()),
-    }
+    return SplitCount(
+        scans=len(rows), patients=len(set(task.patients[rows])), positive=int(task.truth[rows].sum())
+    )
 
 
-def _arms(config: StudyConfig) -> dict[str, Any]:
+def _arms(config: StudyConfig) -> dict[str, ArmRecord]:
     method, network = config.pretrain.method.name, config.pretrain.encoder.name
     return {
-        name: {
-            "description": arm.described(method, network),
-            "control": arm.control,
-            "implication": arm.implication if arm.control else "",
-        }
+        name: ArmRecord(
+            description=arm.described(method, network),
+            control=arm.control,
+            implication=arm.implication if arm.control else "",
+        )
         for name, arm in find_arms(config.arms, method).items()
     }
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from medcl.archive import Catalog, scan_archive
 from medcl.errors import UsageError
-from medcl.evaluate import Evaluation, write_report
+from medcl.evaluate import Evaluation, write_record, write_report
 from medcl.files import read_json, write_json, write_table
 from medcl.finetune import (
     ArmContext,
@@ -86,7 +86,7 @@ def run_study(config: StudyConfig, out: Path, workers: int = 1) -> Evaluation:
         write_table(predictions, out / "predictions.parquet")
         write_table(_with_energy(costs, config.watts_per_core), out / "costs.parquet")
         write_table(_groups(store), out / "groups.parquet")
-        write_json(study_record(config, out, task, budgets, summary, duplicates), out / "study.json")
+        write_record(study_record(config, out, task, budgets, summary, duplicates), out / "study.json")
         return write_report(out)
 
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import ndimage
 
-from medcl.evaluate.tissue.evaluate import TissueEvaluation
+from medcl.evaluate.tissue import TissueEvaluation
 from medcl.files import atomic
 from medcl.tissue.arms import TissueStudy
 from medcl.tissue.folds import Fold

@@ -9,10 +9,16 @@ import numpy as np
 
 from medcl.archive import Catalog
 from medcl.errors import UsageError
-from medcl.evaluate.tissue.evaluate import TissueEvaluation, evaluate_tissue
-from medcl.evaluate.tissue.report import write_tissue_report
-from medcl.evaluate.tissue.voxels import ABNORMAL, HEALTHY, OUTSIDE
-from medcl.files import write_json, write_table
+from medcl.evaluate import write_record
+from medcl.evaluate.tissue import (
+    ABNORMAL,
+    HEALTHY,
+    OUTSIDE,
+    TissueEvaluation,
+    evaluate_tissue,
+    write_tissue_report,
+)
+from medcl.files import write_table
 from medcl.progress import track
 from medcl.runs.folder import exclusive
 from medcl.runs.study_folder import check_study_folder, start_study
@@ -65,7 +71,7 @@ def run_tissue(config: TissueConfig, out: Path) -> TissueEvaluation:
         for fold in track(folds, "tissue", unit="patient"):
             cells += run_fold(study, fold)
         write_table(map_table(cells), out / "maps.parquet")
-        write_json(tissue_record(study, folds), out / "study.json")
+        write_record(tissue_record(study, folds), out / "study.json")
         result = evaluate_tissue(out)
         if config.catalog is not None:
             _write_segmentations(study, Catalog.open(config.catalog), result)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from medcl.evaluate import TissueProtocol, TissueRecord
 from medcl.files import read_json
 from medcl.runs.folder import environment, hash_file
 from medcl.tissue.arms import TissueStudy
@@ -11,24 +10,24 @@ from medcl.tissue.config import SEGMENT, TissueConfig
 from medcl.tissue.folds import Fold
 
 
-def tissue_record(study: TissueStudy, folds: list[Fold]) -> dict[str, Any]:
+def tissue_record(study: TissueStudy, folds: list[Fold]) -> TissueRecord:
     """Return the record of a study whose folds are complete."""
     config, scans = study.config, study.store.scans.iloc[study.rows]
     pre, patches = config.pretrain, config.patches
     summaries = [read_json(study.folder(fold) / "pretrain" / "summary.json") for fold in folds]
     shape = "square of one slice" if pre.encoder.spatial_dims == 2 else "cube"
-    return {
-        "title": config.title,
-        "question": config.question,
-        "modality": ", ".join(sorted(set(scans["modality"]))),
-        "patients": len(folds),
-        "scans": len(scans),
-        "primary": config.primary.model_dump(),
-        "pairs": _comparisons(config),
-        "boxes": int((scans["mask_from"] == "boxes").sum()) if "mask_from" in scans else 0,
-        "edge_mm": patches.edge_mm,
-        "least_mm": study.images.policy.d_min_mm,
-        "done": [
+    return TissueRecord(
+        title=config.title,
+        question=config.question,
+        modality=", ".join(sorted(set(scans["modality"]))),
+        patients=len(folds),
+        scans=len(scans),
+        primary=TissueProtocol(**config.primary.model_dump()),
+        pairs=_comparisons(config),
+        boxes=int((scans["mask_from"] == "boxes").sum()) if "mask_from" in scans else 0,
+        edge_mm=patches.edge_mm,
+        least_mm=study.images.policy.d_min_mm,
+        done=[
             f"Each of {len(folds)} patients was the test patient once. Of the others, one drawn at random "
             f"was for validation and {' or '.join(map(str, config.budgets))} had a mask to learn from. "
             f"There is one seed ({config.seed}): the variation over label draws and initial weights is "
@@ -44,14 +43,14 @@ def tissue_record(study: TissueStudy, folds: list[Fold]) -> dict[str, Any]:
             "rates. Hyperparameters and thresholds were selected on the validation patient.",
             *_segmenting(study),
         ],
-        "pretrain_seconds": [summary["seconds"] for summary in summaries],
-        "device": str(summaries[0]["device"]),
-        "versions": environment()["packages"],
-        "provenance": {
+        pretrain_seconds=[summary["seconds"] for summary in summaries],
+        device=str(summaries[0]["device"]),
+        versions=environment()["packages"],
+        provenance={
             "study.yaml": hash_file(study.out / "study.yaml"),
             "store": hash_file(config.store / "scans.parquet"),
         },
-    }
+    )
 
 
 def _comparisons(config: TissueConfig) -> list[tuple[str, str]]:

@@ -23,8 +23,10 @@ from medcl.files import read_json, write_json
 
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     arms = {"random-probe": ArmRecord(description="random encoder", control=True)}
-    study = StudyRecord(arms=arms, labels={"all": 40}, protocol=Protocol(primary="simclr-probe"))
-    tissue = TissueRecord(primary=TissueProtocol(arm="a", budget=2), edge_mm=9, least_mm=3, pairs=[("a", "b")])
+    study = StudyRecord(arms=arms, labels={"all": 40}, protocol=Protocol(arm="simclr-probe"))
+    tissue = TissueRecord(
+        primary=TissueProtocol(arm="a", budget=2), edge_mm=9, least_mm=3, pairs=[("a", "b")]
+    )
     for record in (study, tissue):
         write_record(record, tmp_path / "study.json")
         assert read_record(tmp_path / "study.json", type(record)) == record
@@ -34,7 +36,7 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_controls_and_the_comparison_come_from_the_record() -> None:
     study = StudyRecord(arms={"a": ArmRecord(), "b": ArmRecord(control=True)})
     assert study.controls == {"b"}
-    protocol = Protocol(primary="a", metric="f1", budgets=["all"], margin=0.01)
+    protocol = Protocol(arm="a", metric="f1", budgets=["all"], margin=0.01)
     assert protocol.as_primary() == Primary("a", "supervised", "f1", ("all",), 0.01)
 
 
@@ -42,7 +44,10 @@ def test_controls_and_the_comparison_come_from_the_record() -> None:
     ("content", "message"),
     [
         ({"titel": "x"}, "unknown key 'titel'; did you mean 'title'?"),
-        ({"arms": {"a": {"descripton": "x"}}}, "unknown key 'arms.a.descripton'; did you mean 'description'?"),
+        (
+            {"arms": {"a": {"descripton": "x"}}},
+            "unknown key 'arms.a.descripton'; did you mean 'description'?",
+        ),
         ({"schema_version": 2}, "schema_version: this medcl reads version 1"),
         ({"prevalence": 2}, "prevalence"),
     ],

@@ -52,7 +52,7 @@ def record(**changes: object) -> dict[str, object]:
         "negative": "healthy",
         "synthetic": True,
         "protocol": {
-            "primary": "simclr-probe",
+            "arm": "simclr-probe",
             "baseline": "supervised",
             "metric": "auroc",
             "budgets": ["5/class"],

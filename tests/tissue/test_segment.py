@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from medcl.archive import scan_archive
 from medcl.errors import UsageError, WorkFailed
-from medcl.evaluate.tissue.voxels import Voxels
+from medcl.evaluate.tissue import Voxels
 from medcl.finetune import Images, LabeledScans, TrainingConfig
 from medcl.pretrain.networks.encoders import EncoderConfig, build_encoder
 from medcl.store import Store, prepare
