@@ -77,7 +77,7 @@ def test_from_files_to_a_model_that_predicts_new_scans(
     assert (costs["energy_wh"] > 0).all()
     page = (out / "report.html").read_text()
     assert "Near-duplicates of test scans were searched for" in page
-    assert "Energy in all (Wh, estimate)" in page
+    assert "Energy in total (Wh, estimate)" in page
     model = Model.load(out)
     assert model.classifier.pooling == config.training.pooling
     assert model.images.volumes_only

@@ -67,7 +67,7 @@ def test_a_study_leaves_maps_tables_pictures_and_a_page(
     assert patients["auroc"].between(0, 1).all()
     assert len(list((out / "pictures").glob("*.png"))) == 4
     page = (out / "report.html").read_text()
-    assert "4 patients: intervals are wide, and no p below 0.12 exists" in page
+    assert "4 patients: intervals are wide, and p cannot be below 0.12" in page
     assert "Not transductive" in page
     assert "boxes of the label table" not in page
     assert page.count("data:image/png") == 4
