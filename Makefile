@@ -10,7 +10,7 @@ demo: .venv/demo.stamp
 	$(BIN)/medcl demo -o $(DEMO_OUT)
 
 test: .venv/test.stamp lint
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .
