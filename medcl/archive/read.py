@@ -13,13 +13,12 @@ from medcl.archive import dicom
 from medcl.archive.catalog import ArchiveError, Catalog
 from medcl.archive.dicom import segments, structures
 from medcl.archive.flags import Rejected, held_back, quarantined
-from medcl.archive.formats.registry import FORMATS_BY_NAME
+from medcl.archive.formats import FORMATS_BY_NAME
 from medcl.archive.masks import is_label_map, onto_grid
 from medcl.archive.privacy import silenced_loggers
 from medcl.archive.scan import Scan
-from medcl.archive.storage.open_file import SourceFile, member_bytes, open_part
+from medcl.archive.storage import HEAD_BYTES, SourceFile, head_hash, member_bytes, open_part
 from medcl.archive.storage.remote import open_file, status
-from medcl.archive.storage.sniff import HEAD_BYTES, head_hash
 from medcl.errors import UsageError
 
 Place = dict[str, Any]

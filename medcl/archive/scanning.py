@@ -11,15 +11,20 @@ from pathlib import Path
 from medcl.archive import dicom
 from medcl.archive.catalog import Catalog
 from medcl.archive.flags import check_policy
-from medcl.archive.ledger.catalog_rows import gather, reasons
-from medcl.archive.ledger.dask_workers import examine_on_cluster
-from medcl.archive.ledger.examine import FileOutcome, examine_all, pseudonymized
-from medcl.archive.ledger.index import Index
-from medcl.archive.ledger.workers import examine_in_processes
+from medcl.archive.ledger import (
+    FileOutcome,
+    Index,
+    examine_all,
+    examine_in_processes,
+    examine_on_cluster,
+    gather,
+    pseudonymized,
+    reasons,
+)
 from medcl.archive.patients import compile_pattern
 from medcl.archive.privacy import silenced_loggers
-from medcl.archive.storage.listing import Listing
-from medcl.archive.storage.walk import Entry, check_roots, walk
+from medcl.archive.storage import Entry, Listing, check_roots
+from medcl.archive.storage.walk import walk
 from medcl.errors import UsageError
 from medcl.files import atomic, new_folder
 from medcl.progress import track

@@ -18,7 +18,7 @@ from pydicom.uid import generate_uid
 
 import medcl
 from medcl.archive import LPS_TO_RAS, Catalog
-from medcl.archive.storage.open_file import open_part
+from medcl.archive.storage import open_part
 from medcl.errors import UsageError
 from medcl.files import atomic
 
