@@ -1,4 +1,4 @@
-"""Prove the statistics by simulation: coverage of intervals, type-I error of tests, null studies.
+"""Check the statistics by simulation: coverage of intervals, type-I error of tests, null studies.
 
     python benchmarks/intervals.py --runs 1000
 
@@ -16,10 +16,8 @@ import numpy as np
 from medcl.evaluate import evaluate
 from medcl.evaluate.predictions import Panel, make_panel
 from medcl.progress import track
-from medcl.statistics.bootstrap import Sample, draw_patients, over_seeds
-from medcl.statistics.delong import delong
+from medcl.statistics import Sample, delong, draw_patients, mcnemar, over_seeds
 from medcl.statistics.metrics import areas
-from medcl.statistics.multiplicity import mcnemar
 from medcl.testing.simulated_study import expected_auroc, study
 
 ARM, BASELINE, BUDGET = "simclr-probe", "supervised", "5/class"
@@ -46,8 +44,8 @@ def samples(panel: Panel, seed: int, draws: int = 1000) -> tuple[Sample, Sample,
         )
         blocks.append((values, drawn, left_out))
     difference = tuple(one - two for one, two in zip(*blocks, strict=True))
-    mine, theirs, apart = (over_seeds(*block, resampler) for block in (*blocks, difference))
-    return mine, theirs, apart
+    of_arm, of_baseline, of_difference = (over_seeds(*block, resampler) for block in (*blocks, difference))
+    return of_arm, of_baseline, of_difference
 
 
 def coverage(runs: int, setting: dict[str, Any]) -> dict[str, float]:
@@ -68,12 +66,14 @@ def type_one(runs: int, setting: dict[str, Any]) -> dict[str, float]:
     for run in track(range(runs), "type-I error"):
         equal = {ARM: {BUDGET: 0.85}, BASELINE: {BUDGET: 0.85}}
         panel = make_panel(study(equal, rng=10_000 + run, **setting))
-        found = [samples(panel, run)[2].p_value() < 0.05]
+        rejections = [samples(panel, run)[2].p_value() < 0.05]
         if setting["seeds"] == 1:
-            right = (panel.probability >= 0.5) == panel.truth
-            found.append(delong(panel.truth, *panel.probability).p < 0.05)
-            found.append(mcnemar(int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())) < 0.05)
-        rejected.append(found)
+            correct = (panel.probability >= 0.5) == panel.truth
+            rejections.append(delong(panel.truth, *panel.probability).p < 0.05)
+            rejections.append(
+                mcnemar(int((correct[0] & ~correct[1]).sum()), int((correct[1] & ~correct[0]).sum())) < 0.05
+            )
+        rejected.append(rejections)
     return dict(
         zip(("bootstrap", "DeLong", "McNemar"), np.mean(rejected, axis=0).round(4).tolist(), strict=False)
     )
@@ -101,8 +101,8 @@ def main() -> None:
     for name, setting in SETTINGS.items():
         for part, simulate in parts.items():
             if arguments.setting in (None, name) and arguments.part in (None, part):
-                found = simulate(arguments.runs, setting)
-                print(json.dumps({"setting": name, "runs": arguments.runs, part: found}), flush=True)
+                shares = simulate(arguments.runs, setting)
+                print(json.dumps({"setting": name, "runs": arguments.runs, part: shares}), flush=True)
 
 
 if __name__ == "__main__":

@@ -80,9 +80,9 @@ def address(folders: tuple[Path, Path]) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    told = command(study, store, port)
+    args = command(study, store, port)
     environment = os.environ | {"STREAMLIT_SERVER_HEADLESS": "true"}
-    server = subprocess.Popen(told, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server = subprocess.Popen(args, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait(f"http://127.0.0.1:{port}/_stcore/health")
         yield f"http://127.0.0.1:{port}/"
@@ -117,9 +117,9 @@ def test_from_a_confusion_count_to_the_case(address: str, folders: tuple[Path, P
             .or_(page.get_by_role("button").filter(has_text="false "))
         )
         cells.first.wait_for()
-        chosen = next(cells.nth(i) for i in range(cells.count()) if cells.nth(i).is_enabled())
-        number, outcome = chosen.inner_text().split(" ", 1)
-        chosen.click()
+        count_button = next(cells.nth(i) for i in range(cells.count()) if cells.nth(i).is_enabled())
+        number, outcome = count_button.inner_text().split(" ", 1)
+        count_button.click()
         page.get_by_text(f"{int(number)} of ").first.wait_for()
         page.locator(".picture img").wait_for()
         page.get_by_text(f"{outcome.capitalize()}.").first.wait_for()

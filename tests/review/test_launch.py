@@ -15,7 +15,7 @@ from tests.review import fake_study
 
 def test_the_command_keeps_to_itself(tmp_path: Path) -> None:
     folder = fake_study.write_study(tmp_path / "study")
-    words = command(folder, tmp_path, 8123)
+    args = command(folder, tmp_path, 8123)
     assert app_file().is_file()
     for setting in (
         "--server.address=127.0.0.1",
@@ -23,14 +23,14 @@ def test_the_command_keeps_to_itself(tmp_path: Path) -> None:
         "--browser.gatherUsageStats=false",
         "--server.port=8123",
     ):
-        assert setting in words
-    assert words[words.index("--") + 1 :] == ["--study", str(folder), "--store", str(tmp_path)]
+        assert setting in args
+    assert args[args.index("--") + 1 :] == ["--study", str(folder), "--store", str(tmp_path)]
 
 
 def test_the_app_can_be_imported_wherever_medcl_is_installed() -> None:
     code = "import apps.review; print(apps.review.__file__)"
-    words = [sys.executable, "-S", "-P", "-c", code]
-    done = subprocess.run(words, env=environment(), cwd="/", capture_output=True, text=True, check=True)
+    args = [sys.executable, "-S", "-P", "-c", code]
+    done = subprocess.run(args, env=environment(), cwd="/", capture_output=True, text=True, check=True)
     assert Path(done.stdout.strip()).parent == app_file().parent
 
 

@@ -16,9 +16,9 @@ from medcl.review import pictures
 
 
 def _decode(html: str) -> np.ndarray:
-    found = re.search(r"base64,([^\"]+)", html)
-    assert found
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(found[1]))))
+    match = re.search(r"base64,([^\"]+)", html)
+    assert match
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(match[1]))))
 
 
 @given(st.integers(1, 900), st.integers(1, 900), st.floats(0.2, 6), st.floats(0.2, 6))
@@ -40,9 +40,9 @@ def test_pixels_are_repeated_and_never_mixed() -> None:
 
 def test_scale_bar_has_the_stated_length() -> None:
     html = pictures.figure(np.zeros((100, 100), np.uint8), (4, 4), None, (2.5, 2.5), "x")
-    found = re.search(r'class="scale" style="width:(\d+)px"></span>(\d+) mm', html)
-    assert found
-    assert int(found[1]) / 4 * 2.5 == pytest.approx(int(found[2]), abs=0.7)
+    match = re.search(r'class="scale" style="width:(\d+)px"></span>(\d+) mm', html)
+    assert match
+    assert int(match[1]) / 4 * 2.5 == pytest.approx(int(match[2]), abs=0.7)
     assert "spacing unknown" in pictures.figure(np.zeros((9, 9), np.uint8), (1, 1), None, None, "x")
 
 

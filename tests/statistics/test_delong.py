@@ -39,9 +39,9 @@ def test_fast_form_equals_definition(seed: int, n: int, levels: int) -> None:
     rng = np.random.default_rng(seed)
     truth = rng.permutation(np.arange(n) < max(2, n // 3))
     scores = rng.integers(0, levels, size=(2, n)) / levels
-    found, expected = auroc_covariance(truth, scores), _by_definition(truth, scores)
-    np.testing.assert_allclose(found[0], expected[0], atol=1e-12)
-    np.testing.assert_allclose(found[1], expected[1], atol=1e-12)
+    fast, expected = auroc_covariance(truth, scores), _by_definition(truth, scores)
+    np.testing.assert_allclose(fast[0], expected[0], atol=1e-12)
+    np.testing.assert_allclose(fast[1], expected[1], atol=1e-12)
 
 
 def test_delong_is_symmetric_and_knows_equals() -> None:

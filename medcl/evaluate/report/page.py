@@ -61,9 +61,9 @@ def render(
     )
 
 
-def _enumerate(words: list[str]) -> str:
+def _enumerate(labels: list[str]) -> str:
     """Return "Precision, recall and F1"."""
-    text = ", ".join(words[:-1]) + " and " + words[-1] if len(words) > 1 else "".join(words)
+    text = ", ".join(labels[:-1]) + " and " + labels[-1] if len(labels) > 1 else "".join(labels)
     return text[:1].upper() + text[1:]
 
 

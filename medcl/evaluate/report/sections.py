@@ -64,7 +64,7 @@ def _labels_saved(result: Evaluation) -> Section | None:
     for row in table.to_dict("records"):
         needed = _labels(row["needed"], least, most)
         ends = " to ".join(_labels(row[f"needed_{end}"], least, most) for end in ("low", "high"))
-        bound = next((words for words in ("over ", "at most ") if needed.startswith(words)), "")
+        bound = next((prefix for prefix in ("over ", "at most ") if needed.startswith(prefix)), "")
         rows.append(
             {
                 "Budget": budget_label(row["budget"]),

@@ -21,17 +21,17 @@ def test_subgroups_find_the_group_that_fares_worse(result: Evaluation) -> None:
     groups["age"] = np.arange(len(groups)) % 80 + 7
     groups["rare"] = np.where(np.arange(len(groups)) < 6, "yes", "no")
     groups["unknown"] = None
-    found = subgroups(result.resampled, groups, "simclr-probe", "5/class").set_index(["variable", "group"])
-    assert found.at[("scanner", "old"), "auroc_gap_high"] < 0 < found.at[("scanner", "new"), "auroc_gap_low"]
-    assert found.loc["rare"]["suppressed"].all(), "six patients, and those who could be told by subtraction"
-    assert found.loc["rare"]["auroc"].isna().all()
-    assert found.loc["rare"]["prevalence"].isna().all(), (
+    table = subgroups(result.resampled, groups, "simclr-probe", "5/class").set_index(["variable", "group"])
+    assert table.at[("scanner", "old"), "auroc_gap_high"] < 0 < table.at[("scanner", "new"), "auroc_gap_low"]
+    assert table.loc["rare"]["suppressed"].all(), "six patients, and those who could be told by subtraction"
+    assert table.loc["rare"]["auroc"].isna().all()
+    assert table.loc["rare"]["prevalence"].isna().all(), (
         "the share of positives in a group of one is a diagnosis"
     )
-    assert len(found.loc["age"]) == 4
-    assert found.loc["age"].index.tolist()[0] == "7 to 25", "numbers are in order, not names"
-    assert "unknown" not in found.index.get_level_values("variable")
-    assert found.loc["scanner"]["patients"].sum() == 300
+    assert len(table.loc["age"]) == 4
+    assert table.loc["age"].index.tolist()[0] == "7 to 25", "numbers are in order, not names"
+    assert "unknown" not in table.index.get_level_values("variable")
+    assert table.loc["scanner"]["patients"].sum() == 300
 
 
 def test_groups_must_name_each_scan_once(result: Evaluation) -> None:

@@ -22,6 +22,6 @@ def test_prevalence_moves_precision(result: Evaluation) -> None:
 def test_sites_are_subgroups_of_themselves() -> None:
     table = study(CURVES, patients=120)
     table["site"] = np.where(table["patient"].str[-1].isin(list("02468")), "north", "south")
-    found = evaluate(table, draws=50).analyses["subgroups"]
-    assert set(found["group"]) == {"north", "south"}
-    assert set(found["budget"]) == {"5/class", "20/class", "100/class"}
+    groups = evaluate(table, draws=50).analyses["subgroups"]
+    assert set(groups["group"]) == {"north", "south"}
+    assert set(groups["budget"]) == {"5/class", "20/class", "100/class"}

@@ -17,19 +17,19 @@ class Page(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
+        self.texts: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
 
     def handle_data(self, data: str) -> None:
-        self.words.append(data)
+        self.texts.append(data)
 
 
 def test_the_answer_is_the_first_sentence(written: Path) -> None:
     page = Page((written / "report.html").read_text())
-    text = " ".join(" ".join(page.words).split())
+    text = " ".join(" ".join(page.texts).split())
     answer = "Contrastive pretraining (simclr-probe) beat the supervised baseline in test AUROC with 5 labels"
     assert answer in text
     assert text.index(answer) < text.index("Results on the test set")
