@@ -146,7 +146,7 @@ def window_for_processing() -> Files:
 def table_then_window() -> Files:
     """A modality look-up table, then a window on its output."""
     item = put(Dataset(), LUTDescriptor=[4096, 0, 16], ModalityLUTType="US")
-    item.add_new(0x00283006, "OW", (np.arange(4096) // 2).astype(np.uint16).tobytes())
+    item.add_new("LUTData", "OW", (np.arange(4096) // 2).astype(np.uint16).tobytes())
     return _one(projection(GRAY, WindowCenter=400, WindowWidth=800, ModalityLUTSequence=Items([item])))
 
 
@@ -157,7 +157,7 @@ ROOT = np.round(np.sqrt(np.arange(TOP + 1) * float(TOP))).astype(np.uint16)
 def presentation_table() -> Files:
     """A VOI look-up table in a big-endian radiograph."""
     item = put(Dataset(), LUTDescriptor=[TOP + 1, 0, 12])
-    item.add_new(0x00283006, "OW", ROOT.byteswap().tobytes())
+    item.add_new("LUTData", "OW", ROOT.byteswap().tobytes())
     ds = projection(GRAY, VOILUTSequence=Items([item]), PixelData=GRAY.byteswap().tobytes())
     ds.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
     return _one(ds)

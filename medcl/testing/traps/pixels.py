@@ -78,7 +78,7 @@ def _padded(tag: bool) -> list[Dataset]:
         set_pixels(ds, values)
         put(ds, RescaleIntercept=0)
         if tag:
-            ds.add_new(0x00280120, "SS", PADDING)
+            ds.add_new("PixelPaddingValue", "SS", PADDING)
     return slices
 
 
@@ -101,7 +101,7 @@ def padding_range() -> Files:
     for ds in slices:
         values = np.frombuffer(ds.PixelData, np.int16).copy()
         values[np.flatnonzero(values == PADDING)[::2]] = PADDING + 300
-        put(ds, PixelData=values.tobytes()).add_new(0x00280121, "SS", PADDING + 300)
+        put(ds, PixelData=values.tobytes()).add_new("PixelPaddingRangeLimit", "SS", PADDING + 300)
     return files(slices)
 
 
@@ -112,8 +112,8 @@ def padding_range_above() -> Files:
     for ds in slices:
         values = np.frombuffer(ds.PixelData, np.uint16).copy()
         values[:96] = np.arange(96) % 10 + 63536
-        put(ds, PixelData=values.tobytes()).add_new(0x00280120, "US", 63536)
-        ds.add_new(0x00280121, "US", 63545)
+        put(ds, PixelData=values.tobytes()).add_new("PixelPaddingValue", "US", 63536)
+        ds.add_new("PixelPaddingRangeLimit", "US", 63545)
     return files(slices)
 
 
@@ -145,7 +145,7 @@ def modality_table() -> Files:
     """A modality look-up table instead of slope and intercept."""
     table = np.round(np.arange(4096) * 0.5 + 60).astype(np.uint16)
     item = put(Dataset(), LUTDescriptor=[4096, 0, 16], ModalityLUTType="HU")
-    item.add_new(0x00283006, "OW", table.tobytes())
+    item.add_new("LUTData", "OW", table.tobytes())
     slices = series(RescaleSlope=None, RescaleIntercept=None)
     for ds in slices:
         set_pixels(ds, np.clip((stored(ds) + 1024 - 60) * 2, 0, 4095).astype(np.uint16), bits=12)

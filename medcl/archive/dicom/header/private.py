@@ -1,4 +1,4 @@
-"""What makers say in elements of their own where the standard's are empty: diffusion, and Philips' scale.
+"""Private elements that stand in for empty standard ones: diffusion of three makers, and Philips' scale.
 
 An element counts only behind its maker's name. Sources: the makers' DICOM conformance statements, and
 dcm2niix (https://github.com/rordenlab/dcm2niix), which documents them in use.
@@ -48,7 +48,7 @@ def maker_facts(raw: Raw, little: bool) -> dict[str, Any]:
         if _made_by(raw, BLOCK_2005, b"PHILIPS"):
             values["gradient"] = _whole([_single(raw, tag, little) for tag in PHILIPS_GRADIENT])
             values["scale_slope"] = _single(raw, PHILIPS_SCALE_SLOPE, little)
-    except ValueError:  # a private element in a form of its own says nothing
+    except ValueError:  # a private element in an unknown form is ignored
         return {}
     return {name: value for name, value in values.items() if value is not None}
 

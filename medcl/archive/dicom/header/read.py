@@ -223,7 +223,7 @@ def _probe(elements: Elements) -> int:
 
 
 def _frames(elements: Elements, shared: Attributes) -> tuple[int, tuple[Frame, ...], Iterable[str]]:
-    """Return tiles a side, frames with a place of their own, and flags."""
+    """Return the tiles per side of a mosaic, the frames that state their own position, and flags."""
     if "MOSAIC" in shared.image_type:
         return mosaic_frames(elements, shared)
     if FUNCTIONAL[0] in elements.sequences or FUNCTIONAL[1] in elements.sequences:

@@ -16,11 +16,11 @@ from medcl.archive.flags import Rejected
 
 DAY = 86400.0
 LEAST_DOSE_BQ = 1e5
-"""Below it no PET was ever taken: the dose is in MBq, or no dose."""
+"""Smallest plausible injected dose; a smaller number is in MBq, or is no dose."""
 
 
 def suv_factor(elements: Elements, shared: Attributes) -> float | None:
-    """Return what turns Bq/ml into SUV, or None when a tag that the recipe needs is missing or odd."""
+    """Return the factor from Bq/ml to SUV, or None when a needed tag is missing or implausible."""
     if shared.units == "GML":
         return 1.0 if shared.suv_type in ("", "BW") else None
     corrected = {"ATTN", "DECY"} <= set(shared.corrected)

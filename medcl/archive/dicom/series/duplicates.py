@@ -57,7 +57,7 @@ class PixelSums:
 def distinct_files(files: Sequence[Numbered], sums: PixelSums | None) -> tuple[list[Numbered], list[int]]:
     """Keep one of files that are the same object with the same pixels, wherever they lie.
 
-    Files of one UID whose pixels agree in the sample but not as a whole are told apart by the whole's sum.
+    Files of one UID whose pixels agree in the sample only are distinguished by the checksum of all pixels.
 
     Returns:
         files to go on with, and the numbers of copies.

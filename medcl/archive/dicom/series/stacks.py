@@ -47,9 +47,9 @@ class Stack:
         spacing_mm: of its spatial axes, None when unknown.
         unit: `HU`, `SUV`, `Bq/ml`, `a.u.` or `display`.
         flags: codes of `medcl.archive.flags`, sorted.
-        body_part, manufacturer: words of `dicom_words`, or None.
+        body_part, manufacturer: Words of `medcl.archive.vocabulary`, or None.
         patient_id, study_uid, series_uid, site: as the files say; for memory only.
-        stack_key: what tells this stack from others of its series, made of content alone.
+        stack_key: Key that distinguishes this stack from others of its series, made of content alone.
     """
 
     kind: str
@@ -114,9 +114,10 @@ def _order(stack: Stack) -> tuple[str, str, str, str]:
 
 
 def _series_key(header: DicomHeader) -> tuple[str, ...]:
-    """Return what files of one series share.
+    """Return the key that files of one series share.
 
-    A multi-frame file is its own unless it is part of a concatenation; so is a file without a series.
+    A multi-frame file is a series of its own unless it is part of a concatenation, and so is a file
+    without a series.
     """
     shared = header.shared
     group_key = shared.concatenation

@@ -22,7 +22,7 @@ from medcl.archive import dicom
 from medcl.archive.dicom.header.attributes import SHARED
 from medcl.archive.dicom.header.parser import read_elements
 from medcl.archive.dicom.header.read import ELEMENTS, SEQUENCES, open_elements
-from medcl.archive.dicom.tags import PIXELS
+from medcl.archive.dicom.tags import MEDIA_STORAGE_SOP_CLASS_UID, PALETTE_TABLES, PIXELS, tag
 from medcl.archive.flags import Rejected
 from medcl.archive.privacy import silenced_loggers
 from medcl.testing import phantom
@@ -38,7 +38,7 @@ def _pydicom(path: Path) -> Any:
 
 
 def _raw(ds: Any, tag: int) -> bytes | None:
-    """Return the bytes of an element as pydicom found them."""
+    """Return the bytes of an element as pydicom elements them."""
     element = ds.get_item(tag)
     if element is None or not hasattr(element, "is_raw"):
         return None
@@ -48,19 +48,19 @@ def _raw(ds: Any, tag: int) -> bytes | None:
 def check_against_pydicom(path: Path) -> int:
     """Compare every wanted element of a file; returns how many were compared."""
     with open(path, "rb") as stream:
-        found = open_elements(stream, path.stat().st_size)
+        elements = open_elements(stream, path.stat().st_size)
     ds = _pydicom(path)
-    assert found is not None
+    assert elements is not None
     compared = 0
-    for tag in ELEMENTS - {0x00020002}:
-        raw = _raw(ds, tag)
+    for number in ELEMENTS - {MEDIA_STORAGE_SOP_CLASS_UID}:
+        raw = _raw(ds, number)
         if raw is not None:
-            assert found.values.get(tag, b"") == raw, f"{tag:08x}"
+            assert elements.values.get(number, b"") == raw, f"{number:08x}"
             compared += 1
-        elif tag not in ds:
-            assert tag not in found.values, f"{tag:08x}"
-    for tag in SEQUENCES:
-        assert (tag in found.sequences) == (tag in ds), f"{tag:08x}"
+        elif number not in ds:
+            assert number not in elements.values, f"{number:08x}"
+    for number in SEQUENCES:
+        assert (number in elements.sequences) == (number in ds), f"{number:08x}"
     return compared
 
 
@@ -199,18 +199,18 @@ def test_nested_sequences_are_walked_over_in_every_form(depth: int, undefined: b
     ds = phantom.series()[0]
     ds.update(inner)
     content = phantom.encoded(ds)
-    found = read_elements(io.BytesIO(content), len(content), ELEMENTS, SEQUENCES)
-    assert found is not None
-    assert found.values[0x00280010] == ds.Rows.to_bytes(2, "little")
-    assert found.pixel_length == len(ds.PixelData)
+    elements = read_elements(io.BytesIO(content), len(content), ELEMENTS, SEQUENCES)
+    assert elements is not None
+    assert elements.values[tag("Rows")] == ds.Rows.to_bytes(2, "little")
+    assert elements.pixel_length == len(ds.PixelData)
 
 
 def test_a_value_longer_than_the_window_is_read_whole() -> None:
     ds = phantom.series()[0]
     table = np.arange(65536, dtype=np.uint16).tobytes()
-    ds.add_new(0x00281201, "OW", table)
+    ds.add_new(PALETTE_TABLES[0], "OW", table)
     content = phantom.encoded(ds)
-    found = read_elements(io.BytesIO(content), len(content), ELEMENTS, SEQUENCES)
-    assert found is not None
-    assert found.values[0x00281201] == table
-    assert found.values[0x00281053].strip() == b"1.0"
+    elements = read_elements(io.BytesIO(content), len(content), ELEMENTS, SEQUENCES)
+    assert elements is not None
+    assert elements.values[PALETTE_TABLES[0]] == table
+    assert elements.values[tag("RescaleSlope")].strip() == b"1.0"
