@@ -112,10 +112,12 @@ class Catalog:
 
     @property
     def masks(self) -> pd.DataFrame:
-        """One row per pair of mask and scan: mask, scan, kind (`nifti`, `seg`, `rtstruct`).
+        """One row per pair of mask and scan, with the columns mask, scan and kind.
 
-        A `nifti` mask is itself a row of `scans`, flagged LABEL_MAP. Read masks with `read_mask`, which
-        checks their geometry.
+        The kind is `seg`, `rtstruct`, `picture`, or the format of a volume of labels, such as `nifti`.
+
+        A mask in a file of its own is itself a row of `scans`, flagged LABEL_MAP, unless several masks of one
+        picture are united. Read masks with `read_mask`, which checks their geometry.
         """
         return pd.read_parquet(self.folder / "masks.parquet")
 
@@ -212,6 +214,20 @@ class Catalog:
             shared = affected & ~single
             ledger.loc[shared, "flags"] = ledger.loc[shared, "flags"].map(lambda f: _with_flag(f, code))
             if affected.any():
+                write_table(ledger, self.folder / "ledger.parquet")
+
+    def record_flag(self, scan: str, code: str) -> None:
+        """Record a flag in the ledger for the files of a cataloged scan or mask.
+
+        Safe to call from several processes at once.
+        """
+        files = {row["file"] for row in self.files_by_scan[scan]}
+        with _locked(self.folder / "ledger.parquet"):
+            ledger = self.ledger
+            affected = ledger["file"].isin(files)
+            flags = ledger.loc[affected, "flags"].map(lambda flags: _with_flag(flags, code))
+            if not flags.equals(ledger.loc[affected, "flags"]):
+                ledger.loc[affected, "flags"] = flags
                 write_table(ledger, self.folder / "ledger.parquet")
 
 

@@ -110,9 +110,20 @@ FLAGS: dict[str, tuple[Severity, str]] = {
     "DEPTH_REDUCED": (NOTE, "a color image of 16 bits per channel, of which the upper 8 were read"),
     "BURNED_IN_RISK": (NOTE, "text about the patient may be burned into the pixels"),
     "LABEL_MAP": (NOTE, "a label mask; it belongs to a scan only if their grids agree"),
+    "PROBABILITY_MAP": (NOTE, "probabilities of a label, by name and values; neither an image nor a mask"),
+    "FEW_VALUES": (
+        NOTE,
+        "has as few values as a label map, but no name that says so, and is arranged like an image; "
+        "used as an image",
+    ),
+    "MASK_ORPHAN": (NOTE, "labels whose scan is not in the archive, or not under a name that matches"),
     "MASK_MISMATCH": (
         DOUBT,
         "a mask whose geometry does not match the scan that it was named after or drawn on",
+    ),
+    "STRUCTURE_LEFT_OUT": (
+        NOTE,
+        "a structure or segment reaches beyond the scan or lies off its slices; only the others were drawn",
     ),
     "BAD_VR": (NOTE, "the value of a tag did not have the required form"),
     "NO_PREAMBLE": (NOTE, "DICOM without preamble or meta header; the transfer syntax was inferred"),
@@ -160,7 +171,6 @@ REASONS: dict[str, str] = {
     "NPZ_SHAPE": "the arrays of an npz are not 2D images; save volumes as NIfTI, which holds their geometry",
     "NPZ_LABELS": "the labels of an npz do not match its images",
     "SEG": "a segmentation that could not be read",
-    "MASK_ORPHAN": "labels whose scan is not in the archive",
 }
 
 

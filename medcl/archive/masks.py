@@ -1,7 +1,7 @@
 """Label masks in the archive, paired with scans by name or reference and checked by geometry.
 
-A mask is a NIfTI label map, a DICOM SEG or an RTSTRUCT. It belongs to a scan only if both lie on the same
-grid in space; a mask on another grid is refused, never resampled.
+A mask is a label map of voxels or pixels in a file of its own, a DICOM SEG or an RTSTRUCT. It belongs to a
+scan only if both lie on the same grid; a mask on another grid is refused, never resampled.
 """
 
 from __future__ import annotations
@@ -9,24 +9,28 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 import numpy as np
 
 from medcl.archive.flags import quarantined
 from medcl.archive.geometry import GRID_TOLERANCE, to_canonical
-from medcl.archive.patients import SEQUENCES
+from medcl.archive.label_evidence import IMAGE_WORDS, LABEL_WORDS, PROBABILITY_WORDS
+from medcl.archive.patients import SEQUENCES, bids_subject, stem
 
-LABEL_WORDS = frozenset(
-    {"annotation", "annotations", "aseg", "dseg", "groundtruth", "gt", "label", "labels", "labelstr"}
-    | {"labelsts", "lesion", "mask", "masks", "multiclass", "roi", "seg", "segmentation", "segmentations"}
-)
-IMAGE_WORDS = frozenset({"image", "images", "imagestr", "imagests", "img", "imgs", "scan", "scans"})
+TIMES = frozenset({"base", "baseline", "ed", "es", "followup", "fu", "post", "pre", "repeat", "retest"})
+"""Words of a name that tell examinations of one patient apart."""
+
+BIDS_IDENTITY = ("ses", "run", "acq", "task", "echo", "part", "dir", "ce", "rec", "sample")
+"""BIDS entities that tell images of a subject apart; a mask must agree in those that both names state."""
+
+STANDARD_SPACES = re.compile(r"(MNI|ICBM|fsaverage|fsLR|OASIS|UNCInfant|Pediatric)", re.I)
 
 
 @dataclass(frozen=True, slots=True)
-class NiftiGrid:
-    """Path (private) and grid of a NIfTI scan or mask."""
+class FileGrid:
+    """Path (private) and grid of a scan or mask in a file of its own; a picture has no affine."""
 
     scan: str
     path: str
@@ -34,86 +38,158 @@ class NiftiGrid:
     affine: tuple[float, ...]
 
 
-def split_name(text: str) -> list[str]:
-    """Return the words of a name in lower case: `MultiClass_seg` -> multi, class, seg."""
-    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+[0-9]*|[0-9]+", text)]
+Candidates = dict[tuple[str, ...], list[FileGrid]]
 
 
-def stem(path: str) -> str:
-    """Return the name of a file without `.nii` and `.gz`."""
-    return re.sub(r"\.nii(\.gz)?$|\.gz$", "", PurePosixPath(path).name, flags=re.IGNORECASE)
+def pair(masks: Iterable[FileGrid], scans: Iterable[FileGrid]) -> tuple[list[tuple[str, str]], set[str]]:
+    """Pair label maps with the scans whose name and grid match.
 
-
-def looks_like_labels(path: str) -> bool:
-    """Return whether the name of a file or of its folder suggests labels."""
-    folder = PurePosixPath(path).parent.name
-    return any(_has_label_word(name) for name in (stem(path), folder))
-
-
-def _has_label_word(name: str) -> bool:
-    plain = re.sub(r"[^a-z]", "", name.lower())
-    words = {*re.split(r"[^a-z0-9]+", name.lower()), *split_name(name), plain}
-    return bool(words & LABEL_WORDS) or plain.endswith(("mask", "multiclass", "labels"))
-
-
-def is_label_map(array: np.ndarray) -> bool:
-    """Return whether a volume has fewer than 64 distinct values, all integers from 0 to 255, 0 among them."""
-    if array.size == 0 or array.ndim != 3 or array.min() != 0 or array.max() > 255:
-        return False
-    labels = array.astype(np.uint8)
-    return bool((labels == array).all()) and np.unique(labels).size < 64
-
-
-def pair(masks: Iterable[NiftiGrid], scans: Iterable[NiftiGrid]) -> tuple[list[tuple[str, str]], set[str]]:
-    """Pair NIfTI masks with the scans whose name and grid match.
-
-    The name of a mask matches scans of the same name in a sibling folder (`images/x`, `labels/x`), scans of
-    the same name without the label word in its own folder (`x_seg`, `x`), and the sequences (`flair`, `t1`)
-    of a folder that holds one patient.
+    Folders are the same when they differ in words for images and labels only (`images/x`, `masks/x`). In the
+    same folder, a mask belongs to the scans of its own name without words for labels (`x_seg`, `x`), to the
+    sequences of a case that it names (`case1_seg`, `case1_t1`, `case1_flair`), to the scan whose name it
+    continues (`x_liver_seg`), or, where its name says labels and nothing else, to the only case of a folder.
+    BIDS masks belong to the images of their subject that agree in session, run and data type.
 
     Returns:
         The pairs (mask, scan), sorted, and the refused masks: those with matching names but no matching grid.
     """
-    by_folder: dict[str, list[NiftiGrid]] = {}
-    by_name: dict[tuple[str, str], list[NiftiGrid]] = {}
+    by_folder: Candidates = {}
+    by_subject: Candidates = {}
     for scan in scans:
-        folder = PurePosixPath(scan.path).parent
-        by_folder.setdefault(str(folder), []).append(scan)
-        by_name.setdefault((str(folder.parent), _bare(stem(scan.path))), []).append(scan)
+        by_folder.setdefault(_folder_key(scan.path), []).append(scan)
+        if (subject := _subject_key(scan.path)) is not None:
+            by_subject.setdefault(subject, []).append(scan)
     pairs: list[tuple[str, str]] = []
     refused: set[str] = set()
     for mask in masks:
-        folder = PurePosixPath(mask.path).parent
-        name = _bare(stem(mask.path))
-        candidates = _same_name(name, by_folder.get(str(folder), []))
-        if not candidates and _has_label_word(folder.name):
-            candidates = by_name.get((str(folder.parent), name), [])
+        candidates, certain = _candidates(mask, by_folder, by_subject)
         matches = [scan for scan in candidates if _same_grid(mask, scan)]
         pairs += [(mask.scan, scan.scan) for scan in matches]
-        if candidates and not matches:
+        if candidates and certain and not matches:
             refused.add(mask.scan)
-    return sorted(pairs), refused
+    return sorted(set(pairs)), refused
 
 
-def _same_name(name: str, scans: list[NiftiGrid]) -> list[NiftiGrid]:
-    """Return the scans of a folder with this name, or all if they are the sequences of one patient."""
-    matches = [scan for scan in scans if name and _bare(stem(scan.path)) == name]
-    if matches:
-        return matches
-    first_words = [re.split(r"[^A-Za-z0-9]+", stem(scan.path))[0].lower() for scan in scans]
-    return scans if set(first_words) <= SEQUENCES else []
+def _candidates(mask: FileGrid, by_folder: Candidates, by_subject: Candidates) -> tuple[list[FileGrid], bool]:
+    """Return the scans that a mask may belong to by name, and whether a grid that differs is a fault."""
+    subject = _subject_key(mask.path)
+    if subject is not None:
+        exact = _same_name(mask, by_folder.get(_folder_key(mask.path), []))
+        images = [scan for scan in by_subject.get(subject, []) if _same_entities(mask.path, scan.path)]
+        return exact or images, bool(exact)
+    folder = _folder_key(mask.path)
+    scans = by_folder.get(folder, [])
+    for rule in (_same_name, _same_case, _only_case):
+        if matches := rule(mask, scans):
+            return matches, True
+    return _continued(mask, scans), False
 
 
-def _bare(name: str) -> str:
-    """Return a name without words for labels and images and without a channel number such as `_0000`."""
-    parts = [part for part in re.split(r"[^A-Za-z0-9]+", name) if part]
-    words = [part for part in parts if part.lower() not in LABEL_WORDS | IMAGE_WORDS]
+def _same_name(mask: FileGrid, scans: list[FileGrid]) -> list[FileGrid]:
+    name = bare(stem(mask.path))
+    return [scan for scan in scans if name and bare(stem(scan.path)) == name]
+
+
+def _same_case(mask: FileGrid, scans: list[FileGrid]) -> list[FileGrid]:
+    """Return the sequences of the case that a mask names."""
+    name = bare(stem(mask.path))
+    return [scan for scan in scans if name and _without_sequence(bare(stem(scan.path))) == name]
+
+
+def _only_case(mask: FileGrid, scans: list[FileGrid]) -> list[FileGrid]:
+    """Return all scans of a folder that holds one case, for a mask whose name has no number."""
+    here = [scan for scan in scans if mask.affine and scan.affine]
+    names = {bare(stem(scan.path)) for scan in here}
+    first_words = {re.split(r"[^A-Za-z0-9]+", stem(scan.path))[0].lower() for scan in here}
+    if re.search(r"[0-9]", _without_sequence(bare(stem(mask.path)))) or not here:
+        return []
+    return here if len(names) == 1 or first_words <= SEQUENCES else []
+
+
+def _continued(mask: FileGrid, scans: list[FileGrid]) -> list[FileGrid]:
+    """Return the scans whose name a mask continues with words that name no other examination."""
+    words = bare(stem(mask.path)).split("_")
+    matches: dict[int, list[FileGrid]] = {}
+    for scan in scans:
+        name = bare(stem(scan.path)).split("_")
+        more = words[len(name) :]
+        if name[0] and words[: len(name)] == name and not any(_tells_apart(word) for word in more):
+            matches.setdefault(len(name), []).append(scan)
+    return matches[max(matches)] if matches else []
+
+
+def _tells_apart(word: str) -> bool:
+    return word in SEQUENCES | TIMES or any(letter.isdigit() for letter in word)
+
+
+@lru_cache(maxsize=65_536)
+def bare(name: str) -> str:
+    """Return a name without words for labels and images and without a channel number such as `_0000`.
+
+    Numbers after a word for labels count masks of one image (`x_mask_1`) and go with it.
+    """
+    words: list[str] = []
+    counts = False
+    for word in re.split(r"[^a-z0-9]+", name.lower()):
+        is_label = word in LABEL_WORDS | PROBABILITY_WORDS or word.rstrip("0123456789") in LABEL_WORDS
+        if is_label or not word or (counts and words and word.isdigit()):
+            counts = counts or is_label
+        elif word not in IMAGE_WORDS:
+            words.append(word)
+            counts = False
     if len(words) > 1 and re.fullmatch(r"0\d{3}", words[-1]):
         words = words[:-1]
-    return "_".join(words).lower()
+    return "_".join(words)
 
 
-def _same_grid(first: NiftiGrid, second: NiftiGrid) -> bool:
+def _without_sequence(name: str) -> str:
+    """Return a bare name without the sequences at its end."""
+    words = name.split("_")
+    while words and words[-1] in SEQUENCES:
+        words.pop()
+    return "_".join(words)
+
+
+@lru_cache(maxsize=4096)
+def _folder_words(folder: PurePosixPath) -> tuple[str, ...]:
+    return tuple(name for part in folder.parts if (name := _plain_folder(part)))
+
+
+def _folder_key(path: str) -> tuple[str, ...]:
+    """Return the folders of a path without those that only say images or labels."""
+    return _folder_words(PurePosixPath(path).parent)
+
+
+def _plain_folder(name: str) -> str:
+    """Return a folder's name without words for images and labels: `imagesTr` -> tr, `x_masks` -> x."""
+    words = re.split(r"[^a-z0-9]+", re.sub(r"^(images|labels)(?=(tr|ts|va|val)$)", "", name.lower()))
+    return "_".join(word for word in words if word and word not in LABEL_WORDS | IMAGE_WORDS)
+
+
+def _subject_key(path: str) -> tuple[str, ...] | None:
+    """Return subject and data type of a BIDS path, or None for another path."""
+    subject = bids_subject(path)
+    return None if subject is None else (subject.lower(), PurePosixPath(path).parent.name.lower())
+
+
+@lru_cache(maxsize=65_536)
+def _entities(path: str) -> dict[str, str]:
+    return dict(re.findall(r"(?:^|[_/])([a-z]+)-([A-Za-z0-9+]+)", path))
+
+
+def _same_entities(mask: str, scan: str) -> bool:
+    """Return whether BIDS names agree in all entities that tell images apart and that both state."""
+    first, second = _entities(mask), _entities(scan)
+    if STANDARD_SPACES.match(first.get("space", "")) and first.get("space") != second.get("space"):
+        return False
+    both = [name for name in BIDS_IDENTITY if name in first and name in second]
+    return first.get("ses") == second.get("ses") and all(first[name] == second[name] for name in both)
+
+
+def _same_grid(first: FileGrid, second: FileGrid) -> bool:
+    """Return whether two volumes have the same voxels in space, or two pictures the same rows and columns."""
+    if not first.affine or not second.affine:
+        return first.affine == second.affine and first.shape[:2] == second.shape[:2]
     if first.shape[:3] != second.shape[:3]:
         return False
     affines = [np.array([*named.affine, 0, 0, 0, 1]).reshape(4, 4) for named in (first, second)]

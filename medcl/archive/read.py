@@ -8,13 +8,15 @@ from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
+from PIL import Image
 
 from medcl.archive import dicom
 from medcl.archive.catalog import ArchiveError, Catalog
 from medcl.archive.dicom import segments, structures
 from medcl.archive.flags import Rejected, held_back, quarantined
 from medcl.archive.formats import FORMATS_BY_NAME
-from medcl.archive.masks import is_label_map, onto_grid
+from medcl.archive.label_evidence import labels_of_picture, labels_of_volume
+from medcl.archive.masks import onto_grid
 from medcl.archive.privacy import silenced_loggers
 from medcl.archive.scan import Scan
 from medcl.archive.storage import HEAD_BYTES, SourceFile, head_hash, member_bytes, open_part
@@ -55,7 +57,11 @@ def read_all(catalog: Catalog) -> Iterator[tuple[str, Scan | ArchiveError]]:
 
 
 def read_mask(catalog: Catalog, mask: str, scan: str) -> np.ndarray:
-    """Return the labels of a mask on the grid of a scan, uint8 shaped like the scan's spatial axes.
+    """Return the labels of a mask on the grid of a scan, shaped like the scan's spatial axes.
+
+    Labels are uint8, or uint16 or uint32 where a number is over 255 (FreeSurfer). Several masks of one
+    picture are united: each is drawn over the earlier ones. Segments and structures that do not fit the scan
+    are left out, which the ledger says with the flag STRUCTURE_LEFT_OUT.
 
     Raises:
         ArchiveError: The mask is missing or damaged, or its geometry is not the scan's (MASK_MISMATCH).
@@ -64,10 +70,12 @@ def read_mask(catalog: Catalog, mask: str, scan: str) -> np.ndarray:
     if mask not in catalog.files_by_scan:
         raise UsageError(f"{catalog.folder}: no mask {mask[:40]!r}; the ids of masks are in masks.parquet")
     target = read(catalog, scan)
-    place = catalog.files_by_scan[mask][0]
+    places = catalog.files_by_scan[mask]
     try:
         with silenced_loggers():
-            return _labels_on_grid(catalog, mask, place, target)
+            if target.affine is None:
+                return _picture_labels(places, target.array.shape[:2])
+            return _labels_on_grid(catalog, mask, places[0], target)
     except Rejected as verdict:
         has_several_scans = (catalog.masks["mask"] == mask).sum() > 1
         if verdict.code != "MASK_MISMATCH" or not has_several_scans:
@@ -86,11 +94,14 @@ def _labels_on_grid(catalog: Catalog, mask: str, place: Place, target: Scan) -> 
             return _label_map(source, place, target.affine, shape)
         draw = segments if place["part"] == "seg" else structures
         with open_part(place["container"], place["member"]) as stream:
-            return draw(stream, target.affine, shape)
+            labels, left_out = draw(stream, target.affine, shape)
     except Rejected:
         raise
     except Exception:  # pydicom raises many kinds, whose texts quote the file
         raise quarantined("SEG") from None
+    if left_out:
+        catalog.record_flag(mask, "STRUCTURE_LEFT_OUT")
+    return labels
 
 
 def _label_map(source: str, place: Place, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -98,9 +109,32 @@ def _label_map(source: str, place: Place, affine: np.ndarray, shape: tuple[int, 
     if source not in FORMATS_BY_NAME:
         raise quarantined("MASK_MISMATCH")
     labels = _load_file(source, place)
-    if labels.affine is None or not is_label_map(labels.array):
+    if labels.affine is None:
         raise quarantined("MASK_MISMATCH")
-    return onto_grid(labels.array.astype(np.uint8), labels.affine, shape, affine)
+    return onto_grid(labels_of_volume(labels.array), labels.affine, shape, affine)
+
+
+def _picture_labels(places: list[Place], shape: tuple[int, ...]) -> np.ndarray:
+    """Return the labels of the masks of one picture, united."""
+    united = np.zeros(shape, np.uint8)
+    for place in places:
+        _check_unchanged(place)
+        labels = _labels_of_file(place)
+        if labels.shape != shape:
+            raise quarantined("MASK_MISMATCH")
+        united = np.where(labels > 0, labels, united)
+    return united
+
+
+def _labels_of_file(place: Place) -> np.ndarray:
+    """Return the labels of a picture, which are the indices of its palette if that begins with black."""
+    scan = _load_file("image", {**place, "part": ""})
+    if "PALETTE" in scan.flags:
+        with open_part(place["container"], place["member"]) as stream, Image.open(stream) as picture:
+            palette = picture.getpalette() or []
+            if picture.mode == "P" and palette[:3] == [0, 0, 0]:
+                return np.asarray(picture)
+    return labels_of_picture(scan.array)
 
 
 def _load(row: dict[str, Any], places: list[Place]) -> Scan:

@@ -20,7 +20,7 @@ from medcl.store.splits import assign_splits, mark_duplicates
 from medcl.store.store import Store
 
 FORMAT = 1
-EXCLUDED_FLAGS = ("SCOUT", "DERIVED", "LABEL_MAP")
+EXCLUDED_FLAGS = ("SCOUT", "DERIVED", "LABEL_MAP", "PROBABILITY_MAP")
 """Scans with one of these flags are no images of a patient, or repeat others: a store leaves them out."""
 
 

@@ -104,7 +104,7 @@ def _stored_row(catalog: Catalog, scan: str, labels: Labels, pixels: _Pixels) ->
     measures = measure(array, stored.unit, spatial, stored.valid, mask)
     dtype, offset = pixels.add(array)
     valid = pixels.add(stored.valid.astype(bool))[1] if stored.valid is not None else -1
-    mask_offset = pixels.add(mask)[1] if mask is not None else -1
+    mask_offset = pixels.add(_label_bytes(mask))[1] if mask is not None else -1
     return {
         "scan": scan,
         "fault": "",
@@ -166,3 +166,8 @@ def shard_plan(scans: pd.DataFrame, most_scans: int = 1024, most_voxels: int = 2
         shards[-1].append(scan)
         voxels += size
     return shards
+
+
+def _label_bytes(mask: np.ndarray) -> np.ndarray:
+    """Return labels as uint8; numbers over 255 (FreeSurfer) become 255, as a store tells 0 from the rest."""
+    return np.where(mask > 255, 255, mask).astype(np.uint8)

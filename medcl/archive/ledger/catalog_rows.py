@@ -14,13 +14,17 @@ from medcl.archive.flags import held_back
 from medcl.archive.formats.scan_info import ScanInfo
 from medcl.archive.formats.sidecar import Sidecar, shared_name
 from medcl.archive.ledger.examine import FileOutcome
+from medcl.archive.ledger.mask_rows import add_masks, grids, is_mask
 from medcl.archive.ledger.tables import ScanRow, Tables
-from medcl.archive.masks import NiftiGrid, pair
+from medcl.archive.masks import FileGrid
 from medcl.archive.patients import LAYOUTS, Evidence, matched_patient, patient_of_path
 from medcl.archive.privacy import pseudonym
 from medcl.archive.storage.open_file import open_part
 
 Pattern = re.Pattern[str] | None
+
+UNMASKED = frozenset({"DERIVED", "PROBABILITY_MAP"})
+"""Scans with one of these flags are not what a mask was drawn on."""
 
 
 def gather(groups: Iterable[Sequence[FileOutcome]], policy: str, pattern: Pattern = None) -> Tables:
@@ -33,11 +37,11 @@ def gather(groups: Iterable[Sequence[FileOutcome]], policy: str, pattern: Patter
     """
     tables = Tables()
     masks: list[FileOutcome] = []
-    images: list[NiftiGrid] = []
+    images: list[FileGrid] = []
     for outcomes in groups:
         outcomes_by_file, scan_by_file = _add_stacks(outcomes, policy, tables, pattern)
         for number, outcome in enumerate(_with_sidecars(outcomes)):
-            if outcome.labels is not None or "LABEL_MAP" in outcome.flags:
+            if is_mask(outcome):
                 masks.append(outcome)
             elif outcome.header is not None:
                 tables.add_file(outcomes_by_file[number], scan_by_file.get(number))
@@ -45,7 +49,7 @@ def gather(groups: Iterable[Sequence[FileOutcome]], policy: str, pattern: Patter
                 images += _add_single(outcome, policy, tables, pattern)
             else:
                 tables.add_file(outcome, None)
-    _add_masks(masks, images, policy, tables, pattern)
+    add_masks(masks, images, tables, lambda mask: _add_single(mask, policy, tables, pattern))
     return tables
 
 
@@ -56,41 +60,6 @@ def _with_sidecars(outcomes: Sequence[FileOutcome]) -> Iterator[FileOutcome]:
         is_volume = any(scan.kind == "volume" for scan in outcome.scans)
         sidecar = sidecars.get(shared_name(outcome.place)) if sidecars and is_volume else None
         yield outcome if sidecar is None else replace(outcome, sidecar=sidecar)
-
-
-def _add_masks(
-    masks: Sequence[FileOutcome], images: Sequence[NiftiGrid], policy: str, tables: Tables, pattern: Pattern
-) -> None:
-    """Add label maps and label objects, each with the scans that it may belong to."""
-    maps = {_grid(outcome).scan: outcome for outcome in masks if outcome.scans}
-    pairs, refused = pair([_grid(outcome) for outcome in maps.values()], images)
-    for mask, outcome in maps.items():
-        flagged = _flagged(outcome, "MASK_MISMATCH") if mask in refused else outcome
-        _add_single(flagged, policy, tables, pattern)
-    for mask, scan in pairs:
-        tables.add_mask(mask, [scan], maps[mask].scans[0].source)
-    objects = [outcome for outcome in masks if outcome.labels is not None]
-    volumes = tables.volumes_by_series() if objects else {}
-    for outcome in objects:
-        labels = outcome.labels
-        scans = [scan for series in labels.series for scan in volumes.get(series, [])] if labels else []
-        if labels is None or not scans:
-            tables.add_file(replace(outcome, state="quarantined", code="MASK_ORPHAN"), None)
-            continue
-        tables.add_mask(pseudonym("mask", outcome.key), scans, labels.kind, outcome)
-        tables.add_file(outcome, scans[0] if len(scans) == 1 else None)
-
-
-def _flagged(outcome: FileOutcome, flag: str) -> FileOutcome:
-    scans = tuple(replace(info, flags=tuple(sorted({*info.flags, flag}))) for info in outcome.scans)
-    return replace(outcome, scans=scans, flags=tuple(sorted({*outcome.flags, flag})))
-
-
-def _grid(outcome: FileOutcome) -> NiftiGrid:
-    """Return place and grid of the only volume of a file."""
-    info = outcome.scans[0]
-    scan = pseudonym("scan", f"{outcome.key}|{info.part}")
-    return NiftiGrid(scan, outcome.place, info.shape, info.affine or ())
 
 
 def _add_stacks(
@@ -165,11 +134,11 @@ def _stack_row(stack: Stack, place: str, pattern: Pattern) -> ScanRow:
     )
 
 
-def _add_single(outcome: FileOutcome, policy: str, tables: Tables, pattern: Pattern) -> list[NiftiGrid]:
+def _add_single(outcome: FileOutcome, policy: str, tables: Tables, pattern: Pattern) -> list[FileGrid]:
     """Add the scans of a file that the policy accepts, and the file, which is used when there are any.
 
     Returns:
-        The grid of the file's volume, with which masks are paired; none unless it has exactly one.
+        The grids with which masks are paired.
     """
     passed = [info for info in outcome.scans if held_back(info.flags, policy) is None]
     if not passed:
@@ -180,7 +149,7 @@ def _add_single(outcome: FileOutcome, policy: str, tables: Tables, pattern: Patt
     for order, (row, info) in enumerate(zip(rows, passed, strict=True)):
         tables.add_scan(row, [(outcome, info.part, order)])
     tables.add_file(outcome, rows[0].scan if len(rows) == 1 else None)
-    return [_grid(outcome)] if [info.part for info in passed if info.affine] == [""] else []
+    return [] if UNMASKED & set(outcome.flags) else grids(outcome, passed)
 
 
 def _row(outcome: FileOutcome, info: ScanInfo, pattern: Pattern) -> ScanRow:

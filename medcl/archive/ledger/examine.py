@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from math import prod
 from typing import BinaryIO
 
 from medcl.archive import dicom
@@ -15,7 +16,13 @@ from medcl.archive.flags import Rejected, State, dropped, quarantined
 from medcl.archive.formats.registry import SIGNATURES, ZIP_SUFFIXES, Format, find_format
 from medcl.archive.formats.scan_info import ScanInfo
 from medcl.archive.formats.sidecar import Sidecar, read_sidecar
-from medcl.archive.masks import is_label_map, looks_like_labels
+from medcl.archive.label_evidence import (
+    Verdict,
+    is_monotonous,
+    judge_picture,
+    judge_volume,
+    looks_like_labels,
+)
 from medcl.archive.privacy import pseudonym, silenced_loggers
 from medcl.archive.storage.compression import gunzip_head
 from medcl.archive.storage.containers import Member, container_kind, content, members
@@ -151,11 +158,30 @@ def _examine_content(blank: FileOutcome, stream: BinaryIO, head: bytes) -> FileO
     file_format = _format(kind, stream)
     file = SourceFile(blank.entry.path, blank.member, blank.size, blank.entry.mtime_ns, stream)
     scans = file_format.inspect(file)
-    if [scan.part for scan in scans if scan.kind == "volume"] == [""] and (
-        looks_like_labels(blank.place) and is_label_map(file_format.load(file, "").array)
-    ):
-        scans = [replace(scans[0], flags=tuple(sorted({*scans[0].flags, "LABEL_MAP"})))]
+    if verdict := _label_verdict(file_format, file, blank.place, scans):
+        scans = [replace(scan, flags=tuple(sorted({*scan.flags, verdict}))) for scan in scans]
     return replace(blank, scans=tuple(scans), flags=tuple(sorted({f for scan in scans for f in scan.flags})))
+
+
+def _label_verdict(file_format: Format, file: SourceFile, place: str, scans: Sequence[ScanInfo]) -> Verdict:
+    """Return what a file of volumes, or of one picture, is by its name and values."""
+    is_volume = scans[0].kind == "volume"
+    if not is_volume and (len(scans) > 1 or scans[0].part):
+        return ""
+    if not looks_like_labels(place):
+        if "LOSSY" in scans[0].flags:  # compressed values are never few
+            return ""
+        with file.open() as stream:
+            likely = len(scans) == 1 and is_monotonous(stream, file.size, prod(scans[0].shape))
+        if not likely:
+            return ""
+    judge = judge_volume if is_volume else judge_picture
+    verdicts: set[Verdict] = set()
+    for scan in scans:
+        verdicts.add(judge(file_format.load(file, scan.part).array, place))
+        if len(verdicts) > 1 or "" in verdicts:
+            return ""
+    return verdicts.pop()
 
 
 def _examine_dicom(blank: FileOutcome, stream: BinaryIO) -> FileOutcome:

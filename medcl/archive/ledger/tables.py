@@ -129,13 +129,12 @@ class Tables:
         self._add_places(row.scan, parts)
 
     def add_mask(
-        self, mask: str, scans: Sequence[str], kind: str, outcome: FileOutcome | None = None
+        self, mask: str, scans: Sequence[str], kind: str, outcomes: Sequence[FileOutcome] = ()
     ) -> None:
-        """Add a mask with the scans that it may belong to, and its `outcome` if it is no scan itself."""
+        """Add a mask with the scans that it may belong to, and its files unless it is a scan itself."""
         for scan in scans:
             self._masks.add([mask, scan, kind])
-        if outcome is not None:
-            self._add_places(mask, [(outcome, kind, 0)])
+        self._add_places(mask, [(outcome, kind, order) for order, outcome in enumerate(outcomes)])
 
     def _add_places(self, scan: str, parts: Sequence[tuple[FileOutcome, str, int]]) -> None:
         for outcome, part, order in parts:

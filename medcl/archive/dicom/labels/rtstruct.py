@@ -18,7 +18,7 @@ from medcl.archive.dicom.header.parser import read_elements
 from medcl.archive.dicom.header.read import SEGMENTATIONS
 from medcl.archive.dicom.labels.seg import MAX_LABELS
 from medcl.archive.dicom.tags import REFERENCED_FRAMES_OF_REFERENCE, REFERENCED_SERIES, SOP_CLASS_UID
-from medcl.archive.flags import quarantined
+from medcl.archive.flags import Rejected, quarantined
 from medcl.archive.geometry import LPS_TO_RAS
 
 STRUCTURES = "1.2.840.10008.5.1.4.1.1.481.3"
@@ -58,20 +58,25 @@ def _referenced(elements: Elements) -> Iterator[Any]:
             yield from study.get("RTReferencedSeriesSequence") or []
 
 
-def structures(stream: BinaryIO, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def structures(
+    stream: BinaryIO, affine: np.ndarray, shape: tuple[int, ...]
+) -> tuple[np.ndarray, tuple[int, ...]]:
     """Return the contours of an RTSTRUCT filled in on a scan's grid: voxels whose center lies inside.
 
     Structures are numbered from 1 in the order of their ROI numbers; contours of one structure on one slice
-    that lie in each other make holes.
+    that lie in each other make holes. A structure is left out when one of its contours lies in no slice of
+    the scan or goes over a voxel beyond its edge; the others keep their numbers.
 
     Args:
         stream: the file.
         affine: of the scan, RAS+.
         shape: of the scan.
 
+    Returns:
+        The labels, and the numbers of the structures that were left out.
+
     Raises:
-        Rejected: MASK_MISMATCH when a contour lies in no slice of the scan or goes over a voxel beyond its
-            edge, TOO_LARGE over 255 structures.
+        Rejected: MASK_MISMATCH when no structure fits, TOO_LARGE over 255 structures.
     """
     stream.seek(0)
     rois = dcmread(stream, force=True).get("ROIContourSequence") or []
@@ -79,14 +84,25 @@ def structures(stream: BinaryIO, affine: np.ndarray, shape: tuple[int, ...]) -> 
         raise quarantined("TOO_LARGE")
     labels = np.zeros(shape[:3], np.uint8)
     to_voxels = np.linalg.inv(affine) @ LPS_TO_RAS
+    left_out: list[int] = []
     for number, roi in enumerate(sorted(rois, key=lambda roi: int(roi.ReferencedROINumber)), start=1):
-        inside = np.zeros(shape[:3], bool)
-        for contour in roi.get("ContourSequence") or []:
-            if contour.ContourGeometricType == "CLOSED_PLANAR":
-                points = np.reshape(np.asarray(contour.ContourData, np.float64), (-1, 3))
-                _fill(inside, points @ to_voxels[:3, :3].T + to_voxels[:3, 3])
-        labels[inside] = number
-    return labels
+        try:
+            labels[_filled(roi, to_voxels, shape[:3])] = number
+        except Rejected:
+            left_out.append(number)
+    if left_out and not labels.any():
+        raise quarantined("MASK_MISMATCH")
+    return labels, tuple(left_out)
+
+
+def _filled(roi: Any, to_voxels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the voxels that the closed contours of a structure enclose."""
+    inside = np.zeros(shape, bool)
+    for contour in roi.get("ContourSequence") or []:
+        if contour.ContourGeometricType == "CLOSED_PLANAR":
+            points = np.reshape(np.asarray(contour.ContourData, np.float64), (-1, 3))
+            _fill(inside, points @ to_voxels[:3, :3].T + to_voxels[:3, 3])
+    return inside
 
 
 def _fill(inside: np.ndarray, points: np.ndarray) -> None:

@@ -17,25 +17,30 @@ from medcl.archive.dicom.header.parser import read_elements
 from medcl.archive.dicom.header.read import ELEMENTS, SEQUENCES, header_of
 from medcl.archive.dicom.pixels.frames import PixelFile
 from medcl.archive.dicom.tags import FRAME_GROUPS, MAXIMUM_FRACTION, SEGMENTATION_TYPE, SHARED_GROUPS
-from medcl.archive.flags import quarantined
+from medcl.archive.flags import Rejected, quarantined
 from medcl.archive.geometry import GRID_TOLERANCE, LPS_TO_RAS
 
 MAX_LABELS = 255
 
 
-def segments(stream: BinaryIO, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def segments(
+    stream: BinaryIO, affine: np.ndarray, shape: tuple[int, ...]
+) -> tuple[np.ndarray, tuple[int, ...]]:
     """Return the labels of a SEG on a scan's grid: segment numbers, 0 outside; higher numbers lie on top.
 
-    Fractions count from one half on.
+    Fractions count from one half on. A segment with a frame off the scan's voxels is left out.
 
     Args:
         stream: the file.
         affine: of the scan, RAS+.
         shape: of the scan.
 
+    Returns:
+        The labels, and the numbers of the segments that were left out.
+
     Raises:
-        Rejected: MASK_MISMATCH when a frame lies off the scan's voxels; SEG or another reason when the
-            object cannot be read, or holds over 255 segments.
+        Rejected: MASK_MISMATCH when no segment fits; SEG or another reason when the object cannot be read, or
+            holds over 255 segments.
     """
     size = stream.seek(0, 2)
     elements = read_elements(stream, size, ELEMENTS | {SEGMENTATION_TYPE, MAXIMUM_FRACTION}, SEQUENCES)
@@ -43,11 +48,26 @@ def segments(stream: BinaryIO, affine: np.ndarray, shape: tuple[int, ...]) -> np
         raise quarantined("CHANGED")
     file = PixelFile(stream, elements, header_of(elements))
     numbers = _numbers(elements, len(file.header.frames))
+    frames_of: dict[int, list[Frame]] = {}
+    for number, frame in zip(numbers, file.header.frames, strict=True):
+        frames_of.setdefault(number, []).append(frame)
     labels = np.zeros(shape[:3], np.uint8)
     to_voxels = np.linalg.inv(affine) @ LPS_TO_RAS
-    for number, frame in sorted(zip(numbers, file.header.frames, strict=True), key=lambda pair: pair[0]):
-        _lay(labels, _drawn(file, frame.index, number), frame, to_voxels)
-    return labels
+    left_out: list[int] = []
+    for number, frames in sorted(frames_of.items()):
+        segment = np.zeros_like(labels)
+        try:
+            for frame in frames:
+                _lay(segment, _drawn(file, frame.index, number), frame, to_voxels)
+        except Rejected as verdict:
+            if verdict.code != "MASK_MISMATCH":
+                raise
+            left_out.append(number)
+        else:
+            np.copyto(labels, segment, where=segment > 0)
+    if left_out and not labels.any():
+        raise quarantined("MASK_MISMATCH")
+    return labels, tuple(left_out)
 
 
 def _numbers(elements: Elements, frames: int) -> list[int]:

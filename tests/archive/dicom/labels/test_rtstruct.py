@@ -47,8 +47,9 @@ def test_a_circle_has_its_area() -> None:
     stream = io.BytesIO()
     slices = [canary_slice(0, "1.2.3")]
     rtstruct_of(slices, [circle]).save_as(stream, enforce_file_format=True)
-    labels = structures(stream, np.diag([-1.0, -1.0, 1.0, 1.0]), (64, 64, 4))
+    labels, left_out = structures(stream, np.diag([-1.0, -1.0, 1.0, 1.0]), (64, 64, 4))
     assert abs(labels.sum() - np.pi * 400) < 0.01 * np.pi * 400
+    assert left_out == ()
 
 
 def contours(slices: list[Dataset]) -> list[np.ndarray]:

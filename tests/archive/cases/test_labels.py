@@ -1,0 +1,117 @@
+"""Labels under the names, numbers and layouts of real data sets: paired with their image, never an image."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medcl.archive import ArchiveError, Catalog, read, read_mask, scan_archive
+from medcl.store import prepare
+
+CaseFolder = Callable[[str], Path]
+
+
+@pytest.fixture
+def scanned(case_folder: CaseFolder, tmp_path: Path) -> Callable[[str], Catalog]:
+    def scan(name: str) -> Catalog:
+        return scan_archive([case_folder(name)], tmp_path / "catalog")
+
+    return scan
+
+
+def names(catalog: Catalog) -> dict[str, str]:
+    """File name of each scan and mask."""
+    locations = catalog.locations()
+    return {row["scan"]: Path(row["path"]).name for _, row in locations.iterrows()}
+
+
+def flagged(catalog: Catalog, flag: str) -> int:
+    return int(catalog.scans["flags"].str.split(";").map(lambda flags: flag in flags).sum())
+
+
+def test_gold_standard_wmh_117_classes_and_freesurfer_numbers(
+    scanned: Callable[[str], Catalog], tmp_path: Path
+) -> None:
+    catalog = scanned("label_names")
+    assert flagged(catalog, "LABEL_MAP") == 16
+    assert flagged(catalog, "PROBABILITY_MAP") == 4
+    name = names(catalog)
+    paired = Counter((name[row["mask"]], name[row["scan"]]) for _, row in catalog.masks.iterrows())
+    assert paired == {
+        (mask, "FLAIR.nii.gz"): 4
+        for mask in ("wmh.nii.gz", "GOLD_STANDARD.nii.gz", "total_seg.nii.gz", "aparc+aseg.nii.gz")
+    }
+    row = catalog.masks[catalog.masks["mask"].map(name) == "aparc+aseg.nii.gz"].iloc[0]
+    labels = read_mask(catalog, row["mask"], row["scan"])
+    assert labels.dtype == np.uint16
+    assert set(np.unique(labels)) == {0, 2, 3, 41, 42, 1001, 1002, 2001, 2035}
+    store = prepare(catalog, tmp_path / "store")
+    assert len(store.scans) == 4
+
+
+def test_picture_masks_beside_and_in_a_folder_of_their_own(
+    scanned: Callable[[str], Catalog], tmp_path: Path
+) -> None:
+    catalog = scanned("picture_masks")
+    assert flagged(catalog, "LABEL_MAP") == 40
+    assert len(catalog.masks) == catalog.masks["scan"].nunique() == 40
+    assert set(catalog.masks["kind"]) == {"picture"}
+    for _, row in catalog.masks.iterrows():
+        assert read_mask(catalog, row["mask"], row["scan"]).sum() == 20 * 30
+    store = prepare(catalog, tmp_path / "store")
+    assert len(store.scans) == 40
+    assert (store.scans["mask_offset"] >= 0).all()
+
+
+def test_decathlon_in_3d(scanned: Callable[[str], Catalog]) -> None:
+    catalog = scanned("decathlon")
+    assert len(catalog.scans) == 17
+    assert len(catalog.masks) == catalog.masks["scan"].nunique() == 8
+
+
+def test_a_3d_label_belongs_to_all_channels_of_its_4d_image(scanned: Callable[[str], Catalog]) -> None:
+    catalog = scanned("decathlon_channels")
+    assert len(catalog.masks) == 24
+    assert catalog.masks["mask"].nunique() == 6
+    row = catalog.masks.iloc[0]
+    labels = read_mask(catalog, row["mask"], row["scan"])
+    assert labels.shape == read(catalog, row["scan"]).array.shape
+    assert labels.any()
+
+
+def test_the_label_of_a_case_belongs_to_each_of_its_channels(scanned: Callable[[str], Catalog]) -> None:
+    catalog = scanned("nnunet_raw")
+    assert len(catalog.masks) == catalog.masks["scan"].nunique() == 36
+    assert catalog.masks["mask"].nunique() == 12
+
+
+def test_masks_of_bids_derivatives_belong_to_the_image_of_session_and_type(
+    scanned: Callable[[str], Catalog],
+) -> None:
+    catalog = scanned("bids")
+    name = names(catalog)
+    paired = {(name[row["mask"]], name[row["scan"]]) for _, row in catalog.masks.iterrows()}
+    expected = {
+        (f"sub-{n:02d}_ses-{session}_{mask}.nii.gz", f"sub-{n:02d}_ses-{session}_T1w.nii.gz")
+        for n in range(6)
+        for session in ("01", "02")
+        for mask in ("desc-brain_mask", "dseg")
+    }
+    assert paired == expected
+    assert len(catalog.masks) == 24
+
+
+def test_a_structure_beyond_the_field_costs_neither_scan_nor_other_structures(
+    scanned: Callable[[str], Catalog],
+) -> None:
+    catalog = scanned("one_bad_structure_set")
+    assert len(catalog.masks) == 10
+    row = catalog.masks.iloc[0]
+    with pytest.raises(ArchiveError, match="MASK_MISMATCH"):
+        read_mask(catalog, row["mask"], row["scan"])
+    assert catalog.summary()["reasons"] == {"MASK_MISMATCH": 1}
+    assert catalog.summary()["scans"] == 12
