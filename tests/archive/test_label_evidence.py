@@ -68,8 +68,10 @@ def flags(catalog: Catalog) -> dict[str, set[str]]:
 
 @pytest.mark.parametrize(
     "name",
-    ["GOLD_STANDARD", "wmh", "aparc+aseg", "a_dseg", "sub-01_desc-brain_mask", "x-gt", "lesions", "brainmask"]
-    + ["GroundTruth", "atlas_labels", "tumorMask", "annot", "wmparc", "y_contours"],
+    [
+        *["GOLD_STANDARD", "wmh", "aparc+aseg", "a_dseg", "sub-01_desc-brain_mask", "x-gt", "lesions"],
+        *["brainmask", "GroundTruth", "atlas_labels", "tumorMask", "annot", "wmparc", "y_contours"],
+    ],
 )
 def test_words_for_labels(name: str) -> None:
     assert has_label_word(name)
