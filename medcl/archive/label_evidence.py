@@ -11,13 +11,12 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 from pathlib import PurePosixPath
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import numpy as np
 
 from medcl.archive.flags import quarantined
 from medcl.archive.patients import stem
-from medcl.archive.storage.compression import gzip_length, is_gzip
 
 Verdict = Literal["LABEL_MAP", "PROBABILITY_MAP", "FEW_VALUES", ""]
 
@@ -42,12 +41,6 @@ FEW, FEW_IN_LABEL_FOLDER, FEW_BY_NAME = 16, 64, 256
 
 ORDERED, ORDERED_BY_NAME = 0.7, 0.5
 """Share of neighboring voxels above 0 that have the same value, as regions have and noise has not."""
-
-PACKED_SHARE = 0.04
-"""A compressed file below this share of its unpacked size is monotonous enough to be looked into."""
-
-SAMPLE_BYTES, SAMPLE_VALUES = 65_536, 40
-"""Bytes that are read at each of three places of an uncompressed file, and how many distinct ones are few."""
 
 CLEAR_SHARE, CLEAR_RANGE = 0.95, 0.1
 """A blurred mask has this share of its pixels within this part of the range from 0 or the maximum."""
@@ -82,30 +75,6 @@ def looks_like_labels(place: str) -> bool:
         has_label_word(name) or has_probability_word(name)
         for name in (stem(place), PurePosixPath(place).parent.name)
     )
-
-
-def is_monotonous(stream: BinaryIO, size: int, voxels: int) -> bool:
-    """Return whether a file repeats itself enough to hold labels, without decoding it.
-
-    Args:
-        stream: The file, which is rewound.
-        size: Its bytes.
-        voxels: Number of voxels or pixels in it.
-    """
-    unpacked = gzip_length(stream, size) if is_gzip(stream) else voxels
-    stream.seek(0)
-    if size < PACKED_SHARE * unpacked:
-        return True
-    if size < voxels:
-        return False
-    values: set[int] = set()
-    for quarter in (1, 2, 3):
-        stream.seek(size * quarter // 4)
-        values.update(stream.read(SAMPLE_BYTES))
-        if len(values) > SAMPLE_VALUES:
-            break
-    stream.seek(0)
-    return len(values) <= SAMPLE_VALUES
 
 
 def judge_volume(array: np.ndarray, place: str) -> Verdict:

@@ -14,11 +14,11 @@ from medcl.archive import Catalog, read_mask, scan_archive
 from medcl.archive.label_evidence import (
     has_label_word,
     has_probability_word,
-    is_monotonous,
     judge_picture,
     judge_volume,
     labels_of_picture,
 )
+from medcl.archive.storage.monotonous import is_monotonous
 
 SHAPE = (24, 20, 16)
 AFFINE = np.diag([1.5, 2.0, 3.0, 1.0])

@@ -18,7 +18,6 @@ from medcl.archive.formats.scan_info import ScanInfo
 from medcl.archive.formats.sidecar import Sidecar, read_sidecar
 from medcl.archive.label_evidence import (
     Verdict,
-    is_monotonous,
     judge_picture,
     judge_volume,
     looks_like_labels,
@@ -26,6 +25,7 @@ from medcl.archive.label_evidence import (
 from medcl.archive.privacy import pseudonym, silenced_loggers
 from medcl.archive.storage.compression import gunzip_head
 from medcl.archive.storage.containers import Member, container_kind, content, members
+from medcl.archive.storage.monotonous import is_monotonous
 from medcl.archive.storage.open_file import SourceFile
 from medcl.archive.storage.remote import open_file
 from medcl.archive.storage.sniff import HEAD_BYTES, head_hash, sniff
