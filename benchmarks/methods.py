@@ -20,7 +20,7 @@ from typing import Any
 
 import pandas as pd
 
-from medcl.config import load, read_yaml, validate
+from medcl.config import load, read_yaml, shipped, validate
 from medcl.evaluate.analyses.resampling import Resampled, resample
 from medcl.evaluate.predictions import make_panel
 from medcl.files import write_table, write_text
@@ -37,7 +37,7 @@ from medcl.pretrain import PretrainConfig, load_encoder, pretrain
 from medcl.store import Store
 from medcl.study import StudyConfig
 from medcl.views import load_policy
-from medcl.views.policy import merged, shipped
+from medcl.views.policy import merged
 
 CONTROLS = ("supervised", "random-probe")
 

@@ -91,6 +91,13 @@ def validate(document: Mapping[str, Any], model: type[Model], source: str) -> Mo
         raise UsageError(f"{source}: {_first_fault(error)}") from None
 
 
+def shipped(relative: str) -> Path:
+    """Return the path of a shipped configuration, in an installed wheel or in a checkout."""
+    package = Path(__file__).resolve().parent
+    installed = package / "shipped" / "configs"
+    return (installed if installed.is_dir() else package.parent / "configs") / relative
+
+
 def dump(config: Config) -> str:
     """Return the configuration as YAML text that `load` reads back."""
     return str(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))

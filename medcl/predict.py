@@ -16,6 +16,7 @@ from medcl.files import atomic
 from medcl.finetune import Images, predict
 from medcl.finetune.model import Model, ModelConfig
 from medcl.store import Labels, Store, prepare, read_labels
+from medcl.store.left_out import count_reasons, reason_text
 
 
 def predict_archive(
@@ -23,8 +24,9 @@ def predict_archive(
 ) -> dict[str, Any]:
     """Predict every scan of `archives` and write a table.
 
-    The table has `scan, patient, site, arm, budget, seed, probability, positive`. Scans of another modality
-    or unit than the model's training data are skipped and counted.
+    The table has `scan, patient, site, arm, budget, seed, probability, positive`. Every scan that is not in
+    it is counted by reason: left out by `prepare`, or of another modality, unit or kind than the model's
+    training data.
 
     Args:
         run: Folder of a study or of a saved model.
@@ -33,7 +35,7 @@ def predict_archive(
         modality: DICOM modality code of files that do not record one (NIfTI, images).
 
     Returns:
-        Counts (`scans`, `positive`, `left_out`, `unreadable`, `files_not_used`), `model` and `out`.
+        Counts (`scans`, `positive`; by reason: `left_out` of scans, `files_not_used`), `model` and `out`.
 
     Raises:
         UsageError: there is no model, no scan that fits it, or `out` has another suffix or exists.
@@ -49,11 +51,15 @@ def predict_archive(
             store = prepare(catalog, Path(folder) / "store", _labels(catalog, modality))
         finally:
             catalog.forget()
-        rows = _matching_rows(store, model.config, model.images)
+        mismatch = _mismatches(store, model.config, model.images)
+        rows = np.flatnonzero(mismatch == "")
+        left_out = _left_out(store, mismatch)
+        if not len(rows):
+            raise _nothing_to_predict(model.config, model.images, left_out)
         probability = predict(model.classifier, store, rows, model.images)
         table = _table(store, rows, probability, model.config)
-        left_out, faults = len(store) - len(rows), len(store.record["faults"])
-        not_used = int((catalog.ledger["state"] != "used").sum())
+        ledger = catalog.ledger
+        unused = ledger.loc[ledger["state"] != "used", "reason"]
     with atomic(out) as temporary:
         if out.suffix == ".csv":
             table.to_csv(temporary, index=False)
@@ -63,8 +69,7 @@ def predict_archive(
         "scans": len(table),
         "positive": int(table["positive"].sum()),
         "left_out": left_out,
-        "unreadable": faults,
-        "files_not_used": not_used,
+        "files_not_used": count_reasons(unused),
         "model": f"{model.config.arm} at {model.config.budget}",
         "out": str(out),
     }
@@ -81,20 +86,34 @@ def _labels(catalog: Catalog, modality: str | None) -> Labels:
     return replace(labels, modality=dict.fromkeys(unknown, modality.upper()))
 
 
-def _matching_rows(store: Store, config: ModelConfig, images: Images) -> np.ndarray:
-    """Return the rows with the modality, unit and kind of the model's training data."""
-    matches = store.scans["unit"].isin(config.units) & store.scans["modality"].isin(config.modalities)
-    if images.volumes_only:
-        matches &= store.scans["kind"] == "volume"
-    rows = np.flatnonzero(matches)
-    if not len(rows):
-        modalities = ", ".join(sorted(set(store.scans["modality"])))
-        kind = "volumes of " if images.volumes_only else ""
-        raise UsageError(
-            f"the model was trained on {kind}{', '.join(config.modalities)} in {', '.join(config.units)}, "
-            f"the archive has {modalities}; if its files record no modality, state it with --modality"
-        )
-    return rows
+def _mismatches(store: Store, config: ModelConfig, images: Images) -> np.ndarray:
+    """Return for each row why it does not fit the model's training data, or an empty text."""
+    scans = store.scans
+    return np.select(
+        [
+            ~scans["modality"].isin(config.modalities),
+            (scans["kind"] != "volume") & images.volumes_only,
+            ~scans["unit"].isin(config.units),
+        ],
+        ["OTHER_MODALITY", "NOT_A_VOLUME", "OTHER_UNIT"],
+        "",
+    )
+
+
+def _left_out(store: Store, mismatch: np.ndarray) -> dict[str, int]:
+    """Count the scans that are not predicted, by reason; exact copies are predicted like any scan."""
+    reasons = pd.read_parquet(store.folder / "left_out.parquet")["reason"]
+    unread = reasons[~reasons.isin(["EXACT_COPY", "CONFLICTING_LABELS"])]
+    return count_reasons([*unread, *mismatch])
+
+
+def _nothing_to_predict(config: ModelConfig, images: Images, left_out: dict[str, int]) -> UsageError:
+    kind = "volumes of " if images.volumes_only else ""
+    counts = "; ".join(f"{count} {code} ({reason_text(code)})" for code, count in left_out.items())
+    return UsageError(
+        f"the model was trained on {kind}{', '.join(config.modalities)} in {', '.join(config.units)}, and no "
+        f"scan fits it: {counts}"
+    )
 
 
 def _table(store: Store, rows: np.ndarray, probability: np.ndarray, config: ModelConfig) -> pd.DataFrame:

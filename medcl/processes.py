@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from loky.process_executor import BrokenProcessPool, ProcessPoolExecutor
 
-__all__ = ["BrokenProcessPool", "worker_pool"]
+__all__ = ["BrokenProcessPool", "in_processes", "worker_pool"]
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+TASKS_PER_PROCESS = 2
+"""Tasks that are under way at once for each process: one that works and one that waits."""
 
 IDLE_S = 60
 """Seconds without work after which a process ends, so that none outlives a killed parent for long."""
@@ -32,3 +41,62 @@ def worker_pool(
         yield pool
     finally:
         pool.shutdown(kill_workers=True)
+
+
+def in_processes(
+    work: Callable[[Task], Result],
+    tasks: Iterable[Task],
+    workers: int,
+    after_death: Callable[[Task, Callable[[Task], Result]], Result],
+) -> Iterator[Result]:
+    """Yield `work(task)` for each task, in order, with a bounded number under way.
+
+    When a process dies, the tasks that were under way are done again, each in a process of its own.
+
+    Args:
+        work: Function to run; tasks and results are pickled.
+        tasks: Any number of tasks, read as they are submitted.
+        workers: Number of processes.
+        after_death: Returns the result of a task that killed its own process, too. Its second argument runs a
+            smaller task in a process of its own, and raises `BrokenProcessPool` when that kills it.
+    """
+    remaining = iter(tasks)
+
+    def alone(task: Task) -> Result:
+        with worker_pool(1) as pool:
+            result: Result = pool.submit(work, task).result()
+            return result
+
+    while unfinished := (yield from _until_one_dies(work, remaining, workers)):
+        for task in unfinished:
+            try:
+                result = alone(task)
+            except BrokenProcessPool:
+                result = after_death(task, alone)
+            yield result
+
+
+def _until_one_dies(
+    work: Callable[[Task], Result], remaining: Iterator[Task], workers: int
+) -> Generator[Result, None, list[Task]]:
+    """Yield results until all is done or a process dies; return the tasks that were under way then."""
+    with worker_pool(workers) as pool:
+
+        def submit(task: Task) -> tuple[Task, Future[Result]]:
+            try:
+                return task, pool.submit(work, task)
+            except BrokenProcessPool as error:  # its result will say so
+                failed: Future[Result] = Future()
+                failed.set_exception(error)
+                return task, failed
+
+        running = deque(map(submit, islice(remaining, TASKS_PER_PROCESS * workers)))
+        while running:
+            try:
+                result = running[0][1].result()
+            except BrokenProcessPool:
+                return [task for task, _ in running]
+            running.popleft()
+            running.extend(map(submit, islice(remaining, 1)))
+            yield result
+    return []

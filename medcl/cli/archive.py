@@ -95,26 +95,41 @@ def prepare(
     ] = None,
     seed: Annotated[int, typer.Option(help="Random seed of the split by patient.")] = 0,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to read on.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
+    image_types: Annotated[
+        Path | None,
+        typer.Option(help="YAML of the image types to leave out; default: the shipped image_types.yaml."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Store the scans as memory-mapped arrays, measured once and split by patient."""
     from medcl.archive import Catalog
     from medcl.store import prepare as prepare_store
 
-    record = prepare_store(Catalog.open(catalog), out, labels, seed, scheduler).record
+    record = prepare_store(Catalog.open(catalog), out, labels, seed, scheduler, workers, image_types).record
     print_result(record, _prepare_lines(record, out), as_json)
 
 
 def _prepare_lines(record: dict[str, Any], out: Path) -> list[str]:
-    duplicates = record["duplicates"]
+    from medcl.store.left_out import left_out_lines
+
+    kinds = counts_text(record["kinds"])
     lines = [
-        f"{record['scans']} scans of {record['patients']} patients in {out}",
+        f"{record['used']} scans of {record['patients']} patients used in {out}: {kinds}",
         f"splits: {counts_text(record['splits'])}; classes: {counts_text(record['classes']) or 'no labels'}",
-        f"exact copies excluded: {duplicates['copies']} ({duplicates['crossing_splits']} across the source's "
-        f"splits), and {duplicates['conflicting_labels']} with conflicting labels",
     ]
     if record["masks"]:
         lines.append(f"scans with a mask, by its source: {counts_text(record['masks'])}")
-    if record["faults"]:
-        lines.append(f"{len(record['faults'])} scans could not be read; see {out / 'store.json'}")
-    return lines
+    if record["mask_faults"]:
+        lines.append(f"masks that could not be used, by reason: {counts_text(record['mask_faults'])}")
+    if record["strangers_joined"]:
+        lines.append(
+            f"{record['strangers_joined']} scans share pixels, mask or an unusual grid with a scan of "
+            "another patient and are in its split"
+        )
+    lines += left_out_lines(record["left_out"])
+    if crossing := record["duplicates"]["crossing_splits"]:
+        lines.append(f"{crossing} of the exact copies were in another split of the source")
+    if record["left_out"]:
+        lines.append(f"each scan left out, with its reason: {out / 'left_out.parquet'}")
+    return lines + [f"warning: {text}" for text in record["warnings"]]

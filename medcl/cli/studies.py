@@ -67,11 +67,18 @@ def study(
 ) -> None:
     """Compare pretraining with supervised baselines at every label budget, and write the report."""
     from medcl.config import load
+    from medcl.files import read_json
     from medcl.study import StudyConfig, run_study
 
     evaluation = run_study(load(config, StudyConfig, overrides or ()), out, workers)
-    result = {"answer": evaluation.answer, "report": out / "report.html", "caveats": evaluation.caveats}
-    print_result(result, [evaluation.answer, f"report: {out / 'report.html'}"], as_json)
+    warnings = read_json(out / "study.json")["warnings"]
+    result = {
+        "answer": evaluation.answer,
+        "report": out / "report.html",
+        "caveats": [*warnings, *evaluation.caveats],
+    }
+    lines = [evaluation.answer, *(f"warning: {text}" for text in warnings), f"report: {out / 'report.html'}"]
+    print_result(result, lines, as_json)
 
 
 @app.command(epilog="Example: medcl tissue configs/studies/brats6_tissue.yaml -o tissue store=store")
@@ -107,14 +114,8 @@ def predict(
 
 
 def _predict_lines(result: dict[str, Any], out: Path) -> list[str]:
+    from medcl.store.left_out import left_out_lines
+
     lines = [f"{result['scans']} scans predicted with {result['model']}: {out}"]
-    if result["left_out"]:
-        lines.append(
-            f"{result['left_out']} scans of another modality or unit than the training data: skipped"
-        )
-    if result["unreadable"] or result["files_not_used"]:
-        lines.append(
-            f"{result['unreadable']} scans and {result['files_not_used']} files could not be used; "
-            "run 'medcl scan' to see why"
-        )
-    return lines
+    lines += left_out_lines(result["left_out"])
+    return lines + left_out_lines(result["files_not_used"], "files that are no scan or cannot be read")

@@ -9,6 +9,9 @@ import numpy as np
 
 from medcl.intensity import body_mask, tissue_mask
 
+LEAST_MARKED = 64
+"""Voxels of the smallest mask that two patients do not share by chance."""
+
 ANCHORS = 64
 """Tissue positions kept per scan; the two views of a pair share one of them."""
 
@@ -26,6 +29,7 @@ class Measures:
         box: Start and stop of the body along each spatial axis, `(start0, stop0, start1, stop1, ...)`.
         anchors: `ANCHORS` positions on the body, flattened to `(n * spatial axes,)`.
         marked: The same on the label mask; empty without one.
+        mask_fingerprint: Fingerprint of the mask, 0 without one that identifies a patient.
     """
 
     fingerprint: int
@@ -35,6 +39,7 @@ class Measures:
     box: tuple[int, ...]
     anchors: tuple[int, ...]
     marked: tuple[int, ...] = ()
+    mask_fingerprint: int = 0
 
 
 def measure(
@@ -69,6 +74,7 @@ def measure(
         box=_box(body),
         anchors=_anchors(body, fingerprint),
         marked=() if mask is None or not mask.any() else _anchors(mask > 0, fingerprint),
+        mask_fingerprint=0 if mask is None else _mask_fingerprint(mask),
     )
 
 
@@ -77,6 +83,19 @@ def pixel_fingerprint(array: np.ndarray) -> int:
     digest = hashlib.blake2b(f"{array.dtype.str}{array.shape}".encode(), digest_size=8)
     digest.update(np.ascontiguousarray(array).view(np.uint8).data)
     return int.from_bytes(digest.digest(), "big")
+
+
+def _mask_fingerprint(mask: np.ndarray) -> int:
+    """Return the fingerprint of a mask; 0 for a trivial one, which patients may share by chance.
+
+    Trivial is a mask of fewer than `LEAST_MARKED` voxels, and one that fills its bounding box.
+    """
+    marked = np.count_nonzero(mask)
+    if marked < LEAST_MARKED:
+        return 0
+    bounds = _box(mask > 0)
+    sizes = [stop - start for start, stop in zip(bounds[::2], bounds[1::2], strict=True)]
+    return 0 if marked == np.prod(sizes) else pixel_fingerprint(mask > 0)
 
 
 def noise_sigma(gray: np.ndarray, tissue: np.ndarray) -> float:

@@ -12,16 +12,16 @@ import pandas as pd
 from medcl.archive import Catalog
 from medcl.errors import UsageError
 from medcl.files import read_json, write_json, write_table
-from medcl.progress import track
-from medcl.store.cluster import write_shards
+from medcl.store.image_types import read_image_types
 from medcl.store.labels import Labels, read_labels
-from medcl.store.shards import shard_plan, write_shard
+from medcl.store.left_out import count_reasons, nothing_to_prepare, reason_text, reasons_before_reading
+from medcl.store.parallel import write_shards
+from medcl.store.patients import patient_warnings, strangers_joined
+from medcl.store.shards import shard_plan
 from medcl.store.splits import assign_splits, mark_duplicates
 from medcl.store.store import Store
 
-FORMAT = 1
-EXCLUDED_FLAGS = ("SCOUT", "DERIVED", "LABEL_MAP", "PROBABILITY_MAP")
-"""Scans with one of these flags are no images of a patient, or repeat others: a store leaves them out."""
+FORMAT = 2
 
 
 def prepare(
@@ -30,8 +30,13 @@ def prepare(
     labels: Labels | Path | str | None = None,
     seed: int = 0,
     scheduler: str | None = None,
+    workers: int = 1,
+    image_types: Path | None = None,
 ) -> Store:
     """Write the scans of `catalog` as a store at `out`; the same call resumes an interrupted one.
+
+    Every scan of the catalog is used or left out for a reason, which `left_out.parquet` names for each and
+    `store.json` counts.
 
     Args:
         catalog: Scans to store.
@@ -40,36 +45,24 @@ def prepare(
         seed: Random seed of the split by patient.
         scheduler: Address of a Dask scheduler whose workers read the scans instead of this process; they
             must see archive, catalog and store under the same paths.
+        workers: Number of processes that read scans; the store is the same for any number.
+        image_types: YAML file of the image types to leave out, instead of `configs/image_types.yaml`.
 
     Raises:
         UsageError: labels that do not fit the catalog, a folder at `out` that holds something else, or no
             scan that can be read.
     """
+    policy = read_image_types(image_types)
     scan_labels = labels if isinstance(labels, Labels) else read_labels(catalog, labels)
-    selected = _select(catalog, scan_labels)
+    reasons = reasons_before_reading(catalog, scan_labels, policy)
+    selected = catalog.scans[(reasons == "").to_numpy(bool)]
+    if selected.empty:
+        raise nothing_to_prepare(catalog, reasons)
     plan = _begin(out, selected, scan_labels, seed)
     shards = [(out / "arrays" / f"{number:05d}", scans) for number, scans in enumerate(plan)]
     missing = [shard for shard in shards if not shard[0].with_suffix(".parquet").is_file()]
-    if scheduler:
-        write_shards(catalog, scan_labels, missing, scheduler)
-    else:
-        for folder, scans in track(missing, "prepare", unit="shard"):
-            write_shard(catalog, scans, scan_labels, folder)
-    return _finish(catalog, out, selected, scan_labels, len(plan), seed)
-
-
-def _select(catalog: Catalog, labels: Labels) -> pd.DataFrame:
-    """Return the scans that belong in a store: no scouts, derived images, cine loops, or masks."""
-    scans = catalog.scans
-    flagged = (
-        scans["flags"].fillna("").str.split(";").map(lambda flags: any(f in EXCLUDED_FLAGS for f in flags))
-    )
-    keep = ~flagged & (scans["kind"] != "cine") & ~scans["scan"].isin(set(labels.mask.values()))
-    if not keep.any():
-        raise UsageError(
-            f"{catalog.folder}: no scan to prepare; see its flags and its ledger for the reasons"
-        )
-    return scans[keep]
+    write_shards(catalog, scan_labels, missing, workers, scheduler)
+    return _finish(catalog, out, selected, scan_labels, reasons, len(plan), seed)
 
 
 def _begin(out: Path, scans: pd.DataFrame, labels: Labels, seed: int) -> list[list[str]]:
@@ -90,59 +83,101 @@ def _begin(out: Path, scans: pd.DataFrame, labels: Labels, seed: int) -> list[li
 
 
 def _finish(
-    catalog: Catalog, out: Path, selected: pd.DataFrame, labels: Labels, shards: int, seed: int
+    catalog: Catalog,
+    out: Path,
+    selected: pd.DataFrame,
+    labels: Labels,
+    reasons: pd.Series,
+    shards: int,
+    seed: int,
 ) -> Store:
     parts = [
         pd.read_parquet(out / "arrays" / f"{number:05d}.parquet").assign(shard=f"{number:05d}")
         for number in range(shards)
     ]
     read = pd.concat(parts, ignore_index=True)
-    faults = read.loc[read["fault"] != "", ["scan", "fault"]]
-    stored = read[read["fault"] == ""].drop(columns="fault")
+    faults = read.loc[read["fault"] != "", ["scan", "fault", "fault_code"]]
+    stored = read[read["fault"] == ""].drop(columns=["fault", "fault_code"])
     if stored.empty:
-        raise UsageError(f"{out}: no scan could be read; first reason: {faults['fault'].iloc[0]}")
+        counts = count_reasons(faults["fault_code"])
+        text = "; ".join(f"{count} {code} ({reason_text(code)})" for code, count in counts.items())
+        raise UsageError(f"{out}: no scan could be read: {text}")
     scans = _scan_table(stored, selected, labels)
     scans["duplicate"] = mark_duplicates(scans)
     splits = scans[["scan", "patient", "label"]].assign(split=assign_splits(scans, seed))
+    left_out = _reasons_by_scan(reasons, faults, scans)
+    write_table(left_out, out / "left_out.parquet")
     write_table(scans.drop(columns="source_split"), out / "scans.parquet")
     write_table(splits, out / "splits.parquet")
-    write_json(_record(catalog, scans, splits, faults, seed), out / "store.json")
+    write_json(_record(catalog, scans, splits, faults, left_out, seed), out / "store.json")
     return Store.open(out)
+
+
+def _reasons_by_scan(reasons: pd.Series, faults: pd.DataFrame, scans: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns scan and reason of all scans that are not used, in the order of the catalog."""
+    copies = scans.loc[scans["duplicate"] != "", ["scan", "duplicate"]]
+    is_conflict = copies["duplicate"] == "conflict"
+    found = reasons.copy()
+    found[faults["scan"]] = faults["fault_code"].to_numpy()
+    found[copies["scan"]] = np.where(is_conflict, "CONFLICTING_LABELS", "EXACT_COPY")
+    left_out = found[found != ""]
+    return pd.DataFrame({"scan": left_out.index.astype(str), "reason": left_out.astype(str).to_numpy()})
 
 
 def _scan_table(stored: pd.DataFrame, selected: pd.DataFrame, labels: Labels) -> pd.DataFrame:
     """Join measurements with the catalog and the labels, in fingerprint order."""
-    known = selected[["scan", "patient", "site", "body_part", "manufacturer", "source_split"]]
+    known = selected[
+        ["scan", "patient", "patient_evidence", "site", "body_part", "manufacturer", "source_split"]
+    ]
     scans = stored.merge(known, on="scan", validate="1:1")
     scans["label"] = scans["scan"].map(labels.label)
-    pairs = zip(scans["scan"], scans["patient"], strict=True)
-    scans["patient"] = [labels.patient.get(scan, patient) for scan, patient in pairs]
+    named = scans["scan"].isin(labels.patient)
+    scans.loc[named, "patient"] = scans.loc[named, "scan"].map(labels.patient)
+    scans.loc[named, "patient_evidence"] = "table"
+    scans.loc[named, "flags"] = scans.loc[named, "flags"].map(_without_patient_flags)
     for column in labels.extra.columns.drop("scan"):
         values = scans["scan"].map(labels.extra.set_index("scan")[column])
         scans[column] = values.fillna(scans[column]) if column in scans else values
     integers = ["offset", "valid_offset", "mask_offset"]
     scans[integers] = scans[integers].astype(np.int64)
-    scans["fingerprint"] = scans["fingerprint"].astype(np.uint64)
+    for column in ("fingerprint", "mask_fingerprint"):
+        scans[column] = scans[column].astype(np.uint64)
     # Exact copies share a fingerprint: the pseudonym orders them.
     return scans.sort_values(["fingerprint", "scan"], ignore_index=True)
 
 
+def _without_patient_flags(flags: str) -> str:
+    return ";".join(flag for flag in flags.split(";") if not flag.startswith("PATIENT_"))
+
+
 def _record(
-    catalog: Catalog, scans: pd.DataFrame, splits: pd.DataFrame, faults: pd.DataFrame, seed: int
+    catalog: Catalog,
+    scans: pd.DataFrame,
+    splits: pd.DataFrame,
+    faults: pd.DataFrame,
+    left_out: pd.DataFrame,
+    seed: int,
 ) -> dict[str, Any]:
     is_copy = scans["duplicate"] != ""
     copies, masks = scans[is_copy], scans.loc[~is_copy, "mask_from"]
+    kinds = (scans["modality"] + " " + scans["kind"] + "s")[~is_copy]
     return {
         "format": FORMAT,
         "seed": seed,
         "archive": catalog.summary(),
         "scans": len(scans),
+        "used": int((~is_copy).sum()),
+        "kinds": count_reasons(kinds),
+        "left_out": count_reasons(left_out["reason"]),
         "patients": int(scans["patient"].nunique()),
         "classes": {str(k): int(v) for k, v in scans["label"].value_counts().sort_index().items()},
         "masks": {str(k): int(v) for k, v in masks.value_counts().sort_index().items() if k},
         "splits": {str(k): int(v) for k, v in splits["split"].value_counts().sort_index().items()},
         "duplicates": _duplicate_counts(scans, copies),
         "faults": dict(zip(faults["scan"], faults["fault"], strict=True)),
+        "mask_faults": count_reasons(scans["mask_fault"]),
+        "strangers_joined": strangers_joined(scans),
+        "warnings": patient_warnings(scans[~is_copy]),
     }
 
 

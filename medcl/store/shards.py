@@ -62,7 +62,12 @@ def write_shard(
 
 def _fault(catalog: Catalog, scan: str) -> dict[str, Any]:
     catalog.record_fault(scan, "CRASHED")
-    return {"scan": scan, "fault": str(ArchiveError(scan, "CRASHED"))}
+    return _fault_row(ArchiveError(scan, "CRASHED"), scan)
+
+
+def _fault_row(error: UsageError, scan: str) -> dict[str, Any]:
+    code = error.code if isinstance(error, ArchiveError) else "UNREADABLE"
+    return {"scan": scan, "fault": str(error), "fault_code": code}
 
 
 class _Pixels:
@@ -90,12 +95,11 @@ def _stored_row(catalog: Catalog, scan: str, labels: Labels, pixels: _Pixels) ->
     try:
         original = _with_modality(read(catalog, scan), labels.modality.get(scan))
         stored = _orthogonal(original)
-        mask_scan = labels.mask.get(scan)
-        mask = read_mask(catalog, mask_scan, scan) if mask_scan else None
-        if mask is not None and stored is not original and original.affine is not None:
-            mask = orthogonal_labels(mask, original.affine)
     except UsageError as error:
-        return {"scan": scan, "fault": str(error)}
+        return _fault_row(error, scan)
+    mask, mask_fault = _mask(catalog, scan, labels.mask.get(scan))
+    if mask is not None and stored is not original and original.affine is not None:
+        mask = orthogonal_labels(mask, original.affine)
     array = stored_type(stored.array)
     spatial = 3 if stored.is_volume else 2
     boxes = labels.box.get(scan)
@@ -108,6 +112,8 @@ def _stored_row(catalog: Catalog, scan: str, labels: Labels, pixels: _Pixels) ->
     return {
         "scan": scan,
         "fault": "",
+        "fault_code": "",
+        "mask_fault": mask_fault,
         "kind": "volume" if stored.is_volume else "picture",
         "shape": list(array.shape),
         "spacing_mm": list(stored.spacing_mm) if stored.spacing_mm else None,
@@ -126,8 +132,19 @@ def _stored_row(catalog: Catalog, scan: str, labels: Labels, pixels: _Pixels) ->
         "offset": offset,
         "valid_offset": valid,
         "mask_offset": mask_offset,
-        "mask_from": "boxes" if boxes else "voxels" if mask_scan else "",
+        "mask_from": "boxes" if boxes else "voxels" if mask is not None else "",
+        "mask_fingerprint": np.uint64(0 if boxes else measures.mask_fingerprint),
     }
+
+
+def _mask(catalog: Catalog, scan: str, mask: str | None) -> tuple[np.ndarray | None, str]:
+    """Return the mask of a scan, or the code of its fault: a faulty mask is no reason to lose the scan."""
+    if mask is None:
+        return None, ""
+    try:
+        return read_mask(catalog, mask, scan), ""
+    except ArchiveError as error:
+        return None, error.code
 
 
 def _with_modality(scan: Scan, modality: str | None) -> Scan:

@@ -6,9 +6,9 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
+
+from medcl.store.people import assign_people
 
 TEST, VALIDATION = 0.25, 0.15
 """Shares of the patients; the rest is for training."""
@@ -18,10 +18,12 @@ def assign_splits(scans: pd.DataFrame, seed: int) -> pd.Series:
     """Return `train`, `val`, `test` or `excluded` for every row of `scans`.
 
     Splits of the source (`source_split`) are kept. Otherwise patients are split by folds stratified by label
-    and site. Copies that `mark_duplicates` marks are excluded.
+    and site; those whom `assign_people` takes for one person stay together. Copies that `mark_duplicates`
+    marks are excluded.
 
     Args:
-        scans: Rows in fingerprint order with columns `patient`, `label`, `site`, `source_split`, `duplicate`.
+        scans: Rows in fingerprint order with columns `label`, `site`, `source_split`, `duplicate` and those
+            of `assign_people`.
         seed: Random seed of the shuffle.
     """
     split = pd.Series("excluded", index=scans.index, dtype=object)
@@ -31,7 +33,7 @@ def assign_splits(scans: pd.DataFrame, seed: int) -> pd.Series:
     rest = unique[~has_split]
     if len(rest):
         # Numbered by first appearance in the order of fingerprints, so pseudonyms change no split.
-        split[rest.index] = _split_by_person(rest, pd.factorize(_people(scans)[rest.index])[0], seed)
+        split[rest.index] = _split_by_person(rest, pd.factorize(assign_people(scans)[rest.index])[0], seed)
     return split
 
 
@@ -55,17 +57,6 @@ def _split_by_person(scans: pd.DataFrame, people: np.ndarray, seed: int) -> np.n
         for name, (_, members) in zip(names, folds_of_rows, strict=True):
             split[members] = name
     return split
-
-
-def _people(scans: pd.DataFrame) -> np.ndarray:
-    """Return a person number per row: patients who share an exact copy, kept or not, are one person."""
-    patients, fingerprints = (pd.factorize(scans[name])[0] for name in ("patient", "fingerprint"))
-    count = int(patients.max()) + 1
-    edges = coo_array(
-        (np.ones(len(scans)), (patients, count + fingerprints)), shape=(count + len(scans),) * 2
-    )
-    people: np.ndarray = connected_components(edges, directed=False)[1][patients]
-    return people
 
 
 def _strata(scans: pd.DataFrame, label: pd.Series, folds: int) -> np.ndarray:

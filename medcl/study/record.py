@@ -13,6 +13,8 @@ from medcl.files import read_json
 from medcl.finetune import Budget, Task, draw_labels, find_arms
 from medcl.finetune.near_duplicates import BITS_APART, COSINE
 from medcl.runs.folder import environment, hash_file
+from medcl.store.left_out import reason_text
+from medcl.store.patients import patient_warnings
 from medcl.study.config import StudyConfig, expand
 
 
@@ -47,7 +49,11 @@ def study_record(
         counts={split: _count(task, split) for split in ("train", "val", "test")},
         labels=labels,
         arms=_arms(config),
-        warnings=[*_near_duplicate_warnings(duplicates, task), *_external_warnings(config, out)],
+        warnings=[
+            *patient_warnings(task.store.scans[task.store.scans["split"] != "excluded"]),
+            *_near_duplicate_warnings(duplicates, task),
+            *_external_warnings(config, out),
+        ],
         notes=[*_data_notes(task), *_near_duplicate_notes(duplicates)],
         done=[*_done(config, out, summary), _near_duplicate_search(duplicates)],
         not_done=[
@@ -91,9 +97,12 @@ def _arms(config: StudyConfig) -> dict[str, ArmRecord]:
     }
 
 
+COPIES = ("EXACT_COPY", "CONFLICTING_LABELS")
+
+
 def _data_notes(task: Task) -> list[str]:
-    """Describe duplicates, contradictory labels, unreadable scans and unknown patients."""
-    record, scans = task.store.record, task.store.scans
+    """Describe duplicates, contradictory labels and what was left out."""
+    record = task.store.record
     duplicates = record["duplicates"]
     notes = [
         f"{duplicates['copies']} exact copies of other scans were set aside, {duplicates['crossing_splits']} "
@@ -104,14 +113,10 @@ def _data_notes(task: Task) -> list[str]:
             f"{duplicates['conflicting_labels']} scans with the same pixels but contradictory labels were "
             "set aside, since it is not known which label is right."
         )
-    if record["faults"]:
-        notes.append(f"{len(record['faults'])} scans could not be read; store.json gives the reasons.")
-    unknown = scans["flags"].fillna("").str.contains("PATIENT_UNKNOWN").sum()
-    if unknown:
-        notes.append(
-            f"{unknown} of {len(scans)} scans do not identify a patient: each counts as its own patient, so "
-            "scans of one patient may be in two splits, and no claim about patients can be made."
-        )
+    left_out = {code: count for code, count in record["left_out"].items() if code not in COPIES}
+    if left_out:
+        text = "; ".join(f"{count} {code} ({reason_text(code)})" for code, count in left_out.items())
+        notes.append(f"Scans left out, by reason: {text}.")
     return notes
 
 

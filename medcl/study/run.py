@@ -60,7 +60,7 @@ def run_study(config: StudyConfig, out: Path, workers: int = 1) -> Evaluation:
     """
     budgets = _check(config, out)
     with exclusive(out):
-        store = _prepare_store(config, out)
+        store = _prepare_store(config, out, workers)
         task = make_task(store, config.negative, config.positive)
         for budget in budgets:
             for seed in config.seeds:
@@ -116,7 +116,7 @@ def _check(config: StudyConfig, out: Path) -> list[Budget]:
     return budgets
 
 
-def _prepare_store(config: StudyConfig, out: Path) -> Store:
+def _prepare_store(config: StudyConfig, out: Path, workers: int) -> Store:
     """Scan and prepare, unless that was done from the same inputs.
 
     Raises:
@@ -145,7 +145,7 @@ def _prepare_store(config: StudyConfig, out: Path) -> Store:
         return Store.open(out / "store")
     scanned = (out / "catalog" / "catalog.parquet").is_file()
     catalog = Catalog.open(out / "catalog") if scanned else scan_archive(archives, out / "catalog")
-    return prepare(catalog, out / "store", labels, config.split_seed)
+    return prepare(catalog, out / "store", labels, config.split_seed, workers=workers)
 
 
 def _load_external(config: StudyConfig, out: Path) -> Encoder | None:

@@ -7,9 +7,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from medcl.config import shipped
     from medcl.views.loader import ViewBatch, ViewLoader
     from medcl.views.match import flags, policy_for
-    from medcl.views.policy import Policy, load_policy, shipped
+    from medcl.views.policy import Policy, load_policy
     from medcl.views.sampling.draw import draw_views
     from medcl.views.sampling.params import ViewParams
     from medcl.views.sampling.scan_geometry import ScanGeometry, read_geometry

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from medcl.views.policy import Policy, load_policy, shipped
+from medcl.config import shipped
+from medcl.views.policy import Policy, load_policy
 from medcl.views.resolution import plan
 from medcl.views.sampling.scan_geometry import ScanGeometry, ScanSource, read_geometry
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, model_validator
 
-from medcl.config import Config, dump, read_yaml, validate
+from medcl.config import Config, dump, read_yaml, shipped, validate
 from medcl.errors import UsageError
 
 
@@ -265,10 +265,3 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(value, Mapping) and isinstance(below, Mapping)
         result[key] = merged(below, value) if both else value  # type: ignore[arg-type]
     return result
-
-
-def shipped(relative: str) -> Path:
-    """Return the path of a shipped configuration, in an installed wheel or in a checkout."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "shipped" / "configs"
-    return (installed if installed.is_dir() else package.parent / "configs") / relative

@@ -102,4 +102,4 @@ def test_pictures_are_left_out_or_refused(volumes: Task, tmp_path: Path, store: 
         predict_archive(tmp_path / "model", [archive], tmp_path / "none.csv")
     nib.save(volume(np.random.default_rng(5), True), archive / "b.nii.gz")
     told = predict_archive(tmp_path / "model", [archive], tmp_path / "p.csv")
-    assert (told["scans"], told["left_out"]) == (1, 1)
+    assert (told["scans"], told["left_out"]) == (1, {"NOT_A_VOLUME": 1})

@@ -17,6 +17,10 @@ def cohort(patients: int, scans_each: int = 2, seed: int = 0) -> pd.DataFrame:
     return scans.assign(
         scan=[f"s{i}" for i in range(len(scans))],
         fingerprint=np.arange(len(scans), dtype=np.uint64),
+        mask_fingerprint=np.uint64(0),
+        patient_evidence="PatientID",
+        shape=[[8, 8, 8]] * len(scans),
+        affine=None,
         source_split=None,
         duplicate="",
     )

@@ -1,4 +1,4 @@
-"""A store that a Dask cluster wrote is the one that this machine writes, also when workers die."""
+"""A store that processes or a Dask cluster wrote is that of one process, also when workers die."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ from PIL import Image
 
 from medcl.archive import Catalog, scan_archive
 from medcl.errors import UsageError
-from medcl.store import Store, prepare
-from medcl.store import cluster as on_cluster
+from medcl.store import Store, parallel, prepare
 from medcl.store.labels import read_labels
 from medcl.store.shards import shard_plan
 
@@ -101,7 +100,7 @@ def test_workers_need_no_private_folder(
         for task in packed:
             yield work(pickle.loads(task))  # noqa: S301
 
-    monkeypatch.setattr(on_cluster, "on_cluster", elsewhere)
+    monkeypatch.setattr(parallel, "on_cluster", elsewhere)
     assert_same(alone, prepare(catalog, tmp_path / "together", table, scheduler="tcp://nowhere"))
 
 
@@ -112,13 +111,13 @@ def test_a_scan_that_kills_its_reader_is_left_out_and_named(tmp_path: Path) -> N
     labels = read_labels(catalog, None)
     killer = scans[3]
 
-    def again(task: on_cluster.ShardTask) -> None:
+    def again(task: parallel.ShardTask) -> None:
         if killer in task.scans and killer not in task.crashed:
             raise distributed.KilledWorker("task", None, 3)
-        on_cluster._write(task)
+        parallel._write(task)
 
     folder = tmp_path / "00000"
-    on_cluster._without_crashes(on_cluster.ShardTask(catalog, scans, labels, folder), again)
+    parallel._after_lost_worker(parallel.ShardTask(catalog, scans, labels, folder), again)
     rows = pd.read_parquet(folder.with_suffix(".parquet")).set_index("scan")
     assert rows["fault"][killer].endswith("(CRASHED)")
     assert (rows["fault"] == "").sum() == len(scans) - 2
@@ -130,3 +129,29 @@ def test_no_scheduler_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("medcl.cluster.CONNECT_S", 1)
     with pytest.raises(UsageError, match="no Dask scheduler answers"):
         prepare(mixed(tmp_path), tmp_path / "store", scheduler="tcp://127.0.0.1:9")
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_any_number_of_workers_writes_the_same_bytes(
+    tmp_path: Path, small_shards: None, workers: int
+) -> None:
+    catalog = mixed(tmp_path)
+    prepare(catalog, tmp_path / "one")
+    (tmp_path / "several").mkdir()
+    prepare(catalog, tmp_path / "several", workers=workers)
+    one, several = files_of(tmp_path / "one"), files_of(tmp_path / "several")
+    assert one == several
+
+
+def test_workers_go_on_where_another_number_stopped(tmp_path: Path, small_shards: None) -> None:
+    catalog = mixed(tmp_path)
+    prepare(catalog, tmp_path / "store", workers=2)
+    whole = files_of(tmp_path / "store")
+    for name in ("store.json", "arrays/00001.parquet", "arrays/00003.parquet"):
+        (tmp_path / "store" / name).unlink()
+    prepare(catalog, tmp_path / "store")
+    assert files_of(tmp_path / "store") == whole

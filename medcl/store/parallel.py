@@ -1,4 +1,8 @@
-"""Shards of a store on a Dask cluster whose workers see archive, catalog and store under the same paths."""
+"""Shards of a store written side by side: in processes of this machine, or on a Dask cluster.
+
+The workers of a cluster must see archive, catalog and store under the same paths. Which scans are in a shard
+does not depend on the number of workers, so neither does the store.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from pathlib import Path
 from medcl.archive import Catalog, read
 from medcl.cluster import on_cluster
 from medcl.errors import UsageError
+from medcl.processes import BrokenProcessPool, in_processes
 from medcl.progress import track
 from medcl.store.labels import Labels
 from medcl.store.shards import write_shard
@@ -34,11 +39,31 @@ class ShardTask:
 
 
 def write_shards(
-    catalog: Catalog, labels: Labels, shards: Sequence[tuple[Path, Sequence[str]]], scheduler: str
+    catalog: Catalog,
+    labels: Labels,
+    shards: Sequence[tuple[Path, Sequence[str]]],
+    workers: int = 1,
+    scheduler: str | None = None,
 ) -> None:
-    """Write `shards` (path, scans) on the cluster of a Dask scheduler; raises as `on_cluster`."""
+    """Write shards in this process, in several, or on a cluster.
+
+    Args:
+        catalog: Catalog that the scans are read from.
+        labels: Masks, boxes and modalities to store with the scans.
+        shards: Path without suffix and scans of each shard.
+        workers: Number of processes on this machine.
+        scheduler: Address of a Dask scheduler, whose workers then do the work.
+
+    Raises:
+        UsageError: Dask is not installed, or no scheduler answers.
+    """
     tasks = (_task(catalog, labels, folder, scans) for folder, scans in shards)
-    results = on_cluster(_write, tasks, scheduler, _without_crashes)
+    if scheduler:
+        results = on_cluster(_write, tasks, scheduler, _after_lost_worker)
+    elif workers > 1 and len(shards) > 1:
+        results = in_processes(_write, tasks, min(workers, len(shards)), _after_lost_process)
+    else:
+        results = map(_write, tasks)
     for _ in track(results, "prepare", total=len(shards), unit="shard"):
         pass
 
@@ -64,14 +89,22 @@ def _write(task: ShardTask) -> None:
             continue
 
 
-def _without_crashes(task: ShardTask, submit: Callable[[ShardTask], None]) -> None:
-    """Find the scans that end a process when they are read, and write the shard without them."""
+def _after_lost_worker(task: ShardTask, submit: Callable[[ShardTask], None]) -> None:
     from distributed import KilledWorker
 
+    _without_crashes(task, submit, KilledWorker)
+
+
+def _after_lost_process(task: ShardTask, submit: Callable[[ShardTask], None]) -> None:
+    _without_crashes(task, submit, BrokenProcessPool)
+
+
+def _without_crashes(task: ShardTask, submit: Callable[[ShardTask], None], died: type[Exception]) -> None:
+    """Find the scans that end a process when they are read, and write the shard without them."""
     crashed = set()
     for scan in task.scans:
         try:
             submit(replace(task, scans=(scan,), folder=None))
-        except KilledWorker:
+        except died:
             crashed.add(scan)
     submit(replace(task, crashed=frozenset(crashed)))

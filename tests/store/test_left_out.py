@@ -1,0 +1,130 @@
+"""Every scan of a catalog is used or left out for a reason, which is counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from typer.testing import CliRunner
+
+from medcl.archive import scan_archive
+from medcl.archive.flags import FLAGS
+from medcl.archive.vocabulary import MODALITIES
+from medcl.cli import app
+from medcl.errors import UsageError
+from medcl.store import prepare
+from medcl.store.image_types import excluding_flag, read_image_types
+from medcl.store.left_out import reason_text
+from medcl.store.patients import patient_warnings
+
+
+def write_mixture(folder: Path, pictures: int, copies: int, volumes: int, masks: int, lost: int) -> Path:
+    """Write pictures with exact copies, volumes with masks and volumes that cannot be read."""
+    generator = np.random.default_rng(0)
+    folder.mkdir()
+    for number in range(pictures):
+        image = Image.fromarray(generator.integers(0, 255, (20, 24), np.uint8))
+        image.save(folder / f"p{number}.png")
+        if number < copies:
+            image.save(folder / f"copy{number}.png")
+    for number in range(volumes):
+        voxels = generator.normal(size=(9, 8, 7)).astype(np.float32)
+        nib.Nifti1Image(voxels, np.eye(4)).to_filename(folder / f"v{number}.nii")
+        if number < masks:
+            labels = (voxels > 1).astype(np.uint8)
+            nib.Nifti1Image(labels, np.eye(4)).to_filename(folder / f"v{number}_seg.nii")
+    for number in range(lost):
+        nan = np.full((9, 8, 7 + number), np.nan, np.float32)
+        nib.Nifti1Image(nan, np.eye(4)).to_filename(folder / f"lost{number}.nii")
+    return folder
+
+
+@given(*[st.integers(0, 3)] * 4)
+@settings(max_examples=8, deadline=None)
+def test_used_and_left_out_are_all_scans(
+    tmp_path_factory: pytest.TempPathFactory, copies: int, volumes: int, masks: int, lost: int
+) -> None:
+    folder = tmp_path_factory.mktemp("mixture")
+    catalog = scan_archive([write_mixture(folder / "a", 3, copies, volumes, masks, lost)], folder / "c")
+    store = prepare(catalog, folder / "s")
+    record, table = store.record, pd.read_parquet(folder / "s" / "left_out.parquet")
+    assert record["used"] + sum(record["left_out"].values()) == len(catalog.scans)
+    assert table["reason"].value_counts().to_dict() == record["left_out"]
+    used = store.scans.loc[store.scans["split"] != "excluded", "scan"]
+    assert set(used) | set(table["scan"]) == set(catalog.scans["scan"])
+    assert record["left_out"].get("EXACT_COPY", 0) == copies
+    assert record["left_out"].get("MASK", 0) == min(masks, volumes)
+    assert sum(record["kinds"].values()) == record["used"]
+
+
+def test_the_command_prints_the_reasons_and_the_patients(tmp_path: Path) -> None:
+    scan_archive([write_mixture(tmp_path / "a", 4, 2, 2, 1, 1)], tmp_path / "c")
+    result = CliRunner().invoke(app, ["prepare", str(tmp_path / "c"), "-o", str(tmp_path / "s")])
+    assert result.exit_code == 0, result.output
+    assert "2 EXACT_COPY: the same pixels" in result.output
+    assert "1 MASK: the mask of another scan" in result.output
+    assert "have no known patient" in result.output
+    assert "column 'patient' of the label table" in result.output
+
+
+def test_nothing_to_prepare_says_why_and_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    labels = (np.random.default_rng(0).normal(size=(9, 8, 7)) > 1).astype(np.uint8)
+    nib.Nifti1Image(labels, np.eye(4)).to_filename(tmp_path / "a" / "x_seg.nii")
+    catalog = scan_archive([tmp_path / "a"], tmp_path / "c")
+    with pytest.raises(UsageError, match=r"all 1 scans are left out: 1 LABEL_MAP \(.*--image-types"):
+        prepare(catalog, tmp_path / "s")
+    own = tmp_path / "own.yaml"
+    own.write_text("SCOUT: {}\n")
+    assert len(prepare(catalog, tmp_path / "s", image_types=own)) == 1
+
+
+def test_derived_alone_leaves_no_radiograph_out() -> None:
+    policy = read_image_types()
+    for modality in ("CR", "DX", "MG", "US", "OP", "ES", "XC"):
+        assert excluding_flag("DERIVED;NO_GEOM", modality, policy) is None
+    for modality in ("CT", "MR", "PT", "OT", "unknown"):
+        assert excluding_flag("DERIVED", modality, policy) == "DERIVED"
+        assert excluding_flag("DERIVED;LOSSY", modality, policy) is None
+    assert excluding_flag("SCOUT", "DX", policy) == "SCOUT"
+
+
+@given(st.sets(st.sampled_from(sorted(FLAGS))), st.sampled_from(sorted(MODALITIES)))
+def test_every_excluding_flag_is_one_of_the_scan_and_has_a_text(flags: set[str], modality: str) -> None:
+    flag = excluding_flag(";".join(sorted(flags)), modality, read_image_types())
+    assert flag is None or (flag in flags and reason_text(flag) != flag)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("DERIVD: {}", "no flag"), ("DERIVED: {except_modalities: [XX]}", "no DICOM modality"),
+     ("DERIVED: {modalities: [DX]}", "unknown key")],
+)  # fmt: skip
+def test_a_faulty_policy_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "types.yaml").write_text(text)
+    with pytest.raises(UsageError, match=message):
+        read_image_types(tmp_path / "types.yaml")
+
+
+def test_one_identifier_for_everybody_is_warned_of() -> None:
+    scans = pd.DataFrame({"patient": ["p"] * 12, "patient_evidence": "PatientID"})
+    (warning,) = patient_warnings(scans)
+    assert warning.startswith("all 12 scans have one patient identifier: the split cannot be by patient")
+    assert not patient_warnings(scans.head(10))
+    assert not patient_warnings(scans.assign(patient=[f"p{n}" for n in range(12)]))
+    assert patient_warnings(scans.assign(patient=["p"] * 11 + ["q"]))
+
+
+def test_a_faulty_mask_does_not_lose_its_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog = scan_archive([write_mixture(tmp_path / "a", 0, 0, 3, 3, 0)], tmp_path / "c")
+    (tmp_path / "a" / "v1_seg.nii").unlink()
+    store = prepare(catalog, tmp_path / "s")
+    assert store.record["used"] == 3
+    assert store.record["mask_faults"] == {"MISSING": 1}
+    assert store.record["masks"] == {"voxels": 2}
