@@ -29,12 +29,21 @@ class Config(BaseModel):
         known = cls.model_fields
         for key in values if isinstance(values, Mapping) else ():
             if key not in known:
-                near = difflib.get_close_matches(str(key), known, n=1)
+                near = [name for name in RENAMED.get(str(key), ()) if name in known]
+                near += difflib.get_close_matches(str(key), known, n=1)
                 hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"
                 context = {"key": str(key), "hint": hint}
                 raise PydanticCustomError(UNKNOWN_KEY, "unknown key '{key}'; {hint}", context)
         return values
 
+
+RENAMED: Mapping[str, tuple[str, ...]] = {
+    "trials": ("candidates",),
+    "outside_weights": ("external_weights",),
+    "outside": ("padding_value",),
+    "unlabelled": ("unlabeled",),
+}
+"""Names of keys before the first release -> their names now, where spelling alone does not lead there."""
 
 UNKNOWN_KEY = "unknown_key"
 """Type of the pydantic error; its context is the key and the hint."""

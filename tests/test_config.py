@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
-from medcl.config import Config, dump, load, read_yaml
+from medcl.config import Config, dump, load, read_yaml, validate
 from medcl.errors import UsageError
+from medcl.finetune import TrainingConfig
 from medcl.pretrain import PretrainConfig
 from medcl.study import StudyConfig
 from medcl.tissue.config import TissueConfig
@@ -105,3 +106,11 @@ def test_every_shipped_study_is_valid(path: Path) -> None:
 
 def test_the_shipped_pretraining_is_valid() -> None:
     assert load(CONFIGS / "pretrain.yaml", PretrainConfig).epochs > 0
+
+
+@pytest.mark.parametrize(
+    ("key", "name"), [("trials", "candidates"), ("steps_", "steps"), ("learning_rate", "learning_rates")]
+)
+def test_an_old_key_is_refused_with_its_new_name(key: str, name: str) -> None:
+    with pytest.raises(UsageError, match=f"unknown key '{key}'; did you mean '{name}'"):
+        validate({key: 1}, TrainingConfig, "study.yaml")

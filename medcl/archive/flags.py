@@ -134,7 +134,7 @@ REASONS: dict[str, str] = {
     # dropped: valid, but not an image to use
     "EMPTY_FILE": "the file is empty",
     "NOT_AN_IMAGE": "the file is not an image",
-    "UNKNOWN_FORMAT": "not DICOM, NIfTI, PNG, JPEG or npz",
+    "UNKNOWN_FORMAT": "in no format that medcl reads",
     "UNSUPPORTED_FORMAT": "an unsupported image format; convert the file first",
     "UNSUPPORTED_ARCHIVE": "an unsupported archive format; use zip, tar or tar.gz, or unpack it first",
     "SYMLINK": "a symbolic link; its target is read at its own path if that is inside the archive",

@@ -27,7 +27,7 @@ def scan(
         str | None,
         typer.Option(
             help="Regular expression for the patient in a file's path; its group 'patient', or its first "
-            "group, is the patient. Goes before PatientID and folder layouts."
+            "group, is the patient. Takes precedence over PatientID and folder layouts."
         ),
     ] = None,
     explain: Annotated[
@@ -55,7 +55,7 @@ def _scan_lines(summary: dict[str, Any], out: Path) -> list[str]:
     states = [f"{summary[state]} {state}" for state in ("used", "dropped", "quarantined")]
     lines = [f"{summary['files']} files: {', '.join(states)}", f"{summary['scans']} scans in {out}"]
     evidence = ", ".join(f"{name} {count}" for name, count in summary["patient_evidence"].items())
-    lines.append(f"{summary['patients']} patients; what says who the patient is, by scans: {evidence}")
+    lines.append(f"{summary['patients']} patients; evidence for the patient, scans per source: {evidence}")
     lines += [f"  {count:>7} {name}" for name, count in (summary["kinds"] | summary["modalities"]).items()]
     lines += [
         f"decoder missing: {syntax}: {decoder['install']} ({decoder['files']} files)"

@@ -7,6 +7,7 @@ import html
 import numpy as np
 import plotly.graph_objects as go
 
+from medcl.evaluate.arms import budget_label
 from medcl.palette import BLUE, VERMILION
 from medcl.review.html import INK
 from medcl.review.study import Study
@@ -64,8 +65,8 @@ def label_efficiency(study: Study, metric: str) -> go.Figure:
             hovertemplate="%{y:.3f}<extra>" + html.escape(arm) + "</extra>",
             legendgroup=str(i),
         )
-    names = [html.escape(budget.removesuffix("/class")) for budget in budgets]
-    chart.update_xaxes(tickvals=list(range(len(budgets))), ticktext=names, title="Labeled scans per class")
+    names = [html.escape(budget_label(budget)) for budget in budgets]
+    chart.update_xaxes(tickvals=list(range(len(budgets))), ticktext=names, title="Label budget")
     chart.update_yaxes(title=f"Test {METRICS[metric].label}")
     return _layout(chart, 380)
 

@@ -16,11 +16,11 @@ def results_table(study: Study, budget: str) -> str:
     """Return the table of the arms at a budget: metrics, and the difference from the baseline."""
     values = study.arms[study.arms["budget"] == budget]
     differences = study.differences[study.differences["budget"] == budget]
-    metrics = shown_in("app")
-    primary = METRICS["auroc"]
+    primary = METRICS[study.primary.metric]
+    metrics = list(dict.fromkeys([*shown_in("app"), primary]))
     header = ["Arm"]
     for metric in metrics:
-        header += [metric.heading, *(["Difference in AUROC"] if metric is primary else [])]
+        header += [metric.heading, *([f"Difference in {metric.label}"] if metric is primary else [])]
     rows = []
     for arm in dict.fromkeys(values["arm"]):
         row = [_arm(study, arm)]
@@ -77,7 +77,7 @@ def _value(values: pd.DataFrame, arm: str, metric: str) -> str:
 def _difference(study: Study, differences: pd.DataFrame, arm: str) -> str:
     if arm == study.primary.baseline:
         return '<span class="quiet">baseline</span>'
-    row = differences[(differences["arm"] == arm) & (differences["metric"] == "auroc")]
+    row = differences[(differences["arm"] == arm) & (differences["metric"] == study.primary.metric)]
     if row.empty:
         return "not computed"
     value, low, high = (float(row.iloc[0][name]) for name in ("value", "low", "high"))

@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, Field, PositiveFloat, model_validator
 
 from medcl.config import Config
+from medcl.errors import UsageError
 from medcl.finetune import ClassConfig, TrainingConfig
 from medcl.pretrain import PretrainSettings, ViewsConfig
 from medcl.statistics.metrics import METRICS
@@ -91,5 +92,11 @@ class StudyConfig(Config):
 
 
 def expand(path: str) -> Path:
-    """Return `path` with `$MEDCL_DATA` expanded; when it is not set, `../shared/data` replaces it."""
-    return Path(path.replace("$MEDCL_DATA", os.environ.get("MEDCL_DATA", "../shared/data"), 1))
+    """Return `path` with `$MEDCL_DATA` expanded.
+
+    Raises:
+        UsageError: The path names the variable and it is not set.
+    """
+    if "$MEDCL_DATA" in path and "MEDCL_DATA" not in os.environ:
+        raise UsageError(f"{path}: set MEDCL_DATA to the folder that holds the data sets")
+    return Path(path.replace("$MEDCL_DATA", os.environ.get("MEDCL_DATA", ""), 1))

@@ -95,7 +95,7 @@ class AuditReport:
             "<p>A view is safe when what it shows is still true of the patient. Each invariant below was "
             "measured on the pixels of views: of phantoms whose every sample is known (a picture, slices of "
             "a volume, a volume), and of a store's own scans where it is named.</p>"
-            "<table><tr><th></th><th>Invariant</th><th>MeasuredGeometry</th><th>Allowed</th><th></th></tr>"
+            "<table><tr><th></th><th>Invariant</th><th>Measured</th><th>Allowed</th><th></th></tr>"
             f"{rows}</table><h2>Worst cases</h2>{pictures}<h2>The policy</h2>"
             f"<pre>{escape(str(self.policy))}</pre></html>\n"
         )

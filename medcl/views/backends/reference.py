@@ -1,7 +1,4 @@
-"""The reference: each view made by MONAI transforms, one step a transform, in the order of `conventions`.
-
-`RandSafeViews` and its dictionary twin `RandSafeViewsd` put a policy into anybody's MONAI pipeline.
-"""
+"""The reference: each view made by MONAI transforms, one transform per step, in the order of `pipeline`."""
 
 from __future__ import annotations
 
