@@ -19,7 +19,15 @@ from medcl.archive.label_evidence import labels_of_picture, labels_of_volume
 from medcl.archive.masks import onto_grid
 from medcl.archive.privacy import silenced_loggers
 from medcl.archive.scan import Scan
-from medcl.archive.storage import HEAD_BYTES, SourceFile, head_hash, member_bytes, open_part
+from medcl.archive.storage import (
+    HEAD_BYTES,
+    SourceFile,
+    head_hash,
+    member_bytes,
+    open_dicom,
+    open_part,
+    without_gzip,
+)
 from medcl.archive.storage.remote import open_file, status
 from medcl.errors import UsageError
 
@@ -93,7 +101,7 @@ def _labels_on_grid(catalog: Catalog, mask: str, place: Place, target: Scan) -> 
             source = catalog.row(mask)["source"]
             return _label_map(source, place, target.affine, shape)
         draw = segments if place["part"] == "seg" else structures
-        with open_part(place["container"], place["member"]) as stream:
+        with open_dicom(place["container"], place["member"]) as stream:
             labels, left_out = draw(stream, target.affine, shape)
     except Rejected:
         raise
@@ -185,8 +193,8 @@ def _load_dicom(row: dict[str, Any], places: list[Place]) -> Scan:
 
     def opener(place: Place) -> Callable[[], BinaryIO]:
         if place["member"]:
-            return lambda: io.BytesIO(content[place["container"]][place["member"]])
-        return lambda: open_file(place["container"])
+            return lambda: without_gzip(io.BytesIO(content[place["container"]][place["member"]]))
+        return lambda: without_gzip(open_file(place["container"]))
 
     shape = tuple(int(size) for size in row["shape"].split("x"))
     return dicom.assemble(

@@ -73,6 +73,7 @@ def scan_archive(
     fingerprint = _fingerprint(listing, f"{policy}\0{patient_pattern}")
     if (earlier := _copy_earlier(index, fingerprint, out)) is not None:
         return earlier
+    index.forget_detached()
     _examine_new(index, listing, workers, scheduler)
     with silenced_loggers():  # where files may be copies, their pixels are compared
         tables = gather(index.groups(listing), policy, pattern)

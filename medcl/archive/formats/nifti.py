@@ -18,7 +18,7 @@ from nibabel.nifti2 import header_dtype as HEADER_2
 from medcl.archive.arrays import compact, finite
 from medcl.archive.flags import dropped, quarantined
 from medcl.archive.formats.nifti_affine import place
-from medcl.archive.formats.scan_info import ScanInfo
+from medcl.archive.formats.scan_info import DataFile, ScanInfo
 from medcl.archive.geometry import canonical_affine, is_sheared, spacing, to_canonical
 from medcl.archive.limits import MAX_SCAN_BYTES, is_bomb
 from medcl.archive.scan import Scan
@@ -35,6 +35,7 @@ DTYPES = {
     2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8",
     RGB: "u1", RGBA: "u1",
 }  # fmt: skip
+COMPLEX = (32, 1792, 2048)
 TIME_UNITS = 0x38
 CIFTI = range(3000, 3100)
 """Intent codes of matrices over brain surfaces, which are NIfTI in form only."""
@@ -87,19 +88,25 @@ def inspect(file: SourceFile) -> list[ScanInfo]:
     with file.open() as stream:
         zipped = is_gzip(stream)
         header = parse(_head(stream, zipped))
-        _check_length(header, stream, file.size, zipped)
+        check_length(header, stream, file.size, zipped)
+    return scan_infos(header, "nifti")
+
+
+def scan_infos(header: NiftiHeader, source: str, data: DataFile | None = None) -> list[ScanInfo]:
+    """Return a description of each frame; `data` is the file of the voxels where the header is its own."""
     affine, dims = canonical_affine(header.affine, header.dims)
     color = (3,) if header.samples > 1 else ()
     return [
         ScanInfo(
             part=f"{header.frame_name}:{number}" if header.frames > 1 else "",
-            source="nifti",
+            source=source,
             kind="volume",
             shape=dims + color,
             spacing_mm=spacing(affine),
             unit="a.u.",
             flags=header.flags,
             affine=tuple(affine[:3].ravel().tolist()),
+            data=data,
         )
         for number in range(header.frames)
     ]
@@ -116,6 +123,8 @@ def parse(head: bytes) -> NiftiHeader:
     if int(raw["intent_code"]) in CIFTI or sum(size > 1 for size in dims) < 2:
         raise dropped("NOT_AN_IMAGE")
     code = int(raw["datatype"])
+    if code in COMPLEX:
+        raise quarantined("COMPLEX")
     if code not in DTYPES:
         raise quarantined("UNSUPPORTED_DTYPE")
     offset = float(raw["vox_offset"])
@@ -172,7 +181,12 @@ def _dimensions(raw: np.void) -> tuple[tuple[int, int, int], int, str]:
     return (sizes[0], sizes[1], sizes[2]), frames, "frame" if is_time else "channel"
 
 
-def _check_length(header: NiftiHeader, stream: BinaryIO, size: int, zipped: bool) -> None:
+def check_length(header: NiftiHeader, stream: BinaryIO, size: int, zipped: bool) -> None:
+    """Check that a file holds all voxels, without unpacking it where its gzip trailer says so.
+
+    Raises:
+        Rejected: TRUNCATED, DAMAGED or BOMB.
+    """
     if not zipped:
         if size < header.needed:
             raise quarantined("TRUNCATED", *header.flags)
@@ -199,7 +213,7 @@ def load(file: SourceFile, part: str) -> Scan:
         Rejected: As `inspect`, and DAMAGED where the gzip checksum fails.
     """
     header, content = _read_and_keep(file) if part else _read(file)
-    return _frame(header, content, int(part.partition(":")[2] or 0))
+    return frame(header, content, int(part.partition(":")[2] or 0))
 
 
 def _read(file: SourceFile) -> tuple[NiftiHeader, memoryview]:
@@ -228,8 +242,9 @@ def _head(stream: BinaryIO, zipped: bool) -> bytes:
     return gunzip_head(stream, HEADER_2.itemsize) if zipped else stream.read(HEADER_2.itemsize)
 
 
-def _frame(header: NiftiHeader, content: memoryview, frame: int) -> Scan:
-    start = header.offset + frame * header.frame_bytes
+def frame(header: NiftiHeader, content: memoryview, number: int) -> Scan:
+    """Return one frame as a scan in canonical axis order, from the bytes of the file up to the last voxel."""
+    start = header.offset + number * header.frame_bytes
     stored = np.frombuffer(content[start : start + header.frame_bytes], dtype=header.dtype)
     if header.samples > 1:
         array = stored.reshape(*header.dims[::-1], header.samples).transpose(2, 1, 0, 3)[..., :3]

@@ -132,7 +132,7 @@ def _header(archive: zipfile.ZipFile, name: str) -> _ArrayHeader:
     if is_bomb(info.file_size, info.compress_size):
         raise quarantined("BOMB")
     with archive.open(info) as member:
-        shape, fortran, dtype = _read_header(member)
+        shape, fortran, dtype = read_array_header(member)
         header = _ArrayHeader(shape, dtype, fortran, member.tell())
     if dtype.hasobject:
         raise quarantined("PICKLE")
@@ -143,7 +143,12 @@ def _header(archive: zipfile.ZipFile, name: str) -> _ArrayHeader:
     return header
 
 
-def _read_header(member: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def read_array_header(member: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return shape, whether the first axis is the fastest, and dtype of a `.npy`; nothing is executed.
+
+    Raises:
+        Rejected: BAD_HEADER.
+    """
     try:
         version = np.lib.format.read_magic(member)
         if version == (1, 0):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from medcl.archive.formats import images, nifti, npz
+from medcl.archive.formats import images, metaimage, mgh, nifti, npy, npz, nrrd, pairs
 from medcl.archive.formats.scan_info import ScanInfo
 from medcl.archive.scan import Scan
 from medcl.archive.storage.containers import zip_suffix
@@ -39,6 +39,11 @@ class Format:
 
 FORMATS: tuple[Format, ...] = (
     Format("nifti", nifti.MAGIC, nifti.inspect, nifti.load, gzipped=True),
+    Format("pair", pairs.MAGIC, pairs.inspect, pairs.load, gzipped=True),
+    Format("metaimage", metaimage.MAGIC, metaimage.inspect, metaimage.load),
+    Format("nrrd", nrrd.MAGIC, nrrd.inspect, nrrd.load),
+    Format("mgh", mgh.MAGIC, mgh.inspect, mgh.load, gzipped=True),
+    Format("npy", npy.MAGIC, npy.inspect, npy.load),
     Format("image", images.MAGIC, images.inspect, images.load),
     Format("npz", (), npz.inspect, npz.load, zip_suffix=".npy"),
 )

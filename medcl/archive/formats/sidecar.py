@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 from medcl.archive.vocabulary import body_part, manufacturer, modality
 
 MAX_BYTES = 1 << 20
+SUFFIXES = r"\.((nii|hdr)(\.gz)?|json|mh[ad]|nrrd|nhdr|mg[hz]|npy)$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,4 +47,4 @@ def _text(metadata: dict[str, Any], name: str) -> str:
 
 def shared_name(place: str) -> str:
     """Return folder and name without suffix, which a NIfTI and its sidecar have in common."""
-    return re.sub(r"\.(nii\.gz|nii|json)$", "", place, flags=re.IGNORECASE)
+    return re.sub(SUFFIXES, "", place, flags=re.IGNORECASE)

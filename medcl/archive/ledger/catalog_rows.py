@@ -19,7 +19,7 @@ from medcl.archive.ledger.tables import ScanRow, Tables
 from medcl.archive.masks import FileGrid
 from medcl.archive.patients import LAYOUTS, Evidence, matched_patient, patient_of_path
 from medcl.archive.privacy import pseudonym
-from medcl.archive.storage.open_file import open_part
+from medcl.archive.storage.open_file import open_dicom
 
 Pattern = re.Pattern[str] | None
 
@@ -72,7 +72,7 @@ def _add_stacks(
     """
     headers = [(number, o.header) for number, o in enumerate(outcomes) if o.header is not None]
     tables.missing_decoders(dicom.missing_decoders(header for _, header in headers))
-    sums = PixelSums(lambda n: open_part(outcomes[n].entry.path, outcomes[n].member))
+    sums = PixelSums(lambda n: open_dicom(outcomes[n].entry.path, outcomes[n].member))
     stacks, verdicts = dicom.group(headers, sums)
     stacks = _flag_truncated(stacks, {outcome.truncated_series for outcome in outcomes})
     outcomes_by_file = {n: replace(outcomes[n], state="quarantined", code="BAD_HEADER") for n, _ in headers}
@@ -144,18 +144,32 @@ def _add_single(outcome: FileOutcome, policy: str, tables: Tables, pattern: Patt
     if not passed:
         code = held_back(outcome.scans[0].flags, policy) or ""
         tables.add_file(replace(outcome, state="quarantined", code=code), None)
+        for data in _data_files(outcome, outcome.scans[0]):
+            tables.add_data_file(data, None)
         return []
     rows = [_row(outcome, info, pattern) for info in passed]
     for order, (row, info) in enumerate(zip(rows, passed, strict=True)):
-        tables.add_scan(row, [(outcome, info.part, order)])
-    tables.add_file(outcome, rows[0].scan if len(rows) == 1 else None)
+        places = [(file, "", order + 1) for file in _data_files(outcome, info)]
+        tables.add_scan(row, [(outcome, info.part, order), *places])
+    scan = rows[0].scan if len(rows) == 1 else None
+    tables.add_file(outcome, scan)
+    for file in _data_files(outcome, passed[0]):
+        tables.add_data_file(file, scan)
     return [] if UNMASKED & set(outcome.flags) else grids(outcome, passed)
+
+
+def _data_files(outcome: FileOutcome, info: ScanInfo) -> list[FileOutcome]:
+    """Return the file of the voxels of a header that is a file of its own, else nothing."""
+    if info.data is None:
+        return []
+    entry = replace(outcome.entry, path=info.data.path, size=info.data.size, mtime_ns=info.data.mtime_ns)
+    return [FileOutcome(entry, info.data.member, info.data.size, "dropped", "DATA_FILE", head=info.data.head)]
 
 
 def _row(outcome: FileOutcome, info: ScanInfo, pattern: Pattern) -> ScanRow:
     """Return the catalog row of one scan in a file."""
-    # The volumes of one file are of one patient; the pictures of one npz need not be.
-    part = info.part if info.kind == "picture" else ""
+    # The scans of one file are of one patient, but those of an npz with splits need not be.
+    part = info.part if info.source_split is not None else ""
     patient, evidence = _patient_of_file(outcome, part, pattern)
     row = ScanRow(
         scan=pseudonym("scan", f"{outcome.key}|{info.part}"),
@@ -169,6 +183,7 @@ def _row(outcome: FileOutcome, info: ScanInfo, pattern: Pattern) -> ScanRow:
         source=info.source,
         source_split=info.source_split,
         source_label=info.source_label,
+        n_files=1 if info.data is None else 2,
         flags=_with_evidence(info.flags, evidence),
     )
     return row if outcome.sidecar is None else _with_sidecar(row, outcome.sidecar)

@@ -12,8 +12,9 @@ from typing import BinaryIO
 
 from medcl.archive import dicom
 from medcl.archive.dicom import Attributes, DicomHeader, LabelHeader, read_label_header
-from medcl.archive.flags import Rejected, State, dropped, quarantined
-from medcl.archive.formats.registry import SIGNATURES, ZIP_SUFFIXES, Format, find_format
+from medcl.archive.flags import Rejected, State, dropped
+from medcl.archive.formats.refused import refusal, refusal_by_name
+from medcl.archive.formats.registry import FORMATS_BY_NAME, SIGNATURES, ZIP_SUFFIXES, Format, find_format
 from medcl.archive.formats.scan_info import ScanInfo
 from medcl.archive.formats.sidecar import Sidecar, read_sidecar
 from medcl.archive.label_evidence import (
@@ -26,10 +27,11 @@ from medcl.archive.privacy import pseudonym, silenced_loggers
 from medcl.archive.storage.compression import gunzip_head
 from medcl.archive.storage.containers import Member, container_kind, content, members
 from medcl.archive.storage.monotonous import is_monotonous
-from medcl.archive.storage.open_file import SourceFile
+from medcl.archive.storage.open_file import SourceFile, without_gzip
 from medcl.archive.storage.remote import open_file
 from medcl.archive.storage.sniff import HEAD_BYTES, head_hash, sniff
 from medcl.archive.storage.walk import Entry
+from medcl.archive.storage.zip_kinds import zip_refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ def examine(entry: Entry) -> list[FileOutcome]:
     try:
         with open_file(entry.path) as stream:
             kind = container_kind(stream, SIGNATURES, ZIP_SUFFIXES)
+            if kind == "zip" and (code := zip_refusal(stream, entry.path, entry.size)) is not None:
+                return [replace(blank, state="dropped", code=code)]
             if kind is not None:
                 return _examine_container(blank, stream, kind)
             return [examine_stream(blank, stream)]
@@ -114,7 +118,10 @@ def _examine_container(blank: FileOutcome, stream: BinaryIO, kind: str) -> list[
     except Rejected as verdict:
         blank = replace(blank, state=verdict.state, code=verdict.code)
     if not any(outcome.state == "used" for outcome in outcomes) and not blank.code:
-        blank = replace(blank, state="dropped", code="CONTAINER_EMPTY")
+        codes = {outcome.code for outcome in outcomes if outcome.state == "quarantined"}
+        is_one_fault = len(codes) == 1 and all(outcome.code in codes for outcome in outcomes)
+        state: State = "quarantined" if is_one_fault else "dropped"
+        blank = replace(blank, state=state, code=codes.pop() if is_one_fault else "CONTAINER_EMPTY")
     return [blank, *outcomes]
 
 
@@ -124,7 +131,10 @@ def _examine_member(container: FileOutcome, member: Member) -> FileOutcome:
         if member.fault is not None:
             raise member.fault
         stream = io.BytesIO(content(member))
-        if container_kind(stream, SIGNATURES, ZIP_SUFFIXES) is not None:
+        kind = container_kind(stream, SIGNATURES, ZIP_SUFFIXES)
+        if kind == "zip" and (code := zip_refusal(stream, member.name, member.size)) is not None:
+            raise dropped(code)
+        if kind is not None:
             raise dropped("CONTAINER_NESTED")
     except Rejected as verdict:
         return replace(blank, state=verdict.state, code=verdict.code)
@@ -148,14 +158,18 @@ def examine_stream(blank: FileOutcome, stream: BinaryIO) -> FileOutcome:
 
 def _examine_content(blank: FileOutcome, stream: BinaryIO, head: bytes) -> FileOutcome:
     kind = sniff(head, SIGNATURES)
-    if kind in ("dicom", "maybe-dicom"):
+    if kind == "dicom":
         return _examine_dicom(blank, stream)
+    if kind not in FORMATS_BY_NAME and (code := refusal(head, blank.place)) is not None:
+        raise dropped(code)
     if kind == "gzip":
         kind = f"gzip-{sniff(gunzip_head(stream, HEAD_BYTES), SIGNATURES)}"
         stream.seek(0)
+    if kind in ("maybe-dicom", "gzip-dicom", "gzip-maybe-dicom"):
+        return _examine_maybe_dicom(blank, stream)
     if kind == "text" and (metadata := read_sidecar(stream, blank.size)) is not None:
         return replace(blank, state="dropped", code="SIDECAR", sidecar=metadata)
-    file_format = _format(kind, stream)
+    file_format = _format(kind, stream, blank.place)
     file = SourceFile(blank.entry.path, blank.member, blank.size, blank.entry.mtime_ns, stream)
     scans = file_format.inspect(file)
     if verdict := _label_verdict(file_format, file, blank.place, scans):
@@ -182,6 +196,20 @@ def _label_verdict(file_format: Format, file: SourceFile, place: str, scans: Seq
         if len(verdicts) > 1 or "" in verdicts:
             return ""
     return verdicts.pop()
+
+
+def _examine_maybe_dicom(blank: FileOutcome, stream: BinaryIO) -> FileOutcome:
+    """Examine DICOM that is gzipped or lacks its preamble, or what only looks like it."""
+    content = without_gzip(stream)
+    size = blank.size if content is stream else content.seek(0, io.SEEK_END)
+    content.seek(0)
+    try:
+        # The ledger states the size on disk; the header is checked against that of the content.
+        return replace(_examine_dicom(replace(blank, size=size), content), size=blank.size)
+    except Rejected as verdict:
+        if verdict.code != "UNKNOWN_FORMAT":
+            raise
+        raise dropped(refusal_by_name(blank.place) or verdict.code) from None
 
 
 def _examine_dicom(blank: FileOutcome, stream: BinaryIO) -> FileOutcome:
@@ -237,19 +265,16 @@ def _pseudonym_or_empty(kind: str, value: str) -> str:
     return pseudonym(kind, value) if value else ""
 
 
-def _format(kind: str, stream: BinaryIO) -> Format:
+def _format(kind: str, stream: BinaryIO, name: str) -> Format:
     """Return the format of a file, or raise the reason for which it cannot be read."""
     file_format = find_format(kind, stream)
     if file_format is not None:
         return file_format
-    if kind in ("analyze", "gzip-analyze"):
-        raise quarantined("ANALYZE")
-    raise dropped(_DROPPED.get(kind, "UNKNOWN_FORMAT"))
+    raise dropped(_DROPPED.get(kind) or refusal_by_name(name) or "UNKNOWN_FORMAT")
 
 
 _DROPPED = {
     "empty": "EMPTY_FILE",
     "text": "NOT_AN_IMAGE",
-    "other-image": "UNSUPPORTED_FORMAT",
     "other-archive": "UNSUPPORTED_ARCHIVE",
 }

@@ -34,7 +34,13 @@ CONTENT_VERSION = 3
 BUCKETS = 64
 GROUP_FILES = 20_000
 SCHEMA = pa.schema(
-    [("stamp", STAMP), ("position", pa.int32()), ("bucket", pa.uint8()), ("outcome", pa.string())]
+    [
+        ("stamp", STAMP),
+        ("position", pa.int32()),
+        ("bucket", pa.uint8()),
+        ("outcome", pa.string()),
+        ("detached", pa.bool_()),
+    ]
 )
 STALE_SHARE = 0.2
 
@@ -66,10 +72,21 @@ class Index:
             [part for chunk in self._chunks() for part in _column(chunk, "stamp").chunks], STAMP
         )
 
+    def forget_detached(self) -> None:
+        """Forget the headers whose voxels are in a file of their own, which may have changed without them."""
+        for chunk in self._chunks():
+            if not pc.any(_column(chunk, "detached")).as_py():
+                continue
+            table = pq.read_table(chunk)
+            table = table.filter(pc.invert(table["detached"]))
+            if table.num_rows:
+                self._write(table)
+            chunk.unlink()
+
     def add(self, outcomes_by_stamp: Mapping[bytes, Sequence[FileOutcome]]) -> None:
         """Write the outcomes of some files as one chunk, atomically."""
         rows = [
-            (stamp, position, _bucket(outcome), encode(outcome))
+            (stamp, position, _bucket(outcome), encode(outcome), _is_detached(outcome))
             for stamp, outcomes in outcomes_by_stamp.items()
             for position, outcome in enumerate(outcomes)
         ]
@@ -140,6 +157,12 @@ def _is_whole(chunk: Path) -> bool:
         return bool(pq.read_schema(chunk).equals(SCHEMA))
     except (OSError, pa.ArrowException):
         return False
+
+
+def _is_detached(outcome: FileOutcome) -> bool:
+    """Return whether a file on disk is a header whose voxels are, or should be, in another one."""
+    has_data = any(scan.data is not None for scan in outcome.scans)
+    return not outcome.member and (has_data or outcome.code.startswith("DATA_"))
 
 
 def _bucket(outcome: FileOutcome) -> int:

@@ -12,12 +12,12 @@ from functools import lru_cache
 from typing import Any
 
 from medcl.archive.dicom import Attributes, DicomHeader, Frame, LabelHeader
-from medcl.archive.formats.scan_info import ScanInfo
+from medcl.archive.formats.scan_info import DataFile, ScanInfo
 from medcl.archive.formats.sidecar import Sidecar
 from medcl.archive.ledger.examine import FileOutcome
 from medcl.archive.storage.walk import Entry
 
-RECORDS: tuple[type[Any], ...] = (Attributes, DicomHeader, ScanInfo, Frame, LabelHeader, Sidecar)
+RECORDS: tuple[type[Any], ...] = (Attributes, DicomHeader, ScanInfo, Frame, LabelHeader, Sidecar, DataFile)
 KINDS = {kind.__name__: kind for kind in RECORDS}
 
 

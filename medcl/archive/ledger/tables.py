@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from medcl.archive.ledger.examine import FileOutcome
 from medcl.archive.patients import Evidence
@@ -119,6 +120,7 @@ class Tables:
         self._files = Columns(LEDGER)
         self._places = Columns(LOCATOR)
         self._masks = Columns(MASKS)
+        self._data_files: dict[str, str | None] = {}
         self.scan_count = 0
         self.decoders: dict[str, dict[str, Any]] = {}
 
@@ -158,10 +160,15 @@ class Tables:
         file = pseudonym("file", outcome.key)
         self._files.add([file, outcome.state, outcome.code, flags, scan, outcome.size])
 
+    def add_data_file(self, outcome: FileOutcome, scan: str | None) -> None:
+        """Record that a file, whose own row says what it looks like, holds the voxels of a header."""
+        self._data_files[pseudonym("file", outcome.key)] = scan
+
     def clear(self) -> None:
         """Delete all rows and free their memory."""
         for columns in (self._scans, self._files, self._places, self._masks):
             columns.clear()
+        self._data_files.clear()
 
     def catalog(self) -> pa.Table:
         """Return the catalog, one row per scan."""
@@ -169,7 +176,22 @@ class Tables:
 
     def ledger(self) -> pa.Table:
         """Return the ledger, one row per file."""
-        return self._files.table("file", "state")
+        table = self._files.table("file", "state")
+        if not self._data_files:
+            return table
+        scans = [self._data_files.get(file, "") for file in table["file"].to_pylist()]
+        is_data = pa.array([scan != "" for scan in scans])
+        is_data = pc.and_(is_data, pc.not_equal(table["state"], "used"))
+        replaced = {
+            "state": pa.scalar("dropped"),
+            "reason": pa.scalar("DATA_FILE"),
+            "flags": pa.scalar(""),
+            "scan": pa.array(scans, pa.string()),
+        }
+        for name, values in replaced.items():
+            column = pc.if_else(is_data, values, table[name])
+            table = table.set_column(LEDGER.names.index(name), LEDGER.field(name), column)
+        return table
 
     def missing_decoders(self, missing: Mapping[str, tuple[int, str]]) -> None:
         """Add transfer syntaxes without a decoder: number of files, and the command that installs one."""

@@ -8,6 +8,7 @@ import zlib
 from typing import BinaryIO
 
 from medcl.archive.flags import quarantined
+from medcl.archive.limits import MAX_SCAN_BYTES, is_bomb
 
 CHUNK = 1 << 20
 MAX_TRAILING = 64 << 20
@@ -70,3 +71,27 @@ def gunzip(stream: BinaryIO, needed: int) -> bytes:
     if len(content) < needed:
         raise quarantined("TRUNCATED")
     return content
+
+
+def gunzip_whole(stream: BinaryIO, size: int) -> bytes:
+    """Unpack a gzip file of unknown length and check its checksum.
+
+    Args:
+        stream: The file at its start.
+        size: Length of the file in bytes.
+
+    Raises:
+        Rejected: TRUNCATED, DAMAGED or BOMB.
+    """
+    content = bytearray()
+    try:
+        with gzip.GzipFile(fileobj=stream) as unpacked:
+            while more := unpacked.read(CHUNK):
+                content += more
+                if len(content) > MAX_SCAN_BYTES or is_bomb(len(content), size):
+                    raise quarantined("BOMB")
+    except EOFError:
+        raise quarantined("TRUNCATED") from None
+    except (gzip.BadGzipFile, zlib.error):
+        raise quarantined("DAMAGED") from None
+    return bytes(content)

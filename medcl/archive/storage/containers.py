@@ -22,6 +22,10 @@ from medcl.archive.storage.sniff import HEAD_BYTES, Signature, sniff
 MAX_MEMBER_BYTES = 1 << 30
 MAX_TOTAL_RATIO = 1000
 MAX_HEADER_BYTES = 1 << 20
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+DEFLATE64 = 9
+"""Method of Windows Explorer for members above 2 GiB."""
+
 EXTENDED = frozenset(
     {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE}
     | {tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
@@ -115,6 +119,8 @@ def _zip(stream: BinaryIO) -> Iterator[Member]:
         if info.is_dir():
             continue
         fault = _fault(info.filename, info.file_size, info.compress_size)
+        if info.compress_type not in METHODS:
+            fault = quarantined("DEFLATE64" if info.compress_type == DEFLATE64 else "ZIP_METHOD")
         if info.flag_bits & 0x1:
             fault = quarantined("ENCRYPTED")
         yield Member(number, info.filename, info.file_size, fault, _zip_reader(archive, info))

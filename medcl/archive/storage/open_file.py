@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from medcl.archive.flags import quarantined
+from medcl.archive.storage.compression import gunzip_whole, is_gzip
 from medcl.archive.storage.containers import container_kind, read_members
 from medcl.archive.storage.remote import open_file, status
 
@@ -62,3 +63,22 @@ def member_bytes(container: str, keys: Iterable[str]) -> dict[str, bytes]:
         if kind is None:
             raise quarantined("CHANGED")
         return read_members(stream, kind, status(container)[0], keys)
+
+
+def open_dicom(container: str, member: str) -> BinaryIO:
+    """Open a DICOM file or member as `open_part` does, unpacked where it is gzipped."""
+    return without_gzip(open_part(container, member))
+
+
+def without_gzip(stream: BinaryIO) -> BinaryIO:
+    """Return a stream at its start; one that is gzipped is closed and its content returned instead.
+
+    Raises:
+        Rejected: TRUNCATED, DAMAGED or BOMB.
+    """
+    if not is_gzip(stream):
+        return stream
+    with stream:
+        size = stream.seek(0, io.SEEK_END)
+        stream.seek(0)
+        return io.BytesIO(gunzip_whole(stream, size))

@@ -23,7 +23,7 @@ def sniff(head: bytes, signatures: Iterable[Signature] = ()) -> str:
         signatures: Signatures of the formats that can be read; they come before those of this module.
 
     Returns:
-        The kind of a signature, or `dicom`, `gzip`, `zip`, `tar`, `analyze`, `other-image`, `other-archive`,
+        The kind of a signature, or `dicom`, `gzip`, `zip`, `tar`, `other-archive`,
         `maybe-dicom` (binary that may be DICOM without its preamble), `text`, `empty` or `unknown`.
     """
     if not head:
@@ -33,27 +33,19 @@ def sniff(head: bytes, signatures: Iterable[Signature] = ()) -> str:
     for kind, offset, magic in (*signatures, *_SIGNATURES):
         if head.startswith(magic, offset):
             return kind
-    if head[:4] in (b"\x5c\x01\x00\x00", b"\x00\x00\x01\x5c") and len(head) >= 348:
-        return "analyze"
     if head[:1] in _LOW_GROUPS and head[1:2] in _LOW_GROUPS and len(head) >= 16:
         return "maybe-dicom"
     return "text" if _is_text(head) else "unknown"
 
 
 _SIGNATURES: tuple[Signature, ...] = (
-    ("analyze", 344, b"ni1\0"),
-    ("analyze", 4, b"ni2\0\r\n\x1a\n"),
     ("gzip", 0, b"\x1f\x8b"),
     ("zip", 0, b"PK\x03\x04"),
     ("zip", 0, b"PK\x05\x06"),
     ("tar", 257, b"ustar"),
     *[
         ("other-archive", 0, magic)
-        for magic in (b"BZh", b"\xfd7zXZ\0", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"\x28\xb5\x2f\xfd")
-    ],
-    *[
-        ("other-image", 0, magic)
-        for magic in (b"II*\0", b"MM\0*", b"BM", b"GIF8", b"\0\0\0\x0cjP  ", b"NRRD", b"RIFF")
+        for magic in (b"\xfd7zXZ\0", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"\x28\xb5\x2f\xfd")
     ],
 )
 

@@ -25,10 +25,10 @@ TABLE = {
     "resampled_anat_moved.nii": ("quarantined", "NONFINITE_MANY", 1, ""),
     # a CIFTI matrix
     "row_major.dconn.nii": ("dropped", "NOT_AN_IMAGE", 0, ""),
-    # headers of .hdr/.img pairs, and Analyze
-    "analyze.hdr": ("quarantined", "ANALYZE", 0, ""),
-    "nifti1.hdr": ("quarantined", "ANALYZE", 0, ""),
-    "nifti2.hdr": ("quarantined", "ANALYZE", 0, ""),
+    # headers without their data files
+    "analyze.hdr": ("quarantined", "DATA_MISSING", 0, ""),
+    "nifti1.hdr": ("quarantined", "DATA_MISSING", 0, ""),
+    "nifti2.hdr": ("quarantined", "DATA_MISSING", 0, ""),
 }
 
 

@@ -16,12 +16,27 @@ from medcl.archive.storage import open_file
 from medcl.archive.storage.containers import container_kind
 from medcl.archive.storage.open_file import SourceFile
 from medcl.archive.storage.sniff import sniff
+from tests.archive.formats.volumes import written
 from tests.archive.samples import npz_bytes, picture_bytes
 
 NIFTI = nib.Nifti1Image(np.arange(4 * 5 * 6 * 3, dtype=np.int16).reshape(4, 5, 6, 3), np.eye(4)).to_bytes()
+
+
+def npy_bytes(array: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+WRITTEN = written()
+PAIRS = [files for _, files in WRITTEN.values() if "a.hdr" in files]
 CONTENTS = {
     "nifti": [NIFTI, gzip.compress(NIFTI)],
-    "image": [picture_bytes(1, "PNG"), picture_bytes(1, "JPEG")],
+    "image": [picture_bytes(1, kind) for kind in ("PNG", "JPEG", "TIFF", "BMP", "GIF", "JPEG2000")],
+    "metaimage": [files["a.mha"] for _, files in WRITTEN.values() if "a.mha" in files],
+    "nrrd": [files["a.nrrd"] for _, files in WRITTEN.values() if "a.nrrd" in files],
+    "mgh": [WRITTEN["mgh"][1]["a.mgh"], WRITTEN["mgz"][1]["a.mgz"]],
+    "npy": [npy_bytes(np.zeros((5, 4), np.uint8)), npy_bytes(np.ones((5, 4, 3), np.float32))],
     "npz": [npz_bytes()],
 }
 
@@ -42,7 +57,7 @@ def test_no_two_formats_have_a_name_or_a_magic_in_common() -> None:
 
 @pytest.mark.parametrize("entry", FORMATS, ids=lambda entry: entry.name)
 def test_a_format_is_recognized_by_content_and_loads_what_it_inspected(entry: Format, tmp_path: Path) -> None:
-    for content in CONTENTS[entry.name]:
+    for content in CONTENTS.get(entry.name, []):
         assert recognized(content) == entry.name
         assert container_kind(io.BytesIO(content), SIGNATURES, ZIP_SUFFIXES) is None
         path = tmp_path / "file"
