@@ -49,7 +49,7 @@ def mixed_archive(folder: Path) -> dict[str, int]:
         "notes.txt": b"nothing to see",
         "empty": b"",
         "raw.bin": bytes(range(256)) * 4,
-        "a.bmp": b"BM" + bytes(99),
+        "a.heic": b"\0\0\0\x18ftypheic" + bytes(99),
     }
     quarantined = {
         "cut.nii": nifti_bytes(6)[:400],

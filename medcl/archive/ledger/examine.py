@@ -118,10 +118,9 @@ def _examine_container(blank: FileOutcome, stream: BinaryIO, kind: str) -> list[
     except Rejected as verdict:
         blank = replace(blank, state=verdict.state, code=verdict.code)
     if not any(outcome.state == "used" for outcome in outcomes) and not blank.code:
-        codes = {outcome.code for outcome in outcomes if outcome.state == "quarantined"}
-        is_one_fault = len(codes) == 1 and all(outcome.code in codes for outcome in outcomes)
-        state: State = "quarantined" if is_one_fault else "dropped"
-        blank = replace(blank, state=state, code=codes.pop() if is_one_fault else "CONTAINER_EMPTY")
+        methods = {outcome.code for outcome in outcomes} & {"DEFLATE64", "ZIP_METHOD"}
+        code = min(methods, default="CONTAINER_EMPTY")
+        blank = replace(blank, state="dropped", code=code)
     return [blank, *outcomes]
 
 

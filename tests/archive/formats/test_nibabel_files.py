@@ -20,6 +20,7 @@ TABLE = {
     "example_nifti2.nii.gz": ("used", "", 2, "FRAME_OF_MANY"),
     "functional.nii": ("used", "", 20, "FRAME_OF_MANY"),
     "reoriented_anat_moved.nii": ("used", "", 1, ""),
+    "test.mgz": ("used", "", 2, "FRAME_OF_MANY;SHEARED"),
     "standard.nii.gz": ("used", "", 1, "UNITS_UNKNOWN"),
     # 58 % of its voxels are NaN, which only reading the pixels shows
     "resampled_anat_moved.nii": ("quarantined", "NONFINITE_MANY", 1, ""),
@@ -59,7 +60,7 @@ def test_outcomes(archive: Path, tmp_path: Path) -> None:
             assert (row["state"], row["reason"], len(scans)) == (state, reason, count), path.name
             for scan in scans:
                 seen = set(catalog.row(scan)["flags"].split(";"))
-                assert seen == {"PATIENT_UNKNOWN", *filter(None, [flags])}, path.name
+                assert seen == {"PATIENT_UNKNOWN", *filter(None, flags.split(";"))}, path.name
         elif path.suffix != ".dcm":
             assert row["state"] == "dropped", path.name
         for scan, part in zip(scans, where.loc[where["file"] == row.name, "part"], strict=True):

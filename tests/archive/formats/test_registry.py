@@ -32,7 +32,7 @@ WRITTEN = written()
 PAIRS = [files for _, files in WRITTEN.values() if "a.hdr" in files]
 CONTENTS = {
     "nifti": [NIFTI, gzip.compress(NIFTI)],
-    "image": [picture_bytes(1, kind) for kind in ("PNG", "JPEG", "TIFF", "BMP", "GIF", "JPEG2000")],
+    "image": [picture_bytes(1, kind) for kind in ("PNG", "JPEG", "TIFF", "BMP", "JPEG2000")],
     "metaimage": [files["a.mha"] for _, files in WRITTEN.values() if "a.mha" in files],
     "nrrd": [files["a.nrrd"] for _, files in WRITTEN.values() if "a.nrrd" in files],
     "mgh": [WRITTEN["mgh"][1]["a.mgh"], WRITTEN["mgz"][1]["a.mgz"]],

@@ -64,7 +64,7 @@ def test_a_format_gives_what_nifti_gives(name: str, tmp_path: Path) -> None:
 def test_cut_voxels_are_refused(name: str, tmp_path: Path) -> None:
     _, files = WRITTEN[name]
     last = list(files)[-1]
-    cut = {**files, last: files[last][:-9]}
+    cut = {**files, last: files[last][:-60]}  # MGH ends with numbers of the scanner, which may lack
     catalog = scanned(put(tmp_path / "archive", cut), tmp_path / "catalog")
     assert len(catalog.scans) == 1
     assert {"TRUNCATED", "DATA_TRUNCATED", "DAMAGED", "DATA_DAMAGED"} & set(reasons(catalog))
@@ -132,8 +132,7 @@ def refusal(content: bytes, module: object) -> str:
         (b"MET_SHORT", b"MET_NOTHING", "UNSUPPORTED_DTYPE"),
         (b"LOCAL", b"LIST", "DATA_SPREAD"),
         (b"LOCAL", b"slice%03d.raw", "DATA_SPREAD"),
-        (b"ElementSpacing =", b"ElementSpacing = 0 1 1
-Comment =", "AFFINE_DEGENERATE"),
+        (b"ElementSpacing =", b"ElementSpacing = 0 1 1\nComment =", "AFFINE_DEGENERATE"),
         (b"ObjectType = Image", b"ObjectType = Scene", "NOT_AN_IMAGE"),
     ],
 )  # fmt: skip
