@@ -8,6 +8,14 @@ import zlib
 from collections.abc import Iterable
 from typing import BinaryIO
 
+from pydicom.uid import (
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    MultiFrameSingleBitSecondaryCaptureImageStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+    SecondaryCaptureImageStorage,
+)
+
 from medcl.archive.dicom.header.attributes import WANTED, attributes
 from medcl.archive.dicom.header.elements import NATIVE, Elements
 from medcl.archive.dicom.header.enhanced import FUNCTIONAL, functional_frames, nuclear_frames
@@ -51,7 +59,15 @@ COLORS = ("RGB", "YBR_FULL", "YBR_ICT", "YBR_RCT")
 DICOMDIR = "1.2.840.10008.1.3.10"
 DOSE = "1.2.840.10008.5.1.4.1.1.481.2"
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
-SECONDARY = "1.2.840.10008.5.1.4.1.1.7"
+SECONDARY = frozenset(
+    {
+        SecondaryCaptureImageStorage,
+        MultiFrameSingleBitSecondaryCaptureImageStorage,
+        MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+        MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+        MultiFrameTrueColorSecondaryCaptureImageStorage,
+    }
+)
 RISKY_MODALITIES = ("US", "XA", "RF", "OT", "ES", "XC")
 
 
@@ -237,7 +253,7 @@ def _remarks(shared: Attributes) -> list[str]:
     """Return the flags that the header alone earns."""
     kind = shared.image_type
     flags = []
-    secondary = shared.sop_class.startswith(SECONDARY) or "SECONDARY" in kind[1:2]
+    secondary = shared.sop_class in SECONDARY or "SECONDARY" in kind[1:2]
     if kind[:1] == ("DERIVED",) or secondary:
         flags.append("DERIVED")
     if shared.lossy:

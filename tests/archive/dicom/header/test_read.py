@@ -214,3 +214,24 @@ def test_a_value_longer_than_the_window_is_read_whole() -> None:
     assert elements is not None
     assert elements.values[PALETTE_TABLES[0]] == table
     assert elements.values[tag("RescaleSlope")].strip() == b"1.0"
+
+
+@pytest.mark.parametrize(
+    ("sop_class", "derived"),
+    [
+        ("1.2.840.10008.5.1.4.1.1.7", True),
+        ("1.2.840.10008.5.1.4.1.1.7.4", True),
+        ("1.2.840.10008.5.1.4.1.1.77.1.5.1", False),
+        ("1.2.840.10008.5.1.4.1.1.77.1.4", False),
+    ],
+)
+def test_sop_classes_are_compared_whole(sop_class: str, derived: bool) -> None:
+    image = phantom.put(
+        phantom.image(np.zeros((4, 4), np.uint8)), SOPClassUID=sop_class, ImageType=["ORIGINAL", "PRIMARY"]
+    )
+    stream = io.BytesIO()
+    image.save_as(stream, enforce_file_format=True)
+    stream.seek(0)
+    header = dicom.read_header(stream, len(stream.getvalue()))
+    assert header is not None
+    assert ("DERIVED" in header.flags) == derived
