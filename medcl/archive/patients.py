@@ -107,11 +107,11 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
 
 def matched_patient(pattern: re.Pattern[str] | None, place: str) -> Patient | None:
     """Return the patient that the user's pattern finds in a path below the archive, or None."""
-    found = pattern.search(_inside(place)) if pattern is not None else None
-    if found is None:
+    match = pattern.search(_inside(place)) if pattern is not None else None
+    if match is None:
         return None
-    groups = found.groupdict()
-    value = groups.get("patient") or next((group for group in found.groups() if group), None) or found[0]
+    named = match.groupdict().get("patient")
+    value = named or next((group for group in match.groups() if group), None) or match[0]
     return Patient(value, "pattern")
 
 

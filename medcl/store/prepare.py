@@ -117,10 +117,10 @@ def _reasons_by_scan(reasons: pd.Series, faults: pd.DataFrame, scans: pd.DataFra
     """Return the columns scan and reason of all scans that are not used, in the order of the catalog."""
     copies = scans.loc[scans["duplicate"] != "", ["scan", "duplicate"]]
     is_conflict = copies["duplicate"] == "conflict"
-    found = reasons.copy()
-    found[faults["scan"]] = faults["fault_code"].to_numpy()
-    found[copies["scan"]] = np.where(is_conflict, "CONFLICTING_LABELS", "EXACT_COPY")
-    left_out = found[found != ""]
+    reasons = reasons.copy()
+    reasons[faults["scan"]] = faults["fault_code"].to_numpy()
+    reasons[copies["scan"]] = np.where(is_conflict, "CONFLICTING_LABELS", "EXACT_COPY")
+    left_out = reasons[reasons != ""]
     return pd.DataFrame({"scan": left_out.index.astype(str), "reason": left_out.astype(str).to_numpy()})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
 import re
 import shlex
 import tomllib
@@ -78,8 +79,8 @@ def test_python_compiles_and_imports_what_exists(page: Path) -> None:
         for node in (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)):
             module = importlib.import_module(str(node.module))
             for alias in node.names:
-                if not hasattr(module, alias.name):
-                    importlib.import_module(f"{node.module}.{alias.name}")
+                submodule = f"{node.module}.{alias.name}"
+                assert hasattr(module, alias.name) or importlib.util.find_spec(submodule), submodule
 
 
 @every_page

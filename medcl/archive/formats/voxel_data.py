@@ -201,8 +201,8 @@ def _member_beside(source: SourceFile, names: list[str]) -> tuple[BinaryIO, Data
                 if member.fault is not None:
                     raise member.fault
                 content = member_content(member)
-                found = DataFile(
+                data_file = DataFile(
                     source.path, member.key, member.size, source.mtime_ns, head_hash(content[:HEAD_BYTES])
                 )
-                return io.BytesIO(content), found
+                return io.BytesIO(content), data_file
     raise quarantined("DATA_MISSING")

@@ -83,8 +83,8 @@ def _add_label_maps(
 
 def _only_grid(outcome: FileOutcome) -> FileGrid | None:
     """Return the grid of the only scan of a label map, or None when it has several."""
-    found = grids(outcome, outcome.scans)
-    return found[0] if len(found) == 1 else None
+    scan_grids = grids(outcome, outcome.scans)
+    return scan_grids[0] if len(scan_grids) == 1 else None
 
 
 def _add_objects(objects: Sequence[FileOutcome], tables: Tables) -> None:
