@@ -52,17 +52,17 @@ class Catalog:
             (`volume`, `picture`, `cine`), body_part, manufacturer, shape (`320x320x24`; a color image whose
             channels are equal is read without its last axis), spacing_mm, unit, source (`dicom`, `nifti`,
             `image`, `npz`), source_split and source_label (npz), n_files, flags (codes joined by `;`).
-        policy: Policy of the scan: `strict`, `default` or `lenient`.
+        accept: Which flagged scans are used: `strict`, `default` or `lenient`.
         identity: Pseudonym of the catalog, which names its private locator.
     """
 
     folder: Path
     scans: pd.DataFrame
-    policy: str
+    accept: str
     identity: str
 
     @classmethod
-    def write(cls, folder: Path, tables: Tables, policy: str) -> Catalog:
+    def write(cls, folder: Path, tables: Tables, accept: str) -> Catalog:
         """Write the tables of a finished scan as a new catalog, and empty them."""
         locator = tables.locator()
         identity = pseudonym("catalog", _content_hash(locator))
@@ -78,7 +78,7 @@ class Catalog:
             ):
                 pq.write_table(make(), temporary / f"{name}.parquet")
             tables.clear()
-            header = {"version": VERSION, "catalog": identity, "policy": policy}
+            header = {"version": VERSION, "catalog": identity, "accept": accept}
             decoders = {"missing_decoders": dict(sorted(tables.decoders.items()))}
             scans = pd.read_parquet(temporary / "catalog.parquet", columns=list(_COUNTED))
             ledger = pd.read_parquet(temporary / "ledger.parquet", columns=["state", "reason"])
@@ -103,7 +103,9 @@ class Catalog:
             raise UsageError(f"{folder}: damaged catalog; scan the archive again") from None
         if summary["version"] > VERSION:
             raise UsageError(f"{folder}: written by a later version of medcl; update medcl or scan again")
-        return cls(folder, scans, summary["policy"], summary["catalog"])
+        if "accept" not in summary:
+            raise UsageError(f"{folder}: 'policy' is named 'accept' now; scan the archive again")
+        return cls(folder, scans, summary["accept"], summary["catalog"])
 
     @property
     def ledger(self) -> pd.DataFrame:

@@ -1,8 +1,8 @@
 """Codes of everything that can be wrong with a file or a scan, each with a severity and an explanation.
 
-A policy decides by severity which scans are used. `default` accepts what was repaired exactly or by a stated
+`accept` decides by severity which scans are used. `default` accepts what was repaired exactly or by a stated
 rule and quarantines what is doubtful; `strict` also quarantines every repaired geometry; `lenient` accepts
-all that can be read. Flags are recorded under every policy.
+all that can be read. Flags are recorded in any case.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 from medcl.errors import UsageError
 
-Policy = Literal["strict", "default", "lenient"]
+Accept = Literal["strict", "default", "lenient"]
 State = Literal["used", "dropped", "quarantined"]
 
 
@@ -232,23 +232,23 @@ def quarantined(code: str, *flags: str) -> Rejected:
     return Rejected("quarantined", code, flags)
 
 
-def check_policy(policy: str) -> None:
-    """Check that a policy exists.
+def check_accept(accept: str) -> None:
+    """Check that `accept` is a known choice.
 
     Raises:
-        UsageError: The policy is unknown; the message lists the known ones.
+        UsageError: It is not; the message lists the known ones.
     """
-    if policy not in get_args(Policy):
-        raise UsageError(f"policy '{policy}' is unknown; use strict, default or lenient")
+    if accept not in get_args(Accept):
+        raise UsageError(f"accept '{accept}' is unknown; use strict, default or lenient")
 
 
-def held_back(flags: Iterable[str], policy: str) -> str | None:
-    """Return the flag for which `policy` quarantines a scan, or None if the scan is used."""
+def held_back(flags: Iterable[str], accept: str) -> str | None:
+    """Return the flag for which `accept` quarantines a scan, or None if the scan is used."""
     refused = {
         "strict": {GEOMETRY, DOUBT},
         "default": {DOUBT},
         "lenient": set[Severity](),
-    }[policy]
+    }[accept]
     return next((flag for flag in sorted(flags) if severity(flag) in refused), None)
 
 

@@ -45,7 +45,7 @@ def read(catalog: Catalog, scan: str) -> Scan:
     try:
         with silenced_loggers():
             loaded = _load(row, catalog.files_by_scan[scan])
-        code = held_back(loaded.flags, catalog.policy)
+        code = held_back(loaded.flags, catalog.accept)
         if code is not None:
             raise quarantined(code)
     except Rejected as verdict:

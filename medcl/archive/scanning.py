@@ -10,7 +10,7 @@ from pathlib import Path
 
 from medcl.archive import dicom
 from medcl.archive.catalog import Catalog
-from medcl.archive.flags import check_policy
+from medcl.archive.flags import check_accept
 from medcl.archive.ledger import (
     FileOutcome,
     Index,
@@ -36,7 +36,7 @@ CHUNK = 4096
 def scan_archive(
     archives: Sequence[Path | str],
     out: Path,
-    policy: str = "default",
+    accept: str = "default",
     workers: int = 1,
     scheduler: str | None = None,
     patient_pattern: str | None = None,
@@ -49,7 +49,7 @@ def scan_archive(
     Args:
         archives: Folders, files or URLs (`s3://bucket/folder`), in any order; each file is examined once.
         out: New folder for `catalog.parquet`, `ledger.parquet` and `summary.json`.
-        policy: Which flags are accepted, see `medcl.archive.flags`.
+        accept: Which flagged scans are used: `strict`, `default` or `lenient`, see `medcl.archive.flags`.
         workers: Number of processes on this machine that read headers.
         scheduler: Address of a Dask scheduler (`tcp://host:8786`) whose workers read headers instead; they
             must see the archives under the same paths.
@@ -59,7 +59,7 @@ def scan_archive(
         UsageError: An archive is missing, empty or without a readable image, or `out` is in use or in an
             archive; then nothing is written.
     """
-    check_policy(policy)
+    check_accept(accept)
     pattern = None if patient_pattern is None else compile_pattern(patient_pattern)
     roots = check_roots(archives)
     new_folder(out, "catalog")
@@ -70,16 +70,16 @@ def scan_archive(
     if not len(listing):
         raise UsageError(f"{named}: no files; name the folder that holds the scans")
     index = Index(roots)
-    fingerprint = _fingerprint(listing, f"{policy}\0{patient_pattern}")
+    fingerprint = _fingerprint(listing, f"{accept}\0{patient_pattern}")
     if (earlier := _copy_earlier(index, fingerprint, out)) is not None:
         return earlier
     index.forget_detached()
     _examine_new(index, listing, workers, scheduler)
     with silenced_loggers():  # where files may be copies, their pixels are compared
-        tables = gather(index.groups(listing), policy, pattern)
+        tables = gather(index.groups(listing), accept, pattern)
     if not tables.scan_count:
         raise UsageError(f"{named}: no readable image in {len(listing)} files ({reasons(tables)})")
-    catalog = Catalog.write(out, tables, policy)
+    catalog = Catalog.write(out, tables, accept)
     index.store_result(fingerprint, out)
     index.prune(listing)
     return catalog

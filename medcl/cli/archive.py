@@ -18,9 +18,10 @@ def scan(
         list[str], typer.Argument(help="Folders, files, zips or s3:// addresses with scans.")
     ],
     out: Annotated[Path | None, typer.Option("-o", "--out", help="New folder for the catalog.")] = None,
-    policy: Annotated[
-        str, typer.Option(help="strict, default or lenient: which flagged scans are accepted.")
+    accept: Annotated[
+        str, typer.Option(help="strict, default or lenient: which flagged scans are used.")
     ] = "default",
+    policy: Annotated[str | None, typer.Option(hidden=True)] = None,
     workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to scan on.")] = None,
     patient_pattern: Annotated[
@@ -39,6 +40,8 @@ def scan(
     """List every scan of an archive, and account for every file."""
     from medcl.archive import Catalog, explain_scan, scan_archive
 
+    if policy is not None:
+        raise UsageError("--policy is named --accept now")
     if explain is not None:
         if len(archives) > 1:
             raise UsageError("--explain takes one catalog; remove the other arguments")
@@ -46,7 +49,7 @@ def scan(
         return
     if out is None:
         raise UsageError("name a new folder for the catalog with -o")
-    catalog = scan_archive(archives, out, policy, workers, scheduler, patient_pattern)
+    catalog = scan_archive(archives, out, accept, workers, scheduler, patient_pattern)
     summary = catalog.summary()
     print_result(summary, _scan_lines(summary, out), as_json)
 

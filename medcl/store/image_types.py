@@ -1,4 +1,4 @@
-"""Which image types a store leaves out: a policy by flag and modality, in `configs/image_types.yaml`."""
+"""Which image types a store leaves out: rules by flag and modality, in `configs/image_types.yaml`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ImageTypes = Mapping[str, Exceptions]
 
 
 def read_image_types(path: Path | None = None) -> ImageTypes:
-    """Read a policy of image types; the shipped one without a path.
+    """Read the rules of image types; the shipped ones without a path.
 
     Raises:
         UsageError: The file is missing or no mapping, or names a flag or a modality that does not exist.
@@ -49,16 +49,16 @@ def read_image_types(path: Path | None = None) -> ImageTypes:
     return rules
 
 
-def excluding_flag(flags: str, modality: str, policy: ImageTypes) -> str | None:
-    """Return the first flag for which a policy leaves a scan out, or None.
+def excluding_flag(flags: str, modality: str, rules: ImageTypes) -> str | None:
+    """Return the first flag for which a rule leaves a scan out, or None.
 
     Args:
         flags: Flags of the scan, joined by `;`.
         modality: DICOM modality code of the scan, or `unknown`.
-        policy: Rules of `read_image_types`.
+        rules: Rules of `read_image_types`.
     """
     raised = set(flags.split(";"))
-    for flag, rule in policy.items():
+    for flag, rule in rules.items():
         excepted = modality in rule.except_modalities or raised & set(rule.except_flags)
         if flag in raised and not excepted:
             return flag

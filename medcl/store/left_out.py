@@ -25,7 +25,7 @@ REASONS = {
 """Reasons that are neither a flag nor a fault of reading, each with its explanation."""
 
 
-def reasons_before_reading(catalog: Catalog, labels: Labels, policy: ImageTypes) -> pd.Series:
+def reasons_before_reading(catalog: Catalog, labels: Labels, rules: ImageTypes) -> pd.Series:
     """Return, by scan of the catalog, the reason for which it is left out unread, or an empty text."""
     masks = set(labels.mask.values())
     reasons: dict[str, str] = {}
@@ -33,7 +33,7 @@ def reasons_before_reading(catalog: Catalog, labels: Labels, policy: ImageTypes)
     for scan, kind, recorded, flags in zip(*columns, strict=True):
         modality = labels.modality.get(scan, recorded) if recorded == "unknown" else recorded
         cine = "CINE" if kind == "cine" else ""
-        reasons[scan] = "MASK" if scan in masks else cine or excluding_flag(flags, modality, policy) or ""
+        reasons[scan] = "MASK" if scan in masks else cine or excluding_flag(flags, modality, rules) or ""
     return pd.Series(reasons, dtype=object)
 
 

@@ -52,9 +52,9 @@ def prepare(
         UsageError: labels that do not fit the catalog, a folder at `out` that holds something else, or no
             scan that can be read.
     """
-    policy = read_image_types(image_types)
+    rules = read_image_types(image_types)
     scan_labels = labels if isinstance(labels, Labels) else read_labels(catalog, labels)
-    reasons = reasons_before_reading(catalog, scan_labels, policy)
+    reasons = reasons_before_reading(catalog, scan_labels, rules)
     selected = catalog.scans[(reasons == "").to_numpy(bool)]
     if selected.empty:
         raise nothing_to_prepare(catalog, reasons)

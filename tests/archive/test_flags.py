@@ -37,17 +37,17 @@ def test_every_flag_in_the_code_is_explained() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "held"),
+    ("accept", "held"),
     [
         ("strict", {Severity.GEOMETRY, Severity.DOUBT}),
         ("default", {Severity.DOUBT}),
         ("lenient", set()),
     ],
 )
-def test_policies_hold_back_by_severity(policy: str, held: set[Severity]) -> None:
+def test_accept_holds_back_by_severity(accept: str, held: set[Severity]) -> None:
     for code, (severity, _) in FLAGS.items():
-        assert held_back([code], policy) == (code if severity in held else None)
-    assert held_back([], policy) is None
+        assert held_back([code], accept) == (code if severity in held else None)
+    assert held_back([], accept) is None
 
 
 def test_an_unknown_flag_is_a_doubt() -> None:

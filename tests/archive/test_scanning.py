@@ -12,9 +12,11 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from medcl.archive import Catalog, convert, explain_scan, scan_archive
 from medcl.archive.flags import REASONS
+from medcl.cli import app
 from medcl.errors import UsageError
 from tests.archive.samples import mixed_archive, picture_bytes
 
@@ -75,13 +77,24 @@ def test_wrong_use_is_one_line_and_leaves_nothing(tmp_path: Path, name: str) -> 
     assert not (tmp_path / "catalog").exists()
 
 
-def test_a_used_output_folder_and_an_unknown_policy_are_refused(tmp_path: Path) -> None:
+def test_a_used_output_folder_and_an_unknown_accept_are_refused(tmp_path: Path) -> None:
     mixed_archive(tmp_path / "archive")
     scan_archive([tmp_path / "archive"], tmp_path / "catalog")
     with pytest.raises(UsageError, match="already exists"):
         scan_archive([tmp_path / "archive"], tmp_path / "catalog")
     with pytest.raises(UsageError, match="strict, default or lenient"):
-        scan_archive([tmp_path / "archive"], tmp_path / "other", policy="lax")
+        scan_archive([tmp_path / "archive"], tmp_path / "other", accept="lax")
+
+
+def test_the_old_name_of_accept_is_refused_with_the_new_one(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["scan", str(tmp_path), "-o", str(tmp_path / "c"), "--policy", "strict"])
+    assert str(result.exception) == "--policy is named --accept now"
+    (tmp_path / "p.png").write_bytes(picture_bytes())
+    catalog = scan_archive([tmp_path], tmp_path.with_name("catalog"))
+    summary = catalog.folder / "summary.json"
+    summary.write_text(summary.read_text().replace('"accept"', '"policy"'))
+    with pytest.raises(UsageError, match="'policy' is named 'accept' now; scan the archive again"):
+        Catalog.open(catalog.folder)
 
 
 def test_a_catalog_inside_its_archive_is_refused(tmp_path: Path) -> None:

@@ -86,13 +86,13 @@ def test_nothing_to_prepare_says_why_and_what_to_do(tmp_path: Path) -> None:
 
 
 def test_derived_alone_leaves_no_radiograph_out() -> None:
-    policy = read_image_types()
+    rules = read_image_types()
     for modality in ("CR", "DX", "MG", "US", "OP", "ES", "XC"):
-        assert excluding_flag("DERIVED;NO_GEOM", modality, policy) is None
+        assert excluding_flag("DERIVED;NO_GEOM", modality, rules) is None
     for modality in ("CT", "MR", "PT", "OT", "unknown"):
-        assert excluding_flag("DERIVED", modality, policy) == "DERIVED"
-        assert excluding_flag("DERIVED;LOSSY", modality, policy) is None
-    assert excluding_flag("SCOUT", "DX", policy) == "SCOUT"
+        assert excluding_flag("DERIVED", modality, rules) == "DERIVED"
+        assert excluding_flag("DERIVED;LOSSY", modality, rules) is None
+    assert excluding_flag("SCOUT", "DX", rules) == "SCOUT"
 
 
 @given(st.sets(st.sampled_from(sorted(FLAGS))), st.sampled_from(sorted(MODALITIES)))
@@ -106,7 +106,7 @@ def test_every_excluding_flag_is_one_of_the_scan_and_has_a_text(flags: set[str],
     [("DERIVD: {}", "no flag"), ("DERIVED: {except_modalities: [XX]}", "no DICOM modality"),
      ("DERIVED: {modalities: [DX]}", "unknown key")],
 )  # fmt: skip
-def test_a_faulty_policy_is_refused(tmp_path: Path, text: str, message: str) -> None:
+def test_faulty_rules_are_refused(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "types.yaml").write_text(text)
     with pytest.raises(UsageError, match=message):
         read_image_types(tmp_path / "types.yaml")

@@ -1,4 +1,4 @@
-"""From outcomes of files to rows of the catalog: groups series, applies the policy, gives pseudonyms."""
+"""Rows of the catalog from outcomes of files: groups series, holds back flagged scans, gives pseudonyms."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ UNMASKED = frozenset({"DERIVED", "PROBABILITY_MAP"})
 """Scans with one of these flags are not what a mask was drawn on."""
 
 
-def gather(groups: Iterable[Sequence[FileOutcome]], policy: str, pattern: Pattern = None) -> Tables:
+def gather(groups: Iterable[Sequence[FileOutcome]], accept: str, pattern: Pattern = None) -> Tables:
     """Return the rows of catalog, ledger and locator.
 
     Args:
         groups: Outcomes of files; the files of a series are in one group.
-        policy: Which flagged scans are accepted.
+        accept: Which flagged scans are used: `strict`, `default` or `lenient`.
         pattern: Pattern of the user for the patient in a path.
     """
     tables = Tables()
     masks: list[FileOutcome] = []
     images: list[FileGrid] = []
     for outcomes in groups:
-        outcomes_by_file, scan_by_file = _add_stacks(outcomes, policy, tables, pattern)
+        outcomes_by_file, scan_by_file = _add_stacks(outcomes, accept, tables, pattern)
         for number, outcome in enumerate(_with_sidecars(outcomes)):
             if is_mask(outcome):
                 masks.append(outcome)
             elif outcome.header is not None:
                 tables.add_file(outcomes_by_file[number], scan_by_file.get(number))
             elif outcome.scans:
-                images += _add_single(outcome, policy, tables, pattern)
+                images += _add_single(outcome, accept, tables, pattern)
             else:
                 tables.add_file(outcome, None)
-    add_masks(masks, images, tables, lambda mask: _add_single(mask, policy, tables, pattern))
+    add_masks(masks, images, tables, lambda mask: _add_single(mask, accept, tables, pattern))
     return tables
 
 
@@ -63,7 +63,7 @@ def _with_sidecars(outcomes: Sequence[FileOutcome]) -> Iterator[FileOutcome]:
 
 
 def _add_stacks(
-    outcomes: Sequence[FileOutcome], policy: str, tables: Tables, pattern: Pattern
+    outcomes: Sequence[FileOutcome], accept: str, tables: Tables, pattern: Pattern
 ) -> tuple[dict[int, FileOutcome], dict[int, str | None]]:
     """Group DICOM files into scans and add these.
 
@@ -80,7 +80,7 @@ def _add_stacks(
         outcomes_by_file[number] = replace(outcomes[number], state=state, code=reason)
     scan_by_file: dict[int, str | None] = {}
     for stack in stacks:
-        code = held_back(stack.flags, policy)
+        code = held_back(stack.flags, accept)
         row = _stack_row(stack, outcomes[stack.files[0]].place, pattern)
         for number in stack.files:
             flags = tuple(sorted({*outcomes_by_file[number].flags, *stack.flags}))
@@ -134,15 +134,15 @@ def _stack_row(stack: Stack, place: str, pattern: Pattern) -> ScanRow:
     )
 
 
-def _add_single(outcome: FileOutcome, policy: str, tables: Tables, pattern: Pattern) -> list[FileGrid]:
-    """Add the scans of a file that the policy accepts, and the file, which is used when there are any.
+def _add_single(outcome: FileOutcome, accept: str, tables: Tables, pattern: Pattern) -> list[FileGrid]:
+    """Add the scans of a file that `accept` lets through, and the file, which is used when there are any.
 
     Returns:
         The grids with which masks are paired.
     """
-    passed = [info for info in outcome.scans if held_back(info.flags, policy) is None]
+    passed = [info for info in outcome.scans if held_back(info.flags, accept) is None]
     if not passed:
-        code = held_back(outcome.scans[0].flags, policy) or ""
+        code = held_back(outcome.scans[0].flags, accept) or ""
         tables.add_file(replace(outcome, state="quarantined", code=code), None)
         for data in _data_files(outcome, outcome.scans[0]):
             tables.add_data_file(data, None)

@@ -43,8 +43,8 @@ class Trap:
         description: What is unusual about the files.
         build: Function that returns the files by name.
         truths: Ground truth of each scan in the files, in any order.
-        outcome: `right` when the files are read; `held` when the scan is doubtful and held back by the
-            default policy, but read correctly under the lenient one; `refused` when nothing can be read.
+        outcome: `right` when the files are read; `held` when the scan is doubtful and held back by
+            default, but read correctly where `accept` is `lenient`; `refused` when nothing can be read.
         flags: Flags that must be raised, each by at least one scan.
         reasons: Ledger reasons that must be given for files that are not used.
         tolerance: Largest allowed |array - truth| in HU at valid voxels.

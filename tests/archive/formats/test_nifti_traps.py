@@ -16,14 +16,14 @@ from tests.archive.samples import picture_bytes
 TRAPS = {trap.name: trap for trap in nifti_traps()}
 
 
-def scanned(trap: Trap, folder: Path, policy: str) -> tuple[Catalog, list[Scan], list[ArchiveError]]:
+def scanned(trap: Trap, folder: Path, accept: str) -> tuple[Catalog, list[Scan], list[ArchiveError]]:
     """Scan a trap's files beside a picture, so that there is a catalog when they are all refused."""
     archive = folder / "archive"
     if not archive.exists():
         archive.mkdir()
         for name, content in {"p.png": picture_bytes(), **trap.build()}.items():
             (archive / name).write_bytes(content)
-    catalog = scan_archive([archive], folder / policy, policy)
+    catalog = scan_archive([archive], folder / accept, accept)
     found = [scan for name, scan in read_all(catalog) if catalog.row(name)["source"] == "nifti"]
     scans = [scan for scan in found if isinstance(scan, Scan)]
     return catalog, scans, [error for error in found if isinstance(error, ArchiveError)]
@@ -52,9 +52,9 @@ def test_trap(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", TRAPS)
-def test_policies_hold_back_what_they_should(name: str, tmp_path: Path) -> None:
+def test_accept_holds_back_what_it_should(name: str, tmp_path: Path) -> None:
     trap = TRAPS[name]
-    used = {policy: len(scanned(trap, tmp_path, policy)[1]) for policy in ("strict", "default", "lenient")}
+    used = {accept: len(scanned(trap, tmp_path, accept)[1]) for accept in ("strict", "default", "lenient")}
     whole = 0 if trap.outcome == "refused" else len(trap.truths)
     geometry = any(severity(flag) is GEOMETRY for flag in trap.flags)
     assert used["lenient"] == whole

@@ -114,7 +114,7 @@ def test_analyze_has_sizes_but_no_directions(order: str, tmp_path: Path) -> None
     assert np.allclose(scan.spacing_mm, [0.9, 1.4, 3.1])
     assert "XFORM_UNKNOWN" in scan.flags
     with pytest.raises(UsageError):
-        scan_archive([tmp_path / "archive"], tmp_path / "strict", policy="strict")
+        scan_archive([tmp_path / "archive"], tmp_path / "strict", accept="strict")
 
 
 def refusal(content: bytes, module: object) -> str:

@@ -32,15 +32,15 @@ def test_npz_keeps_its_splits_and_labels(tmp_path: Path) -> None:
     assert set(scans["source_label"]) <= {"0", "1"}
 
 
-def test_policies_differ_in_what_they_hold_back(tmp_path: Path) -> None:
+def test_accept_decides_what_is_held_back(tmp_path: Path) -> None:
     image = bytearray(nifti_bytes())
     image[76 + 4 : 76 + 8] = np.float32(7).tobytes()  # pixdim against sform: a repaired geometry
     (tmp_path / "archive").mkdir()
     (tmp_path / "archive" / "odd.nii").write_bytes(bytes(image))
     (tmp_path / "archive" / "good.nii").write_bytes(nifti_bytes(1))
     used = {
-        policy: scan_archive([tmp_path / "archive"], tmp_path / policy, policy).summary()["used"]
-        for policy in ("strict", "default", "lenient")
+        accept: scan_archive([tmp_path / "archive"], tmp_path / accept, accept).summary()["used"]
+        for accept in ("strict", "default", "lenient")
     }
     assert used == {"strict": 1, "default": 2, "lenient": 2}
 

@@ -67,7 +67,7 @@ def test_another_policy_reuses_the_outcomes(tmp_path: Path, opened: list[str]) -
     mixed_archive(tmp_path / "archive")
     scan_archive([tmp_path / "archive"], tmp_path / "first")
     opened.clear()
-    assert scan_archive([tmp_path / "archive"], tmp_path / "second", policy="strict").policy == "strict"
+    assert scan_archive([tmp_path / "archive"], tmp_path / "second", accept="strict").accept == "strict"
     assert opened == []
 
 
