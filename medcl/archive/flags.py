@@ -123,7 +123,8 @@ FLAGS: dict[str, tuple[Severity, str]] = {
     ),
     "STRUCTURE_LEFT_OUT": (
         NOTE,
-        "a structure or segment reaches beyond the scan or lies off its slices; only the others were drawn",
+        "a label, structure or segment reaches beyond the scan or lies off its slices; only the others were "
+        "drawn",
     ),
     "BAD_VR": (NOTE, "the value of a tag did not have the required form"),
     "NO_PREAMBLE": (NOTE, "DICOM without preamble or meta header; the transfer syntax was inferred"),
@@ -196,6 +197,7 @@ REASONS: dict[str, str] = {
     "NPZ_SHAPE": "the arrays of an npz are not 2D images; save volumes as NIfTI, which holds their geometry",
     "NPZ_LABELS": "the labels of an npz do not match its images",
     "SEG": "a segmentation that could not be read",
+    "LABEL_NUMBERS": "a mask with label numbers over 65535; renumber its labels",
 }
 
 

@@ -150,13 +150,16 @@ def order(array: np.ndarray) -> float:
 
 
 def labels_of_volume(array: np.ndarray) -> np.ndarray:
-    """Return the labels of a volume, uint8 where they fit, else uint16 or uint32.
+    """Return the labels of a volume, uint8 where they fit, else uint16.
 
     Raises:
-        Rejected: MASK_MISMATCH when a value is negative or no whole number.
+        Rejected: MASK_MISMATCH when a value is negative or no whole number, LABEL_NUMBERS when one is over
+            65,535.
     """
     if array.ndim != 3 or array.min() < 0 or not are_whole(array):
         raise quarantined("MASK_MISMATCH")
+    if array.max() > np.iinfo(np.uint16).max:
+        raise quarantined("LABEL_NUMBERS")
     return array.astype(np.min_scalar_type(int(array.max())))
 
 

@@ -1,7 +1,7 @@
 """Label masks in the archive, paired with scans by name or reference and checked by geometry.
 
 A mask is a label map of voxels or pixels in a file of its own, a DICOM SEG or an RTSTRUCT. It belongs to a
-scan only if both lie on the same grid; a mask on another grid is refused, never resampled.
+scan only if its voxels are voxels of the scan; a mask on another grid is refused, never resampled.
 """
 
 from __future__ import annotations
@@ -186,14 +186,34 @@ def _same_entities(mask: str, scan: str) -> bool:
     return first.get("ses") == second.get("ses") and all(first[name] == second[name] for name in both)
 
 
-def _same_grid(first: FileGrid, second: FileGrid) -> bool:
-    """Return whether two volumes have the same voxels in space, or two pictures the same rows and columns."""
-    if not first.affine or not second.affine:
-        return first.affine == second.affine and first.shape[:2] == second.shape[:2]
-    if first.shape[:3] != second.shape[:3]:
+def _same_grid(mask: FileGrid, scan: FileGrid) -> bool:
+    """Return whether a mask's voxels are voxels of a scan, or two pictures have the same rows and columns.
+
+    The mask may cover a part of the scan only, as those that are cropped to their labels do.
+    """
+    if not mask.affine or not scan.affine:
+        return mask.affine == scan.affine and mask.shape[:2] == scan.shape[:2]
+    affine, target = (np.array([*grid.affine, 0, 0, 0, 1]).reshape(4, 4) for grid in (mask, scan))
+    start = _start_on_grid(affine, mask.shape, target)
+    if start is None:
         return False
-    affines = [np.array([*named.affine, 0, 0, 0, 1]).reshape(4, 4) for named in (first, second)]
-    return _corner_distance(affines[0], affines[1], first.shape) <= GRID_TOLERANCE
+    low, high = np.maximum(start, 0), np.minimum(start + mask.shape[:3], scan.shape[:3])
+    return bool((low < high).all())
+
+
+def _start_on_grid(affine: np.ndarray, shape: tuple[int, ...], target: np.ndarray) -> np.ndarray | None:
+    """Return the voxel of another grid at which a grid starts, or None where their voxels differ.
+
+    Args:
+        affine: Affine of the grid, RAS+, in canonical axis order.
+        shape: Shape of the grid.
+        target: Affine of the other grid.
+    """
+    offset = np.linalg.inv(target) @ affine[:, 3]
+    start = np.round(offset[:3]).astype(int)
+    moved = target.copy()
+    moved[:, 3] = target @ np.append(start, 1.0)
+    return start if _corner_distance(moved, affine, shape) <= GRID_TOLERANCE else None
 
 
 def _corner_distance(first: np.ndarray, second: np.ndarray, shape: tuple[int, ...]) -> float:
@@ -206,8 +226,10 @@ def _corner_distance(first: np.ndarray, second: np.ndarray, shape: tuple[int, ..
 
 def onto_grid(
     labels: np.ndarray, affine: np.ndarray, shape: tuple[int, ...], target: np.ndarray
-) -> np.ndarray:
-    """Place labels on the grid of a scan, which must contain theirs up to axis order and flips.
+) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Place labels on the grid of a scan, with which their voxels must coincide up to axis order and flips.
+
+    A label with voxels outside of the scan is left out; the others stay.
 
     Args:
         labels: Integer labels (i, j, k).
@@ -216,25 +238,31 @@ def onto_grid(
         target: Affine of the scan, RAS+.
 
     Returns:
-        Labels with the spatial shape of the scan, 0 outside of the given ones.
+        Labels with the spatial shape of the scan, 0 outside of the given ones, and the labels left out.
 
     Raises:
-        Rejected: MASK_MISMATCH when the grids do not coincide or a label is outside of the scan.
+        Rejected: MASK_MISMATCH when the grids do not coincide, or no label fits.
     """
     canonical, affine = to_canonical(labels, affine)
-    offset = np.linalg.inv(target) @ affine[:, 3]
-    start = np.round(offset[:3]).astype(int)
-    moved = target.copy()
-    moved[:, 3] = target @ np.append(start, 1.0)
-    if _corner_distance(moved, affine, canonical.shape) > GRID_TOLERANCE:
+    start = _start_on_grid(affine, canonical.shape, target)
+    if start is None:
         raise quarantined("MASK_MISMATCH")
     placed = np.zeros(shape[:3], canonical.dtype)
     low = np.maximum(start, 0)
-    high = np.minimum(start + canonical.shape, shape[:3])
-    if (low >= high).any():
+    high = np.maximum(np.minimum(start + canonical.shape, shape[:3]), low)
+    inside = tuple(slice(a, b) for a, b in zip(low - start, high - start, strict=True))
+    left_out = _labels_outside(canonical, inside)
+    kept = np.where(np.isin(canonical[inside], left_out), 0, canonical[inside])
+    if len(left_out) and not kept.any():
         raise quarantined("MASK_MISMATCH")
-    inside = canonical[tuple(slice(a, b) for a, b in zip(low - start, high - start, strict=True))]
-    if np.count_nonzero(inside) != np.count_nonzero(canonical):
-        raise quarantined("MASK_MISMATCH")
-    placed[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] = inside
-    return placed
+    placed[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] = kept
+    return placed, tuple(int(label) for label in left_out)
+
+
+def _labels_outside(labels: np.ndarray, inside: tuple[slice, ...]) -> np.ndarray:
+    """Return the labels above 0 that have voxels outside of a box."""
+    if np.count_nonzero(labels) == np.count_nonzero(labels[inside]):
+        return np.zeros(0, labels.dtype)
+    outside = labels.copy()
+    outside[inside] = 0
+    return np.unique(outside[outside > 0])

@@ -67,12 +67,13 @@ def read_all(catalog: Catalog) -> Iterator[tuple[str, Scan | ArchiveError]]:
 def read_mask(catalog: Catalog, mask: str, scan: str) -> np.ndarray:
     """Return the labels of a mask on the grid of a scan, shaped like the scan's spatial axes.
 
-    Labels are uint8, or uint16 or uint32 where a number is over 255 (FreeSurfer). Several masks of one
-    picture are united: each is drawn over the earlier ones. Segments and structures that do not fit the scan
-    are left out, which the ledger says with the flag STRUCTURE_LEFT_OUT.
+    Labels are uint8, or uint16 where a number is over 255 (FreeSurfer). Several masks of one picture are
+    united: each is drawn over the earlier ones. Labels, segments and structures that do not fit the scan are
+    left out, which the ledger says with the flag STRUCTURE_LEFT_OUT.
 
     Raises:
-        ArchiveError: The mask is missing or damaged, or its geometry is not the scan's (MASK_MISMATCH).
+        ArchiveError: The mask is missing or damaged, its geometry is not the scan's (MASK_MISMATCH), or a
+            label is over 65,535 (LABEL_NUMBERS).
         UsageError: There is no such mask or scan.
     """
     if mask not in catalog.files_by_scan:
@@ -98,11 +99,11 @@ def _labels_on_grid(catalog: Catalog, mask: str, place: Place, target: Scan) -> 
     shape = target.array.shape[:3]
     try:
         if place["part"] not in ("seg", "rtstruct"):
-            source = catalog.row(mask)["source"]
-            return _label_map(source, place, target.affine, shape)
-        draw = segments if place["part"] == "seg" else structures
-        with open_dicom(place["container"], place["member"]) as stream:
-            labels, left_out = draw(stream, target.affine, shape)
+            labels, left_out = _label_map(catalog.row(mask)["source"], place, target.affine, shape)
+        else:
+            draw = segments if place["part"] == "seg" else structures
+            with open_dicom(place["container"], place["member"]) as stream:
+                labels, left_out = draw(stream, target.affine, shape)
     except Rejected:
         raise
     except Exception:  # pydicom raises many kinds, whose texts quote the file
@@ -112,8 +113,10 @@ def _labels_on_grid(catalog: Catalog, mask: str, place: Place, target: Scan) -> 
     return labels
 
 
-def _label_map(source: str, place: Place, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return a mask that is a volume of labels in a file of its own, on the grid of a scan."""
+def _label_map(
+    source: str, place: Place, affine: np.ndarray, shape: tuple[int, ...]
+) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Return a volume of labels in a file of its own on the grid of a scan, and the labels left out."""
     if source not in FORMATS_BY_NAME:
         raise quarantined("MASK_MISMATCH")
     labels = _load_file(source, place)

@@ -128,6 +128,7 @@ class TissueRecord(Record):
         least_mm: Diameter of the smallest lesion that counts.
         pairs: Further pairs of arms to compare: an arm and what it is compared with.
         boxes: Number of scans whose masks are boxes of the label table.
+        warnings: Reasons to doubt the results.
         done: Lines of the report's list.
         pretrain_seconds: Duration of pretraining, by fold.
     """
@@ -142,6 +143,7 @@ class TissueRecord(Record):
     least_mm: float = Field(gt=0)
     pairs: list[tuple[str, str]] = Field(default_factory=list)
     boxes: int = 0
+    warnings: list[str] = Field(default_factory=list)
     done: list[str] = Field(default_factory=list)
     pretrain_seconds: list[float] = Field(default_factory=list)
     device: str = "not recorded"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import pandas as pd
 
@@ -15,6 +15,7 @@ from medcl.store.labels import Labels
 REASONS = {
     "CINE": "a cine loop; its frames are moments, not places, and a store holds volumes and pictures",
     "MASK": "the mask of another scan, stored with it",
+    "MASK_NOT_CHOSEN": "one of several masks of a scan; a column 'mask' of the label table chooses one",
     "EXACT_COPY": "the same pixels as a scan that is used",
     "CONFLICTING_LABELS": "the same pixels as another scan, which has a contradictory label",
     "OTHER_MODALITY": "of another modality than the model's training data; --modality states one where a "
@@ -27,14 +28,33 @@ REASONS = {
 
 def reasons_before_reading(catalog: Catalog, labels: Labels, rules: ImageTypes) -> pd.Series:
     """Return, by scan of the catalog, the reason for which it is left out unread, or an empty text."""
-    masks = set(labels.mask.values())
+    masks = dict.fromkeys(catalog.masks["mask"], "MASK_NOT_CHOSEN") | dict.fromkeys(
+        labels.mask.values(), "MASK"
+    )
     reasons: dict[str, str] = {}
     columns = (catalog.scans[name].fillna("") for name in ("scan", "kind", "modality", "flags"))
     for scan, kind, recorded, flags in zip(*columns, strict=True):
         modality = labels.modality.get(scan, recorded) if recorded == "unknown" else recorded
         cine = "CINE" if kind == "cine" else ""
-        reasons[scan] = "MASK" if scan in masks else cine or excluding_flag(flags, modality, rules) or ""
+        flag = excluding_flag(flags, modality, rules) or ""
+        if flag == "LABEL_MAP":
+            flag = masks.get(scan) or ("MASK_ORPHAN" if "MASK_ORPHAN" in flags.split(";") else flag)
+        reasons[scan] = "MASK" if masks.get(scan) == "MASK" else cine or flag
     return pd.Series(reasons, dtype=object)
+
+
+def mask_warnings(catalog: Catalog, labels: Labels, used: Collection[str]) -> list[str]:
+    """Return what must be said of the used scans that have several masks, of which none is chosen."""
+    several = catalog.masks.loc[catalog.masks["scan"].duplicated(keep=False), "scan"]
+    undecided = set(several) & set(used) - set(labels.mask) - set(labels.box)
+    if not undecided:
+        return []
+    masks = int(several.isin(undecided).sum())
+    return [
+        f"{len(undecided)} scans have several masks ({masks} in all), of which none was chosen, so they are "
+        "stored without one; name the one to use, or a mask that unites them, in a column 'mask' of the "
+        "label table"
+    ]
 
 
 def count_reasons(reasons: Iterable[str]) -> dict[str, int]:
@@ -64,11 +84,13 @@ def nothing_to_prepare(catalog: Catalog, reasons: pd.Series) -> UsageError:
         return UsageError(f"no scan to prepare: none was found; files not used: {text or 'none'}")
     counts = count_reasons(reasons)
     text = "; ".join(f"{count} {code} ({reason_text(code)})" for code, count in counts.items())
-    flagged = set(counts) - set(REASONS)
+    unused_rules = sorted(
+        {"LABEL_MAP" if code == "MASK_ORPHAN" else code for code in set(counts) - set(REASONS)}
+    )
     advice = (
-        "; to use them, copy the shipped image_types.yaml without these flags and give it to 'medcl prepare "
-        "--image-types'"
-        if flagged
+        f"; to use them, copy the shipped image_types.yaml without {', '.join(unused_rules)} and give it to 'medcl "
+        "prepare --image-types'"
+        if unused_rules
         else ""
     )
     return UsageError(f"no scan to prepare: all {len(reasons)} scans are left out: {text}{advice}")

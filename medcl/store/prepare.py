@@ -14,14 +14,20 @@ from medcl.errors import UsageError
 from medcl.files import read_json, write_json, write_table
 from medcl.store.image_types import read_image_types
 from medcl.store.labels import Labels, read_labels
-from medcl.store.left_out import count_reasons, nothing_to_prepare, reason_text, reasons_before_reading
+from medcl.store.left_out import (
+    count_reasons,
+    mask_warnings,
+    nothing_to_prepare,
+    reason_text,
+    reasons_before_reading,
+)
 from medcl.store.parallel import write_shards
 from medcl.store.patients import patient_warnings, strangers_joined
 from medcl.store.shards import shard_plan
 from medcl.store.splits import assign_splits, mark_duplicates
 from medcl.store.store import Store
 
-FORMAT = 2
+FORMAT = 3
 
 
 def prepare(
@@ -109,7 +115,7 @@ def _finish(
     write_table(left_out, out / "left_out.parquet")
     write_table(scans.drop(columns="source_split"), out / "scans.parquet")
     write_table(splits, out / "splits.parquet")
-    write_json(_record(catalog, scans, splits, faults, left_out, seed), out / "store.json")
+    write_json(_record(catalog, scans, labels, splits, faults, left_out, seed), out / "store.json")
     return Store.open(out)
 
 
@@ -153,6 +159,7 @@ def _without_patient_flags(flags: str) -> str:
 def _record(
     catalog: Catalog,
     scans: pd.DataFrame,
+    labels: Labels,
     splits: pd.DataFrame,
     faults: pd.DataFrame,
     left_out: pd.DataFrame,
@@ -177,7 +184,10 @@ def _record(
         "faults": dict(zip(faults["scan"], faults["fault"], strict=True)),
         "mask_faults": count_reasons(scans["mask_fault"]),
         "strangers_joined": strangers_joined(scans),
-        "warnings": patient_warnings(scans[~is_copy]),
+        "warnings": [
+            *patient_warnings(scans[~is_copy]),
+            *mask_warnings(catalog, labels, scans.loc[~is_copy, "scan"]),
+        ],
     }
 
 

@@ -108,7 +108,7 @@ def _stored_row(catalog: Catalog, scan: str, labels: Labels, pixels: _Pixels) ->
     measures = measure(array, stored.unit, spatial, stored.valid, mask)
     dtype, offset = pixels.add(array)
     valid = pixels.add(stored.valid.astype(bool))[1] if stored.valid is not None else -1
-    mask_offset = pixels.add(_label_bytes(mask))[1] if mask is not None else -1
+    mask_dtype, mask_offset = pixels.add(mask) if mask is not None else ("", -1)
     return {
         "scan": scan,
         "fault": "",
@@ -132,6 +132,7 @@ def _stored_row(catalog: Catalog, scan: str, labels: Labels, pixels: _Pixels) ->
         "offset": offset,
         "valid_offset": valid,
         "mask_offset": mask_offset,
+        "mask_dtype": mask_dtype,
         "mask_from": "boxes" if boxes else "voxels" if mask is not None else "",
         "mask_fingerprint": np.uint64(0 if boxes else measures.mask_fingerprint),
     }
@@ -183,8 +184,3 @@ def shard_plan(scans: pd.DataFrame, most_scans: int = 1024, most_voxels: int = 2
         shards[-1].append(scan)
         voxels += size
     return shards
-
-
-def _label_bytes(mask: np.ndarray) -> np.ndarray:
-    """Return labels as uint8; numbers over 255 (FreeSurfer) become 255, as a store tells 0 from the rest."""
-    return np.where(mask > 255, 255, mask).astype(np.uint8)

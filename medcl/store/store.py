@@ -70,11 +70,11 @@ class Store:
         return self._slice(entry["shard"], "bool", entry["valid_offset"], entry["spatial"])
 
     def mask(self, row: int) -> np.ndarray | None:
-        """Return the label mask (uint8, 0 is background), or None when the scan has none."""
+        """Return the label mask (uint8 or uint16, 0 is background), or None when the scan has none."""
         entry = self._entries[row]
         if entry["mask_offset"] < 0:
             return None
-        return self._slice(entry["shard"], "uint8", entry["mask_offset"], entry["spatial"])
+        return self._slice(entry["shard"], entry["mask_dtype"], entry["mask_offset"], entry["spatial"])
 
     def showable(self) -> list[int]:
         """Return the rows whose pixels may be shown: those without text burned in about the patient.
@@ -112,7 +112,7 @@ class Store:
     @cached_property
     def _entries(self) -> list[dict[str, Any]]:
         """Place and shape of each row's pixels, as plain Python values: looked up for every view."""
-        columns = ["shard", "dtype", "offset", "shape", "valid_offset", "mask_offset", "affine"]
+        columns = ["shard", "dtype", "offset", "shape", "valid_offset", "mask_offset", "mask_dtype", "affine"]
         entries: list[dict[str, Any]] = self.scans[columns].to_dict("records")
         for entry in entries:
             entry["shape"] = tuple(int(n) for n in entry["shape"])

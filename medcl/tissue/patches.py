@@ -101,6 +101,7 @@ class Patches:
             offset=offset,
             valid_offset=valid_offset,
             mask_offset=-1,
+            mask_dtype="",
             affine=[self.affine(row).ravel().tolist() for row in range(len(self))],
         )
         write_table(scans, folder / "scans.parquet")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from medcl.evaluate import TissueProtocol, TissueRecord
 from medcl.files import read_json
 from medcl.runs.folder import environment, hash_file
+from medcl.store.patients import patient_warnings
 from medcl.tissue.arms import TissueStudy
 from medcl.tissue.config import SEGMENT, TissueConfig
 from medcl.tissue.folds import Fold
@@ -25,6 +26,7 @@ def tissue_record(study: TissueStudy, folds: list[Fold]) -> TissueRecord:
         primary=TissueProtocol(**config.primary.model_dump()),
         pairs=_comparisons(config),
         boxes=int((scans["mask_from"] == "boxes").sum()) if "mask_from" in scans else 0,
+        warnings=patient_warnings(scans),
         edge_mm=patches.edge_mm,
         least_mm=study.images.policy.d_min_mm,
         done=[

@@ -15,6 +15,7 @@ from medcl.archive import Catalog, read, read_mask, scan_archive
 from medcl.archive.flags import Rejected
 from medcl.archive.label_evidence import looks_like_labels
 from medcl.archive.masks import onto_grid
+from medcl.store import prepare
 from tests.archive.label_samples import ct_series, rtstruct_of, square
 
 AFFINE = np.array([[-1.5, 0, 0, 10], [0, 2.0, 0, -20], [0, 0, 3.0, 30], [0, 0, 0, 1.0]])
@@ -142,7 +143,62 @@ def test_part_of_a_grid_is_placed_exactly_or_refused(
     expected = np.zeros_like(full)
     box = tuple(slice(s, s + 3) for s in start)
     expected[box] = full[box]
-    np.testing.assert_array_equal(onto_grid(part, own, full.shape, target), expected)
+    placed, left_out = onto_grid(part, own, full.shape, target)
+    np.testing.assert_array_equal(placed, expected)
+    assert left_out == ()
+
+
+@given(shift=st.tuples(*[st.integers(-3, 3)] * 3), count=st.integers(1, 4))
+@settings(max_examples=60, deadline=None)
+def test_a_label_that_reaches_beyond_the_scan_is_left_out_alone(
+    shift: tuple[int, int, int], count: int
+) -> None:
+    generator = np.random.default_rng(abs(hash((shift, count))))
+    labels, affine = np.zeros((4, 4, 4), np.uint16), np.eye(4)
+    for number in range(1, count + 1):
+        labels[tuple(generator.integers(0, 4, 3))] = 1000 + number
+    affine[:3, 3] = shift
+    inside = {
+        tuple(np.add(voxel, shift)): labels[tuple(voxel)]
+        for voxel in np.argwhere(labels)
+        if (np.add(voxel, shift) >= 0).all() and (np.add(voxel, shift) < 4).all()
+    }
+    whole = {n for n in set(labels[labels > 0]) if (labels == n).sum() == list(inside.values()).count(n)}
+    if not whole:
+        with pytest.raises(Rejected, match="MASK_MISMATCH"):
+            onto_grid(labels, affine, (4, 4, 4), np.eye(4))
+        return
+    placed, left_out = onto_grid(labels, affine, (4, 4, 4), np.eye(4))
+    assert set(left_out) == set(labels[labels > 0]) - whole
+    assert {tuple(voxel): placed[tuple(voxel)] for voxel in np.argwhere(placed)} == {
+        voxel: number for voxel, number in inside.items() if number in whole
+    }
+
+
+def test_a_mask_cropped_to_its_label_finds_its_scan(tmp_path: Path) -> None:
+    cropped = AFFINE.copy()
+    cropped[:, 3] = AFFINE @ [1, 2, 3, 1]
+    crop = bytes(nib.Nifti1Image(label_array()[1:6, 2:6, 3:6], cropped).to_bytes())
+    catalog = scanned(tmp_path, {"case1.nii": image_bytes(), "case1_seg.nii": crop})
+    row = catalog.masks.iloc[0]
+    canonical = read_mask(catalog, row["mask"], row["scan"])
+    np.testing.assert_array_equal(canonical, label_array()[::-1])
+
+
+def test_the_label_beyond_the_scan_costs_neither_image_nor_other_labels(tmp_path: Path) -> None:
+    shifted = AFFINE.copy()
+    shifted[:, 3] = AFFINE @ [3, 0, 0, 1]  # label 2, at voxel 5 of 8, is then beyond the scan
+    mask = bytes(nib.Nifti1Image(label_array(), shifted).to_bytes())
+    catalog = scanned(tmp_path, {"case1.nii": image_bytes(), "case1_seg.nii": mask})
+    row = catalog.masks.iloc[0]
+    expected = np.zeros(SHAPE, np.uint8)
+    expected[4:6, 2:6, 3] = 1
+    np.testing.assert_array_equal(read_mask(catalog, row["mask"], row["scan"]), expected[::-1])
+    flags = catalog.ledger.set_index("scan").loc[row["mask"], "flags"]
+    assert "STRUCTURE_LEFT_OUT" in flags.split(";")
+    store = prepare(catalog, tmp_path / "store")
+    assert store.record["used"] == 1
+    assert set(np.unique(store.mask(0))) == {0, 1}
 
 
 def test_labels_without_their_scan_are_orphans(tmp_path: Path) -> None:

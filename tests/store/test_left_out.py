@@ -78,7 +78,9 @@ def test_nothing_to_prepare_says_why_and_what_to_do(tmp_path: Path) -> None:
     labels = (np.random.default_rng(0).normal(size=(9, 8, 7)) > 1).astype(np.uint8)
     nib.Nifti1Image(labels, np.eye(4)).to_filename(tmp_path / "a" / "x_seg.nii")
     catalog = scan_archive([tmp_path / "a"], tmp_path / "c")
-    with pytest.raises(UsageError, match=r"all 1 scans are left out: 1 LABEL_MAP \(.*--image-types"):
+    with pytest.raises(
+        UsageError, match=r"all 1 scans are left out: 1 MASK_ORPHAN \(.*without LABEL_MAP and give"
+    ):
         prepare(catalog, tmp_path / "s")
     own = tmp_path / "own.yaml"
     own.write_text("SCOUT: {}\n")
@@ -128,3 +130,30 @@ def test_a_faulty_mask_does_not_lose_its_scan(tmp_path: Path, monkeypatch: pytes
     assert store.record["used"] == 3
     assert store.record["mask_faults"] == {"MISSING": 1}
     assert store.record["masks"] == {"voxels": 2}
+
+
+def test_a_label_number_that_no_store_holds_is_refused_by_name(tmp_path: Path) -> None:
+    folder = write_mixture(tmp_path / "a", 0, 0, 2, 0, 0)
+    labels = np.zeros((9, 8, 7), np.int32)
+    labels[2:6, 2:6, 2:6] = 614454277  # the numbers of the Allen mouse brain atlas
+    nib.Nifti1Image(labels, np.eye(4)).to_filename(folder / "v0_seg.nii")
+    store = prepare(scan_archive([folder], tmp_path / "c"), tmp_path / "s")
+    assert store.record["used"] == 2
+    assert store.record["mask_faults"] == {"LABEL_NUMBERS": 1}
+
+
+def test_of_several_masks_the_label_table_chooses(tmp_path: Path) -> None:
+    folder = write_mixture(tmp_path / "a", 0, 0, 2, 2, 0)
+    liver = np.zeros((9, 8, 7), np.uint8)
+    liver[2:6, 2:6, 2:6] = 1
+    nib.Nifti1Image(liver, np.eye(4)).to_filename(folder / "v0_liver_mask.nii")
+    catalog = scan_archive([folder], tmp_path / "c")
+    store = prepare(catalog, tmp_path / "s")
+    assert store.record["masks"] == {"voxels": 1}
+    assert store.record["left_out"] == {"MASK_NOT_CHOSEN": 2, "MASK": 1}
+    assert any(text.startswith("1 scans have several masks (2 in all)") for text in store.record["warnings"])
+    (tmp_path / "labels.csv").write_text("file,mask\nv0.nii,v0_liver_mask.nii\n")
+    chosen = prepare(catalog, tmp_path / "s2", tmp_path / "labels.csv")
+    assert chosen.record["masks"] == {"voxels": 2}
+    assert chosen.record["left_out"] == {"MASK": 2, "MASK_NOT_CHOSEN": 1}
+    assert not any("several masks" in text for text in chosen.record["warnings"])

@@ -104,7 +104,7 @@ def _row(table: pd.DataFrame, arm: str, budget: int, metric: str) -> pd.Series:
 def _caveats(result: TissueEvaluation) -> list[str]:
     record, primary = result.record, result.record.primary
     lesions = result.patients.groupby("patient")["lesions"].first().sum()
-    caveats = []
+    caveats = list(record.warnings)
     if record.patients < SMALL_STUDY:
         caveats.append(
             f"{record.patients} patients: intervals are wide, and p cannot be below "

@@ -105,13 +105,40 @@ def test_masks_of_bids_derivatives_belong_to_the_image_of_session_and_type(
     assert len(catalog.masks) == 24
 
 
-def test_a_structure_beyond_the_field_costs_neither_scan_nor_other_structures(
-    scanned: Callable[[str], Catalog],
+def test_a_structure_beyond_the_field_costs_no_scan(
+    scanned: Callable[[str], Catalog], tmp_path: Path
 ) -> None:
     catalog = scanned("one_bad_structure_set")
     assert len(catalog.masks) == 10
     row = catalog.masks.iloc[0]
-    with pytest.raises(ArchiveError, match="MASK_MISMATCH"):
+    with pytest.raises(ArchiveError, match="MASK_MISMATCH"):  # its only structure
         read_mask(catalog, row["mask"], row["scan"])
     assert catalog.summary()["reasons"] == {"MASK_MISMATCH": 1}
-    assert catalog.summary()["scans"] == 12
+    store = prepare(catalog, tmp_path / "store")
+    assert store.record["used"] == 12
+    assert store.record["mask_faults"] == {"MASK_MISMATCH": 10}
+
+
+def test_of_several_masks_none_is_chosen_which_is_said(
+    scanned: Callable[[str], Catalog], tmp_path: Path
+) -> None:
+    store = prepare(scanned("label_names"), tmp_path / "store")
+    assert store.record["left_out"] == {"MASK_NOT_CHOSEN": 16, "PROBABILITY_MAP": 4}
+    (warning,) = [text for text in store.record["warnings"] if "masks" in text]
+    assert warning.startswith("4 scans have several masks (16 in all), of which none was chosen")
+
+
+def test_freesurfer_numbers_survive_the_store(scanned: Callable[[str], Catalog], tmp_path: Path) -> None:
+    catalog = scanned("label_names")
+    locations = catalog.locations()
+    path = next(path for path in locations["path"] if path.endswith("case0/aparc+aseg.nii.gz"))
+    scan = catalog.masks.loc[catalog.masks["mask"].map(names(catalog)) == "aparc+aseg.nii.gz", "scan"].iloc[0]
+    table = tmp_path / "labels.csv"
+    by_scan = locations.drop_duplicates("scan").set_index("scan")["path"]
+    folder = Path(by_scan[scan]).parent.name
+    table.write_text(f"file,mask\n{folder}/FLAIR.nii.gz,{folder}/{Path(path).name}\n")
+    store = prepare(catalog, tmp_path / "store", table)
+    row = int(np.flatnonzero(store.scans["scan"] == scan)[0])
+    mask = store.mask(row)
+    assert mask is not None
+    assert set(np.unique(mask)) == {0, 2, 3, 41, 42, 1001, 1002, 2001, 2035}
