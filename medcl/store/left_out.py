@@ -88,8 +88,8 @@ def nothing_to_prepare(catalog: Catalog, reasons: pd.Series) -> UsageError:
         {"LABEL_MAP" if code == "MASK_ORPHAN" else code for code in set(counts) - set(REASONS)}
     )
     advice = (
-        f"; to use them, copy the shipped image_types.yaml without {', '.join(unused_rules)} and give it to 'medcl "
-        "prepare --image-types'"
+        f"; to use them, copy the shipped image_types.yaml without {', '.join(unused_rules)} and give it to "
+        "'medcl prepare --image-types'"
         if unused_rules
         else ""
     )

@@ -96,6 +96,7 @@ def test_predictions_hold_every_cell_and_the_report_its_figures(study: Path) -> 
     assert (predictions["split"] == "test").sum() == 60 * 16
     page = (study / "report.html").read_text()
     assert "Bright patches" in page
+    assert "196 of 196 scans have no known patient" in page
     assert not re.search(r'(src|href)="https?://', page)
     arms = pd.read_csv(study / "tables" / "arms.csv")
     told = arms[(arms["arm"] == "supervised") & (arms["budget"] == "all") & (arms["metric"] == "auroc")]

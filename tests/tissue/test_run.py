@@ -125,7 +125,7 @@ def test_too_few_patients_are_named_before_any_work(store: Store, tmp_path: Path
     assert not (tmp_path / "out").exists()
 
 
-def test_a_study_of_boxes_says_so(tmp_path: Path) -> None:
+def test_a_study_of_boxes_and_of_unknown_patients_says_so(tmp_path: Path) -> None:
     table = pd.read_csv(write_archive(tmp_path, masks=False))
     for path in (tmp_path / "archive").glob("*/seg.nii.gz"):
         path.unlink()
@@ -134,11 +134,14 @@ def test_a_study_of_boxes_says_so(tmp_path: Path) -> None:
     table.to_csv(tmp_path / "boxes.csv", index=False)
     catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
     store = prepare(catalog, tmp_path / "store", tmp_path / "boxes.csv")
+    scans = pd.read_parquet(store.folder / "scans.parquet").assign(patient_evidence="unknown")
+    scans.to_parquet(store.folder / "scans.parquet")
     only = "random-probe"
     primary = {"arm": only, "baseline": only, "budget": 1}
     run_tissue(settings(store.folder, arms=[only], budgets=[1], primary=primary), tmp_path / "out")
     page = (tmp_path / "out" / "report.html").read_text()
     assert "The masks of 4 of 4 scans are boxes of the label table" in page
+    assert "4 of 4 scans have no known patient" in page
 
 
 @pytest.mark.slow
