@@ -14,6 +14,9 @@ import pandas as pd
 
 from medcl.errors import UsageError
 
+MAX_NAME_BYTES = 200
+"""Bytes of a name that go into that of its temporary file; file systems allow 255."""
+
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
@@ -22,7 +25,8 @@ def atomic(path: Path) -> Iterator[Path]:
     Works for a file, and for a folder that does not exist yet. On an exception, nothing is left behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    name = os.fsdecode(os.fsencode(path.name)[:MAX_NAME_BYTES])
+    temporary = path.with_name(f".{name}.{os.getpid()}.tmp")
     try:
         yield temporary
         if temporary.is_file():
@@ -51,9 +55,9 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
 
 
 def write_text(text: str, path: Path) -> None:
-    """Write UTF-8 text atomically."""
+    """Write UTF-8 text atomically; bytes of file names that are not UTF-8 are escaped, as JSON reads them."""
     with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(value: Any, path: Path) -> None:
@@ -66,12 +70,25 @@ def read_json(path: Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
+def check_utf8(path: Path) -> None:
+    """Check that an output's name is UTF-8, as parquet needs; names of files to read may hold any bytes.
+
+    Raises:
+        UsageError: it is not.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{path}: its name is not UTF-8; write to another folder") from None
+
+
 def new_folder(path: Path, what: str) -> Path:
     """Return `path` after checking that a new `what` may be written there.
 
     Raises:
-        UsageError: the path is a file, or a folder that is not empty.
+        UsageError: the path is a file, a folder that is not empty, or not UTF-8.
     """
+    check_utf8(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise UsageError(f"{path} already exists; name a new folder for the {what}")
     return path

@@ -12,7 +12,7 @@ import pandas as pd
 
 from medcl.archive import MODALITIES, Catalog, scan_archive
 from medcl.errors import UsageError
-from medcl.files import atomic
+from medcl.files import atomic, check_utf8
 from medcl.finetune import Images, predict
 from medcl.finetune.model import Model, ModelConfig
 from medcl.store import Labels, Store, prepare, read_labels
@@ -42,6 +42,7 @@ def predict_archive(
     """
     if out.suffix not in (".parquet", ".csv"):
         raise UsageError(f"{out}: name a .parquet or a .csv file")
+    check_utf8(out)
     if out.exists():
         raise UsageError(f"{out} already exists; name a new file")
     model = Model.load(run)

@@ -159,11 +159,14 @@ class Catalog:
                 f"{self.folder}: its private locator is not on this machine (under MEDCL_HOME); scan again"
             )
         table = pd.read_parquet(_locator_path(self.identity))
-        table["container"] = table["path"].map(os.fsdecode)
-        table["member"] = table["member"].map(os.fsdecode)
-        inside = table["member"].str.partition(":")[2]
-        table["path"] = table["container"] + inside.where(inside == "", "/" + inside)
-        table["parent"] = table["path"].map(lambda path: Path(path).parent.name)
+        containers = [os.fsdecode(path) for path in table["path"]]
+        members = [os.fsdecode(member) for member in table["member"]]
+        paths = [_join(*place) for place in zip(containers, members, strict=True)]
+        parents = [path.rpartition("/")[0].rpartition("/")[2] for path in paths]
+        columns = {"container": containers, "member": members, "path": paths, "parent": parents}
+        for name, values in columns.items():
+            # Of objects: the text columns of pandas refuse names that are not UTF-8.
+            table[name] = pd.Series(values, table.index, dtype=object)
         return table
 
     def subset(self, scans: Iterable[str]) -> Catalog:
@@ -231,6 +234,12 @@ class Catalog:
             if not flags.equals(ledger.loc[affected, "flags"]):
                 ledger.loc[affected, "flags"] = flags
                 write_table(ledger, self.folder / "ledger.parquet")
+
+
+def _join(path: str, member: str) -> str:
+    """Return the path of a file, continued inside a zip or tar."""
+    inside = member.partition(":")[2]
+    return f"{path}/{inside}" if inside else path
 
 
 def _locator_path(identity: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from types import FrameType
@@ -11,6 +12,7 @@ import typer
 
 from medcl import __version__
 from medcl.errors import Interrupted, MedclError
+from medcl.text import printable
 
 app = typer.Typer(
     name="medcl",
@@ -24,11 +26,13 @@ app = typer.Typer(
 
 def main() -> None:
     """Run a command; an error is one line on standard error and an exit code of 1 or 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # no character of a name ends a command
+        sys.stdout.reconfigure(errors="backslashreplace")
     handlers = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         app()
     except MedclError as error:
-        print(f"medcl: {error}", file=sys.stderr)
+        print(f"medcl: {printable(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except BrokenPipeError:  # the reader of the output closed it, as `| head` does
         sys.stdout = None

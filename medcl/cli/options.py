@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from medcl.text import printable
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for scripts.")]
 Overrides = Annotated[
     list[str] | None,
@@ -15,8 +17,8 @@ Overrides = Annotated[
 
 
 def print_result(result: dict[str, Any], lines: list[str], as_json: bool) -> None:
-    """Print `result` as JSON, or `lines` for a person."""
-    print(json.dumps(result, indent=2, default=str) if as_json else "\n".join(lines))
+    """Print `result` as JSON, or `lines` for a person, in which names of files take one line."""
+    print(json.dumps(result, indent=2, default=str) if as_json else "\n".join(map(printable, lines)))
 
 
 def counts_text(counts: dict[str, int]) -> str:

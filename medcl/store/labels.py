@@ -13,6 +13,7 @@ from medcl.errors import UsageError
 from medcl.store.boxes import LabelBox, read_boxes
 from medcl.store.label_table import key_column, read_label_table, refuse_rows, repeated_keys
 from medcl.store.scan_finder import scan_finder
+from medcl.text import printable
 
 MOST_CLASSES = 20
 LEAST_PATIENTS = 3
@@ -73,7 +74,7 @@ def _labels_only(catalog: Catalog, label: dict[str, str]) -> Labels:
 
 def _folder_labels(catalog: Catalog) -> dict[str, str]:
     locations = catalog.locations()
-    label = dict(zip(locations["scan"], locations["parent"].astype(str), strict=True))
+    label = {scan: printable(name) for scan, name in zip(locations["scan"], locations["parent"], strict=True)}
     classes = pd.Series(label).groupby(pd.Series(label)).groups
     if len(classes) < 2:
         raise UsageError("labels 'folders': the archive has one folder, so one class; pass a label table")

@@ -11,7 +11,7 @@ import pandas as pd
 
 from medcl.archive import Catalog
 from medcl.errors import UsageError
-from medcl.files import read_json, write_json, write_table
+from medcl.files import check_utf8, read_json, write_json, write_table
 from medcl.store.image_types import read_image_types
 from medcl.store.labels import Labels, read_labels
 from medcl.store.left_out import (
@@ -73,6 +73,7 @@ def prepare(
 
 def _begin(out: Path, scans: pd.DataFrame, labels: Labels, seed: int) -> list[list[str]]:
     """Check that `out` is new or left unfinished by the same call, and plan its shards."""
+    check_utf8(out)
     plan = shard_plan(scans)
     request = repr((plan, labels.label, labels.patient, labels.mask, labels.modality, labels.box, seed))
     ticket = {"format": FORMAT, "request": hashlib.sha256(request.encode()).hexdigest()}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from medcl.archive import Catalog, bids_subject, pseudonym
+from medcl.text import printable
 
 
 def scan_finder(catalog: Catalog, key: str) -> Callable[[str], list[str]]:
@@ -25,7 +27,7 @@ def scan_finder(catalog: Catalog, key: str) -> Callable[[str], list[str]]:
             by_patient.get(pseudonym("patient", value.strip())) or subjects.get(value.strip(), [])
         )
     by_file = _scans_by_file(catalog)
-    return lambda value: by_file.get(value, [])
+    return lambda value: by_file.get(value) or by_file.get(unicodedata.normalize("NFC", value), [])
 
 
 def _scans_by_bids_subject(catalog: Catalog) -> dict[str, list[str]]:
@@ -48,6 +50,12 @@ def _scans_by_file(catalog: Catalog) -> dict[str, list[str]]:
         parts = PurePosixPath(Path(path).as_posix()).parts
         tails = {"/".join(parts[start:]) for start in range(max(0, len(parts) - 6), len(parts))}
         for name in tails | {PurePosixPath(parts[-1]).stem, parts[-1].split(".")[0]}:
-            if scan not in by_file.setdefault(name, []):
-                by_file[name].append(scan)
+            for spelling in _spellings(name):
+                if scan not in by_file.setdefault(spelling, []):
+                    by_file[spelling].append(scan)
     return by_file
+
+
+def _spellings(name: str) -> set[str]:
+    """Return a name, as it is printed, with composed accents (a Mac stores them decomposed), and stripped."""
+    return {spelling.strip() for spelling in (name, printable(name), unicodedata.normalize("NFC", name))}
