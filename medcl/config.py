@@ -42,6 +42,7 @@ RENAMED: Mapping[str, tuple[str, ...]] = {
     "outside_weights": ("external_weights",),
     "outside": ("padding_value",),
     "unlabelled": ("unlabeled",),
+    "protocol": ("primary",),
 }
 """Names of keys before the first release -> their names now, where spelling alone does not lead there."""
 

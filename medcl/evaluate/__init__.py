@@ -1,15 +1,13 @@
 """Evidence from predictions alone: metrics, intervals, comparisons, figures, report."""
 
-from medcl.evaluate.comparison import Primary
+from medcl.evaluate.comparison import Primary, TissuePrimary
 from medcl.evaluate.evaluation import Evaluation, evaluate
 from medcl.evaluate.predictions import check_predictions, read_predictions
 from medcl.evaluate.report.write import write_report
 from medcl.evaluate.study_record import (
     ArmRecord,
-    Protocol,
     SplitCount,
     StudyRecord,
-    TissueProtocol,
     TissueRecord,
     read_record,
     write_record,
@@ -19,10 +17,9 @@ __all__ = [
     "ArmRecord",
     "Evaluation",
     "Primary",
-    "Protocol",
     "SplitCount",
     "StudyRecord",
-    "TissueProtocol",
+    "TissuePrimary",
     "TissueRecord",
     "check_predictions",
     "evaluate",

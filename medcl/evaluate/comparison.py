@@ -3,28 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import pandas as pd
+from pydantic import AfterValidator, NonNegativeFloat, PositiveInt
 
+from medcl.config import Config
 from medcl.errors import UsageError
 from medcl.evaluate.arms import BASELINE
 from medcl.statistics import METRICS
 
 
-@dataclass(frozen=True)
-class Primary:
-    """The comparison stated before the run: `arm` against `baseline` in `metric` at `budgets` (none: all).
+def _check_metric(name: str) -> str:
+    if name not in METRICS:
+        raise ValueError(f"no such metric; metrics are {', '.join(METRICS)}")
+    return name
+
+
+class Primary(Config):
+    """The primary comparison, stated before the run; all others in the report are exploratory.
 
     Attributes:
-        margin: Difference that must be exceeded.
+        arm: The arm under test.
+        baseline: The arm that it is compared with.
+        metric: Metric of the test scans.
+        budgets: Label budgets at which they are compared; without any, all that both arms have.
+        margin: Difference, in units of the metric, that must be exceeded.
     """
 
     arm: str
     baseline: str = BASELINE
-    metric: str = "auroc"
+    metric: Annotated[str, AfterValidator(_check_metric)] = "auroc"
     budgets: tuple[str, ...] = ()
-    margin: float = 0.0
+    margin: NonNegativeFloat = 0.0
+
+
+class TissuePrimary(Config):
+    """The primary comparison of a tissue study, stated before the run.
+
+    Attributes:
+        arm: The arm under test.
+        baseline: The arm that it is compared with.
+        metric: Metric of the test patients.
+        budget: Number of patients with a mask.
+    """
+
+    arm: str
+    baseline: str = BASELINE
+    metric: Literal["auroc", "average_precision", "dice", "froc"] = "dice"
+    budget: PositiveInt
 
 
 def choose_primary(
@@ -39,7 +66,7 @@ def choose_primary(
         controls: Arms that are no methods.
 
     Raises:
-        UsageError: An arm, a budget or the metric is missing.
+        UsageError: An arm or a budget is missing.
     """
     present = sorted(set(table["arm"]))
     if primary is None:
@@ -48,9 +75,7 @@ def choose_primary(
             raise UsageError(
                 f"predictions: no arm to compare with {baseline!r}; the arms are {', '.join(present)}"
             )
-        primary = Primary(methods[0], baseline)
-    if primary.metric not in METRICS:
-        raise UsageError(f"primary metric {primary.metric!r} is unknown; use one of {', '.join(METRICS)}")
+        primary = Primary(arm=methods[0], baseline=baseline)
     for arm in (primary.arm, primary.baseline):
         if arm not in present:
             raise UsageError(

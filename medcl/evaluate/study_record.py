@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from pydantic import Field, field_validator
 
 from medcl.config import Config, validate
 from medcl.errors import UsageError
-from medcl.evaluate.comparison import Primary
+from medcl.evaluate.comparison import Primary, TissuePrimary
 from medcl.files import write_json
 
 SCHEMA_VERSION = 1
@@ -53,20 +53,6 @@ class SplitCount(Config):
     positive: int | None = None
 
 
-class Protocol(Config):
-    """The comparison that was stated in the configuration before the run."""
-
-    arm: str
-    baseline: str = "supervised"
-    metric: str = "auroc"
-    budgets: list[str] = Field(default_factory=list)
-    margin: float = 0.0
-
-    def as_primary(self) -> Primary:
-        """Return the comparison as `evaluate` takes it."""
-        return Primary(self.arm, self.baseline, self.metric, tuple(self.budgets), self.margin)
-
-
 class StudyRecord(Record):
     """Record of a study of scans; what is absent is reported as not recorded.
 
@@ -77,6 +63,7 @@ class StudyRecord(Record):
         warnings: Reasons to doubt the results; shown with the answer.
         notes: What the reader must know about the data, such as duplicates that were removed.
         done, not_done: Lines of the report's lists.
+        primary: The comparison stated before the run; None where there was none.
         prevalence: Share of positives (0..1) where the model would be used.
         departures: Departures from the protocol; empty when there was none, None when that is not known.
         provenance: Hashes by name, such as of the configuration and the store.
@@ -96,7 +83,7 @@ class StudyRecord(Record):
     notes: list[str] = Field(default_factory=list)
     done: list[str] = Field(default_factory=list)
     not_done: list[str] = Field(default_factory=list)
-    protocol: Protocol | None = None
+    primary: Primary | None = None
     departures: list[str] | None = None
     prevalence: float | None = Field(default=None, gt=0, lt=1)
     pretrain_seconds: float | None = Field(default=None, ge=0)
@@ -108,15 +95,6 @@ class StudyRecord(Record):
     def controls(self) -> frozenset[str]:
         """Arms for which no claim is made."""
         return frozenset(arm for arm, record in self.arms.items() if record.control)
-
-
-class TissueProtocol(Config):
-    """The comparison that was stated before the run of a tissue study."""
-
-    arm: str
-    baseline: str = "supervised"
-    metric: Literal["auroc", "average_precision", "dice", "froc"] = "dice"
-    budget: int
 
 
 class TissueRecord(Record):
@@ -138,7 +116,7 @@ class TissueRecord(Record):
     modality: str = "modality not recorded"
     patients: int = 0
     scans: int = 0
-    primary: TissueProtocol
+    primary: TissuePrimary
     edge_mm: float = Field(gt=0)
     least_mm: float = Field(gt=0)
     pairs: list[tuple[str, str]] = Field(default_factory=list)

@@ -113,11 +113,9 @@ def load_study(folder: Path) -> Study:
     table = read_predictions(folder / "predictions.parquet")
     caveats = check_predictions(table)
     clean = on_clean_images(table)
-    stated = record.protocol is not None
-    baseline = record.protocol.baseline if record.protocol else BASELINE
-    primary = choose_primary(
-        clean, baseline, record.protocol.as_primary() if record.protocol else None, record.controls
-    )
+    stated = record.primary is not None
+    baseline = record.primary.baseline if record.primary else BASELINE
+    primary = choose_primary(clean, baseline, record.primary, record.controls)
     tables = _stored_tables(folder, clean)
     if tables is None:
         result = evaluate(

@@ -10,9 +10,9 @@ from pydantic import AfterValidator, Field, PositiveFloat, model_validator
 
 from medcl.config import Config
 from medcl.errors import UsageError
+from medcl.evaluate import Primary
 from medcl.finetune import ClassConfig, TrainingConfig
-from medcl.pretrain import PretrainSettings, ViewsConfig
-from medcl.statistics.metrics import METRICS
+from medcl.pretrain import EncoderConfig, PretrainSettings, ViewsConfig
 
 Value = TypeVar("Value")
 
@@ -23,22 +23,7 @@ def _check_distinct(values: tuple[Value, ...]) -> tuple[Value, ...]:
     return values
 
 
-def _check_metric(name: str) -> str:
-    if name not in METRICS:
-        raise ValueError(f"no such metric; metrics are {', '.join(METRICS)}")
-    return name
-
-
 Distinct = Annotated[tuple[Value, ...], Field(min_length=1), AfterValidator(_check_distinct)]
-
-
-class PrimaryConfig(Config):
-    """The primary comparison, stated before the run; all others in the report are exploratory."""
-
-    arm: str
-    baseline: str = "supervised"
-    metric: Annotated[str, AfterValidator(_check_metric)] = "auroc"
-    budgets: Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class StudyConfig(Config):
@@ -58,8 +43,12 @@ class StudyConfig(Config):
         budgets: Label budgets such as `5/class`, `1%`, `all`.
         seeds: Random seeds; each draws labels, initial weights and the order of training anew.
         primary: The primary comparison.
+        prevalence: Share of positives where the model would be used, at which the report also states
+            precision and NPV.
         external_weights: File of weights of another library (see `medcl.pretrain.networks.external_weights`)
             for the arms that need external weights; `$MEDCL_DATA` is expanded.
+        external_encoder: The network of the external weights, if not that of pretraining. It takes the same
+            views. A class of yours that loads its own weights needs no `external_weights`.
         split_seed: Random seed of the splits, where the source has none.
         watts_per_core: Assumed power of a busy processor core, for the estimate of energy: the design power
             of a processor divided by its cores, from about 4 (servers) to 12 (desktops).
@@ -78,8 +67,10 @@ class StudyConfig(Config):
     arms: Distinct[str]
     budgets: Distinct[str]
     seeds: Distinct[int]
-    primary: PrimaryConfig
+    primary: Primary
+    prevalence: Annotated[float, Field(gt=0, lt=1)] | None = None
     external_weights: str | None = None
+    external_encoder: EncoderConfig | None = None
     split_seed: int = 0
     watts_per_core: PositiveFloat = 10.0
     synthetic: bool = False
@@ -89,6 +80,27 @@ class StudyConfig(Config):
         if self.training.pooling != "max" and self.pretrain.encoder.spatial_dims == 3:
             raise ValueError("training.pooling pools slices, but a 3-D encoder takes volumes: leave it out")
         return self
+
+    @model_validator(mode="after")
+    def _check_external_views(self) -> StudyConfig:
+        external, encoder = self.external_network, self.pretrain.encoder
+        if (external.spatial_dims, external.in_channels) != (encoder.spatial_dims, encoder.in_channels):
+            raise ValueError(
+                "external_encoder takes the views of pretrain.encoder: give both the same spatial_dims and "
+                "in_channels"
+            )
+        return self
+
+    @property
+    def external_network(self) -> EncoderConfig:
+        """The network of the arms with external weights."""
+        return self.external_encoder or self.pretrain.encoder
+
+    @property
+    def has_external(self) -> bool:
+        """Whether there are external weights: in a file, or loaded by a class of the user."""
+        loads_its_own = self.external_encoder is not None and ":" in self.external_encoder.name
+        return loads_its_own or self.external_weights is not None
 
 
 def expand(path: str) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from medcl.evaluate import ArmRecord, Protocol, SplitCount, StudyRecord
+from medcl.evaluate import ArmRecord, SplitCount, StudyRecord
 from medcl.files import read_json
 from medcl.finetune import Budget, Task, draw_labels, find_arms
 from medcl.finetune.near_duplicates import BITS_APART, COSINE
@@ -36,7 +36,6 @@ def study_record(
         summary: Summary of pretraining.
         duplicates: Table of near-duplicates.
     """
-    primary = config.primary
     labels = {budget.text: len(draw_labels(task, budget, config.seeds[0]).train) for budget in budgets}
     return StudyRecord(
         title=config.title,
@@ -60,12 +59,8 @@ def study_record(
             "No reader study: no radiologist read these cases in this study.",
             "No external test: training and test scans come from one archive.",
         ],
-        protocol=Protocol(
-            arm=primary.arm,
-            baseline=primary.baseline,
-            metric=primary.metric,
-            budgets=list(primary.budgets),
-        ),
+        primary=config.primary,
+        prevalence=config.prevalence,
         departures=[],
         pretrain_seconds=float(summary["seconds"]),
         device=str(summary["device"]),
@@ -86,10 +81,11 @@ def _count(task: Task, split: str) -> SplitCount:
 
 
 def _arms(config: StudyConfig) -> dict[str, ArmRecord]:
-    method, network = config.pretrain.method.name, config.pretrain.encoder.name
+    method = config.pretrain.method.name
+    own, external = config.pretrain.encoder.name, config.external_network.name
     return {
         name: ArmRecord(
-            description=arm.described(method, network),
+            description=arm.described(method, external if arm.needs == "external weights" else own),
             control=arm.control,
             implication=arm.implication if arm.control else "",
         )
@@ -221,8 +217,11 @@ def _external_warnings(config: StudyConfig, out: Path) -> list[str]:
 
 def _external_weights(config: StudyConfig, out: Path) -> list[str]:
     """Describe the weights that the arms with external weights started from."""
-    if config.external_weights is None:
+    if not config.has_external:
         return []
+    if config.external_weights is None:
+        name = config.external_network.name
+        return [f"{name} loaded its own weights. It is not known on which scans they were trained."]
     matched = read_json(out / "external_weights.json")
     return [
         f"External weights (SHA-256 {hash_file(expand(config.external_weights))[:16]}): "

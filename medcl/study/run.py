@@ -106,7 +106,7 @@ def _check(config: StudyConfig, out: Path) -> list[Budget]:
         if "://" not in str(path) and not path.exists():
             raise UsageError(f"{path}: no such archive; set 'archive', or $MEDCL_DATA if it is used there")
     weights = config.external_weights
-    if weights is None and any(arm.needs == "external weights" for arm in arms.values()):
+    if not config.has_external and any(arm.needs == "external weights" for arm in arms.values()):
         raise UsageError("arms with external weights need a file of them: set 'external_weights'")
     if weights is not None and not expand(weights).is_file():
         raise UsageError(f"{expand(weights)}: no such file of weights; set 'external_weights'")
@@ -149,12 +149,13 @@ def _prepare_store(config: StudyConfig, out: Path, workers: int) -> Store:
 
 
 def _load_external(config: StudyConfig, out: Path) -> Encoder | None:
-    """Return the study's network with external weights, and write a report of which of them fitted."""
-    if config.external_weights is None:
+    """Return the network with external weights, and write a report of which of a file's fitted."""
+    if not config.has_external:
         return None
-    encoder = build_encoder(config.pretrain.encoder, 0)
-    matched = load_external_weights(encoder, expand(config.external_weights))
-    write_json(asdict(matched), out / "external_weights.json")
+    encoder = build_encoder(config.external_network, 0)
+    if config.external_weights is not None:
+        matched = load_external_weights(encoder, expand(config.external_weights))
+        write_json(asdict(matched), out / "external_weights.json")
     return encoder.eval()
 
 

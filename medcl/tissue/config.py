@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from medcl.config import Config
+from medcl.evaluate import TissuePrimary
 from medcl.finetune import TrainingConfig, arms_by_name
 from medcl.pretrain import RESNETS, PretrainSettings, ViewsConfig
 
@@ -47,15 +48,6 @@ class PatchConfig(Config):
         if self.healthy >= self.abnormal:
             raise ValueError(f"healthy={self.healthy:g} must be below abnormal={self.abnormal:g}")
         return self
-
-
-class TissuePrimary(Config):
-    """The primary comparison, stated before the run; all others in the report are exploratory."""
-
-    arm: str
-    baseline: str = "supervised"
-    metric: Literal["auroc", "average_precision", "dice", "froc"] = "dice"
-    budget: PositiveInt
 
 
 def _check_increasing(values: tuple[int, ...]) -> tuple[int, ...]:

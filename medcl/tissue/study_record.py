@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medcl.evaluate import TissueProtocol, TissueRecord
+from medcl.evaluate import TissueRecord
 from medcl.files import read_json
 from medcl.runs.folder import environment, hash_file
 from medcl.store.patients import patient_warnings
@@ -23,7 +23,7 @@ def tissue_record(study: TissueStudy, folds: list[Fold]) -> TissueRecord:
         modality=", ".join(sorted(set(scans["modality"]))),
         patients=len(folds),
         scans=len(scans),
-        primary=TissueProtocol(**config.primary.model_dump()),
+        primary=config.primary,
         pairs=_comparisons(config),
         boxes=int((scans["mask_from"] == "boxes").sum()) if "mask_from" in scans else 0,
         warnings=patient_warnings(scans),

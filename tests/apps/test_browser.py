@@ -72,7 +72,7 @@ def address(folders: tuple[Path, Path]) -> Iterator[str]:
     study, store = folders
     result = evaluate(
         pd.read_parquet(study / "predictions.parquet"),
-        primary=Primary("simclr-probe", budgets=("5/class",)),
+        primary=Primary(arm="simclr-probe", budgets=("5/class",)),
         draws=50,
     )
     for name in ("arms", "experiment_cells", "differences"):

@@ -11,9 +11,8 @@ from medcl.errors import UsageError
 from medcl.evaluate import (
     ArmRecord,
     Primary,
-    Protocol,
     StudyRecord,
-    TissueProtocol,
+    TissuePrimary,
     TissueRecord,
     read_record,
     write_record,
@@ -23,21 +22,17 @@ from medcl.files import read_json, write_json
 
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     arms = {"random-probe": ArmRecord(description="random encoder", control=True)}
-    study = StudyRecord(arms=arms, labels={"all": 40}, protocol=Protocol(arm="simclr-probe"))
-    tissue = TissueRecord(
-        primary=TissueProtocol(arm="a", budget=2), edge_mm=9, least_mm=3, pairs=[("a", "b")]
-    )
+    study = StudyRecord(arms=arms, labels={"all": 40}, primary=Primary(arm="simclr-probe", budgets=("all",)))
+    tissue = TissueRecord(primary=TissuePrimary(arm="a", budget=2), edge_mm=9, least_mm=3, pairs=[("a", "b")])
     for record in (study, tissue):
         write_record(record, tmp_path / "study.json")
         assert read_record(tmp_path / "study.json", type(record)) == record
         assert read_json(tmp_path / "study.json")["schema_version"] == 1
 
 
-def test_controls_and_the_comparison_come_from_the_record() -> None:
+def test_controls_come_from_the_record() -> None:
     study = StudyRecord(arms={"a": ArmRecord(), "b": ArmRecord(control=True)})
     assert study.controls == {"b"}
-    protocol = Protocol(arm="a", metric="f1", budgets=["all"], margin=0.01)
-    assert protocol.as_primary() == Primary("a", "supervised", "f1", ("all",), 0.01)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +45,8 @@ def test_controls_and_the_comparison_come_from_the_record() -> None:
         ),
         ({"schema_version": 2}, "schema_version: this medcl reads version 1"),
         ({"prevalence": 2}, "prevalence"),
+        ({"protocol": {"arm": "a"}}, "unknown key 'protocol'; did you mean 'primary'?"),
+        ({"primary": {"arm": "a", "metric": "accuracy"}}, "primary.metric: no such metric; metrics are"),
     ],
 )
 def test_what_a_record_does_not_know_is_refused(

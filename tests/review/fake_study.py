@@ -51,7 +51,7 @@ def record(**changes: object) -> dict[str, object]:
         "positive": "abnormal",
         "negative": "healthy",
         "synthetic": True,
-        "protocol": {
+        "primary": {
             "arm": "simclr-probe",
             "baseline": "supervised",
             "metric": "auroc",

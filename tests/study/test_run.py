@@ -20,7 +20,9 @@ from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
 
 from medcl.cli import app, main
-from medcl.config import read_yaml
+from medcl.config import load, read_yaml
+from medcl.evaluate import StudyRecord, read_record
+from medcl.study import StudyConfig, run_study
 from medcl.study.run import _with_energy
 
 STUDY = """
@@ -39,7 +41,8 @@ training: {{steps: 8, batch_size: 16, learning_rates: [1.0e-3], candidates: 4}}
 arms: [simclr-probe, simclr-finetune, supervised, random-probe]
 budgets: [5/class, all]
 seeds: [0, 1]
-primary: {{arm: simclr-probe, baseline: supervised, metric: auroc, budgets: [5/class]}}
+primary: {{arm: simclr-probe, baseline: supervised, metric: auroc, budgets: [5/class], margin: 0.02}}
+prevalence: 0.1
 """
 
 
@@ -97,6 +100,8 @@ def test_predictions_hold_every_cell_and_the_report_its_figures(study: Path) -> 
     page = (study / "report.html").read_text()
     assert "Bright patches" in page
     assert "196 of 196 scans have no known patient" in page
+    assert "with 5 labels per class, margin 0.02." in page
+    assert "At a prevalence of 10.0 %" in page
     assert not re.search(r'(src|href)="https?://', page)
     arms = pd.read_csv(study / "tables" / "arms.csv")
     told = arms[(arms["arm"] == "supervised") & (arms["budget"] == "all") & (arms["metric"] == "auroc")]
@@ -166,6 +171,20 @@ def test_external_weights_are_arms_that_the_report_tells_of(
     assert told["external-probe"] == told["simclr-probe"]  # the pretraining of both had one seed
     assert "not in it" in (out / "report.html").read_text()
     assert not json.loads((out / "external_weights.json").read_text())["missing"]
+
+
+def test_a_frozen_encoder_of_another_architecture_is_an_arm(config: Path, tmp_path: Path) -> None:
+    foreign = {"name": "tests.study.foreign_encoder:Brightness", "feature_size": 4}
+    overrides = [f"external_encoder={foreign}", "arms=[simclr-probe, external-probe]", "seeds=[0]"]
+    overrides += ["budgets=[all]", "primary={arm: simclr-probe, baseline: external-probe}"]
+    run_study(load(config, StudyConfig, overrides), tmp_path / "s")
+    predictions = pd.read_parquet(tmp_path / "s" / "predictions.parquet")
+    test = predictions[(predictions["arm"] == "external-probe") & (predictions["split"] == "test")]
+    assert roc_auc_score(test["truth"], test["probability"]) > 0.95
+    record = read_record(tmp_path / "s" / "study.json", StudyRecord)
+    assert "Brightness with external weights" in record.arms["external-probe"].description
+    assert "resnet10" in record.arms["simclr-probe"].description
+    assert any("Brightness loaded its own weights" in line for line in record.done)
 
 
 def test_other_external_weights_under_the_same_name_are_refused(
@@ -247,8 +266,10 @@ def test_the_saved_model_predicts_new_scans(study: Path, tmp_path: Path) -> None
         ("archive=[nowhere]", "nowhere"),
         ("views.size=16", "did you mean 'size_px'"),
         ("seeds=five", "seeds"),
+        ("prevalence=10", "prevalence"),
         ("primary.budgets=[20/class]", "not among the study's budgets"),
         ("arms=[simclr-probe, supervised, external-probe]", "set 'external_weights'"),
+        ("external_encoder={name: resnet18, in_channels: 3}", "takes the views of pretrain.encoder"),
         ("external_weights=nowhere.pth", "nowhere.pth: no such file of weights"),
     ],
 )

@@ -43,7 +43,7 @@ def write_report(study: Path, draws: int = 2000, seed: int = 0) -> Evaluation:
         read_table(study / name) if (study / name).is_file() else None
         for name in ("costs.parquet", "groups.parquet")
     )
-    primary = record.protocol.as_primary() if record.protocol else None
+    primary = record.primary
     result = evaluate(
         predictions,
         baseline=primary.baseline if primary else BASELINE,

@@ -31,5 +31,5 @@ def table() -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def result(table: pd.DataFrame) -> Evaluation:
     """Evaluation of `table`."""
-    primary = Primary("simclr-probe", budgets=("5/class",))
+    primary = Primary(arm="simclr-probe", budgets=("5/class",))
     return evaluate(table, primary=primary, draws=40, labels={"all": 400})

@@ -15,7 +15,7 @@ RECORD: dict[str, Any] = {
     "negative": "clear",
     "labels": {"all": 400},
     "notes": ["8 exact duplicates were removed."],
-    "protocol": {"arm": "simclr-probe", "budgets": ["5/class"]},
+    "primary": {"arm": "simclr-probe", "budgets": ["5/class"]},
 }
 ATTACK = "<script>alert(1)</script>"
 

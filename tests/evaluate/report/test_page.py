@@ -70,7 +70,7 @@ def test_the_protocol_is_kept_or_not(table: pd.DataFrame, result: Evaluation) ->
         RECORD | {"departures": []}, fewer, unequal
     )
     unstated = evaluate(fewer, draws=30)
-    assert "everything here is exploratory" in page_of(RECORD | {"protocol": None}, fewer, unstated)
+    assert "everything here is exploratory" in page_of(RECORD | {"primary": None}, fewer, unstated)
 
 
 def test_costs_are_shown_where_every_cell_recorded_them() -> None:

@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from medcl.evaluate import TissueProtocol, TissueRecord, write_record
+from medcl.evaluate import TissuePrimary, TissueRecord, write_record
 from medcl.evaluate.tissue.voxels import ABNORMAL, HEALTHY, LEVELS
 
 
@@ -33,5 +33,5 @@ def write_study(folder: Path, gain: float) -> None:
             rows.append({"arm": arm, "budget": 1, "patient": patient, "split": split, "scan": scan})
             rows[-1]["file"] = f"{arm}-{scan}.nii.gz"
     pd.DataFrame(rows).to_parquet(folder / "maps.parquet")
-    primary = TissueProtocol(arm="better", budget=1)
+    primary = TissuePrimary(arm="better", budget=1)
     write_record(TissueRecord(primary=primary, edge_mm=5.0, least_mm=3.0), folder / "study.json")
