@@ -1,4 +1,4 @@
-"""A cohort of synthetic CT patients and the demo study on it."""
+"""A cohort of synthetic patients and the demo study on it."""
 
 from medcl.demo.cohort import describe, write_cohort
 

@@ -10,8 +10,9 @@ import pandas as pd
 
 from medcl.demo import dicom
 from medcl.demo.anatomy import Body, draw_body
+from medcl.demo.modality import LESIONS_ARE, MODALITY, SCANNERS, UNIT
 from medcl.demo.patients import Patient, draw_patients
-from medcl.demo.scanner import SCANNERS, Grid, acquire, draw_grid, lesion_mask
+from medcl.demo.scanner import Grid, acquire, draw_grid, lesion_mask
 from medcl.errors import UsageError
 from medcl.files import atomic, new_folder
 from medcl.progress import track
@@ -59,7 +60,7 @@ def describe(patients: int = 120, seed: int = 0) -> str:
     bodies = [draw_body(patient.generator, patient.abnormal) for patient in cohort]
     lesions = [lesion for body in bodies for lesion in body.lesions]
     diameters = [lesion.diameter_mm for lesion in lesions]
-    contrasts = [-lesion.contrast_hu for lesion in lesions]
+    contrasts = [abs(lesion.contrast) for lesion in lesions]
     sites = pd.Series([SCANNERS[patient.scanner].site for patient in cohort]).value_counts().sort_index()
     return "\n".join(
         [
@@ -67,8 +68,8 @@ def describe(patients: int = 120, seed: int = 0) -> str:
             f"- written as NIfTI: {sum(patient.nifti for patient in cohort)}, the others as DICOM series",
             "- sites: " + ", ".join(f"{site} {count}" for site, count in sites.items()),
             f"- lesions: {len(lesions)}, {min(diameters):.0f} to {max(diameters):.0f} mm across, "
-            f"{min(contrasts):.0f} to {max(contrasts):.0f} HU darker than the liver",
-            "- noise: " + ", ".join(f"{s.site} {s.noise_hu:.0f} HU ({s.kernel})" for s in SCANNERS),
+            f"{min(contrasts):.0f} to {max(contrasts):.0f} {UNIT} {LESIONS_ARE} than the liver",
+            "- noise: " + ", ".join(f"{s.site} {s.noise:.0f} {UNIT} ({s.kernel})" for s in SCANNERS),
         ]
     )
 
@@ -77,26 +78,29 @@ def _write_patient(patient: Patient, folder: Path, defect: str | None) -> Body:
     rng, scanner = patient.generator, SCANNERS[patient.scanner]
     body = draw_body(rng, patient.abnormal)
     grid = draw_grid(rng, scanner)
-    hu = acquire(rng, body, grid, scanner)
+    values = acquire(rng, body, grid, scanner)
     if body.lesions:
         _write_nifti(
             lesion_mask(body, grid), grid.affine, folder / "truth" / f"{patient.name}_lesions.nii.gz"
         )
     if patient.nifti:
-        subject = folder / "archive" / patient.name / "ct"
+        subject = folder / "archive" / patient.name / MODALITY.lower()
         subject.mkdir(parents=True)
-        _write_nifti(*_flipped(hu, grid, int(rng.integers(0, 3))), subject / f"{patient.name}_ct.nii.gz")
+        _write_nifti(
+            *_flipped(values, grid, int(rng.integers(0, 3))),
+            subject / f"{patient.name}_{MODALITY.lower()}.nii.gz",
+        )
     else:
-        _write_series(patient, folder / "archive" / scanner.site.lower(), grid, hu, rng, defect)
+        _write_series(patient, folder / "archive" / scanner.site.lower(), grid, values, rng, defect)
     return body
 
 
-def _flipped(hu: np.ndarray, grid: Grid, axis: int) -> tuple[np.ndarray, np.ndarray]:
+def _flipped(values: np.ndarray, grid: Grid, axis: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the same volume with one axis stored in reverse, as converters differ."""
     affine = grid.affine.copy()
-    affine[:3, 3] += affine[:3, axis] * (hu.shape[axis] - 1)
+    affine[:3, 3] += affine[:3, axis] * (values.shape[axis] - 1)
     affine[:3, axis] *= -1
-    return np.flip(hu, axis), affine
+    return np.flip(values, axis), affine
 
 
 def _write_nifti(array: np.ndarray, affine: np.ndarray, path: Path) -> None:
@@ -109,21 +113,21 @@ def _write_nifti(array: np.ndarray, affine: np.ndarray, path: Path) -> None:
 
 
 def _write_series(
-    patient: Patient, site: Path, grid: Grid, hu: np.ndarray, rng: np.random.Generator, defect: str | None
+    patient: Patient, site: Path, grid: Grid, values: np.ndarray, rng: np.random.Generator, defect: str | None
 ) -> None:
     scanner = SCANNERS[patient.scanner]
     series = site / f"{rng.integers(16**8):08x}"
     series.mkdir(parents=True)
     suffix = ("", ".dcm", ".IMA")[patient.scanner]
-    names = [f"{name:08x}{suffix}" for name in rng.choice(16**8, hu.shape[2] + 2, replace=False)]
-    for name, data in zip(names, dicom.series(patient, scanner, grid, hu), strict=False):
+    names = [f"{name:08x}{suffix}" for name in rng.choice(16**8, values.shape[2] + 2, replace=False)]
+    for name, data in zip(names, dicom.series(patient, scanner, grid, values), strict=False):
         dicom.save(data, series / name)
     if defect == "scout":
-        dicom.save(dicom.scout(patient, scanner, hu), series / names[-1])
+        dicom.save(dicom.scout(patient, scanner, values), series / names[-1])
     elif defect == "screenshot":
-        dicom.save(dicom.screenshot(patient, scanner, hu), series / names[-1])
+        dicom.save(dicom.screenshot(patient, scanner, values), series / names[-1])
     elif defect is not None:
-        _spoil_slice(series, names[hu.shape[2] // 2 - 3], names[-1], defect)
+        _spoil_slice(series, names[values.shape[2] // 2 - 3], names[-1], defect)
 
 
 def _spoil_slice(series: Path, name: str, spare: str, defect: str) -> None:
@@ -151,7 +155,7 @@ def _write_labels(cohort: list[Patient], path: Path) -> None:
             "sex": [patient.sex for patient in cohort],
             "age": [patient.age for patient in cohort],
             "site": [SCANNERS[patient.scanner].site for patient in cohort],
-            "modality": "CT",
+            "modality": MODALITY,
         }
     )
     table.to_csv(path, index=False)
@@ -164,7 +168,7 @@ def _lesion_rows(patient: Patient, body: Body) -> list[dict[str, object]]:
             "lesion": number,
             **dict(zip(("x_mm", "y_mm", "z_mm"), np.round(lesion.center, 3), strict=True)),
             "diameter_mm": round(lesion.diameter_mm, 2),
-            "contrast_hu": round(lesion.contrast_hu, 1),
+            f"contrast_{UNIT.lower()}": round(lesion.contrast, 1),
         }
         for number, lesion in enumerate(body.lesions, start=1)
     ]

@@ -1,4 +1,4 @@
-"""Synthetic DICOM series as of a CT scanner: a file per slice, with complete headers marked synthetic."""
+"""Synthetic DICOM series as of a scanner: a file per slice, with complete headers marked synthetic."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
+from medcl.demo.modality import INTERCEPT, UNIT, WINDOW_CENTER, WINDOW_WIDTH, Scanner, acquisition
 from medcl.demo.patients import Patient
-from medcl.demo.scanner import Grid, Scanner
+from medcl.demo.scanner import Grid
 
 RAS_TO_LPS = np.array([-1.0, -1.0, 1.0])
 NOTICE = "SYNTHETIC: made by medcl, no patient exists"
@@ -24,9 +25,9 @@ def uid(*parts: object) -> str:
     return f"2.25.{int.from_bytes(digest[:16], 'big') | 1 << 127}"
 
 
-def series(patient: Patient, scanner: Scanner, grid: Grid, hu: np.ndarray) -> Iterator[Dataset]:
-    """Yield a dataset per slice of `hu` (columns, rows, slices), in slice order of the grid."""
-    stored = _stored(hu, grid, scanner)
+def series(patient: Patient, scanner: Scanner, grid: Grid, values: np.ndarray) -> Iterator[Dataset]:
+    """Yield a dataset per slice of `values` (columns, rows, slices), in slice order of the grid."""
+    stored = _stored(values, grid, scanner)
     axes = grid.affine[:3, :3] * RAS_TO_LPS[:, None]
     along, down = axes[:, 0] / np.linalg.norm(axes[:, 0]), axes[:, 1] / np.linalg.norm(axes[:, 1])
     downward = grid.affine[2, 2] < 0
@@ -37,12 +38,12 @@ def series(patient: Patient, scanner: Scanner, grid: Grid, hu: np.ndarray) -> It
         _decimal(scanner.slice_mm),
         _decimal(scanner.field_mm),
     )
-    header.RescaleIntercept, header.RescaleSlope = "0" if scanner.signed else "-1024", "1"
-    header.RescaleType, header.WindowCenter, header.WindowWidth = "HU", "60", "360"
-    for index in range(hu.shape[2]):
+    header.RescaleIntercept, header.RescaleSlope = "0" if scanner.signed else str(INTERCEPT), "1"
+    header.RescaleType, header.WindowCenter, header.WindowWidth = UNIT, str(WINDOW_CENTER), str(WINDOW_WIDTH)
+    for index in range(values.shape[2]):
         data = Dataset(dict(header.items()))
         position = (grid.affine @ (0, 0, index, 1))[:3] * RAS_TO_LPS
-        number = index + 1 if downward else hu.shape[2] - index
+        number = index + 1 if downward else values.shape[2] - index
         data.InstanceNumber = number
         data.SOPInstanceUID = uid(patient.seed, patient.name, "axial", number)
         data.ImagePositionPatient = [_decimal(value) for value in position]
@@ -51,7 +52,7 @@ def series(patient: Patient, scanner: Scanner, grid: Grid, hu: np.ndarray) -> It
         yield data
 
 
-def scout(patient: Patient, scanner: Scanner, hu: np.ndarray) -> Dataset:
+def scout(patient: Patient, scanner: Scanner, values: np.ndarray) -> Dataset:
     """Return the localizer: the volume projected to the front."""
     data = _header(patient, scanner, "scout")
     data.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
@@ -61,19 +62,21 @@ def scout(patient: Patient, scanner: Scanner, hu: np.ndarray) -> Dataset:
         ["1", "0", "0", "0", "0", "-1"],
     )
     data.PixelSpacing = [_decimal(scanner.slice_mm), _decimal(scanner.field_mm / scanner.matrix)]
-    data.RescaleIntercept, data.RescaleSlope, data.RescaleType = "-1024", "1", "HU"
-    front = np.rint(hu.astype(np.float32).mean(axis=1)).T + 1024
+    data.RescaleIntercept, data.RescaleSlope, data.RescaleType = str(INTERCEPT), "1", UNIT
+    front = np.rint(values.astype(np.float32).mean(axis=1)).T - INTERCEPT
     _pixels(data, np.ascontiguousarray(front).astype(np.uint16), None)
     return data
 
 
-def screenshot(patient: Patient, scanner: Scanner, hu: np.ndarray) -> Dataset:
+def screenshot(patient: Patient, scanner: Scanner, values: np.ndarray) -> Dataset:
     """Return a secondary capture: a windowed slice in color, as a workstation saves it."""
     data = _header(patient, scanner, "screenshot")
     data.SOPClassUID, data.Modality = SecondaryCaptureImageStorage, "OT"
     data.ImageType, data.ConversionType, data.BurnedInAnnotation = ["DERIVED", "SECONDARY"], "WSD", "YES"
     data.SOPInstanceUID, data.InstanceNumber = uid(patient.seed, patient.name, "screenshot", 1), 1
-    gray = np.clip((hu[:, :, hu.shape[2] // 2].T + 120) / 360 * 255, 0, 255).astype(np.uint8)
+    darkest = WINDOW_CENTER - WINDOW_WIDTH // 2
+    middle = values[:, :, values.shape[2] // 2].T
+    gray = np.clip((middle - darkest) / WINDOW_WIDTH * 255, 0, 255).astype(np.uint8)
     gray[2:8, 2:40:3] = 255
     data.Rows, data.Columns = gray.shape
     data.SamplesPerPixel, data.PhotometricInterpretation, data.PlanarConfiguration = 3, "RGB", 0
@@ -97,7 +100,8 @@ def _header(patient: Patient, scanner: Scanner, part: str) -> Dataset:
     data = Dataset()
     data.SpecificCharacterSet = "ISO_IR 192"
     data.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
-    data.SOPClassUID, data.Modality = CTImageStorage, "CT"
+    for keyword, value in acquisition(scanner).items():
+        setattr(data, keyword, value)
     data.PatientName, data.PatientID = f"SYNTHETIC^{patient.name}", patient.name
     data.PatientSex, data.PatientAge, data.PatientBirthDate = patient.sex, f"{patient.age:03d}Y", "19000101"
     data.StudyDate = data.SeriesDate = data.AcquisitionDate = f"2020{1 + patient.number % 12:02d}15"
@@ -116,16 +120,15 @@ def _header(patient: Patient, scanner: Scanner, part: str) -> Dataset:
     data.StudyDescription, data.SeriesDescription = "SYNTHETIC ABDOMEN", f"SYNTHETIC {part}"
     data.ImageComments, data.BodyPartExamined, data.PatientPosition = NOTICE, "ABDOMEN", "HFS"
     data.SeriesNumber, data.AcquisitionNumber = {"scout": 1, "axial": 2, "screenshot": 99}[part], 1
-    data.KVP, data.ConvolutionKernel, data.PatientIdentityRemoved = "120", scanner.kernel, "YES"
-    data.DeidentificationMethod = NOTICE
+    data.PatientIdentityRemoved, data.DeidentificationMethod = "YES", NOTICE
     return data
 
 
-def _stored(hu: np.ndarray, grid: Grid, scanner: Scanner) -> np.ndarray:
-    stored = hu if scanner.signed else (hu.astype(np.int32) + 1024).astype(np.uint16)
+def _stored(values: np.ndarray, grid: Grid, scanner: Scanner) -> np.ndarray:
+    stored = values if scanner.signed else (values.astype(np.int32) - INTERCEPT).astype(np.uint16)
     if scanner.padding is None:
         return stored
-    column, row = np.indices(hu.shape[:2]) - (scanner.matrix - 1) / 2
+    column, row = np.indices(values.shape[:2]) - (scanner.matrix - 1) / 2
     outside = column**2 + row**2 > (scanner.matrix / 2) ** 2
     return np.where(outside[:, :, None], np.int16(scanner.padding), stored)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medcl.demo.scanner import SCANNERS
+from medcl.demo.modality import SCANNERS
 
 NIFTI_EVERY = 5
 """One pair of patients in this many is written as NIfTI, the others as DICOM series."""
@@ -20,7 +20,7 @@ class Patient:
         number: From 1, in the order of writing.
         seed: Random seed of the cohort.
         name: PatientID in DICOM, subject in BIDS.
-        scanner: Index into `medcl.demo.scanner.SCANNERS`.
+        scanner: Index into `medcl.demo.modality.SCANNERS`.
         nifti: Written as NIfTI.
         abnormal: Has lesions.
         sex: `F` or `M`.

@@ -1,4 +1,4 @@
-"""Simulated CT scanners: sampling grid, blur and noise."""
+"""Simulated scanners: sampling grid, blur and noise."""
 
 from __future__ import annotations
 
@@ -9,63 +9,8 @@ import numpy as np
 from scipy import ndimage
 
 from medcl.demo.anatomy import HALF_HEIGHT_MM, Body
+from medcl.demo.modality import AIR, VALUE_RANGE, Scanner
 from medcl.demo.shapes import Shape, Tube
-from medcl.intensity import AIR_HU, PADDING_HU
-
-CT_RANGE_HU = (PADDING_HU, PADDING_HU + 4095)
-
-
-@dataclass(frozen=True)
-class Scanner:
-    """One scanner and its protocol.
-
-    Attributes:
-        site: Name of a fictitious hospital.
-        manufacturer: As in DICOM headers.
-        model: Says that the scanner is synthetic.
-        kernel: Name of the reconstruction kernel.
-        matrix: Number of rows and of columns.
-        field_mm: Edge of the reconstructed square.
-        slice_mm: Distance between slice centers.
-        psf_mm: Standard deviation of the in-plane blur.
-        noise_hu: Standard deviation of the noise in tissue.
-        grain_mm: Standard deviation of the kernel that correlates the noise.
-        padding: Stored value outside the reconstruction circle, or None when the square is filled.
-        signed: Stored as signed integers with intercept 0, else unsigned with intercept -1024.
-    """
-
-    site: str
-    manufacturer: str
-    model: str
-    kernel: str
-    matrix: int
-    field_mm: float
-    slice_mm: float
-    psf_mm: float
-    noise_hu: float
-    grain_mm: float
-    padding: int | None
-    signed: bool
-
-
-SCANNERS = (
-    Scanner("Northhaven", "SIEMENS", "SYNTHETIC CT ONE", "B30f", 96, 264, 5.5, 1.2, 10, 1.7, None, False),
-    Scanner(
-        "Eastvale",
-        "GE MEDICAL SYSTEMS",
-        "SYNTHETIC CT TWO",
-        "STANDARD",
-        88,
-        260,
-        5.5,
-        1.4,
-        12,
-        1.9,
-        -2000,
-        True,
-    ),
-    Scanner("Southmere", "Philips", "SYNTHETIC CT THREE", "C", 92, 268, 5.5, 0.9, 14, 1.3, None, False),
-)
 
 
 @dataclass(frozen=True)
@@ -127,7 +72,7 @@ def lesion_mask(body: Body, grid: Grid) -> np.ndarray:
 
 
 def acquire(rng: np.random.Generator, body: Body, grid: Grid, scanner: Scanner) -> np.ndarray:
-    """Return int16 HU (columns, rows, slices): the body sampled, blurred, with correlated noise."""
+    """Return int16 values (columns, rows, slices): the body sampled, blurred, with correlated noise."""
     clean = _paint(rng, body, grid)
     pixel = scanner.field_mm / scanner.matrix
     blur = (scanner.psf_mm / pixel, scanner.psf_mm / pixel, 0)
@@ -137,20 +82,20 @@ def acquire(rng: np.random.Generator, body: Body, grid: Grid, scanner: Scanner) 
         grain, (scanner.grain_mm / pixel, scanner.grain_mm / pixel, 0), truncate=3
     )
     dose = rng.uniform(0.85, 1.15)
-    image += grain / grain.std() * np.float32(scanner.noise_hu * dose)
-    hu: np.ndarray = np.clip(np.rint(image), *CT_RANGE_HU).astype(np.int16)
-    return hu
+    image += grain / grain.std() * np.float32(scanner.noise * dose)
+    values: np.ndarray = np.clip(np.rint(image), *VALUE_RANGE).astype(np.int16)
+    return values
 
 
 def _paint(rng: np.random.Generator, body: Body, grid: Grid) -> np.ndarray:
     points = grid.points()
     edge = float(np.linalg.norm(grid.affine[:3, 0]))
-    image = np.full(grid.shape, AIR_HU, np.float32)
+    image = np.full(grid.shape, AIR, np.float32)
     skin = body.trunk.depth_mm(points)
-    for depth_mm, hu in body.layers:
-        _blend(image, skin - depth_mm, edge, hu)
+    for depth_mm, value in body.layers:
+        _blend(image, skin - depth_mm, edge, value)
     cavity = skin - body.wall_mm
-    lesions = [lesion.shape(body.liver_hu + lesion.contrast_hu) for lesion in body.lesions]
+    lesions = [lesion.shape(body.liver_value + lesion.contrast) for lesion in body.lesions]
     layers: list[tuple[Sequence[Shape | Tube], bool]] = [
         (body.ribs, False),
         (body.organs, True),
@@ -163,14 +108,14 @@ def _paint(rng: np.random.Generator, body: Body, grid: Grid) -> np.ndarray:
             if not image[box].size:
                 continue
             depth = shape.depth_mm(points[(slice(None), *box)])
-            _blend(image[box], np.minimum(depth, cavity[box]) if inside_cavity else depth, edge, shape.hu)
-    return image + _texture(rng, grid) * np.float32(body.texture_hu) * (cavity > 0)
+            _blend(image[box], np.minimum(depth, cavity[box]) if inside_cavity else depth, edge, shape.value)
+    return image + _texture(rng, grid) * np.float32(body.texture) * (cavity > 0)
 
 
-def _blend(image: np.ndarray, depth: np.ndarray, edge: float, hu: float) -> None:
-    """Paint in place: `hu` where deeper than half a pixel, a mixture at the edge (partial volume)."""
+def _blend(image: np.ndarray, depth: np.ndarray, edge: float, value: float) -> None:
+    """Paint in place: `value` where deeper than half a pixel, a mixture at the edge (partial volume)."""
     cover = np.clip(0.5 + depth / np.float32(edge), 0, 1)
-    image += cover * (np.float32(hu) - image)
+    image += cover * (np.float32(value) - image)
 
 
 def _texture(rng: np.random.Generator, grid: Grid) -> np.ndarray:

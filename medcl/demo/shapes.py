@@ -13,12 +13,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Shape:
-    """An ellipsoid with bulges and one CT number.
+    """An ellipsoid with bulges and one value.
 
     Attributes:
         center: (3,) in millimeters.
         radii: (3,) in millimeters along the shape's own axes.
-        hu: CT number of its inside.
+        value: Value of its inside.
         rotation_deg: Rotation about the head-foot axis.
         wobble: (waves, amplitude, phase) of smooth bulges around that axis; amplitudes are shares of the
             radius.
@@ -26,7 +26,7 @@ class Shape:
 
     center: tuple[float, float, float]
     radii: tuple[float, float, float]
-    hu: float
+    value: float
     rotation_deg: float = 0.0
     wobble: tuple[tuple[int, float, float], ...] = ()
 
@@ -69,7 +69,7 @@ class Tube:
     start: tuple[float, float, float]
     end: tuple[float, float, float]
     radius: float
-    hu: float
+    value: float
 
     @property
     def center(self) -> tuple[float, ...]:
@@ -94,14 +94,14 @@ class Tube:
 
 @dataclass(frozen=True)
 class Lesion:
-    """A spheroid lesion: center and diameter in millimeters, contrast to its organ in HU."""
+    """A spheroid lesion: center and diameter in millimeters, contrast to its organ."""
 
     center: tuple[float, float, float]
     diameter_mm: float
     flattening: float
-    contrast_hu: float
+    contrast: float
 
-    def shape(self, hu: float) -> Shape:
-        """Return the lesion as a shape of CT number `hu`."""
+    def shape(self, value: float) -> Shape:
+        """Return the lesion as a shape of value `value`."""
         radius = self.diameter_mm / 2
-        return Shape(self.center, (radius, radius, radius * self.flattening), hu)
+        return Shape(self.center, (radius, radius, radius * self.flattening), value)

@@ -18,8 +18,9 @@ from sklearn.preprocessing import StandardScaler
 
 from medcl.demo.anatomy import draw_body
 from medcl.demo.cohort import describe, write_cohort
+from medcl.demo.modality import SCANNERS
 from medcl.demo.patients import draw_patients
-from medcl.demo.scanner import SCANNERS, acquire, draw_grid
+from medcl.demo.scanner import acquire, draw_grid
 from medcl.errors import UsageError
 
 PATIENTS = 20
