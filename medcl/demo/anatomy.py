@@ -104,8 +104,8 @@ def _wall(
             ring_x, ring_y = width - fat - muscle / 2, depth - fat - muscle / 2
             place = (side * ring_x * np.cos(angle), ring_y * np.sin(angle), rng.uniform(-40, 40))
             rotation = float(np.rad2deg(np.arctan2(ring_y * np.cos(angle), -side * ring_x * np.sin(angle))))
-            ribs.append(Shape(place, (15, 4.5, 9), modality.BONE["rib"], rotation))
-            ribs.append(Shape(place, (12, 2.6, 6), modality.MARROW["rib"], rotation))
+            ribs.append(Shape(place, (15, 4.5, 9), modality.RIB, rotation))
+            ribs.append(Shape(place, (12, 2.6, 6), modality.RIB_MARROW, rotation))
     return trunk, layers, tuple(ribs)
 
 
@@ -194,11 +194,11 @@ def _spine(rng: np.random.Generator, size: float, blood: float) -> tuple[Shape |
     parts: list[Shape | Tube] = []
     for z in (-62.0, -31.0, 0.0, 31.0, 62.0):
         z += rng.uniform(-2, 2)
-        parts.append(Shape((0, y, z), (20, 16, 14), modality.BONE["vertebra"]))
-        parts.append(Shape((0, y, z), (17, 13, 12), rng.uniform(*modality.MARROW["vertebra"])))
-        parts.append(Shape((0, y - 38, z - 6), (4, 13, 8), modality.BONE["spine"]))
+        parts.append(Shape((0, y, z), (20, 16, 14), modality.VERTEBRA))
+        parts.append(Shape((0, y, z), (17, 13, 12), rng.uniform(*modality.VERTEBRAL_MARROW)))
+        parts.append(Shape((0, y - 38, z - 6), (4, 13, 8), modality.SPINOUS_PROCESS))
         parts += [
-            Shape((side * 22, y - 22, z), (13, 5, 7), modality.BONE["arch"], side * -20) for side in (-1, 1)
+            Shape((side * 22, y - 22, z), (13, 5, 7), modality.VERTEBRAL_ARCH, side * -20) for side in (-1, 1)
         ]
     parts.append(Tube((0, y - 23, -90), (0, y - 23, 90), 8.5, modality.SPINAL_CORD))
     parts += [Tube((side * 30, y - 22, -90), (side * 30, y - 22, 90), 15, modality.PSOAS) for side in (-1, 1)]

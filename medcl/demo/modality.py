@@ -14,7 +14,8 @@ VALUE_RANGE = (PADDING_HU, PADDING_HU + 4095)
 """Least and greatest value that a scanner stores."""
 
 SKIN, MUSCLE, FAT_UNDER_SKIN, FAT_OF_CAVITY = 45.0, 58.0, -100.0, -96.0
-BONE, MARROW = {"rib": 420, "vertebra": 430, "spine": 380, "arch": 400}, {"rib": 170, "vertebra": (150, 210)}
+RIB, VERTEBRA, SPINOUS_PROCESS, VERTEBRAL_ARCH = 420, 430, 380, 400
+RIB_MARROW, VERTEBRAL_MARROW = 170, (150, 210)
 LUNG = (-880, -820)
 GUT_WALL, GUT_FILLINGS, GUT_GAS = 50, (12.0, 35.0, 160.0), -930
 LOOP_WALL, LOOP_FILLINGS = 42, (-850, 20, 150)
