@@ -68,10 +68,10 @@ def _generated() -> list[bytes]:
     values = rng.integers(0, 255, (24, 30), dtype=np.uint8)
     contents = []
     for kind in ("PNG", "JPEG"):
-        for picture in (values, np.dstack([values] * 3), values.astype(np.uint16) * 200):
-            if kind == "PNG" or picture.dtype == np.uint8:
+        for image in (values, np.dstack([values] * 3), values.astype(np.uint16) * 200):
+            if kind == "PNG" or image.dtype == np.uint8:
                 stream = io.BytesIO()
-                Image.fromarray(picture).save(stream, kind)
+                Image.fromarray(image).save(stream, kind)
                 contents.append(stream.getvalue())
     stream = io.BytesIO()
     np.savez_compressed(

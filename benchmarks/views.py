@@ -59,7 +59,7 @@ class Sources:
             )
         self.scans = pd.DataFrame(rows).assign(
             scan="s-0",
-            kind="volume" if dims == 3 else "picture",
+            kind="volume" if dims == 3 else "image",
             shape=[list(self.arrays[0].shape)] * BATCH,
             spacing_mm=[[1.0] * dims] * BATCH,
             unit="a.u.",

@@ -49,7 +49,7 @@ class Catalog:
         folder: Folder of `catalog.parquet`, `masks.parquet`, `ledger.parquet` and `summary.json`.
         scans: One row per scan, sorted by `scan`: scan, patient, study, series and site (pseudonyms),
             patient_evidence (how the patient was identified, see `medcl.archive.patients`), modality, kind
-            (`volume`, `picture`, `cine`), body_part, manufacturer, shape (`320x320x24`; a color image whose
+            (`volume`, `image`, `cine`), body_part, manufacturer, shape (`320x320x24`; a color image whose
             channels are equal is read without its last axis), spacing_mm, unit, source (`dicom`, `nifti`,
             `image`, `npz`), source_split and source_label (npz), n_files, flags (codes joined by `;`).
         accept: Which flagged scans are used: `strict`, `default` or `lenient`.
@@ -116,10 +116,10 @@ class Catalog:
     def masks(self) -> pd.DataFrame:
         """One row per pair of mask and scan, with the columns mask, scan and kind.
 
-        The kind is `seg`, `rtstruct`, `picture`, or the format of a volume of labels, such as `nifti`.
+        The kind is `seg`, `rtstruct`, `image`, or the format of a volume of labels, such as `nifti`.
 
         A mask in a file of its own is itself a row of `scans`, flagged LABEL_MAP, unless several masks of one
-        picture are united. Read masks with `read_mask`, which checks their geometry.
+        image are united. Read masks with `read_mask`, which checks their geometry.
         """
         return pd.read_parquet(self.folder / "masks.parquet")
 

@@ -75,7 +75,7 @@ def nifti_image(scan: Scan) -> nibabel.Nifti1Image:
     elif array.ndim == 4:
         array = np.ascontiguousarray(array).view(COLOR)[..., 0] if array.dtype == np.uint8 else array
     known = scan.affine is not None
-    affine = scan.affine if scan.affine is not None else np.diag([*_picture_mm(scan), 1.0, 1.0])
+    affine = scan.affine if scan.affine is not None else np.diag([*_image_mm(scan), 1.0, 1.0])
     image = nibabel.Nifti1Image(array, affine, dtype=array.dtype)
     image.set_sform(affine, code=1 if known else 0)
     image.set_qform(affine, code=1 if known and _is_rigid(affine) else 0)
@@ -91,7 +91,7 @@ def _as_slices(array: np.ndarray) -> np.ndarray:
     return array.T[..., np.newaxis] if array.ndim == 2 else array.T
 
 
-def _picture_mm(scan: Scan) -> tuple[float, float]:
+def _image_mm(scan: Scan) -> tuple[float, float]:
     if scan.spacing_mm is None:
         return 1.0, 1.0
     return scan.spacing_mm[-1], scan.spacing_mm[-2]

@@ -148,7 +148,7 @@ REASONS: dict[str, str] = {
     "VTK": "VTK; convert image data to NIfTI or MetaImage; meshes are no images",
     "WHOLE_SLIDE": "a whole slide image, or a TIFF of that size; cut it into PNG or TIFF tiles first",
     "PDF": "a PDF document; export its images from their source",
-    "OFFICE_DOCUMENT": "a document or program; the pictures in it are no scans",
+    "OFFICE_DOCUMENT": "a document or program; the images in it are no scans",
     "SYSTEM_FILE": "written by the operating system (._ file, .DS_Store, Thumbs.db); it can be deleted",
     "BZIP2": "compressed with bzip2; unpack it (bunzip2), or compress it with gzip",
     "SPLIT_ARCHIVE": "a part of a zip that is split over several files; join and unpack them first",

@@ -107,10 +107,10 @@ def judge_volume(array: np.ndarray, place: str) -> Verdict:
     return "FEW_VALUES"
 
 
-def judge_picture(array: np.ndarray, place: str) -> Verdict:
-    """Return what the values of a picture and the name of its file make it.
+def judge_image(array: np.ndarray, place: str) -> Verdict:
+    """Return what the values of an image and the name of its file make it.
 
-    Without a name that says so, only a picture of two values is a mask. With one, few values or few colors
+    Without a name that says so, only an image of two values is a mask. With one, few values or few colors
     are, and two values that compression or smoothing has blurred.
     """
     if array.size == 0 or array.min() < 0:
@@ -163,8 +163,8 @@ def labels_of_volume(array: np.ndarray) -> np.ndarray:
     return array.astype(np.min_scalar_type(int(array.max())))
 
 
-def labels_of_picture(array: np.ndarray) -> np.ndarray:
-    """Return the labels of a picture, (row, column), from its gray values or colors.
+def labels_of_image(array: np.ndarray) -> np.ndarray:
+    """Return the labels of an image, (row, column), from its gray values or colors.
 
     Of gray values that are two, or two but blurred, the upper half is 1; of colors, all that is not black is.
     Other gray values are the labels themselves.

@@ -30,7 +30,7 @@ STANDARD_SPACES = re.compile(r"(MNI|ICBM|fsaverage|fsLR|OASIS|UNCInfant|Pediatri
 
 @dataclass(frozen=True, slots=True)
 class FileGrid:
-    """Path (private) and grid of a scan or mask in a file of its own; a picture has no affine."""
+    """Path (private) and grid of a scan or mask in a file of its own; an image has no affine."""
 
     scan: str
     path: str
@@ -187,7 +187,7 @@ def _same_entities(mask: str, scan: str) -> bool:
 
 
 def _same_grid(mask: FileGrid, scan: FileGrid) -> bool:
-    """Return whether a mask's voxels are voxels of a scan, or two pictures have the same rows and columns.
+    """Return whether a mask's voxels are voxels of a scan, or two images have the same rows and columns.
 
     The mask may cover a part of the scan only, as those that are cropped to their labels do.
     """

@@ -15,7 +15,7 @@ from medcl.archive.catalog import ArchiveError, Catalog
 from medcl.archive.dicom import segments, structures
 from medcl.archive.flags import Rejected, held_back, quarantined
 from medcl.archive.formats import FORMATS_BY_NAME
-from medcl.archive.label_evidence import labels_of_picture, labels_of_volume
+from medcl.archive.label_evidence import labels_of_image, labels_of_volume
 from medcl.archive.masks import onto_grid
 from medcl.archive.privacy import silenced_loggers
 from medcl.archive.scan import Scan
@@ -67,7 +67,7 @@ def read_all(catalog: Catalog) -> Iterator[tuple[str, Scan | ArchiveError]]:
 def read_mask(catalog: Catalog, mask: str, scan: str) -> np.ndarray:
     """Return the labels of a mask on the grid of a scan, shaped like the scan's spatial axes.
 
-    Labels are uint8, or uint16 where a number is over 255 (FreeSurfer). Several masks of one picture are
+    Labels are uint8, or uint16 where a number is over 255 (FreeSurfer). Several masks of one image are
     united: each is drawn over the earlier ones. Labels, segments and structures that do not fit the scan are
     left out, which the ledger says with the flag STRUCTURE_LEFT_OUT.
 
@@ -83,7 +83,7 @@ def read_mask(catalog: Catalog, mask: str, scan: str) -> np.ndarray:
     try:
         with silenced_loggers():
             if target.affine is None:
-                return _picture_labels(places, target.array.shape[:2])
+                return _image_labels(places, target.array.shape[:2])
             return _labels_on_grid(catalog, mask, places[0], target)
     except Rejected as verdict:
         has_several_scans = (catalog.masks["mask"] == mask).sum() > 1
@@ -125,8 +125,8 @@ def _label_map(
     return onto_grid(labels_of_volume(labels.array), labels.affine, shape, affine)
 
 
-def _picture_labels(places: list[Place], shape: tuple[int, ...]) -> np.ndarray:
-    """Return the labels of the masks of one picture, united."""
+def _image_labels(places: list[Place], shape: tuple[int, ...]) -> np.ndarray:
+    """Return the labels of the masks of one image, united."""
     united = np.zeros(shape, np.uint8)
     for place in places:
         _check_unchanged(place)
@@ -138,14 +138,14 @@ def _picture_labels(places: list[Place], shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _labels_of_file(place: Place) -> np.ndarray:
-    """Return the labels of a picture, which are the indices of its palette if that begins with black."""
+    """Return the labels of an image, which are the indices of its palette if that begins with black."""
     scan = _load_file("image", {**place, "part": ""})
     if "PALETTE" in scan.flags:
-        with open_part(place["container"], place["member"]) as stream, Image.open(stream) as picture:
-            palette = picture.getpalette() or []
-            if picture.mode == "P" and palette[:3] == [0, 0, 0]:
-                return np.asarray(picture)
-    return labels_of_picture(scan.array)
+        with open_part(place["container"], place["member"]) as stream, Image.open(stream) as image:
+            palette = image.getpalette() or []
+            if image.mode == "P" and palette[:3] == [0, 0, 0]:
+                return np.asarray(image)
+    return labels_of_image(scan.array)
 
 
 def _load(row: dict[str, Any], places: list[Place]) -> Scan:

@@ -1,7 +1,7 @@
 """Masks from boxes, which a label table gives in numbers for scans without a mask of voxels.
 
-A box of a volume is `x0 y0 z0 x1 y1 z1` in RAS+ millimeters, lower corner first; a box of a picture is
-`left top right bottom` in pixels, counted from the picture's upper left corner (the first pixel reaches from
+A box of a volume is `x0 y0 z0 x1 y1 z1` in RAS+ millimeters, lower corner first; a box of an image is
+`left top right bottom` in pixels, counted from the image's upper left corner (the first pixel reaches from
 0 to 1). A voxel is marked when its center lies in a box or on its edge. A box that ends before it begins,
 reaches out of its scan along any of these axes or holds no voxel is refused as an error of the table.
 """
@@ -27,7 +27,7 @@ SLACK = 1e-3
 
 FORM = (
     "have a 'box' that is not 'x0 y0 z0 x1 y1 z1' in RAS+ millimeters for a volume, or 'left top right "
-    "bottom' in pixels for a picture; write one box per row"
+    "bottom' in pixels for an image; write one box per row"
 )
 INVERTED = "have a 'box' that does not end above its beginning along every axis"
 SEVERAL = "have a 'box' and name several scans; name one file or scan per row"
@@ -128,8 +128,8 @@ def draw_boxes(boxes: Iterable[LabelBox], affine: np.ndarray | None, shape: tupl
 
     Args:
         boxes: Boxes of one scan.
-        affine: (4, 4) from voxel index to RAS+ millimeters; None for a picture.
-        shape: (i, j, k) of a volume, (row, column) of a picture.
+        affine: (4, 4) from voxel index to RAS+ millimeters; None for an image.
+        shape: (i, j, k) of a volume, (row, column) of an image.
     """
     matrix, mask = _matrix(affine), np.zeros(shape, np.uint8)
     for box in boxes:

@@ -13,7 +13,7 @@ from medcl.store.image_types import ImageTypes, excluding_flag
 from medcl.store.labels import Labels
 
 REASONS = {
-    "CINE": "a cine loop; its frames are moments, not places, and a store holds volumes and pictures",
+    "CINE": "a cine loop; its frames are moments, not places, and a store holds volumes and images",
     "MASK": "the mask of another scan, stored with it",
     "MASK_NOT_CHOSEN": "one of several masks of a scan; a column 'mask' of the label table chooses one",
     "EXACT_COPY": "the same pixels as a scan that is used",
@@ -21,7 +21,7 @@ REASONS = {
     "OTHER_MODALITY": "of another modality than the model's training data; --modality states one where a "
     "file records none",
     "OTHER_UNIT": "in another unit than the model's training data",
-    "NOT_A_VOLUME": "a picture, and the model was trained on volumes",
+    "NOT_A_VOLUME": "an image, and the model was trained on volumes",
 }
 """Reasons that are neither a flag nor a fault of reading, each with its explanation."""
 

@@ -39,7 +39,7 @@ def assign_people(scans: pd.DataFrame) -> np.ndarray:
 
     Args:
         scans: Columns `patient`, `patient_evidence`, `fingerprint`, `mask_fingerprint` (0 without a mask that
-            counts), `shape` and `affine` (flat, None for a picture).
+            counts), `shape` and `affine` (flat, None for an image).
     """
     known = patient_is_known(scans)
     mask = scans["mask_fingerprint"].astype(str).where(scans["mask_fingerprint"] != 0, None)
@@ -76,7 +76,7 @@ def _shared(key: pd.Series, patient: pd.Series, known: pd.Series, most_known: in
 
 
 def _unusual_grids(scans: pd.DataFrame) -> pd.Series:
-    """Return a text for each unusual grid, and None for a usual grid or a picture."""
+    """Return a text for each unusual grid, and None for a usual grid or an image."""
     pairs = zip(scans["affine"], scans["shape"], strict=True)
     return pd.Series([_grid_key(affine, shape) for affine, shape in pairs], scans.index, dtype=object)
 

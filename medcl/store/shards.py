@@ -114,7 +114,7 @@ def _stored_row(catalog: Catalog, scan: str, labels: Labels, pixels: _Pixels) ->
         "fault": "",
         "fault_code": "",
         "mask_fault": mask_fault,
-        "kind": "volume" if stored.is_volume else "picture",
+        "kind": "volume" if stored.is_volume else "image",
         "shape": list(array.shape),
         "spacing_mm": list(stored.spacing_mm) if stored.spacing_mm else None,
         "affine": None if stored.affine is None else [float(v) for v in stored.affine.ravel()],

@@ -90,7 +90,7 @@ class Store:
         return [int(row) for row in rows]
 
     def affine(self, row: int) -> np.ndarray | None:
-        """Return the (4, 4) affine from voxel index to RAS+ millimeters, or None for a picture."""
+        """Return the (4, 4) affine from voxel index to RAS+ millimeters, or None for an image."""
         affine: np.ndarray | None = self._entries[row]["affine"]
         return affine
 

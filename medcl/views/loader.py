@@ -70,13 +70,13 @@ class ViewLoader:
         seed: Random seed of the views and of their order.
         draw: See `medcl.views.sampling.draw.draw_views`; or `patient`: the second view is of another scan of
             the patient in that modality, or of another place of the scan where there is none (MICLe).
-        count: Views per scan; pictures have one for `bag` and `whole`.
+        count: Views per scan; images have one for `bag` and `whole`.
         backend: `auto` is the fastest that is installed.
         shuffle: Whether every epoch has an order of its own.
         drop_last: Whether the last batch is left out when it is not full.
         rank: Number of this process.
         world_size: Number of processes; each renders its share of every global batch.
-        dims: 2 for views of pictures and slices, 3 for views of volumes.
+        dims: 2 for views of images and slices, 3 for views of volumes.
         stack: Neighboring slices (odd) that a 2-D view of a volume shows as channels.
         small_count: Small views per scan for multi-crop methods, of smaller fields round the same anchor.
         small_size: Their edge in pixels.
@@ -124,8 +124,8 @@ class ViewLoader:
         plans = plan(policy, read_geometry(store, self.rows, dims), size, sampling)
         self.geometry = plans.geometry
         self.flags = plans.flags + unmet_assumptions(policy, plans.geometry, store.scans.iloc[self.rows])
-        pictures = dims == 2 and bool((self.geometry.slice_axis < 0).all())
-        self.count = 1 if pictures and draw not in ("pair", "patient") else count
+        images = dims == 2 and bool((self.geometry.slice_axis < 0).all())
+        self.count = 1 if images and draw not in ("pair", "patient") else count
         self.small_count, self.small_size = small_count, small_size
         self.render = choose_backend(backend, threads)
         self._buffers = Buffers()

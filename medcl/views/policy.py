@@ -87,7 +87,7 @@ class Motion(Config):
     """Rigid motion in millimeters, and scale; `out_of_plane_deg` is for 3-D views.
 
     `flips` names the axes that may be mirrored, each with probability one half: anatomical axes for
-    volumes, `rows` and `columns` for pictures without anatomical sides.
+    volumes, `rows` and `columns` for images without anatomical sides.
     """
 
     rotation_deg: NonNegativeFloat = 0.0

@@ -60,7 +60,7 @@ def _scans(array: np.ndarray, unit: str, spacing: tuple[float, ...] | None, volu
     measures = measure(array, unit, 3 if volume else 2)
     row = {
         "scan": "s-0",
-        "kind": "volume" if volume else "picture",
+        "kind": "volume" if volume else "image",
         "shape": list(array.shape),
         "spacing_mm": None if spacing is None else list(spacing),
         "unit": unit,

@@ -17,7 +17,7 @@ def nifti_bytes(seed: int = 0, shape: tuple[int, ...] = (6, 5, 4), dtype: type =
     return bytes(image.to_bytes())
 
 
-def picture_bytes(seed: int = 0, kind: str = "PNG", size: int = 20) -> bytes:
+def image_bytes(seed: int = 0, kind: str = "PNG", size: int = 20) -> bytes:
     values = np.random.default_rng(seed).integers(0, 255, (size, size + 3)).astype(np.uint8)
     stream = io.BytesIO()
     Image.fromarray(values).save(stream, kind)
@@ -41,8 +41,8 @@ def mixed_archive(folder: Path) -> dict[str, int]:
         "sub-01/anat/a.nii": nifti_bytes(1),
         "sub-01/anat/b.nii.gz": nifti_bytes(2),
         "sub-02/anat/four.nii": nifti_bytes(3, (4, 4, 3, 5)),
-        "pictures/x.png": picture_bytes(4),
-        "pictures/no_suffix": picture_bytes(5, "JPEG"),
+        "images/x.png": image_bytes(4),
+        "images/no_suffix": image_bytes(5, "JPEG"),
         "set.npz": npz_bytes(),
     }
     dropped = {
@@ -53,8 +53,8 @@ def mixed_archive(folder: Path) -> dict[str, int]:
     }
     quarantined = {
         "cut.nii": nifti_bytes(6)[:400],
-        "pictures/cut.png": picture_bytes(7)[:100],
-        "pictures/cut.jpg": picture_bytes(8, "JPEG")[:-40],
+        "images/cut.png": image_bytes(7)[:100],
+        "images/cut.jpg": image_bytes(8, "JPEG")[:-40],
     }
     for name, content in {**used, **dropped, **quarantined}.items():
         path = folder / name

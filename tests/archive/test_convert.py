@@ -13,7 +13,7 @@ from medcl.archive import convert, nifti_image, read, scan_archive
 from medcl.archive.scan import Scan
 from medcl.errors import UsageError
 from medcl.testing.phantom import encoded, put
-from medcl.testing.traps.pictures import projection
+from medcl.testing.traps.images import projection
 from tests.archive.samples import mixed_archive
 
 
@@ -76,7 +76,7 @@ def test_a_sheared_affine_survives_and_a_quaternion_does_not_pretend() -> None:
     assert int(image.header["qform_code"]) == 0
 
 
-def test_color_pictures_and_cine_keep_their_axes() -> None:
+def test_color_images_and_cine_keep_their_axes() -> None:
     color = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
     image = nifti_image(Scan(color, None, (0.5, 0.25), "display", "US"))
     stored = np.asanyarray(image.dataobj)

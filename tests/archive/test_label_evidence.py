@@ -14,9 +14,9 @@ from medcl.archive import Catalog, read_mask, scan_archive
 from medcl.archive.label_evidence import (
     has_label_word,
     has_probability_word,
-    judge_picture,
+    judge_image,
     judge_volume,
-    labels_of_picture,
+    labels_of_image,
 )
 from medcl.archive.storage.monotonous import is_monotonous
 
@@ -28,7 +28,7 @@ def random(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-def image(seed: int = 0) -> np.ndarray:
+def volume(seed: int = 0) -> np.ndarray:
     return random(seed).normal(400, 100, SHAPE).astype(np.int16)
 
 
@@ -46,7 +46,7 @@ def smooth() -> np.ndarray:
 
 
 def scanned(folder: Path, files: dict[str, np.ndarray]) -> Catalog:
-    """Scan arrays written as NIfTI or as pictures, by the suffix of their names."""
+    """Scan arrays written as NIfTI or as images, by the suffix of their names."""
     for name, array in files.items():
         path = folder / "archive" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,8 +98,8 @@ def test_many_whole_values_are_labels_where_the_name_says_so() -> None:
 
 
 def test_an_image_is_an_image_under_a_name_for_labels() -> None:
-    assert judge_volume(image(), "masks/x_seg.nii") == ""
-    assert judge_volume(image() - 1000, "masks/x.nii") == ""
+    assert judge_volume(volume(), "masks/x_seg.nii") == ""
+    assert judge_volume(volume() - 1000, "masks/x.nii") == ""
 
 
 def test_probabilities_are_neither_image_nor_mask() -> None:
@@ -138,7 +138,7 @@ def test_content_is_looked_at_only_in_files_that_repeat_themselves() -> None:
 
 
 def test_a_label_map_without_a_matching_scan_is_named(tmp_path: Path) -> None:
-    catalog = scanned(tmp_path, {"a/case1.nii": image(), "b/case2_seg.nii": regions(1)})
+    catalog = scanned(tmp_path, {"a/case1.nii": volume(), "b/case2_seg.nii": regions(1)})
     assert catalog.masks.empty
     assert {"LABEL_MAP", "MASK_ORPHAN"} <= flags(catalog)["b/case2_seg.nii"]
     assert catalog.summary()["flags"]["MASK_ORPHAN"] == 1
@@ -158,7 +158,7 @@ def test_a_label_map_without_a_matching_scan_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_layouts_of_common_data_sets(scan: str, mask: str, tmp_path: Path) -> None:
-    catalog = scanned(tmp_path, {scan: image(), mask: regions(1, 2)})
+    catalog = scanned(tmp_path, {scan: volume(), mask: regions(1, 2)})
     assert len(catalog.masks) == 1
     row = catalog.masks.iloc[0]
     assert (read_mask(catalog, row["mask"], row["scan"]) == regions(1, 2)).all()
@@ -174,7 +174,7 @@ def test_layouts_of_common_data_sets(scan: str, mask: str, tmp_path: Path) -> No
     ],
 )
 def test_masks_of_another_examination_are_not_paired(scan: str, mask: str, tmp_path: Path) -> None:
-    assert scanned(tmp_path, {scan: image(), mask: regions(1, 2)}).masks.empty
+    assert scanned(tmp_path, {scan: volume(), mask: regions(1, 2)}).masks.empty
 
 
 def square(row: int, value: int = 255) -> np.ndarray:
@@ -183,46 +183,46 @@ def square(row: int, value: int = 255) -> np.ndarray:
     return mask
 
 
-def picture(seed: int = 0) -> np.ndarray:
+def image(seed: int = 0) -> np.ndarray:
     return random(seed).integers(0, 255, (80, 100)).astype(np.uint8)
 
 
 @pytest.mark.parametrize(
     "mask", ["x_mask.png", "x_segmentation.png", "x-gt.png", "x_lesion.png", "masks/x.png", "x_mask.jpg"]
 )
-def test_a_picture_finds_its_mask(mask: str, tmp_path: Path) -> None:
+def test_an_image_finds_its_mask(mask: str, tmp_path: Path) -> None:
     scan = "images/x.png" if "/" in mask else "x.png"
-    catalog = scanned(tmp_path, {scan: picture(), mask: square(20)})
-    assert list(catalog.masks["kind"]) == ["picture"]
+    catalog = scanned(tmp_path, {scan: image(), mask: square(20)})
+    assert list(catalog.masks["kind"]) == ["image"]
     row = catalog.masks.iloc[0]
     np.testing.assert_array_equal(read_mask(catalog, row["mask"], row["scan"]), square(20, 1))
 
 
-def test_several_masks_of_one_picture_are_united(tmp_path: Path) -> None:
-    catalog = scanned(tmp_path, {"x.png": picture(), "x_mask.png": square(5), "x_mask_1.png": square(40)})
+def test_several_masks_of_one_image_are_united(tmp_path: Path) -> None:
+    catalog = scanned(tmp_path, {"x.png": image(), "x_mask.png": square(5), "x_mask_1.png": square(40)})
     assert len(catalog.masks) == 1
     row = catalog.masks.iloc[0]
     united = read_mask(catalog, row["mask"], row["scan"])
     np.testing.assert_array_equal(united, square(5, 1) | square(40, 1))
 
 
-def test_a_picture_mask_of_another_size_is_refused(tmp_path: Path) -> None:
-    catalog = scanned(tmp_path, {"x.png": picture(), "x_mask.png": square(5)[:, :90]})
+def test_an_image_mask_of_another_size_is_refused(tmp_path: Path) -> None:
+    catalog = scanned(tmp_path, {"x.png": image(), "x_mask.png": square(5)[:, :90]})
     assert catalog.masks.empty
     assert catalog.summary()["reasons"] == {"MASK_MISMATCH": 1}
 
 
-def test_pictures_of_a_class_called_lesion_are_images() -> None:
-    assert judge_picture(picture(), "lesion/001.png") == ""
-    assert judge_picture(picture() // 64, "a/001.png") == ""
+def test_images_of_a_class_called_lesion_are_images() -> None:
+    assert judge_image(image(), "lesion/001.png") == ""
+    assert judge_image(image() // 64, "a/001.png") == ""
 
 
-def test_values_of_picture_masks() -> None:
-    assert set(np.unique(labels_of_picture(square(5)))) == {0, 1}
+def test_values_of_image_masks() -> None:
+    assert set(np.unique(labels_of_image(square(5)))) == {0, 1}
     three = square(5, 1) + square(40, 2)
-    np.testing.assert_array_equal(labels_of_picture(three), three)
+    np.testing.assert_array_equal(labels_of_image(three), three)
     color = np.stack([square(5), square(5, 0), square(40)], axis=-1)
-    np.testing.assert_array_equal(labels_of_picture(color), square(5, 1) | square(40, 1))
+    np.testing.assert_array_equal(labels_of_image(color), square(5, 1) | square(40, 1))
 
 
 def test_a_palette_holds_the_labels(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_a_palette_holds_the_labels(tmp_path: Path) -> None:
     indexed.putpalette([0, 0, 0, 200, 0, 0, 0, 200, 0])
     folder = tmp_path / "archive"
     folder.mkdir()
-    Image.fromarray(picture()).save(folder / "x.png")
+    Image.fromarray(image()).save(folder / "x.png")
     indexed.save(folder / "x_mask.png")
     catalog = scan_archive([folder], tmp_path / "catalog")
     row = catalog.masks.iloc[0]

@@ -29,9 +29,9 @@ from medcl.archive.storage.walk import Entry, Root
 from medcl.errors import UsageError
 from medcl.store import prepare
 from medcl.testing import phantom
-from medcl.testing.traps.pictures import projection
+from medcl.testing.traps.images import projection
 from tests.archive.canaries import CANARY, TEXT_VRS, TEXTS, assert_clean, canary_slice, outputs
-from tests.archive.samples import nifti_bytes, picture_bytes
+from tests.archive.samples import image_bytes, nifti_bytes
 
 
 def nameless_syntax(ds: Dataset) -> bytes:
@@ -67,11 +67,11 @@ def plant(archive: Path) -> None:
         gzip.compress(nib.Nifti1Image(broken, np.eye(4)).to_bytes())
     )
     (folder / f"{CANARY}_cut.nii").write_bytes(nifti_bytes()[:360])
-    (folder / f"{CANARY}.png").write_bytes(picture_bytes())
-    (folder / f"{CANARY}_cut.jpg").write_bytes(picture_bytes(kind="JPEG")[:-50])
+    (folder / f"{CANARY}.png").write_bytes(image_bytes())
+    (folder / f"{CANARY}_cut.jpg").write_bytes(image_bytes(kind="JPEG")[:-50])
     (folder / f"{CANARY}.txt").write_text(CANARY)
     with zipfile.ZipFile(folder / f"{CANARY}.zip", "w") as packed:
-        packed.writestr(f"{CANARY}/{CANARY}.png", picture_bytes(3))
+        packed.writestr(f"{CANARY}/{CANARY}.png", image_bytes(3))
 
 
 def test_the_canaries_are_planted() -> None:
@@ -217,7 +217,7 @@ def test_a_catalog_without_its_locator_says_so(tmp_path: Path, monkeypatch: pyte
         Catalog.open(folder).locations()
 
 
-def test_pictures_that_may_hold_text_are_not_drawn(tmp_path: Path) -> None:
+def test_images_that_may_hold_text_are_not_drawn(tmp_path: Path) -> None:
     archive = tmp_path / "archive"
     archive.mkdir()
     for number, kind in enumerate(("DX", "US", "US")):

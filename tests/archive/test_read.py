@@ -39,7 +39,7 @@ def test_a_fault_found_late_moves_the_file_in_the_ledger(tmp_path: Path) -> None
     assert (summary["files"], summary["used"], summary["quarantined"]) == (2, 1, 1)
 
 
-def test_a_fault_in_one_picture_of_many_leaves_the_file_in_use(tmp_path: Path) -> None:
+def test_a_fault_in_one_image_of_many_leaves_the_file_in_use(tmp_path: Path) -> None:
     images = np.ones((3, 4, 4), np.float32)
     images[1] = np.nan
     np.savez(tmp_path / "a.npz", train_images=images, train_labels=np.arange(3)[:, None])

@@ -76,5 +76,5 @@ def test_a_sheared_volume_of_color_moves_with_its_channels() -> None:
 def test_an_orthogonal_volume_comes_back_as_it_is() -> None:
     straight = read(phantom.OBLIQUE)
     assert orthogonal(straight) is straight
-    picture = Scan(np.zeros((2, 2)), None, None, "display", "CR")
-    assert orthogonal(picture) is picture
+    image = Scan(np.zeros((2, 2)), None, None, "display", "CR")
+    assert orthogonal(image) is image

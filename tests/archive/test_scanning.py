@@ -18,7 +18,7 @@ from medcl.archive import Catalog, convert, explain_scan, scan_archive
 from medcl.archive.flags import REASONS
 from medcl.cli import app
 from medcl.errors import UsageError
-from tests.archive.samples import mixed_archive, picture_bytes
+from tests.archive.samples import image_bytes, mixed_archive
 
 
 def test_every_file_ends_in_one_state(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_order_of_listing_archives_and_workers_changes_no_byte(
 ) -> None:
     mixed_archive(tmp_path / "one")
     (tmp_path / "two").mkdir()
-    (tmp_path / "two" / "p.png").write_bytes(picture_bytes(9))
+    (tmp_path / "two" / "p.png").write_bytes(image_bytes(9))
     archives = [tmp_path / "one", tmp_path / "two"]
     scan_archive(archives, tmp_path / "first")
 
@@ -89,7 +89,7 @@ def test_a_used_output_folder_and_an_unknown_accept_are_refused(tmp_path: Path) 
 def test_the_old_name_of_accept_is_refused_with_the_new_one(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["scan", str(tmp_path), "-o", str(tmp_path / "c"), "--policy", "strict"])
     assert str(result.exception) == "--policy is named --accept now"
-    (tmp_path / "p.png").write_bytes(picture_bytes())
+    (tmp_path / "p.png").write_bytes(image_bytes())
     catalog = scan_archive([tmp_path], tmp_path.with_name("catalog"))
     summary = catalog.folder / "summary.json"
     summary.write_text(summary.read_text().replace('"accept"', '"policy"'))
@@ -99,7 +99,7 @@ def test_the_old_name_of_accept_is_refused_with_the_new_one(tmp_path: Path) -> N
 
 def test_a_catalog_inside_its_archive_is_refused(tmp_path: Path) -> None:
     mixed_archive(tmp_path / "archive")
-    (tmp_path / "link").symlink_to(tmp_path / "archive" / "pictures")
+    (tmp_path / "link").symlink_to(tmp_path / "archive" / "images")
     for out in (tmp_path / "archive" / "catalog", tmp_path / "link" / "catalog"):
         with pytest.raises(UsageError, match="inside the archive"):
             scan_archive([tmp_path / "archive"], out)
@@ -168,5 +168,5 @@ def test_names_and_folders_of_dicom_files_do_not_matter(
     assert first == second
     assert catalogs[0].summary() == catalogs[1].summary()
     small = [c for c in catalogs if c.scans["n_files"].sum() < 40]
-    pictures = [converted(catalog, tmp_path / f"out{n}") for n, catalog in enumerate(small)]
-    assert not pictures or pictures[0] == pictures[1]
+    images = [converted(catalog, tmp_path / f"out{n}") for n, catalog in enumerate(small)]
+    assert not images or images[0] == images[1]

@@ -90,7 +90,7 @@ def saved_and_loaded(
 
 
 @pytest.mark.parametrize("name", ["2.5-D", "3-D"])
-def test_pictures_are_left_out_or_refused(volumes: Task, tmp_path: Path, store: Store, name: str) -> None:
+def test_images_are_left_out_or_refused(volumes: Task, tmp_path: Path, store: Store, name: str) -> None:
     context = context_of(volumes, ENCODERS[name])
     with pytest.raises(UsageError, match="volumes"):
         context.images.loader(store, range(4), batch_size=2, seed=0)

@@ -29,7 +29,7 @@ def test_none_are_found_where_none_are(tmp_path: Path) -> None:
     assert search(duplicates_store(tmp_path, planted=False)).empty
 
 
-def test_hashes_follow_the_picture_and_not_its_brightness(planted: Store) -> None:
+def test_hashes_follow_the_image_and_not_its_brightness(planted: Store) -> None:
     hashes = perceptual_hashes(planted, IMAGES)
     assert hashes.shape == (len(planted), 63)
     apart = (hashes[:, None] != hashes[None]).mean(axis=2)

@@ -17,8 +17,8 @@ from medcl.store import prepare
 ENCODER = EncoderConfig(name="resnet10", width=8, stem="compact")
 
 
-def store_of_pictures(folder: Path, count: int = 96) -> Path:
-    """Random 16 px pictures in the training split; half of those in validation are brighter on one side."""
+def store_of_images(folder: Path, count: int = 96) -> Path:
+    """Random 16 px images in the training split; half of those in validation are brighter on one side."""
     generator = np.random.default_rng(0)
     held = generator.integers(0, 100, (24, 16, 16))
     held[1::2, :, 8:] += 155
@@ -34,7 +34,7 @@ def store_of_pictures(folder: Path, count: int = 96) -> Path:
 
 
 def store_of_patients(folder: Path, patients: int = 40) -> Path:
-    """Two pictures of each patient, named by a label table."""
+    """Two images of each patient, named by a label table."""
     generator = np.random.default_rng(1)
     (folder / "scans").mkdir()
     rows = []

@@ -12,14 +12,14 @@ from medcl.errors import UsageError
 from medcl.pretrain import EncoderConfig, load_encoder, pretrain
 from medcl.pretrain.data import TrainingData
 from medcl.pretrain.methods.simclr import SimCLR
-from tests.pretrain.stores import ENCODER, settings, store_of_patients, store_of_pictures, store_of_volumes
+from tests.pretrain.stores import ENCODER, settings, store_of_images, store_of_patients, store_of_volumes
 
 torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return store_of_pictures(tmp_path_factory.mktemp("pictures"))
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return store_of_images(tmp_path_factory.mktemp("images"))
 
 
 @pytest.fixture(scope="module")
@@ -36,21 +36,21 @@ def log(run: Path) -> pd.DataFrame:
     return pd.read_csv(run / "metrics.csv")
 
 
-def test_a_labeled_monitor_needs_labels_apart_from_the_training_scans(pictures: Path, tmp_path: Path) -> None:
+def test_a_labeled_monitor_needs_labels_apart_from_the_training_scans(images: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"monitor\.labeled"):
-        pretrain(settings(pictures, splits=("train", "val"), monitor={"labeled": True}), tmp_path / "run")
+        pretrain(settings(images, splits=("train", "val"), monitor={"labeled": True}), tmp_path / "run")
 
 
-def test_swav_takes_small_crops_and_others_refuse_them(pictures: Path, tmp_path: Path) -> None:
+def test_swav_takes_small_crops_and_others_refuse_them(images: Path, tmp_path: Path) -> None:
     small = {"count": 3, "size_px": 8}
-    pretrain(settings(pictures, method={"name": "swav"}, small_views=small), tmp_path / "run")
+    pretrain(settings(images, method={"name": "swav"}, small_views=small), tmp_path / "run")
     assert log(tmp_path / "run")["loss"].notna().all()
     batch = next(
-        iter(TrainingData(settings(pictures, method={"name": "swav"}, small_views=small)).training_loader())
+        iter(TrainingData(settings(images, method={"name": "swav"}, small_views=small)).training_loader())
     )
     assert batch.small.shape == (32, 3, 1, 8, 8)
     with pytest.raises(UsageError, match=r"choose a method with multi-crop: swav$"):
-        pretrain(settings(pictures, small_views=small), tmp_path / "other")
+        pretrain(settings(images, small_views=small), tmp_path / "other")
 
 
 def test_pairs_of_a_patient_are_two_of_its_scans_and_no_negatives(
@@ -90,6 +90,6 @@ def test_volumes_are_pretrained_on(
     assert loaded(torch.zeros(2, *shape[2:])).shape == (2, 64)
 
 
-def test_channels_that_views_do_not_have_are_refused(pictures: Path, tmp_path: Path) -> None:
+def test_channels_that_views_do_not_have_are_refused(images: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="in_channels=3"):
-        pretrain(settings(pictures, encoder=ENCODER.model_copy(update={"in_channels": 3})), tmp_path / "run")
+        pretrain(settings(images, encoder=ENCODER.model_copy(update={"in_channels": 3})), tmp_path / "run")

@@ -14,7 +14,7 @@ from medcl.pretrain import EncoderConfig, pretrain
 from medcl.pretrain.gradient_cache import cached_backward
 from medcl.pretrain.methods import Batch, Method
 from tests.pretrain.small_methods import CONFIGS, SMALL_ENCODER, make, make_views, without_batch_norm
-from tests.pretrain.stores import settings, store_of_pictures
+from tests.pretrain.stores import settings, store_of_images
 
 torch.set_num_threads(1)
 BATCH = Batch(torch.arange(8), torch.arange(8) // 3)
@@ -67,8 +67,8 @@ LINEAR = EncoderConfig(name=SMALL_ENCODER, options={"pixels": 256}, feature_size
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return store_of_pictures(tmp_path_factory.mktemp("pictures"))
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return store_of_images(tmp_path_factory.mktemp("images"))
 
 
 def log(run: Path) -> pd.DataFrame:
@@ -79,17 +79,17 @@ def weights(run: Path) -> torch.Tensor:
     return torch.cat([w.flatten().double() for w in load_file(run / "encoder.safetensors").values()])
 
 
-def test_cached_gradients_train_the_same_network(pictures: Path, tmp_path: Path) -> None:
+def test_cached_gradients_train_the_same_network(images: Path, tmp_path: Path) -> None:
     """MoCo's heads have no batch norm, and this encoder has none."""
     changes = {"encoder": LINEAR, "method": {"name": "moco"}, "clip_norm": 100.0}
     for name, chunk in (("whole", None), ("chunks", 5)):
-        pretrain(settings(pictures, cached_chunk=chunk, **changes), tmp_path / name)
+        pretrain(settings(images, cached_chunk=chunk, **changes), tmp_path / name)
     torch.testing.assert_close(weights(tmp_path / "whole"), weights(tmp_path / "chunks"))
 
 
 @pytest.mark.parametrize("method", ["simclr", "byol", "swav", "barlow_twins"])
-def test_every_method_runs_on_cached_gradients(pictures: Path, tmp_path: Path, method: str) -> None:
+def test_every_method_runs_on_cached_gradients(images: Path, tmp_path: Path, method: str) -> None:
     small = {"size_px": 8} if method == "swav" else None
-    config = settings(pictures, method={"name": method}, small_views=small, cached_chunk=12, epochs=1)
+    config = settings(images, method={"name": method}, small_views=small, cached_chunk=12, epochs=1)
     pretrain(config, tmp_path / "run")
     assert (log(tmp_path / "run")["gradient_norm"] > 0).all()

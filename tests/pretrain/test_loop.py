@@ -21,14 +21,14 @@ from medcl.errors import UsageError, WorkFailed
 from medcl.pretrain import PretrainConfig, ViewsConfig, load_encoder, pretrain
 from medcl.pretrain.optimizers import OptimizerConfig
 from tests.pretrain.stores import settings as short
-from tests.pretrain.stores import store_of_pictures
+from tests.pretrain.stores import store_of_images
 
 torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return store_of_pictures(tmp_path_factory.mktemp("pretrain"))
+    return store_of_images(tmp_path_factory.mktemp("pretrain"))
 
 
 def settings(store: Path, **changes: object) -> PretrainConfig:

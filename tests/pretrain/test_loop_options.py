@@ -15,7 +15,7 @@ from medcl.errors import WorkFailed
 from medcl.pretrain import EncoderConfig, pretrain
 from medcl.pretrain.optimizers import OptimizerConfig
 from tests.pretrain.small_methods import SMALL_ENCODER, SMALL_METHODS
-from tests.pretrain.stores import settings, store_of_pictures
+from tests.pretrain.stores import settings, store_of_images
 
 torch.set_num_threads(1)
 LINEAR = EncoderConfig(name=SMALL_ENCODER, options={"pixels": 256}, feature_size=8)
@@ -23,8 +23,8 @@ LINEAR = EncoderConfig(name=SMALL_ENCODER, options={"pixels": 256}, feature_size
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return store_of_pictures(tmp_path_factory.mktemp("pictures"))
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return store_of_images(tmp_path_factory.mktemp("images"))
 
 
 def log(run: Path) -> pd.DataFrame:
@@ -36,22 +36,22 @@ def weights(run: Path) -> torch.Tensor:
 
 
 def test_a_collapsed_run_says_so_and_stops_if_asked(
-    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flat = EncoderConfig(name=f"{SMALL_METHODS}:OneDirection", feature_size=8)
     monitor = {"scans": 32, "every_epochs": 1}
-    summary = pretrain(settings(pictures, encoder=flat, monitor=monitor), tmp_path / "on")
+    summary = pretrain(settings(images, encoder=flat, monitor=monitor), tmp_path / "on")
     assert "one direction" in summary["collapsed"]
     assert "epoch 1: collapsed" in capsys.readouterr().err
     with pytest.raises(WorkFailed, match=r"collapsed.*after epoch 1"):
-        pretrain(settings(pictures, encoder=flat, monitor=monitor | {"stop": True}), tmp_path / "off")
+        pretrain(settings(images, encoder=flat, monitor=monitor | {"stop": True}), tmp_path / "off")
     assert "one direction" in json.loads((tmp_path / "off" / "failure.json").read_text())["collapsed"]
 
 
-def test_gradients_are_shortened_to_the_norm_that_is_asked(pictures: Path, tmp_path: Path) -> None:
-    start = weights_of_start(pictures, tmp_path)
+def test_gradients_are_shortened_to_the_norm_that_is_asked(images: Path, tmp_path: Path) -> None:
+    start = weights_of_start(images, tmp_path)
     without_decay = OptimizerConfig(weight_decay=0)
-    pretrain(settings(pictures, encoder=LINEAR, optimizer=without_decay, clip_norm=1e-6), tmp_path / "run")
+    pretrain(settings(images, encoder=LINEAR, optimizer=without_decay, clip_norm=1e-6), tmp_path / "run")
     assert (weights(tmp_path / "run") - start).norm() < 1e-5
     assert (log(tmp_path / "run")["gradient_norm"] > 1e-3).all()
 
@@ -62,11 +62,11 @@ def weights_of_start(store: Path, folder: Path) -> torch.Tensor:
     return weights(folder / "start")
 
 
-def test_a_run_starts_from_the_weights_of_another(pictures: Path, tmp_path: Path) -> None:
-    pretrain(settings(pictures, epochs=1, seed=5), tmp_path / "first")
+def test_a_run_starts_from_the_weights_of_another(images: Path, tmp_path: Path) -> None:
+    pretrain(settings(images, epochs=1, seed=5), tmp_path / "first")
     still = OptimizerConfig(lr_per_256=1e-30, weight_decay=0)
     start = tmp_path / "first" / "encoder.safetensors"
-    pretrain(settings(pictures, epochs=1, optimizer=still, initial_weights=start), tmp_path / "next")
+    pretrain(settings(images, epochs=1, optimizer=still, initial_weights=start), tmp_path / "next")
     convolution = "network.layer2.0.conv1.weight"
     one, other = (load_file(tmp_path / name / "encoder.safetensors") for name in ("first", "next"))
     assert torch.equal(one[convolution], other[convolution])
@@ -76,12 +76,12 @@ def test_a_run_starts_from_the_weights_of_another(pictures: Path, tmp_path: Path
     assert not report["unused"]
 
 
-def test_random_layers_draw_by_step_alone(pictures: Path, tmp_path: Path) -> None:
+def test_random_layers_draw_by_step_alone(images: Path, tmp_path: Path) -> None:
     """Dropout of a network of somebody else's must not break resuming to the bit."""
     dropping = EncoderConfig(name=f"{SMALL_METHODS}:Dropping", options={"pixels": 256}, feature_size=8)
     for name in ("one", "two"):
         torch.manual_seed(np.random.default_rng().integers(1000))
         before = torch.get_rng_state()
-        pretrain(settings(pictures, encoder=dropping), tmp_path / name)
+        pretrain(settings(images, encoder=dropping), tmp_path / name)
         assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(weights(tmp_path / "one"), weights(tmp_path / "two"))

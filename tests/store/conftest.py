@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.samples import pictures
+from tests.store.samples import write_images
 
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    return pictures(tmp_path / "archive", {"healthy": 24, "abnormal": 16})
+    return write_images(tmp_path / "archive", {"healthy": 24, "abnormal": 16})

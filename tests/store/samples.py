@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 
-def pictures(folder: Path, classes: dict[str, int], seed: int = 0) -> Path:
+def write_images(folder: Path, classes: dict[str, int], seed: int = 0) -> Path:
     generator = np.random.default_rng(seed)
     for name, count in classes.items():
         (folder / name).mkdir(parents=True, exist_ok=True)

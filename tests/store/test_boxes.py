@@ -65,7 +65,7 @@ def catalog(tmp_path: Path) -> Catalog:
     seen = generator.normal(100, 10, SHAPE).astype(np.float32)
     nib.save(nib.Nifti1Image(seen, np.diag([1.0, 1.0, 2.0, 1.0])), archive / "seen.nii.gz")
     nib.save(nib.Nifti1Image((seen > 110).astype(np.uint8), np.diag([1, 1, 2, 1])), archive / "drawn.nii.gz")
-    Image.fromarray(generator.integers(0, 255, (24, 30), np.uint8)).save(archive / "picture.png")
+    Image.fromarray(generator.integers(0, 255, (24, 30), np.uint8)).save(archive / "image.png")
     return scan_archive([archive], tmp_path / "catalog")
 
 
@@ -80,7 +80,7 @@ def rows() -> list[list[str]]:
         ["straight.nii.gz", "-20 4 3 -10 12 15", "P1", ""],
         ["straight.nii.gz", "-6 0 18 -1 3 24", "P1", ""],
         ["oblique.nii.gz", oblique, "P2", ""],
-        ["picture.png", "4 2 9 20", "P3", ""],
+        ["image.png", "4 2 9 20", "P3", ""],
         ["seen.nii.gz", "", "P4", "drawn.nii.gz"],
     ]
 
@@ -100,13 +100,13 @@ def test_boxes_become_masks_in_the_place_of_their_scan(catalog: Catalog, tmp_pat
         if store.scans["mask_from"].iat[row] == "voxels":
             continue
         if affine is None:
-            by_shape["picture"] = np.argwhere(mask)
+            by_shape["image"] = np.argwhere(mask)
         else:
             kind = "straight" if np.allclose(np.diag([2, 2, 3]), affine[:3, :3]) else "oblique"
             by_shape[kind] = np.argwhere(mask) @ affine[:3, :3].T + affine[:3, 3]
             assert store.scans["marked"].iat[row] is not None
-    np.testing.assert_array_equal(by_shape["picture"].min(axis=0), [2, 4])
-    np.testing.assert_array_equal(by_shape["picture"].max(axis=0), [19, 8])
+    np.testing.assert_array_equal(by_shape["image"].min(axis=0), [2, 4])
+    np.testing.assert_array_equal(by_shape["image"].max(axis=0), [19, 8])
     # Two boxes of one scan, voxels every 2, 2 and 3 mm with one on the origin.
     assert len(by_shape["straight"]) == 6 * 5 * 5 + 3 * 2 * 3
     np.testing.assert_allclose(by_shape["straight"].min(axis=0), [-20, 0, 3], atol=1e-6)
@@ -137,15 +137,15 @@ def test_the_order_of_rows_does_not_change_a_byte(catalog: Catalog, tmp_path: Pa
     ("row", "message"),
     [
         (["straight.nii.gz", "4 2 9 20", "P1", ""], "is not 'x0 y0 z0 x1 y1 z1' in RAS"),
-        (["picture.png", "1 2 3 4 5 6", "P3", ""], "'left top right bottom' in pixels"),
-        (["picture.png", "1 2 3", "P3", ""], "is not 'x0 y0 z0"),
-        (["picture.png", "1 2 3 nan", "P3", ""], "is not 'x0 y0 z0"),
-        (["picture.png", "1 2 3 4; 5 6 7 8", "P3", ""], "write one box per row"),
+        (["image.png", "1 2 3 4 5 6", "P3", ""], "'left top right bottom' in pixels"),
+        (["image.png", "1 2 3", "P3", ""], "is not 'x0 y0 z0"),
+        (["image.png", "1 2 3 nan", "P3", ""], "is not 'x0 y0 z0"),
+        (["image.png", "1 2 3 4; 5 6 7 8", "P3", ""], "write one box per row"),
         (["straight.nii.gz", "secretname", "P1", ""], "is not 'x0 y0 z0"),
-        (["picture.png", "9 2 4 20", "P3", ""], "does not end above its beginning"),
-        (["picture.png", "4 2 4 20", "P3", ""], "does not end above its beginning"),
-        (["picture.png", "4 2 31 20", "P3", ""], "reaches out of its scan"),
-        (["picture.png", "-1 2 9 20", "P3", ""], "reaches out of its scan"),
+        (["image.png", "9 2 4 20", "P3", ""], "does not end above its beginning"),
+        (["image.png", "4 2 4 20", "P3", ""], "does not end above its beginning"),
+        (["image.png", "4 2 31 20", "P3", ""], "reaches out of its scan"),
+        (["image.png", "-1 2 9 20", "P3", ""], "reaches out of its scan"),
         (["straight.nii.gz", "10 4 3 20 12 15", "P1", ""], "reaches out of its scan"),
         (["straight.nii.gz", "-20 4 3 -10 12 27", "P1", ""], "reaches out of its scan"),
         (["straight.nii.gz", "-20 4 3.2 -10 12 5.8", "P1", ""], "holds no voxel"),
@@ -168,10 +168,10 @@ def test_a_box_that_does_not_fit_is_one_line_that_names_the_row(
 def test_rows_of_one_scan_say_the_same_but_for_their_box(catalog: Catalog, tmp_path: Path) -> None:
     box = "4 2 9 20"
     for one, two in ((["P3", ""], ["P4", ""]), (["P3", ""], ["P3", "drawn.nii.gz"])):
-        table = write(tmp_path / "t.csv", [["picture.png", box, *one], ["picture.png", box, *two]])
+        table = write(tmp_path / "t.csv", [["image.png", box, *one], ["image.png", box, *two]])
         with pytest.raises(UsageError, match=r"repeat a 'file'; keep one row each \(lines 2, 3\)"):
             prepare(catalog, tmp_path / "store", table)
-    table = write(tmp_path / "t.csv", [["picture.png", box, "P3", ""], ["picture.png", "", "P3", ""]])
+    table = write(tmp_path / "t.csv", [["image.png", box, "P3", ""], ["image.png", "", "P3", ""]])
     with pytest.raises(UsageError, match=r"repeat a 'file'; keep one row each \(lines 3\)"):
         prepare(catalog, tmp_path / "store", table)
 

@@ -12,7 +12,7 @@ import pytest
 from medcl.archive import scan_archive
 from medcl.errors import UsageError
 from medcl.store import prepare
-from tests.store.samples import pictures
+from tests.store.samples import write_images
 
 
 def test_label_table_by_file_with_patients(archive: Path, tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_faulty_label_table_is_refused_before_anything_is_written(
 
 
 def test_folders_of_patients_are_not_taken_for_classes(tmp_path: Path) -> None:
-    archive = pictures(tmp_path / "a", {f"patient{i}": 1 for i in range(25)})
+    archive = write_images(tmp_path / "a", {f"patient{i}": 1 for i in range(25)})
     with pytest.raises(UsageError, match="folders of patients"):
         prepare(scan_archive([archive], tmp_path / "c"), tmp_path / "s", "folders")
 

@@ -24,11 +24,11 @@ from medcl.store.left_out import reason_text
 from medcl.store.patients import patient_warnings
 
 
-def write_mixture(folder: Path, pictures: int, copies: int, volumes: int, masks: int, lost: int) -> Path:
-    """Write pictures with exact copies, volumes with masks and volumes that cannot be read."""
+def write_mixture(folder: Path, images: int, copies: int, volumes: int, masks: int, lost: int) -> Path:
+    """Write images with exact copies, volumes with masks and volumes that cannot be read."""
     generator = np.random.default_rng(0)
     folder.mkdir()
-    for number in range(pictures):
+    for number in range(images):
         image = Image.fromarray(generator.integers(0, 255, (20, 24), np.uint8))
         image.save(folder / f"p{number}.png")
         if number < copies:

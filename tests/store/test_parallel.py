@@ -36,7 +36,7 @@ def cluster() -> Iterator[Any]:
 
 
 def mixed(folder: Path) -> Catalog:
-    """Scan pictures, volumes with masks, and a file that cannot be read."""
+    """Scan images, volumes with masks, and a file that cannot be read."""
     generator = np.random.default_rng(0)
     archive = folder / "archive"
     archive.mkdir()

@@ -121,7 +121,7 @@ def test_a_study_recovers_when_its_labels_are_corrected(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A fault in the data must not stay in the folder; a change under a begun study must not go unseen."""
-    folder = tmp_path / "pictures"
+    folder = tmp_path / "images"
     folder.mkdir()
     generator = np.random.default_rng(0)
     for number in range(24):

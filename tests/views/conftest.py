@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from medcl.views import Policy, load_policy
-from tests.views.phantoms import MemoryStore, anisotropic_store, picture_store
+from tests.views.phantoms import MemoryStore, anisotropic_store, image_store
 
 
 @pytest.fixture(scope="session")
-def pictures() -> MemoryStore:
-    return picture_store()
+def images() -> MemoryStore:
+    return image_store()
 
 
 @pytest.fixture(scope="session")

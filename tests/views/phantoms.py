@@ -1,4 +1,4 @@
-"""Scans for view tests: analytic phantoms and pictures, in memory."""
+"""Scans for view tests: analytic phantoms and images, in memory."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class MemoryStore:
             {
                 "scan": f"s-{row:016x}",
                 "patient": patient or f"p-{row:016x}",
-                "kind": "volume" if affine is not None else "picture",
+                "kind": "volume" if affine is not None else "image",
                 "shape": list(array.shape),
                 "spacing_mm": None if spacing is None else list(spacing),
                 "unit": unit,
@@ -114,15 +114,15 @@ def anisotropic_store() -> MemoryStore:
     return store
 
 
-def picture_store(
+def image_store(
     count: int = 12, shape: tuple[int, int] = (64, 64), spacing: float | None = None
 ) -> MemoryStore:
-    """Random pictures with some structure, uint8."""
+    """Random images with some structure, uint8."""
     store = MemoryStore()
     for number in range(count):
         rng = np.random.default_rng(number)
         coarse = rng.integers(20, 230, (shape[0] // 4 + 1, shape[1] // 4 + 1))
-        picture = np.kron(coarse, np.ones((4, 4)))[: shape[0], : shape[1]] + rng.normal(0, 6, shape)
+        image = np.kron(coarse, np.ones((4, 4)))[: shape[0], : shape[1]] + rng.normal(0, 6, shape)
         known = None if spacing is None else (spacing, spacing)
-        store.add(np.clip(picture, 0, 255).astype(np.uint8), spacing=known, modality="CR")
+        store.add(np.clip(image, 0, 255).astype(np.uint8), spacing=known, modality="CR")
     return store

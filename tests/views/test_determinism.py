@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from medcl.views import ViewBatch, ViewLoader, draw_views, load_policy, read_geometry
 from medcl.views.backends.choose import choose_backend
-from tests.views.phantoms import MemoryStore, anisotropic_store, picture_store
+from tests.views.phantoms import MemoryStore, anisotropic_store, image_store
 
 FUSED = pytest.mark.skipif(find_spec("numba") is None, reason="needs medcl[fast]")
 BACKENDS = ["torch", "monai", pytest.param("fused", marks=FUSED)]
@@ -21,7 +21,7 @@ SCANS = 8
 
 @pytest.fixture(scope="module")
 def few() -> MemoryStore:
-    return picture_store(SCANS)
+    return image_store(SCANS)
 
 
 def loader(store: MemoryStore, backend: str = "torch", **changes: Any) -> ViewLoader:

@@ -12,7 +12,7 @@ import torch
 
 from medcl.errors import UsageError
 from medcl.views import ViewLoader, load_policy
-from tests.views.phantoms import MemoryStore, picture_store
+from tests.views.phantoms import MemoryStore, image_store
 
 
 def by_row(loader: ViewLoader) -> dict[int, np.ndarray]:
@@ -22,10 +22,10 @@ def by_row(loader: ViewLoader) -> dict[int, np.ndarray]:
 
 
 @pytest.fixture
-def make(pictures: MemoryStore) -> Callable[..., ViewLoader]:
+def make(images: MemoryStore) -> Callable[..., ViewLoader]:
     def loader(**changes: object) -> ViewLoader:
         settings = {"size": 32, "batch_size": 4, "seed": 3, "backend": "torch"} | changes
-        return ViewLoader(pictures, range(12), load_policy("cxr"), **settings)
+        return ViewLoader(images, range(12), load_policy("cxr"), **settings)
 
     return loader
 
@@ -144,7 +144,7 @@ def test_bag_and_whole_of_volumes(volumes: MemoryStore) -> None:
         np.testing.assert_array_equal(batch.params.gamma[:, 0], batch.params.gamma[:, 4])
 
 
-def test_pictures_have_one_slice(make: Callable) -> None:
+def test_images_have_one_slice(make: Callable) -> None:
     assert next(iter(make(draw="bag", count=6))).data.shape[1] == 1
 
 
@@ -156,7 +156,7 @@ def test_leaving_early_stops_the_thread(make: Callable) -> None:
     assert threading.active_count() == before
 
 
-def test_a_fault_in_the_thread_reaches_the_consumer(pictures: MemoryStore, make: Callable) -> None:
+def test_a_fault_in_the_thread_reaches_the_consumer(images: MemoryStore, make: Callable) -> None:
     loader = make()
     loader.store = MemoryStore()
     with pytest.raises(IndexError):
@@ -170,14 +170,14 @@ def test_waiting_is_measured(make: Callable) -> None:
     assert loader.wait_s > 0
 
 
-def test_wrong_use_is_named(pictures: MemoryStore) -> None:
+def test_wrong_use_is_named(images: MemoryStore) -> None:
     policy = load_policy("cxr")
     with pytest.raises(UsageError, match="do not fill"):
-        ViewLoader(pictures, range(3), policy, 32, 4, 0)
+        ViewLoader(images, range(3), policy, 32, 4, 0)
     with pytest.raises(UsageError, match="backend='gpu'"):
-        ViewLoader(pictures, range(4), policy, 32, 4, 0, backend="gpu")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="picture"):
-        ViewLoader(pictures, range(4), policy, 32, 4, 0, dims=3)
+        ViewLoader(images, range(4), policy, 32, 4, 0, backend="gpu")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="image"):
+        ViewLoader(images, range(4), policy, 32, 4, 0, dims=3)
 
 
 def test_small_views_of_multi_crop(make: Callable) -> None:
@@ -191,7 +191,7 @@ def test_small_views_of_multi_crop(make: Callable) -> None:
 
 
 def test_patient_pairs_come_from_other_scans_of_the_patient() -> None:
-    store = picture_store(6)
+    store = image_store(6)
     for row, patient in enumerate(["a", "a", "b", "b", "b", "c"]):
         store.rows[row]["patient"] = patient
     loader = ViewLoader(store, range(6), load_policy("cxr"), 24, 6, 0, draw="patient", backend="torch")

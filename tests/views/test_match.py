@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from medcl.views import flags, load_policy, policy_for
-from tests.views.phantoms import picture_store
+from tests.views.phantoms import image_store
 
 
 def table(modality: str | None, count: int = 2) -> pd.DataFrame:
@@ -28,10 +28,10 @@ def test_what_is_not_known_gets_the_strictest_policy(modality: str | None) -> No
 
 
 def test_flags_say_what_is_not_known() -> None:
-    store = picture_store(2)
+    store = image_store(2)
     store.rows[0]["modality"] = "unknown"
     meanings = flags(load_policy("ct"), store, [0, 1], 32)
     assert set(meanings) == {"MODALITY_OTHER", "MODALITY_UNKNOWN", "SPACING_UNKNOWN", "UNCALIBRATED"}
     assert all(meanings.values())
-    assert flags(load_policy("cxr"), picture_store(2, spacing=1.0), [0, 1], 64) == {}
-    assert set(flags(load_policy("cxr"), picture_store(2, spacing=1.0), [0, 1], 32)) == {"COARSE"}
+    assert flags(load_policy("cxr"), image_store(2, spacing=1.0), [0, 1], 64) == {}
+    assert set(flags(load_policy("cxr"), image_store(2, spacing=1.0), [0, 1], 32)) == {"COARSE"}

@@ -57,7 +57,7 @@ def test_dictionary_twin_keeps_registered_images_together(image: MetaTensor) -> 
     assert np.corrcoef(pair)[0, 1] < -0.99, "the same place of an inverted image"
 
 
-def test_color_pictures_become_luminance() -> None:
-    picture = torch.rand(3, 40, 40)
-    (view,) = RandSafeViews(load_policy("us"), 20, count=1)(picture)
+def test_color_images_become_luminance() -> None:
+    image = torch.rand(3, 40, 40)
+    (view,) = RandSafeViews(load_policy("us"), 20, count=1)(image)
     assert view.shape == (1, 20, 20)

@@ -15,7 +15,7 @@ from medcl.pretrain.methods import moco, moco_v3
 from medcl.views import load_policy, related
 from medcl.views.audit import ViewPipeline, audit
 from medcl.views.audit.store_checks import check_store
-from tests.views.phantoms import MemoryStore, picture_store
+from tests.views.phantoms import MemoryStore, image_store
 
 TABLE = pd.DataFrame({"fingerprint": [7, 8, 7, 9], "patient": ["a", "b", "c", "b"]})
 RELATED = [[1, 0, 1, 0], [0, 1, 0, 1], [1, 0, 1, 0], [0, 1, 0, 1]]
@@ -41,7 +41,7 @@ def _patients_only(scans: pd.DataFrame) -> np.ndarray:
 
 
 def _store() -> MemoryStore:
-    store = picture_store(8)
+    store = image_store(8)
     for row in range(8):
         store.rows[row]["patient"] = f"p-{row // 2}"
     store.rows[7]["fingerprint"] = store.rows[0]["fingerprint"]

@@ -53,77 +53,77 @@ def inspect(file: SourceFile) -> list[ScanInfo]:
     Raises:
         Rejected: TRUNCATED, DAMAGED, BOMB, TOO_LARGE (Pillow's limit) or UNDECODABLE.
     """
-    with file.open() as stream, _open_named(stream, file) as picture:
-        pages = _pages(picture, file)
-        scans = [_page(picture, number, pages, file) for number in range(pages)]
-        is_truncated = picture.format in JPEGS and not _has_end(stream, file.size)
-        if picture.format == "PNG":
-            _run(picture.verify)
-        elif not is_truncated and picture.format in ("JPEG2000", "BMP", "GIF", "WEBP"):
-            _run(picture.load)
+    with file.open() as stream, _open_named(stream, file) as image:
+        pages = _pages(image, file)
+        scans = [_page(image, number, pages, file) for number in range(pages)]
+        is_truncated = image.format in JPEGS and not _has_end(stream, file.size)
+        if image.format == "PNG":
+            _run(image.verify)
+        elif not is_truncated and image.format in ("JPEG2000", "BMP", "GIF", "WEBP"):
+            _run(image.load)
     if is_truncated:
-        with file.open() as stream, _open(stream) as picture:
-            _run(picture.load)
+        with file.open() as stream, _open(stream) as image:
+            _run(image.load)
     return scans
 
 
-def _page(picture: ImageFile.ImageFile, number: int, pages: int, file: SourceFile) -> ScanInfo:
+def _page(image: ImageFile.ImageFile, number: int, pages: int, file: SourceFile) -> ScanInfo:
     """Check one page of an image and return its description."""
     if pages > 1:
-        _run(lambda: picture.seek(number))
-    _refuse_bomb(picture, file.size)
-    if picture.format == "TIFF":
-        _check_strips(picture, file.size)
-    flags = {*_flags(picture), *(["FRAME_OF_MANY"] if pages > 1 else [])}
-    width, height = picture.size
-    is_transposed = picture.format in JPEGS and _orientation(picture) in (5, 6, 7, 8)
+        _run(lambda: image.seek(number))
+    _refuse_bomb(image, file.size)
+    if image.format == "TIFF":
+        _check_strips(image, file.size)
+    flags = {*_flags(image), *(["FRAME_OF_MANY"] if pages > 1 else [])}
+    width, height = image.size
+    is_transposed = image.format in JPEGS and _orientation(image) in (5, 6, 7, 8)
     shape = (width, height) if is_transposed else (height, width)
     return ScanInfo(
         part=f"page:{number}" if pages > 1 else "",
         source="image",
-        kind="picture",
-        shape=shape if picture.mode in GRAY_MODES else (*shape, 3),
+        kind="image",
+        shape=shape if image.mode in GRAY_MODES else (*shape, 3),
         spacing_mm=None,
-        unit="a.u." if picture.mode.startswith(("I", "F")) else "display",
+        unit="a.u." if image.mode.startswith(("I", "F")) else "display",
         flags=tuple(sorted(flags)),
     )
 
 
-def _pages(picture: ImageFile.ImageFile, file: SourceFile) -> int:
+def _pages(image: ImageFile.ImageFile, file: SourceFile) -> int:
     """Return the number of pages; whole slide images, whose pages are tiles and scales, are refused."""
-    if picture.format not in PAGED:
+    if image.format not in PAGED:
         return 1
-    pages = int(_run(lambda: getattr(picture, "n_frames", 1)))
+    pages = int(_run(lambda: getattr(image, "n_frames", 1)))
     if pages > MAX_PAGES:
         raise quarantined("TOO_LARGE")
-    if picture.format == "TIFF":
-        _run(lambda: picture.seek(0))
-        _refuse_slide(picture, pages)
-        stated = re.search(r"ImageJ=.*images=(\d+)", _text(picture, DESCRIPTION_TAG), flags=re.DOTALL)
+    if image.format == "TIFF":
+        _run(lambda: image.seek(0))
+        _refuse_slide(image, pages)
+        stated = re.search(r"ImageJ=.*images=(\d+)", _text(image, DESCRIPTION_TAG), flags=re.DOTALL)
         if stated is not None and int(stated[1]) > pages:
             raise quarantined("TOO_LARGE")  # ImageJ writes stacks of over 4 GiB behind a single directory
     return pages
 
 
-def _refuse_slide(picture: ImageFile.ImageFile, pages: int) -> None:
-    tags = picture.tag_v2  # type: ignore[attr-defined]
-    maker = f"{_text(picture, DESCRIPTION_TAG)[:200]} {_text(picture, MAKE_TAG)}".lower()
+def _refuse_slide(image: ImageFile.ImageFile, pages: int) -> None:
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    maker = f"{_text(image, DESCRIPTION_TAG)[:200]} {_text(image, MAKE_TAG)}".lower()
     is_slide = NDPI_TAG in tags or any(word in maker for word in ("aperio", "hamamatsu", "leica scn"))
     if not is_slide and 324 in tags and pages > 1:
-        size = picture.size
-        _run(lambda: picture.seek(1))
-        is_slide = picture.size != size
-        _run(lambda: picture.seek(0))
+        size = image.size
+        _run(lambda: image.seek(1))
+        is_slide = image.size != size
+        _run(lambda: image.seek(0))
     if is_slide:
         raise dropped("WHOLE_SLIDE")
 
 
-def _text(picture: ImageFile.ImageFile, tag: int) -> str:
-    return str(picture.tag_v2.get(tag, ""))  # type: ignore[attr-defined]
+def _text(image: ImageFile.ImageFile, tag: int) -> str:
+    return str(image.tag_v2.get(tag, ""))  # type: ignore[attr-defined]
 
 
-def _check_strips(picture: ImageFile.ImageFile, size: int) -> None:
-    tags = picture.tag_v2  # type: ignore[attr-defined]
+def _check_strips(image: ImageFile.ImageFile, size: int) -> None:
+    tags = image.tag_v2  # type: ignore[attr-defined]
     for offsets, lengths in OFFSET_TAGS:
         ends = [at + length for at, length in zip(tags.get(offsets, ()), tags.get(lengths, ()), strict=False)]
         if max(ends, default=0) > size:
@@ -136,15 +136,15 @@ def load(file: SourceFile, part: str = "") -> Scan:
     Raises:
         Rejected: As `inspect`.
     """
-    with file.open() as stream, _open(stream) as picture:
+    with file.open() as stream, _open(stream) as image:
         if part:
-            _run(lambda: picture.seek(int(part.partition(":")[2])))
-        _refuse_bomb(picture, file.size)
-        flags = tuple(sorted({*_flags(picture), *(["FRAME_OF_MANY"] if part else [])}))
-        is_inverted = _is_inverted(picture) and picture.mode.startswith("I")
-        is_rotated = picture.format in JPEGS and _orientation(picture) != 1
-        _run(picture.load)
-        array = _pixels(ImageOps.exif_transpose(picture) if is_rotated else picture)
+            _run(lambda: image.seek(int(part.partition(":")[2])))
+        _refuse_bomb(image, file.size)
+        flags = tuple(sorted({*_flags(image), *(["FRAME_OF_MANY"] if part else [])}))
+        is_inverted = _is_inverted(image) and image.mode.startswith("I")
+        is_rotated = image.format in JPEGS and _orientation(image) != 1
+        _run(image.load)
+        array = _pixels(ImageOps.exif_transpose(image) if is_rotated else image)
         array = np.iinfo(np.uint16).max - array if is_inverted else array  # Pillow inverts 8 bits only
     return Scan(
         array=array,
@@ -159,66 +159,66 @@ def load(file: SourceFile, part: str = "") -> Scan:
 GRAY_MODES = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
 
 
-def _pixels(picture: Image.Image) -> np.ndarray:
-    if picture.mode in ("L", "I", "I;16", "I;16B", "I;16L", "F"):
-        return compact(np.asarray(picture))
-    if picture.mode == "1" or picture.mode == "LA":
-        return np.asarray(picture.convert("L"))
-    return gray_if_equal(np.asarray(picture.convert("RGB")))
+def _pixels(image: Image.Image) -> np.ndarray:
+    if image.mode in ("L", "I", "I;16", "I;16B", "I;16L", "F"):
+        return compact(np.asarray(image))
+    if image.mode == "1" or image.mode == "LA":
+        return np.asarray(image.convert("L"))
+    return gray_if_equal(np.asarray(image.convert("RGB")))
 
 
-def _flags(picture: ImageFile.ImageFile) -> tuple[str, ...]:
+def _flags(image: ImageFile.ImageFile) -> tuple[str, ...]:
     flags = {"SPACING_UNKNOWN", "NO_GEOM"}
-    if picture.format in JPEGS or _is_lossy(picture):
+    if image.format in JPEGS or _is_lossy(image):
         flags.add("LOSSY")
-    if _is_inverted(picture):
+    if _is_inverted(image):
         flags.add("MONO1_INVERTED")
-    if picture.mode in ("LA", "PA", "RGBA", "RGBa", "La"):
+    if image.mode in ("LA", "PA", "RGBA", "RGBa", "La"):
         flags.add("ALPHA_DROPPED")
-    if picture.mode not in GRAY_MODES and any(";16" in str(tile[3]) for tile in picture.tile):
+    if image.mode not in GRAY_MODES and any(";16" in str(tile[3]) for tile in image.tile):
         flags.add("DEPTH_REDUCED")
-    if picture.mode in ("P", "PA"):
+    if image.mode in ("P", "PA"):
         flags.add("PALETTE")
-    if _orientation(picture) != 1:
+    if _orientation(image) != 1:
         flags.add("EXIF_ROTATED")
     return tuple(sorted(flags))
 
 
-def _is_lossy(picture: ImageFile.ImageFile) -> bool:
+def _is_lossy(image: ImageFile.ImageFile) -> bool:
     """Return whether JPEG 2000, WebP or a TIFF with JPEG inside is lossy, by its first bytes."""
-    if picture.format == "TIFF":
-        return picture.info.get("compression") in ("jpeg", "tiff_jpeg")
-    if picture.format not in ("JPEG2000", "WEBP"):
+    if image.format == "TIFF":
+        return image.info.get("compression") in ("jpeg", "tiff_jpeg")
+    if image.format not in ("JPEG2000", "WEBP"):
         return False
-    stream = picture.fp
+    stream = image.fp
     if stream is None:
         return True
     place = stream.tell()
     stream.seek(0)
     head = stream.read(TAIL_BYTES)
     stream.seek(place)
-    if picture.format == "WEBP":
+    if image.format == "WEBP":
         return b"VP8L" not in head
     style = head.find(b"\xff\x52")  # transformation 1 is the reversible wavelet
     return style < 0 or head[style + 13 : style + 14] != b"\1"
 
 
-def _is_inverted(picture: ImageFile.ImageFile) -> bool:
+def _is_inverted(image: ImageFile.ImageFile) -> bool:
     """Return whether low values of a TIFF are bright."""
-    if picture.format != "TIFF":
+    if image.format != "TIFF":
         return False
-    return picture.tag_v2.get(PHOTOMETRIC_TAG) == 0 and picture.mode in ("L", "I;16", "I;16B", "I;16L")  # type: ignore[attr-defined]
+    return image.tag_v2.get(PHOTOMETRIC_TAG) == 0 and image.mode in ("L", "I;16", "I;16B", "I;16L")  # type: ignore[attr-defined]
 
 
-def _refuse_bomb(picture: Image.Image, size: int) -> None:
-    width, height = picture.size
-    if is_bomb(width * height * len(picture.getbands()), size):
+def _refuse_bomb(image: Image.Image, size: int) -> None:
+    width, height = image.size
+    if is_bomb(width * height * len(image.getbands()), size):
         raise quarantined("BOMB")
 
 
-def _orientation(picture: Image.Image) -> int:
+def _orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, which viewers apply to JPEG (1 is upright, 5 to 8 are transposed)."""
-    value = picture.getexif().get(ORIENTATION_TAG, 1) if picture.format in (*JPEGS, "TIFF") else 1
+    value = image.getexif().get(ORIENTATION_TAG, 1) if image.format in (*JPEGS, "TIFF") else 1
     return value if value in range(1, 9) else 1
 
 

@@ -111,7 +111,7 @@ def _grid(fields: Fields) -> VoxelGrid:
 
 
 def _affine(fields: Fields, rank: int) -> tuple[np.ndarray | None, tuple[float, ...] | None, set[str]]:
-    """Return the affine of a volume, or the spacing (row, column) of a picture, and flags."""
+    """Return the affine of a volume, or the spacing (row, column) of an image, and flags."""
     lengths = _numbers(fields, rank, "elementspacing", "elementsize")
     if rank == 2:
         return None, None if lengths is None else (float(lengths[1]), float(lengths[0])), set()

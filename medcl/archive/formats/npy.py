@@ -51,15 +51,15 @@ def _header(file: SourceFile) -> tuple[VoxelGrid, VoxelData]:
     if rank not in (2, 3):
         raise quarantined("NPY_SHAPE")
     axes = range(rank) if is_fortran else range(rank)[::-1]
-    is_picture = rank == 2 or has_color
+    is_image = rank == 2 or has_color
     grid = checked(
         VoxelGrid(
             sizes=tuple(shape) if is_fortran else tuple(shape)[::-1],
             dtype=dtype,
-            spatial=(axes[1], axes[0]) if is_picture else tuple(axes),
+            spatial=(axes[1], axes[0]) if is_image else tuple(axes),
             color=axes[2] if has_color else None,
-            affine=None if is_picture else np.eye(4),
-            flags=frozenset() if is_picture else frozenset({"XFORM_UNKNOWN", "SPACING_UNKNOWN"}),
+            affine=None if is_image else np.eye(4),
+            flags=frozenset() if is_image else frozenset({"XFORM_UNKNOWN", "SPACING_UNKNOWN"}),
         )
     )
     return grid, VoxelData("raw", grid.needed, dtype, offset=offset)

@@ -67,8 +67,8 @@ def load(file: SourceFile, part: str) -> Scan:
         Rejected: As `inspect`; DAMAGED where the member's checksum fails.
     """
     split, _, row = part.partition(":")
-    picture, _, flags = finite(_images(file, split)[int(row)])
-    array = compact(gray_if_equal(picture) if picture.ndim == 3 else picture)
+    image, _, flags = finite(_images(file, split)[int(row)])
+    array = compact(gray_if_equal(image) if image.ndim == 3 else image)
     return Scan(
         array=array,
         affine=None,
@@ -99,7 +99,7 @@ def _scans_of_split(archive: zipfile.ZipFile, split: str) -> list[ScanInfo]:
         ScanInfo(
             part=f"{split}:{row}",
             source="npz",
-            kind="picture",
+            kind="image",
             shape=header.shape[1:],
             spacing_mm=None,
             unit="display" if header.dtype == np.uint8 else "a.u.",

@@ -159,7 +159,7 @@ def _spatial(vectors: list[np.ndarray | None] | None, kinds: list[str], rank: in
 def _geometry(
     fields: Fields, vectors: list[np.ndarray | None] | None, spatial: tuple[int, ...]
 ) -> tuple[np.ndarray | None, tuple[float, ...] | None, set[str]]:
-    """Return the affine of a volume, or the spacing (row, column) of a picture, and flags."""
+    """Return the affine of a volume, or the spacing (row, column) of an image, and flags."""
     scale, flags = _scale(fields)
     lengths = _lengths(fields, vectors, spatial)
     if len(spatial) == 2:

@@ -31,7 +31,7 @@ class ScanInfo:
     Attributes:
         part: Place in the file, such as `frame:3` or `train:17`; empty when the file has one scan.
         source: Name of the format.
-        kind: `volume` or `picture`.
+        kind: `volume` or `image`.
         shape: Shape of the array that `load` returns.
         spacing_mm: Spacing along its spatial axes, or None when unknown.
         unit: `a.u.` or `display`.

@@ -28,8 +28,8 @@ class VoxelGrid:
         dtype: Data type with byte order.
         spatial: Numbers of the two or three axes in space.
         color: Number of the axis of red, green and blue (and alpha), or None.
-        affine: Index along the spatial axes to RAS+ mm, (4, 4), of a volume; None for a picture.
-        spacing_mm: Spacing (row, column) of a picture, or None when unknown.
+        affine: Index along the spatial axes to RAS+ mm, (4, 4), of a volume; None for an image.
+        spacing_mm: Spacing (row, column) of an image, or None when unknown.
         frame_name: `frame` for time, `channel` for anything else.
         flags: Flags of the header.
     """
@@ -112,7 +112,7 @@ def scan_infos(grid: VoxelGrid, source: str, data: DataFile | None = None) -> li
         ScanInfo(
             part=f"{grid.frame_name}:{number}" if grid.frames > 1 else "",
             source=source,
-            kind="picture" if affine is None else "volume",
+            kind="image" if affine is None else "volume",
             shape=shape + color,
             spacing_mm=grid.spacing_mm if affine is None else spacing(affine),
             unit=_unit(grid),

@@ -19,7 +19,7 @@ from medcl.archive.formats.scan_info import ScanInfo
 from medcl.archive.formats.sidecar import Sidecar, read_sidecar
 from medcl.archive.label_evidence import (
     Verdict,
-    judge_picture,
+    judge_image,
     judge_volume,
     looks_like_labels,
 )
@@ -177,7 +177,7 @@ def _examine_content(blank: FileOutcome, stream: BinaryIO, head: bytes) -> FileO
 
 
 def _label_verdict(file_format: Format, file: SourceFile, place: str, scans: Sequence[ScanInfo]) -> Verdict:
-    """Return what a file of volumes, or of one picture, is by its name and values."""
+    """Return what a file of volumes, or of one image, is by its name and values."""
     is_volume = scans[0].kind == "volume"
     if not is_volume and (len(scans) > 1 or scans[0].part):
         return ""
@@ -188,7 +188,7 @@ def _label_verdict(file_format: Format, file: SourceFile, place: str, scans: Seq
             likely = len(scans) == 1 and is_monotonous(stream, file.size, prod(scans[0].shape))
         if not likely:
             return ""
-    judge = judge_volume if is_volume else judge_picture
+    judge = judge_volume if is_volume else judge_image
     verdicts: set[Verdict] = set()
     for scan in scans:
         verdicts.add(judge(file_format.load(file, scan.part).array, place))

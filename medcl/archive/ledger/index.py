@@ -28,7 +28,7 @@ from medcl.archive.storage.listing import STAMP, Listing
 from medcl.archive.storage.walk import Root
 from medcl.files import atomic
 
-CONTENT_VERSION = 3
+CONTENT_VERSION = 4
 """To be raised when the meaning of outcomes changes while their fields stay the same."""
 
 BUCKETS = 64

@@ -20,7 +20,7 @@ def is_mask(outcome: FileOutcome) -> bool:
 
 
 def grids(outcome: FileOutcome, scans: Iterable[ScanInfo]) -> list[FileGrid]:
-    """Return the grids with which masks are paired: of a picture, or of each frame of a volume.
+    """Return the grids with which masks are paired: of an image, or of each frame of a volume.
 
     The images of an npz have no names, and therefore no masks.
     """
@@ -57,7 +57,7 @@ def add_masks(
 def _add_label_maps(
     maps: Sequence[FileOutcome], images: Sequence[FileGrid], tables: Tables, add_file: AddFile
 ) -> None:
-    """Add label maps: one without its scan is flagged, and several of one picture are united."""
+    """Add label maps: one without its scan is flagged, and several of one image are united."""
     outcomes = {grid.scan: outcome for outcome in maps if (grid := _only_grid(outcome)) is not None}
     pairs, refused = pair([grid for outcome in maps if (grid := _only_grid(outcome)) is not None], images)
     paired = {mask for mask, _ in pairs}
@@ -67,18 +67,18 @@ def _add_label_maps(
     for outcome in maps:
         if _only_grid(outcome) is None:
             add_file(flagged(outcome, "MASK_ORPHAN"))
-    of_picture: dict[str, list[str]] = {}
+    of_image: dict[str, list[str]] = {}
     for mask, scan in pairs:
-        if outcomes[mask].scans[0].kind == "picture":
-            of_picture.setdefault(scan, []).append(mask)
+        if outcomes[mask].scans[0].kind == "image":
+            of_image.setdefault(scan, []).append(mask)
         else:
             tables.add_mask(mask, [scan], outcomes[mask].scans[0].source)
-    for scan, of_scan in of_picture.items():
+    for scan, of_scan in of_image.items():
         if len(of_scan) == 1:
-            tables.add_mask(of_scan[0], [scan], "picture")
+            tables.add_mask(of_scan[0], [scan], "image")
         else:
             united = [outcomes[mask] for mask in of_scan]
-            tables.add_mask(pseudonym("mask", scan), [scan], "picture", united)
+            tables.add_mask(pseudonym("mask", scan), [scan], "image", united)
 
 
 def _only_grid(outcome: FileOutcome) -> FileGrid | None:

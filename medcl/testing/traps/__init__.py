@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medcl.testing.traps import copies, files, geometry, makers, mixtures, nifti, pictures, pixels
+from medcl.testing.traps import copies, files, geometry, images, makers, mixtures, nifti, pixels
 from medcl.testing.traps.base import Trap
 
 
@@ -13,5 +13,5 @@ def nifti_traps() -> list[Trap]:
 
 def dicom_traps() -> list[Trap]:
     """Return every trap of DICOM."""
-    parts = (geometry, copies, pixels, makers, mixtures, pictures, files)
+    parts = (geometry, copies, pixels, makers, mixtures, images, files)
     return [trap for part in parts for trap in part.TRAPS.traps]

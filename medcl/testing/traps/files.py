@@ -12,7 +12,7 @@ from pydicom.sequence import Sequence as Items
 
 from medcl.testing.phantom import encoded, files, image, put, series, tissue
 from medcl.testing.traps.base import Files, TrapCollection
-from medcl.testing.traps.pictures import GRAY, projection
+from medcl.testing.traps.images import GRAY, projection
 
 TRAPS = TrapCollection()
 trap = TRAPS.trap

@@ -51,7 +51,7 @@ class MeasuredGeometry:
     @cached_property
     def turned(self) -> np.ndarray:
         """(N, V, D, D) millimeters a pixel, in the axes in which an unturned view is the identity."""
-        upright = {"picture": [[1, 0], [0, 1]], "slices": [[0, -1], [-1, 0]], "volume": np.eye(3)}
+        upright = {"image": [[1, 0], [0, 1]], "slices": [[0, -1], [-1, 0]], "volume": np.eye(3)}
         linear = self.fit[..., :-1] * self.spacing[:, None]
         turned: np.ndarray = np.linalg.inv(np.array(upright[self.grid.name], float)) @ linear
         return turned
@@ -105,8 +105,8 @@ def check_sides(measured: MeasuredGeometry) -> list[CheckResult]:
 
 
 def _allowed(flips: tuple[str, ...], grid: PhantomGrid, number: str) -> bool:
-    across = {"columns"} if grid.name == "picture" else {"left-right"}
-    down = {"rows"} if grid.name == "picture" else {"anterior-posterior", "superior-inferior"}
+    across = {"columns"} if grid.name == "image" else {"left-right"}
+    down = {"rows"} if grid.name == "image" else {"anterior-posterior", "superior-inferior"}
     return bool(set(flips) & (across if number == "I3" else down))
 
 
@@ -183,7 +183,7 @@ def check_affine(measured: MeasuredGeometry) -> CheckResult:
 
 
 def check_mask(measured: MeasuredGeometry) -> CheckResult:
-    """I8: masks move with their pictures."""
+    """I8: masks move with their images."""
     grid = measured.grid
     center = np.array([0.44, 0.56, 0.5][: len(grid.shape)]) * grid.shape * grid.spacing
     extent = np.array(grid.shape) * grid.spacing

@@ -75,8 +75,8 @@ def check_calibration(pipeline: ViewPipeline, grid: PhantomGrid) -> CheckResult:
         "" if unit == "a.u." else f", error {worst:.2f} of what is allowed"
     )
     shown = rendered.data[0, 0, 0]
-    picture = (("inserts", shown if shown.ndim == 2 else shown[len(shown) // 2]),)
-    return CheckResult("I1", figure, limit, passed, grid.name, picture)
+    image = (("inserts", shown if shown.ndim == 2 else shown[len(shown) // 2]),)
+    return CheckResult("I1", figure, limit, passed, grid.name, image)
 
 
 def _order(means: np.ndarray, inserts: np.ndarray) -> float:
@@ -153,10 +153,10 @@ def check_contrast(pipeline: ViewPipeline, grid: PhantomGrid) -> CheckResult:
     return CheckResult("I11", figure, "median >= 0.8, 5th percentile >= 0.6", passed, grid.name)
 
 
-def _cnr(picture: np.ndarray, inside: np.ndarray, around: np.ndarray) -> float:
+def _cnr(image: np.ndarray, inside: np.ndarray, around: np.ndarray) -> float:
     """Return contrast over local noise; a smooth shading is no noise, so neighbors are compared."""
-    contrast = abs(picture[inside].mean() - picture[around].mean())
-    steps = np.diff(picture, axis=1)[around[:, 1:] & around[:, :-1]]
+    contrast = abs(image[inside].mean() - image[around].mean())
+    steps = np.diff(image, axis=1)[around[:, 1:] & around[:, :-1]]
     return float(contrast / max(steps.std() / np.sqrt(2), 1e-6))
 
 

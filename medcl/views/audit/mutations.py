@@ -88,7 +88,7 @@ def _simclr(policy: Policy, params: ViewParams, geometry: ScanGeometry) -> ViewP
 
 
 def simclr_crops(params: ViewParams) -> ViewParams:
-    """Replace where views of pictures lie by RandomResizedCrop(0.08, 1) with aspect ratios of 3/4 to 4/3."""
+    """Replace where views of images lie by RandomResizedCrop(0.08, 1) with aspect ratios of 3/4 to 4/3."""
     rng = np.random.default_rng(params.noise_start.ravel().astype(np.uint64))
     share = np.sqrt(rng.uniform(0.08, 1, params.shape))[..., None]
     ratio = np.exp(rng.uniform(np.log(3 / 4), np.log(4 / 3), params.shape) / 2)
@@ -154,16 +154,16 @@ MUTATIONS = (
     Mutation(
         "SimCLR's RandomResizedCrop(0.08, 1)",
         "I9",
-        "picture",
+        "image",
         lambda p: FaultyPipeline(p, change_params=_simclr),
     ),
-    Mutation("SimCLR's crops: lesions", "I10", "picture", lambda p: FaultyPipeline(p, change_params=_simclr)),
+    Mutation("SimCLR's crops: lesions", "I10", "image", lambda p: FaultyPipeline(p, change_params=_simclr)),
     Mutation(
-        "SimCLR's crops: aspect ratio", "I5", "picture", lambda p: FaultyPipeline(p, change_params=_simclr)
+        "SimCLR's crops: aspect ratio", "I5", "image", lambda p: FaultyPipeline(p, change_params=_simclr)
     ),
-    Mutation("SimCLR's crops: overlap", "I15", "picture", lambda p: FaultyPipeline(p, change_params=_simclr)),
-    Mutation("RandFlip across", "I3", "picture", lambda p: FaultyPipeline(p, change_pixels=_flip(-1))),
-    Mutation("RandFlip up and down", "I4", "picture", lambda p: FaultyPipeline(p, change_pixels=_flip(-2))),
+    Mutation("SimCLR's crops: overlap", "I15", "image", lambda p: FaultyPipeline(p, change_params=_simclr)),
+    Mutation("RandFlip across", "I3", "image", lambda p: FaultyPipeline(p, change_pixels=_flip(-1))),
+    Mutation("RandFlip up and down", "I4", "image", lambda p: FaultyPipeline(p, change_pixels=_flip(-2))),
     Mutation(
         "RandFlip of a volume, axis 0", "I3", "volume", lambda p: FaultyPipeline(p, change_pixels=_flip(1))
     ),
@@ -176,99 +176,97 @@ MUTATIONS = (
     Mutation(
         "HU scaled by up to 15 %",
         "I1",
-        "picture",
+        "image",
         lambda p: _beyond_policy(p, intensity={"gain": (0.85, 1.15)}),
     ),
     Mutation(
-        "HU offset by 50", "I1", "picture", lambda p: _beyond_policy(p, intensity={"offset": (-50.0, 50.0)})
+        "HU offset by 50", "I1", "image", lambda p: _beyond_policy(p, intensity={"offset": (-50.0, 50.0)})
     ),
     Mutation(
-        "a window baked into the store", "I2", "picture", lambda p: FaultyPipeline(p, window_in_store=True)
+        "a window baked into the store", "I2", "image", lambda p: FaultyPipeline(p, window_in_store=True)
     ),
     Mutation(
         "pixels as large as the smallest lesion",
         "I19",
-        "picture",
+        "image",
         lambda p: ViewPipeline(p.model_copy(update={"max_px_mm": p.d_min_mm})),
     ),
     Mutation(
-        "inverted intensities", "I1", "picture", lambda p: FaultyPipeline(p, change_pixels=lambda v, r: 1 - v)
+        "inverted intensities", "I1", "image", lambda p: FaultyPipeline(p, change_pixels=lambda v, r: 1 - v)
     ),
     Mutation(
         "solarised",
         "I1",
-        "picture",
+        "image",
         lambda p: FaultyPipeline(p, change_pixels=lambda v, r: np.where(v > 0.5, 1 - v, v)),
     ),
     Mutation(
         "rotation in voxels", "I5", "volume", lambda p: FaultyPipeline(p, change_params=_voxel_rotation)
     ),
     Mutation(
-        "rotation by 30 degrees", "I5", "picture", lambda p: _beyond_policy(p, motion={"rotation_deg": 30.0})
+        "rotation by 30 degrees", "I5", "image", lambda p: _beyond_policy(p, motion={"rotation_deg": 30.0})
     ),
-    Mutation("elastic deformation", "I6", "picture", lambda p: FaultyPipeline(p, change_pixels=_elastic)),
+    Mutation("elastic deformation", "I6", "image", lambda p: FaultyPipeline(p, change_pixels=_elastic)),
     Mutation(
-        "pixels moved, affine not", "I7", "picture", lambda p: FaultyPipeline(p, change_pixels=_shift_pixels)
+        "pixels moved, affine not", "I7", "image", lambda p: FaultyPipeline(p, change_pixels=_shift_pixels)
     ),
     Mutation(
-        "pixels moved, mask not", "I8", "picture", lambda p: FaultyPipeline(p, change_pixels=_shift_pixels)
+        "pixels moved, mask not", "I8", "image", lambda p: FaultyPipeline(p, change_pixels=_shift_pixels)
     ),
     Mutation(
         "pixels moved, no way back",
         "I20",
-        "picture",
+        "image",
         lambda p: FaultyPipeline(p, change_pixels=_shift_pixels),
     ),
-    Mutation("coarse dropout", "I13", "picture", lambda p: FaultyPipeline(p, change_pixels=_dropout)),
+    Mutation("coarse dropout", "I13", "image", lambda p: FaultyPipeline(p, change_pixels=_dropout)),
     Mutation(
         "blur of a whole lesion",
         "I11",
-        "picture",
+        "image",
         lambda p: _beyond_policy(p, blur={"sigma_mm": 4 * p.d_min_mm, "probability": 1.0}),
     ),
     Mutation(
         "noise five times native",
         "I11",
-        "picture",
+        "image",
         lambda p: _beyond_policy(p, noise={"native": 5.0, "probability": 1.0}),
     ),
     Mutation(
         "values beyond the range",
         "I12",
-        "picture",
+        "image",
         lambda p: FaultyPipeline(p, change_pixels=lambda v, r: v * 1.5),
     ),
     Mutation(
         "a NaN",
         "I12",
-        "picture",
+        "image",
         lambda p: FaultyPipeline(p, change_pixels=lambda v, r: np.where(v > 0.99, np.nan, v)),
     ),
-    Mutation(
-        "burned-in text of the scan", "I14", "picture", lambda p: FaultyPipeline(p, marker_per_scan=True)
-    ),
+    Mutation("burned-in text of the scan", "I14", "image", lambda p: FaultyPipeline(p, marker_per_scan=True)),
     Mutation(
         "independent crops",
         "I15",
-        "picture",
+        "image",
         lambda p: _beyond_policy(p, crop={"area": (0.3, 1.0), "overlap": 0.0, "anchor": 0.0}),
     ),
     Mutation(
         "workers that repeat each other",
         "I17",
-        "picture",
+        "image",
         lambda p: FaultyPipeline(p, change_key=_constant_key),
     ),
     Mutation(
-        "a generator advanced in order", "I16", "picture", lambda p: FaultyPipeline(p, change_key=_order_key)
+        "a generator advanced in order", "I16", "image", lambda p: FaultyPipeline(p, change_key=_order_key)
     ),
     Mutation(
-        "patients unknown to the loss", "I21", "picture", lambda p: FaultyPipeline(p, unknown_patients=True)
+        "patients unknown to the loss", "I21", "image", lambda p: FaultyPipeline(p, unknown_patients=True)
     ),
     Mutation(
         "half a pixel off the reference",
         "I18",
-        "picture",
+        "image",
         lambda p: FaultyPipeline(p, change_pixels=lambda v, r: (v + np.roll(v, 1, -1)) / 2),
     ),
 )

@@ -45,7 +45,7 @@ class PhantomGrid:
     """The grid that phantoms are sampled on.
 
     Attributes:
-        name: `picture`, `slices` (2-D views of a volume) or `volume` (3-D views).
+        name: `image`, `slices` (2-D views of a volume) or `volume` (3-D views).
         shape: samples along each axis.
         spacing: millimeters per sample.
         dims: of the views.
@@ -89,7 +89,7 @@ class PhantomGrid:
                 {
                     "scan": "s-phantom",
                     "patient": CANARY,
-                    "kind": "picture" if len(self.shape) == 2 else "volume",
+                    "kind": "image" if len(self.shape) == 2 else "volume",
                     "shape": list(self.shape),
                     "spacing_mm": list(self.spacing),
                     "unit": unit,
@@ -107,11 +107,11 @@ class PhantomGrid:
 def phantom_grids(policy: Policy) -> list[PhantomGrid]:
     """Return the grids to audit a policy on, as fine as its modality is sampled; volumes are 1 x 1 x 5."""
     step = policy.max_px_mm
-    picture = PhantomGrid("picture", (150, 170), (step, step), 2)
+    image = PhantomGrid("image", (150, 170), (step, step), 2)
     if policy.modalities[0] not in ("CT", "MR", "PT", "unknown"):
-        return [picture]
+        return [image]
     shape, spacing = (150, 160, 32), (step, step, 5 * step)
-    return [picture, PhantomGrid("slices", shape, spacing, 2), PhantomGrid("volume", shape, spacing, 3)]
+    return [image, PhantomGrid("slices", shape, spacing, 2), PhantomGrid("volume", shape, spacing, 3)]
 
 
 def ramps(grid: PhantomGrid) -> list[np.ndarray]:

@@ -93,7 +93,7 @@ class AuditReport:
             f"<style>{_STYLE}</style>"
             f"<h1>Policy '{escape(name)}' {escape(verdict)}</h1>"
             "<p>A view is safe when what it shows is still true of the patient. Each invariant below was "
-            "measured on the pixels of views: of phantoms whose every sample is known (a picture, slices of "
+            "measured on the pixels of views: of phantoms whose every sample is known (an image, slices of "
             "a volume, a volume), and of a store's own scans where it is named.</p>"
             "<table><tr><th></th><th>Invariant</th><th>Measured</th><th>Allowed</th><th></th></tr>"
             f"{rows}</table><h2>Worst cases</h2>{pictures}<h2>The policy</h2>"

@@ -1,4 +1,4 @@
-"""Reading what a view samples: a volume, or the slice or picture it lies in."""
+"""Reading what a view samples: a volume, or the slice or image it lies in."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read_source(store: ScanSource, params: ViewParams, scan: int, view: int) -> 
     elif params.dims == 3:
         source = array[None]
     else:
-        source = _picture(array, params.channels)
+        source = _image(array, params.channels)
     factor = int(params.reduce[scan])
     return source if factor == 1 else averaged(source, factor)
 
@@ -45,8 +45,8 @@ def slices_of(array: np.ndarray, axis: int, number: int, stack: int = 1) -> np.n
     return np.stack([array[(slice(None),) * axis + (n,)] for n in wanted])
 
 
-def _picture(array: np.ndarray, channels: int) -> np.ndarray:
-    """Return a picture as (channels, row, column): luminance, or color (gray is repeated)."""
+def _image(array: np.ndarray, channels: int) -> np.ndarray:
+    """Return an image as (channels, row, column): luminance, or color (gray is repeated)."""
     if array.ndim == 2:
         return array[None] if channels == 1 else np.repeat(array[None], channels, axis=0)
     if channels == 1:

@@ -49,7 +49,7 @@ class ScanSource(Protocol):
 
 @dataclass(frozen=True)
 class ScanGeometry:
-    """Geometry of n scans; D is 2 for views of slices and pictures, 3 for 3-D views.
+    """Geometry of n scans; D is 2 for views of slices and images, 3 for 3-D views.
 
     Positions are millimeters (pixels where the spacing is unknown) from the outer corner of the first
     displayed sample; the displayed sample d has its center at `grid @ (d + 0.5)`.
@@ -139,7 +139,7 @@ def read_geometry(store: ScanSource, rows: Sequence[int] | np.ndarray, dims: int
     """Read the geometry of `rows` for views of `dims` dimensions.
 
     Raises:
-        UsageError: 3-D views of a picture.
+        UsageError: 3-D views of an image.
     """
     rows = np.asarray(rows, np.int64)
     scans = store.scans.iloc[rows]
@@ -177,7 +177,7 @@ def _texts(scans: pd.DataFrame, column: str) -> np.ndarray:
 def _scan_fields(store: ScanSource, row: int, scan: dict[str, Any], dims: int) -> dict[str, Any]:
     volume = scan["kind"] == "volume"
     if dims == 3 and not volume:
-        raise UsageError(f"scan {scan['scan']} is a picture; 3-D views need volumes")
+        raise UsageError(f"scan {scan['scan']} is an image; 3-D views need volumes")
     spatial = 3 if volume else 2
     shape = np.asarray(scan["shape"], int)[:spatial]
     affine = store.affine(row) if volume else None

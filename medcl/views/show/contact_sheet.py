@@ -91,11 +91,9 @@ def _draw_source(
 ) -> None:
     """Draw the slice of the first view, the anchor with its ball, and both fields of view."""
     height, width = geometry.length[scan]
-    picture = displayed(read_source(store, params.take(np.array([scan])), 0, 0), geometry, scan)
+    image = displayed(read_source(store, params.take(np.array([scan])), 0, 0), geometry, scan)
     low, high = params.low[scan, 0], params.low[scan, 0] + params.width[scan, 0]
-    axes.imshow(
-        window_fraction(picture, low, high), cmap="gray", vmin=0, vmax=1, extent=(0, width, height, 0)
-    )
+    axes.imshow(window_fraction(image, low, high), cmap="gray", vmin=0, vmax=1, extent=(0, width, height, 0))
     mask = store.mask(int(geometry.rows[scan]))
     if mask is not None and (plane := view_plane(mask, params, scan, 0)).any():
         outline = displayed(plane[None], geometry, scan)
@@ -119,7 +117,7 @@ def _draw_source(
 
 def _source_title(geometry: ScanGeometry, params: ViewParams, scan: int) -> str:
     axis = int(params.slice_axis[scan])
-    what = f"{PLANE_NAMES[axis]} slice {params.slices[scan, 0]}" if axis >= 0 else "picture"
+    what = f"{PLANE_NAMES[axis]} slice {params.slices[scan, 0]}" if axis >= 0 else "image"
     extent = "×".join(f"{n:.4g}" for n in geometry.length[scan])
     unit = "mm" if geometry.spaced[scan] else "px, spacing unknown"
     on = " on labeled tissue" if params.marked[scan] else ""
@@ -147,8 +145,8 @@ def _draw_view(
     scan: int,
     number: int,
 ) -> None:
-    picture = np.moveaxis(view, 0, -1) if params.channels == 3 else view[len(view) // 2]
-    axes.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    image = np.moveaxis(view, 0, -1) if params.channels == 3 else view[len(view) // 2]
+    axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     mask = store.mask(int(params.rows[scan]))
     if mask is not None:
         seen = sample_nearest(view_plane(mask, params, scan, number), params, scan, number)

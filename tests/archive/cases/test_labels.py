@@ -53,13 +53,13 @@ def test_gold_standard_wmh_117_classes_and_freesurfer_numbers(
     assert len(store.scans) == 4
 
 
-def test_picture_masks_beside_and_in_a_folder_of_their_own(
+def test_image_masks_beside_and_in_a_folder_of_their_own(
     scanned: Callable[[str], Catalog], tmp_path: Path
 ) -> None:
     catalog = scanned("picture_masks")
     assert flagged(catalog, "LABEL_MAP") == 40
     assert len(catalog.masks) == catalog.masks["scan"].nunique() == 40
-    assert set(catalog.masks["kind"]) == {"picture"}
+    assert set(catalog.masks["kind"]) == {"image"}
     for _, row in catalog.masks.iterrows():
         assert read_mask(catalog, row["mask"], row["scan"]).sum() == 20 * 30
     store = prepare(catalog, tmp_path / "store")

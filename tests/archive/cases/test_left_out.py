@@ -16,8 +16,8 @@ CaseFolder = Callable[[str], Path]
 @pytest.mark.parametrize(
     ("name", "kinds"),
     [
-        ("lossy_chest", {"DX pictures": 12}),
-        ("mammogram_raw_and_shown", {"MG pictures": 2}),
+        ("lossy_chest", {"DX images": 12}),
+        ("mammogram_raw_and_shown", {"MG images": 2}),
         ("tomosynthesis", {"MG volumes": 1}),
     ],
 )

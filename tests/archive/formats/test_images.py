@@ -13,12 +13,12 @@ from PIL import Image
 from medcl.archive.flags import Rejected
 from medcl.archive.formats import images
 from tests.archive.formats.in_memory import in_memory
-from tests.archive.samples import picture_bytes
+from tests.archive.samples import image_bytes
 
 
-def saved(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+def saved(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     stream = io.BytesIO()
-    picture.save(stream, kind, **options)
+    image.save(stream, kind, **options)
     return stream.getvalue()
 
 
@@ -88,13 +88,13 @@ def test_exif_orientation_is_applied_to_shape_and_pixels() -> None:
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
-def test_cut_pictures_are_refused(kind: str, share: float) -> None:
-    content = picture_bytes(3, kind, size=64)
+def test_cut_images_are_refused(kind: str, share: float) -> None:
+    content = image_bytes(3, kind, size=64)
     assert refusal(content[: int(len(content) * share)]) in ("TRUNCATED", "DAMAGED", "UNDECODABLE")
 
 
-def test_a_damaged_png_and_a_picture_bomb_are_refused() -> None:
-    content = bytearray(picture_bytes(3, size=64))
+def test_a_damaged_png_and_an_image_bomb_are_refused() -> None:
+    content = bytearray(image_bytes(3, size=64))
     content[len(content) // 2] ^= 0xFF
     assert refusal(bytes(content)) == "DAMAGED"
     bomb = saved(Image.new("1", (20_000, 20_000)))
@@ -102,11 +102,11 @@ def test_a_damaged_png_and_a_picture_bomb_are_refused() -> None:
     assert refusal(bomb) == "TOO_LARGE"
 
 
-def test_a_telephones_picture_is_a_jpeg() -> None:
-    picture = Image.fromarray(np.stack([GRAY, 255 - GRAY, GRAY], axis=-1))
-    exif = picture.getexif()
+def test_a_telephones_image_is_a_jpeg() -> None:
+    image = Image.fromarray(np.stack([GRAY, 255 - GRAY, GRAY], axis=-1))
+    exif = image.getexif()
     exif[images.ORIENTATION_TAG] = 6
-    content = saved(picture, "MPO", save_all=True, append_images=[picture], exif=exif)
+    content = saved(image, "MPO", save_all=True, append_images=[image], exif=exif)
     assert inspected_shape(content) == (9, 12, 3)
     scan = images.load(in_memory(content))
     assert scan.array.shape == (9, 12, 3)

@@ -11,17 +11,17 @@ from medcl.archive.flags import GEOMETRY, severity
 from medcl.testing import phantom
 from medcl.testing.traps import nifti_traps
 from medcl.testing.traps.base import Trap
-from tests.archive.samples import picture_bytes
+from tests.archive.samples import image_bytes
 
 TRAPS = {trap.name: trap for trap in nifti_traps()}
 
 
 def scanned(trap: Trap, folder: Path, accept: str) -> tuple[Catalog, list[Scan], list[ArchiveError]]:
-    """Scan a trap's files beside a picture, so that there is a catalog when they are all refused."""
+    """Scan a trap's files beside an image, so that there is a catalog when they are all refused."""
     archive = folder / "archive"
     if not archive.exists():
         archive.mkdir()
-        for name, content in {"p.png": picture_bytes(), **trap.build()}.items():
+        for name, content in {"p.png": image_bytes(), **trap.build()}.items():
             (archive / name).write_bytes(content)
     catalog = scan_archive([archive], folder / accept, accept)
     found = [scan for name, scan in read_all(catalog) if catalog.row(name)["source"] == "nifti"]

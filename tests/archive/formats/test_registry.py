@@ -17,7 +17,7 @@ from medcl.archive.storage.containers import container_kind
 from medcl.archive.storage.open_file import SourceFile
 from medcl.archive.storage.sniff import sniff
 from tests.archive.formats.volumes import written
-from tests.archive.samples import npz_bytes, picture_bytes
+from tests.archive.samples import image_bytes, npz_bytes
 
 NIFTI = nib.Nifti1Image(np.arange(4 * 5 * 6 * 3, dtype=np.int16).reshape(4, 5, 6, 3), np.eye(4)).to_bytes()
 
@@ -32,7 +32,7 @@ WRITTEN = written()
 PAIRS = [files for _, files in WRITTEN.values() if "a.hdr" in files]
 CONTENTS = {
     "nifti": [NIFTI, gzip.compress(NIFTI)],
-    "image": [picture_bytes(1, kind) for kind in ("PNG", "JPEG", "TIFF", "BMP", "JPEG2000")],
+    "image": [image_bytes(1, kind) for kind in ("PNG", "JPEG", "TIFF", "BMP", "JPEG2000")],
     "metaimage": [files["a.mha"] for _, files in WRITTEN.values() if "a.mha" in files],
     "nrrd": [files["a.nrrd"] for _, files in WRITTEN.values() if "a.nrrd" in files],
     "mgh": [WRITTEN["mgh"][1]["a.mgh"], WRITTEN["mgz"][1]["a.mgz"]],
@@ -68,8 +68,8 @@ def test_a_format_is_recognized_by_content_and_loads_what_it_inspected(entry: Fo
             assert entry.load(file, scan.part).array.shape == scan.shape
 
 
-def test_a_gzipped_picture_is_of_no_format() -> None:
-    assert recognized(gzip.compress(picture_bytes(1))) is None
+def test_a_gzipped_image_is_of_no_format() -> None:
+    assert recognized(gzip.compress(image_bytes(1))) is None
 
 
 @pytest.mark.parametrize(("name", "content"), [("nifti", NIFTI), ("npz", npz_bytes())])

@@ -14,7 +14,7 @@ from medcl.archive import scanning as scan
 from medcl.archive.ledger.index import Index
 from medcl.errors import UsageError
 from tests.archive.label_samples import ct_series
-from tests.archive.samples import mixed_archive, picture_bytes
+from tests.archive.samples import image_bytes, mixed_archive
 
 
 def outputs(catalog: Catalog) -> dict[str, bytes]:
@@ -37,7 +37,7 @@ def test_a_cluster_that_loses_a_worker_changes_no_byte(
     mixed_archive(archive)
     ct_series(archive / "ct")
     for number in range(120):
-        (archive / f"p{number}.png").write_bytes(picture_bytes(number))
+        (archive / f"p{number}.png").write_bytes(image_bytes(number))
     alone = scan_archive([archive], tmp_path / "alone")
     for chunk in private_home.rglob("chunk-*"):
         chunk.unlink()

@@ -110,7 +110,7 @@ def test_outcomes_of_deleted_files_are_deleted(tmp_path: Path, private_home: Pat
     archive = tmp_path / "archive"
     mixed_archive(archive)
     scan_archive([archive], tmp_path / "first")
-    shutil.rmtree(archive / "pictures")
+    shutil.rmtree(archive / "images")
     scan_archive([archive], tmp_path / "second")
     index = Index(check_roots([archive]))
     assert len(index.known_stamps()) == len(list(walk(check_roots([archive]))))

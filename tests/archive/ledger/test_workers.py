@@ -12,14 +12,14 @@ from medcl.archive.ledger import workers
 from medcl.archive.ledger.examine import examine_all
 from medcl.archive.storage.walk import Entry, check_roots, walk
 from medcl.processes import BrokenProcessPool
-from tests.archive.samples import picture_bytes
+from tests.archive.samples import image_bytes
 
 
 @pytest.fixture
 def entries(tmp_path: Path) -> list[Entry]:
     (tmp_path / "archive").mkdir()
     for number in range(40):
-        (tmp_path / "archive" / f"p{number:02d}.png").write_bytes(picture_bytes(number))
+        (tmp_path / "archive" / f"p{number:02d}.png").write_bytes(image_bytes(number))
     return list(walk(check_roots([tmp_path / "archive"])))
 
 
@@ -72,7 +72,7 @@ def test_workers_give_what_one_process_gives(
 ) -> None:
     archive = tmp_path / "archive"
     for number in range(300):
-        (archive / f"q{number}.png").write_bytes(picture_bytes(number % 7, size=5))
+        (archive / f"q{number}.png").write_bytes(image_bytes(number % 7, size=5))
     alone = scan_archive([archive], tmp_path / "alone")
     for kept in private_home.glob("index/*/*"):
         kept.rename(tmp_path / kept.name)

@@ -14,7 +14,7 @@ import pytest
 from medcl.archive import ArchiveError, Catalog, read_all, scan_archive
 from medcl.errors import UsageError
 from tests.archive.label_samples import ct_series
-from tests.archive.samples import mixed_archive, nifti_bytes, npz_bytes, picture_bytes
+from tests.archive.samples import image_bytes, mixed_archive, nifti_bytes, npz_bytes
 
 
 def packed(folder: Path, target: Path) -> Path:
@@ -37,7 +37,7 @@ def reasons(catalog: Catalog) -> dict[str, int]:
 def scan_bytes(folder: Path, **files: bytes) -> Catalog:
     archive = folder / "archive"
     archive.mkdir()
-    (archive / "good.png").write_bytes(picture_bytes())
+    (archive / "good.png").write_bytes(image_bytes())
     for name, content in files.items():
         (archive / name).write_bytes(content)
     return scan_archive([archive], folder / "catalog")
@@ -74,13 +74,13 @@ def test_places_inside_a_container_read_as_paths(tmp_path: Path) -> None:
     mixed_archive(tmp_path / "folder")
     container = packed(tmp_path / "folder", tmp_path / "archive.zip")
     where = scan_archive([container], tmp_path / "catalog").locations()
-    assert str(container) + "/pictures/x.png" in set(where["path"])
-    assert set(where.loc[where["path"].str.contains("pictures"), "parent"]) == {"pictures"}
+    assert str(container) + "/images/x.png" in set(where["path"])
+    assert set(where.loc[where["path"].str.contains("images"), "parent"]) == {"images"}
 
 
 def test_names_that_lead_out_are_refused_and_nothing_is_written(tmp_path: Path) -> None:
     names = ["../out.png", "/etc/out.png", "a/../../out.png", "C:\\out.png", "..\\out.png"]
-    catalog = scan_bytes(tmp_path, **{"bad.zip": zipped(**{name: picture_bytes() for name in names})})
+    catalog = scan_bytes(tmp_path, **{"bad.zip": zipped(**{name: image_bytes() for name in names})})
     assert reasons(catalog) == {"CONTAINER_EMPTY": 1, "PATH_UNSAFE": 5}
     assert not (tmp_path / "out.png").exists()
 
@@ -88,9 +88,9 @@ def test_names_that_lead_out_are_refused_and_nothing_is_written(tmp_path: Path) 
 def test_two_members_of_one_name_are_two_files(tmp_path: Path) -> None:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr("a.png", picture_bytes(1))
+        archive.writestr("a.png", image_bytes(1))
         with pytest.warns(UserWarning, match="Duplicate"):
-            archive.writestr("a.png", picture_bytes(2))
+            archive.writestr("a.png", image_bytes(2))
     catalog = scan_bytes(tmp_path, **{"twice.zip": stream.getvalue()})
     values = {found.array.tobytes() for _, found in read_all(catalog) if not isinstance(found, ArchiveError)}
     assert len(catalog.scans) == len(values) == 3 - 0
@@ -121,7 +121,7 @@ def test_a_tar_header_of_absurd_size_is_not_read(tmp_path: Path, kind: bytes) ->
     header = tarfile.TarInfo("x")
     header.type, header.size = kind, 2 << 20
     bomb = gzip.compress(header.tobuf(tarfile.USTAR_FORMAT) + bytes(header.size), compresslevel=1)
-    assert reasons(scan_bytes(tmp_path, bomb=bomb, good=picture_bytes())) == {"BOMB": 1}
+    assert reasons(scan_bytes(tmp_path, bomb=bomb, good=image_bytes())) == {"BOMB": 1}
 
 
 def test_links_and_devices_in_a_tar_are_never_followed(tmp_path: Path) -> None:
@@ -139,10 +139,10 @@ def test_links_and_devices_in_a_tar_are_never_followed(tmp_path: Path) -> None:
 
 
 def test_damaged_encrypted_nested_and_foreign_containers_are_named(tmp_path: Path) -> None:
-    good = zipped(**{"a.png": picture_bytes(), "b.npz": npz_bytes()})
+    good = zipped(**{"a.png": image_bytes(), "b.npz": npz_bytes()})
     broken = bytearray(zipped(**{"a.nii": bytes(1000) + np.random.default_rng(0).bytes(1000)}))
     broken[200] ^= 0xFF
-    locked = bytearray(zipped(**{"a.png": picture_bytes()}))
+    locked = bytearray(zipped(**{"a.png": image_bytes()}))
     locked[6] |= 1
     locked[locked.rindex(b"PK\x01\x02") + 8] |= 1
     catalog = scan_bytes(
@@ -169,7 +169,7 @@ def packed_tar() -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
         for number in range(2):
-            content = picture_bytes(number, size=90)
+            content = image_bytes(number, size=90)
             info = tarfile.TarInfo(f"{number}.png")
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
@@ -178,9 +178,9 @@ def packed_tar() -> bytes:
 
 def test_a_changed_container_is_not_read(tmp_path: Path) -> None:
     container = tmp_path / "a.zip"
-    container.write_bytes(zipped(**{"a.png": picture_bytes(1)}))
+    container.write_bytes(zipped(**{"a.png": image_bytes(1)}))
     catalog = scan_archive([container], tmp_path / "catalog")
-    container.write_bytes(zipped(**{"b.png": picture_bytes(2)}))
+    container.write_bytes(zipped(**{"b.png": image_bytes(2)}))
     with pytest.raises(ArchiveError, match="CHANGED"):
         next(found for _, found in read_all(catalog) if raised(found))
 
@@ -199,7 +199,7 @@ def test_a_container_without_an_image_is_wrong_use(tmp_path: Path) -> None:
 
 
 def test_a_member_without_a_name_is_no_crash(tmp_path: Path) -> None:
-    nameless = zipped(**{"x": picture_bytes()})
+    nameless = zipped(**{"x": image_bytes()})
     central = nameless.rindex(b"PK\x01\x02")
     broken = bytearray(nameless)
     broken[central + 28 : central + 30] = b"\0\0"

@@ -13,7 +13,7 @@ from medcl.archive import ArchiveError, Catalog, read, read_all, scan_archive
 from medcl.archive.storage.remote import _system
 from medcl.errors import UsageError
 from tests.archive.label_samples import ct_series
-from tests.archive.samples import mixed_archive, picture_bytes
+from tests.archive.samples import image_bytes, mixed_archive
 
 
 def outputs(catalog: Catalog) -> dict[str, bytes]:
@@ -62,11 +62,11 @@ def test_an_archive_in_object_storage_reads_as_its_folder(bucket: Path, tmp_path
 
 
 def test_changed_and_missing_objects_are_named(bucket: Path, tmp_path: Path) -> None:
-    catalog = scan_archive(["s3://scans/archive/pictures"], tmp_path / "catalog")
+    catalog = scan_archive(["s3://scans/archive/images"], tmp_path / "catalog")
     where = catalog.locations().set_index("scan")["container"]
     store = _system("s3")
     store.rm(where.iloc[0])
-    store.pipe_file(where.iloc[1], picture_bytes(77, size=31))
+    store.pipe_file(where.iloc[1], image_bytes(77, size=31))
     codes = [found.code for _, found in read_all(catalog) if isinstance(found, ArchiveError)]
     assert sorted(codes) == ["CHANGED", "MISSING"]
 

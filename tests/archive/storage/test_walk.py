@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from medcl.archive import scan_archive
-from tests.archive.samples import mixed_archive, nifti_bytes, picture_bytes
+from tests.archive.samples import image_bytes, mixed_archive, nifti_bytes
 
 
 def test_the_same_or_overlapping_archives_give_each_file_once(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_links_loops_locked_folders_and_pipes_are_survived(tmp_path: Path) -> No
     (archive / "leak.nii").symlink_to(secret)
     os.mkfifo(archive / "pipe")
     (archive / "locked").mkdir()
-    (archive / "locked" / "x.png").write_bytes(picture_bytes())
+    (archive / "locked" / "x.png").write_bytes(image_bytes())
     (archive / "locked").chmod(0)
     try:
         summary = scan_archive([archive], tmp_path / "catalog").summary()
@@ -56,7 +56,7 @@ def test_a_folder_that_may_not_be_read_is_accounted_for(
     plain = os.scandir
 
     def guarded(path: str) -> object:
-        if Path(path).name == "pictures":
+        if Path(path).name == "images":
             raise PermissionError(13, "Permission denied", path)
         return plain(path)
 

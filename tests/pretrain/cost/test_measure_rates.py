@@ -13,14 +13,14 @@ from medcl.config import dump
 from medcl.errors import UsageError
 from medcl.pretrain.cost.measure_rates import measure_rates, plan_run
 from medcl.pretrain.cost.plan import Rates, plan
-from tests.pretrain.stores import settings, store_of_pictures
+from tests.pretrain.stores import settings, store_of_images
 
 torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return store_of_pictures(tmp_path_factory.mktemp("rehearsal"))
+    return store_of_images(tmp_path_factory.mktemp("rehearsal"))
 
 
 def test_a_plan_is_printed_and_nothing_is_run(

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from medcl.config import dump
 from medcl.pretrain import PretrainConfig, pretrain
 from medcl.pretrain.distributed.launch import resolve_precision
-from tests.pretrain.stores import settings, store_of_pictures
+from tests.pretrain.stores import settings, store_of_images
 
 torch.set_num_threads(1)
 SCRIPT = Path(__file__).parents[3] / "configs" / "slurm" / "pretrain.sh"
@@ -29,7 +29,7 @@ TORCHRUN = ("-m", "torch.distributed.run", "--nnodes", "1", "--nproc-per-node", 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> PretrainConfig:
-    store = store_of_pictures(tmp_path_factory.mktemp("torchrun"))
+    store = store_of_images(tmp_path_factory.mktemp("torchrun"))
     monitor = {"scans": 16, "every_epochs": 2}
     return settings(store, method={"name": "moco"}, epochs=6, monitor=monitor, checkpoint_every_s=0.0)
 

@@ -87,7 +87,7 @@ def test_losses_take_float16_embeddings_in_float32(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_volumes_work_as_pictures_do(name: str) -> None:
+def test_volumes_work_as_images_do(name: str) -> None:
     torch.manual_seed(0)
     method = build_method(CONFIGS[name], SmallEncoder(pixels=64))
     views = torch.randn(6, 2, 1, 4, 4, 4)

@@ -11,14 +11,14 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from medcl.pretrain import pretrain
-from tests.pretrain.stores import settings, store_of_pictures
+from tests.pretrain.stores import settings, store_of_images
 
 torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return store_of_pictures(tmp_path_factory.mktemp("pictures"))
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return store_of_images(tmp_path_factory.mktemp("images"))
 
 
 def log(run: Path) -> pd.DataFrame:
@@ -29,18 +29,16 @@ def weights(run: Path) -> torch.Tensor:
     return torch.cat([w.flatten().double() for w in load_file(run / "encoder.safetensors").values()])
 
 
-def test_collapse_is_measured_every_few_epochs_and_at_the_end(pictures: Path, tmp_path: Path) -> None:
-    pretrain(settings(pictures, epochs=5, monitor={"scans": 20, "every_epochs": 2}), tmp_path / "run")
+def test_collapse_is_measured_every_few_epochs_and_at_the_end(images: Path, tmp_path: Path) -> None:
+    pretrain(settings(images, epochs=5, monitor={"scans": 20, "every_epochs": 2}), tmp_path / "run")
     measured = log(tmp_path / "run").dropna(subset="effective_rank")
     assert measured["epoch"].tolist() == [1, 3, 4]
     assert measured["effective_rank"].between(1, 19).all()
     assert not {"knn", "probe"} & set(measured)
 
 
-def test_labeled_scans_that_are_not_trained_on_give_votes_and_a_picture(
-    pictures: Path, tmp_path: Path
-) -> None:
-    pretrain(settings(pictures, epochs=1, monitor={"labeled": True}), tmp_path / "run")
+def test_labeled_scans_that_are_not_trained_on_give_votes_and_a_picture(images: Path, tmp_path: Path) -> None:
+    pretrain(settings(images, epochs=1, monitor={"labeled": True}), tmp_path / "run")
     measured = log(tmp_path / "run").iloc[-1]
     assert measured["knn"] > 0.8
     assert measured["probe"] > 0.8
@@ -50,7 +48,7 @@ def test_labeled_scans_that_are_not_trained_on_give_votes_and_a_picture(
     assert events.Scalars("pretrain/knn")[0].value == pytest.approx(measured["knn"])
 
 
-def test_monitors_change_no_weight(pictures: Path, tmp_path: Path) -> None:
+def test_monitors_change_no_weight(images: Path, tmp_path: Path) -> None:
     for name, monitor in (("with", {"every_epochs": 1}), ("without", None)):
-        pretrain(settings(pictures, monitor=monitor), tmp_path / name)
+        pretrain(settings(images, monitor=monitor), tmp_path / name)
     assert torch.equal(weights(tmp_path / "with"), weights(tmp_path / "without"))

@@ -10,7 +10,7 @@ import pytest
 from medcl.views import Policy, ViewParams, draw_views, load_policy, read_geometry, shipped
 from medcl.views.affines import view_affines
 from medcl.views.backends.choose import choose_backend
-from tests.views.phantoms import MemoryStore, grid_affine, phantom_volume, picture_store, smooth_phantom
+from tests.views.phantoms import MemoryStore, grid_affine, image_store, phantom_volume, smooth_phantom
 
 FAST = ["torch", *(["fused"] if find_spec("numba") else [])]
 NAMES = sorted(path.stem for path in shipped("views").glob("*.yaml"))
@@ -39,8 +39,8 @@ def assert_equal(store: MemoryStore, params: ViewParams, backend: str) -> None:
 @pytest.mark.parametrize("backend", FAST)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("spacing", [None, 0.4])
-def test_pictures(backend: str, name: str, spacing: float | None) -> None:
-    store = picture_store(3, (61, 83), spacing)
+def test_images(backend: str, name: str, spacing: float | None) -> None:
+    store = image_store(3, (61, 83), spacing)
     store.add(np.random.default_rng(1).integers(0, 255, (90, 50, 3)).astype(np.uint8), spacing=(1.0, 0.7))
     params = draw_views(loud(load_policy(name)), read_geometry(store, range(4)), 37, 7)
     assert_equal(store, params, backend)
@@ -117,19 +117,19 @@ def test_pixels_are_what_the_affine_says(backend: str, dims: int) -> None:
 
 @pytest.mark.parametrize("backend", ["monai", *FAST])
 def test_identity_view_is_the_scan(backend: str) -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (28, 28)).astype(np.uint8)
-    store = MemoryStore().add(picture)
+    image = np.random.default_rng(0).integers(0, 256, (28, 28)).astype(np.uint8)
+    store = MemoryStore().add(image)
     params = draw_views(load_policy("cxr"), read_geometry(store, [0]), 28, 0, draw="whole", count=1)
     view = choose_backend(backend)(store, params)[0, 0, 0].numpy()
     low, width = params.low[0, 0], params.width[0, 0]
-    expected = (((picture - low) / width).clip(0, 1) - 0.5) / 0.25
+    expected = (((image - low) / width).clip(0, 1) - 0.5) / 0.25
     np.testing.assert_allclose(view, expected, atol=2e-5)
 
 
 def test_window_is_linear_in_hounsfield_units() -> None:
     inserts = np.array([-1000, -100, 0, 65, 900], np.int16)
-    picture = np.repeat(np.repeat(inserts[None], 100, 0), 20, 1)
-    store = MemoryStore().add(picture, spacing=(1.0, 1.0), unit="HU", modality="CT")
+    image = np.repeat(np.repeat(inserts[None], 100, 0), 20, 1)
+    store = MemoryStore().add(image, spacing=(1.0, 1.0), unit="HU", modality="CT")
     policy = load_policy("ct").model_copy(
         update={"noise": load_policy("ct").noise.model_copy(update={"native": 0})}
     )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from medcl.views import Policy, ViewParams, draw_views, load_policy, read_geometry
 from medcl.views.affines import voxel_affines
 from medcl.views.sampling.crop_geometry import rotation_matrices
-from tests.views.phantoms import MemoryStore, grid_affine, picture_store
+from tests.views.phantoms import MemoryStore, grid_affine, image_store
 
 
 def many(
@@ -48,8 +48,8 @@ def test_nothing_is_mirrored(volumes: MemoryStore, policy: Policy, dims: int) ->
             assert (rows[:, down] < 0).all()
 
 
-def test_pictures_keep_rows_and_columns(pictures: MemoryStore, policy: Policy) -> None:
-    for params in many(pictures, policy):
+def test_images_keep_rows_and_columns(images: MemoryStore, policy: Policy) -> None:
+    for params in many(images, policy):
         diagonal = params.matrix[..., range(2), range(2)]
         assert (diagonal > 0).all()
 
@@ -145,7 +145,7 @@ def test_views_of_a_volume_lie_on_slices_near_the_anchor(volumes: MemoryStore) -
 
 
 def test_unknown_spacing_turns_millimeter_limits_off(policy: Policy) -> None:
-    unknown, known = picture_store(), picture_store(spacing=0.5)
+    unknown, known = image_store(), image_store(spacing=0.5)
     assert not any((p.blur_px > 0).any() for p in many(unknown, policy))
     assert any((p.blur_px > 0).any() for p in many(known, policy))
 

@@ -51,7 +51,7 @@ def test_bags_and_whole_scans_leave_gaps_out() -> None:
         assert not {5, 6, 12} & set(params.slices[0].tolist())
 
 
-def test_a_measured_box_limits_pictures_and_volumes() -> None:
+def test_a_measured_box_limits_images_and_volumes() -> None:
     valid = np.zeros(SHAPE, bool)
     valid[10:70, 20:75, 2:22] = True
     store = MemoryStore().add(phantom_volume(SHAPE, AFFINE), AFFINE, valid=valid)
@@ -62,7 +62,7 @@ def test_a_measured_box_limits_pictures_and_volumes() -> None:
         for view in range(2):
             at = pixel_positions(params, 0, view)
             assert ((at >= [9.4, 19.4, 1.4]) & (at <= [69.6, 74.6, 21.6])).all(axis=-1).mean() > 0.99
-    picture = MemoryStore().add(
+    image = MemoryStore().add(
         np.full((60, 60), 90, np.uint8), spacing=(1.0, 1.0), valid=np.tri(60, 60, 20, bool)
     )
-    assert read_geometry(picture, [0]).end[0].tolist() == [60, 60]
+    assert read_geometry(image, [0]).end[0].tolist() == [60, 60]

@@ -11,12 +11,12 @@ from PIL import Image
 from medcl.errors import UsageError
 from medcl.views import Policy, load_policy
 from medcl.views.show.contact_sheet import contact_sheet
-from tests.views.phantoms import MemoryStore, grid_affine, phantom_volume, picture_store
+from tests.views.phantoms import MemoryStore, grid_affine, image_store, phantom_volume
 
 
-def test_sheet_shows_each_scan(pictures: MemoryStore, policy: Policy, tmp_path: Path) -> None:
-    one = contact_sheet(pictures, [0], policy, 32, 0, tmp_path / "one.png")
-    three = contact_sheet(pictures, [0, 1, 2], policy, 32, 0, tmp_path / "three.png")
+def test_sheet_shows_each_scan(images: MemoryStore, policy: Policy, tmp_path: Path) -> None:
+    one = contact_sheet(images, [0], policy, 32, 0, tmp_path / "one.png")
+    three = contact_sheet(images, [0, 1, 2], policy, 32, 0, tmp_path / "three.png")
     sizes = []
     for path in (one, three):
         with Image.open(path) as image:
@@ -41,5 +41,5 @@ def test_sheet_outlines_the_mask(tmp_path: Path) -> None:
 
 def test_a_failed_sheet_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
-        contact_sheet(picture_store(1), [0], load_policy("cxr"), 0, 0, tmp_path / "sheet.png")
+        contact_sheet(image_store(1), [0], load_policy("cxr"), 0, 0, tmp_path / "sheet.png")
     assert not list(tmp_path.iterdir())

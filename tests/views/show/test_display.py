@@ -20,10 +20,10 @@ def test_an_axial_cut_shows_right_on_the_left_and_front_on_top() -> None:
     volume = np.zeros((10, 8, 4), np.int16)
     volume[9, 7, 1] = 1000  # the patient's right, front
     plane = slice_plane(np.diag([1.0, 1.0, 5.0, 1.0]))
-    picture = cut_slice(volume, plane.axis, 1)
+    image = cut_slice(volume, plane.axis, 1)
     assert plane.letters == ("R", "L", "A", "P")
-    assert picture.shape == (8, 10)
-    assert picture[0, 0] == 1000
+    assert image.shape == (8, 10)
+    assert image[0, 0] == 1000
 
 
 @pytest.mark.parametrize(

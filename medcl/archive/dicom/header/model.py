@@ -78,7 +78,7 @@ class Attributes:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture of a file: its place, its scale and the tags by which series are split.
+    """One frame of a file: its place, its scale and the tags by which series are split.
 
     Attributes:
         index: of the frame in the file (of the tile in a mosaic).
@@ -129,7 +129,7 @@ class DicomHeader:
         functional: frames of an enhanced or reconstructed multi-frame file or mosaic, in stored order.
         modality_lut: whether stored values go through a table.
         suv: factor from Bq/ml to standardized uptake value, when the tags allow it.
-        box: (first row, last + 1, first column, last + 1) of the tissue in an ultrasound picture.
+        box: (first row, last + 1, first column, last + 1) of the tissue in an ultrasound image.
         box_spacing: mm between its rows and between its columns.
         flags: what was noticed.
     """
@@ -154,13 +154,13 @@ class DicomHeader:
 
     @property
     def matrix(self) -> tuple[int, int]:
-        """Rows and columns of one picture (of one tile of a mosaic)."""
+        """Rows and columns of one frame (of one tile of a mosaic)."""
         share = max(self.tiles, 1)
         return self.shared.rows // share, self.shared.columns // share
 
     @property
     def frames(self) -> tuple[Frame, ...]:
-        """The pictures of the file."""
+        """The frames of the file."""
         if self.functional:
             return self.functional
         frame = plain_frame(self.shared, self.position)
@@ -170,7 +170,7 @@ class DicomHeader:
 
 
 def plain_frame(shared: Attributes, position: Vector | None) -> Frame:
-    """Return the one picture of a single-frame file."""
+    """Return the one frame of a single-frame file."""
     return Frame(
         index=0,
         position=position,

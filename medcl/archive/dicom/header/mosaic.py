@@ -1,6 +1,6 @@
-"""Siemens mosaics: the slices of a volume tiled into one picture.
+"""Siemens mosaics: the slices of a volume tiled into one image.
 
-Number of tiles and slice normal stand in private elements (the CSA image header, "SV10"); the picture's
+Number of tiles and slice normal stand in private elements (the CSA image header, "SV10"); the image's
 position is that of a slice as large as the whole mosaic, so it moves to the tile's own corner.
 """
 

@@ -48,7 +48,7 @@ def _decayed_dose(drug: Any, shared: Attributes) -> float | None:
     if shared.decay != "START" or half_life <= 0 or injected is None or scanned is None:
         return None
     elapsed = (scanned - injected) % DAY
-    # A series that begins after its own pictures was computed later: its time is not that of the decay.
+    # A series that begins after its own images was computed later: its time is not that of the decay.
     later = acquired is not None and (acquired - scanned) % DAY > DAY / 2
     if elapsed > DAY / 2 or later:
         return None

@@ -1,4 +1,4 @@
-"""Ultrasound regions (PS3.3 C.8.5.5): which part of the picture is tissue, and how large its pixels are."""
+"""Ultrasound regions (PS3.3 C.8.5.5): which part of the image is tissue, and how large its pixels are."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def sign_differs(syntax: str, content: bytes, shared: Attributes) -> bool:
     return signed is not None and signed != shared.signed
 
 
-def picture_size(stream: bytes) -> tuple[int, int] | None:
+def image_size(stream: bytes) -> tuple[int, int] | None:
     """Return (rows, columns) that a JPEG, JPEG-LS or JPEG 2000 stream states; None where it states none."""
     if (start := stream[:256].find(J2K_START)) >= 0 and len(stream) >= start + 24:
         right, bottom, left, top = unpack_from(">4I", stream, start + 8)
@@ -143,7 +143,7 @@ def decode(syntax: str, frame: bytes, options: dict[str, Any]) -> np.ndarray:
         The stored values, color already as RGB where the stream is YCbCr.
 
     Raises:
-        Rejected: DECODER_MISSING, UNDECODABLE, or BAD_HEADER where the stream holds a picture of another
+        Rejected: DECODER_MISSING, UNDECODABLE, or BAD_HEADER where the stream holds an image of another
             size, which some decoders would press into this one's.
     """
     from pydicom.encaps import encapsulate
@@ -152,7 +152,7 @@ def decode(syntax: str, frame: bytes, options: dict[str, Any]) -> np.ndarray:
     plugins = decoders(syntax, options["bits_stored"])
     if not plugins:
         raise quarantined("DECODER_MISSING" if syntax in PLUGINS else "UNDECODABLE")
-    if picture_size(frame) not in (None, (options["rows"], options["columns"])):
+    if image_size(frame) not in (None, (options["rows"], options["columns"])):
         raise quarantined("BAD_HEADER")
     value = encapsulate([frame], has_bot=False)
     one = {**options, "number_of_frames": 1}

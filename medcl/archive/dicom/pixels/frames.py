@@ -56,14 +56,14 @@ class PixelFile:
         """Return the container values of one frame (of one tile of a mosaic), (row, column[, sample])."""
         tiles = self.header.tiles
         if not tiles:
-            return self._picture(index)
+            return self._decoded(index)
         if self._whole is None:
-            self._whole = self._picture(0)
+            self._whole = self._decoded(0)
         rows, columns = self.header.matrix
         top, left = index // tiles * rows, index % tiles * columns
         return self._whole[top : top + rows, left : left + columns]
 
-    def _picture(self, index: int) -> np.ndarray:
+    def _decoded(self, index: int) -> np.ndarray:
         header, shared = self.header, self.header.shared
         plain = header.syntax in NATIVE and self.elements.little
         if plain and shared.samples == 1 and shared.bits_allocated >= 8:

@@ -1,4 +1,4 @@
-"""Color pictures: palettes and RGB."""
+"""Color images: palettes and RGB."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from medcl.archive.flags import quarantined
 
 
 def from_palette(values: np.ndarray, elements: Elements) -> np.ndarray:
-    """Return the (row, column, 3) uint8 picture behind palette indices (PS3.3 C.7.9).
+    """Return the (row, column, 3) uint8 image behind palette indices (PS3.3 C.7.9).
 
     Raises:
         Rejected: the palette is missing or broken.

@@ -103,9 +103,9 @@ def _precise(frame: Frame, scale: float) -> Frame:
 
 
 def _flat(stack: Stack, reader: _SliceReader) -> Scan:
-    """Return a picture, or the pictures of a cine one after the other."""
-    shown = [_picture(image, reader) for image in stack.slices]
-    array = np.stack([picture for picture, *_ in shown]) if stack.kind == "cine" else shown[0][0]
+    """Return an image, or the images of a cine one after the other."""
+    shown = [_read_image(image, reader) for image in stack.slices]
+    array = np.stack([image for image, *_ in shown]) if stack.kind == "cine" else shown[0][0]
     masks = [mask for _, mask, _ in shown]
     valid = None
     if any(mask is not None for mask in masks):
@@ -126,12 +126,14 @@ def _flat(stack: Stack, reader: _SliceReader) -> Scan:
         modality=stack.modality,
         valid=valid,
         flags=stack.flags,
-        unwindowed=shown[0][2] if stack.kind == "picture" else None,
+        unwindowed=shown[0][2] if stack.kind == "image" else None,
     )
 
 
-def _picture(image: Slice, reader: _SliceReader) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-    """Return one picture, bright where it should be, the mask of its padding, and what a window hid."""
+def _read_image(
+    image: Slice, reader: _SliceReader
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """Return one image, bright where it should be, the mask of its padding, and what a window hid."""
     file, table = reader.file(image.file)
     header, shared = image.header, image.header.shared
     if shared.samples > 1:

@@ -1,4 +1,4 @@
-"""Pictures without a place in space: projections, ultrasound, captures. What their pixels measure."""
+"""Images without a place in space: projections, ultrasound, captures. What their pixels measure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from medcl.archive.dicom.header.model import DicomHeader
 from medcl.archive.dicom.header.values import Vector
 
 
-def picture_spacing(header: DicomHeader) -> Vector | None:
+def image_spacing(header: DicomHeader) -> Vector | None:
     """Return mm between rows and between columns in the patient's plane, or None; never a guess.
 
     Order: PixelSpacing, ImagerPixelSpacing (divided by the magnification when it is stated),
@@ -22,11 +22,11 @@ def picture_spacing(header: DicomHeader) -> Vector | None:
     return shared.nominal_spacing
 
 
-def picture_flags(header: DicomHeader) -> set[str]:
-    """Return what a picture's header says about its geometry and meaning."""
+def image_flags(header: DicomHeader) -> set[str]:
+    """Return what an image's header says about its geometry and meaning."""
     shared = header.shared
     flags = {"NO_GEOM"}
-    if picture_spacing(header) is None:
+    if image_spacing(header) is None:
         flags.add("SPACING_UNKNOWN")
     elif _at_detector(header):
         flags.add("SPACING_AT_DETECTOR")
@@ -62,8 +62,8 @@ def is_inverted(header: DicomHeader) -> bool:
     )
 
 
-def picture_unit(header: DicomHeader) -> str:
-    """Return `display` for plain 8-bit pictures, else `a.u.`."""
+def image_unit(header: DicomHeader) -> str:
+    """Return `display` for plain 8-bit images, else `a.u.`."""
     shared = header.shared
     plain = shared.bits_allocated == 8 and not header.modality_lut and shared.slope in (None, 1.0)
     return "display" if plain and shared.intercept in (None, 0.0) else "a.u."

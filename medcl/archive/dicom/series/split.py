@@ -1,4 +1,4 @@
-"""Splitting the pictures of one series into stacks: same matrix, same orientation, one slice a place.
+"""Splitting the images of one series into stacks: same matrix, same orientation, one slice a place.
 
 What stands twice with the same pixels is dropped; what stands twice and differs is split by the first tag
 that tells it apart, else by the order in which it was acquired. No step looks at file names or numbers.
@@ -25,7 +25,7 @@ from medcl.archive.dicom.series.slice_grid import (
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """One picture of one file."""
+    """One image of one file."""
 
     file: int = field(compare=False)
     header: DicomHeader
@@ -33,7 +33,7 @@ class Slice:
 
     @property
     def identity(self) -> tuple[str, int, int]:
-        """What names the picture by its content: never the file's name or number."""
+        """What names the image by its content: never the file's name or number."""
         return self.header.sop_uid, self.header.probe, self.frame.index
 
     @property

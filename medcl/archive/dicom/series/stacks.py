@@ -13,7 +13,7 @@ import numpy as np
 
 from medcl.archive.dicom.header.model import DicomHeader
 from medcl.archive.dicom.series.duplicates import Numbered, PixelSums, distinct_files
-from medcl.archive.dicom.series.projection import picture_flags, picture_spacing, picture_unit
+from medcl.archive.dicom.series.projection import image_flags, image_spacing, image_unit
 from medcl.archive.dicom.series.slice_grid import Grid, grid
 from medcl.archive.dicom.series.split import (
     Slice,
@@ -39,7 +39,7 @@ class Stack:
     """One scan: its files, its geometry, and raw identifiers for the archive to turn into pseudonyms.
 
     Attributes:
-        kind: `volume`, `picture` or `cine`.
+        kind: `volume`, `image` or `cine`.
         modality: DICOM code or `unknown`.
         files: file numbers in slice order; a multi-frame file stands once.
         frames: the frames of a multi-frame file in slice order; empty for single-frame files.
@@ -72,7 +72,7 @@ class Stack:
 
     @property
     def affine(self) -> np.ndarray | None:
-        """(4, 4), index of the array to RAS+ mm; None for a picture."""
+        """(4, 4), index of the array to RAS+ mm; None for an image."""
         if self.grid is None:
             return None
         return canonical_affine(self.grid.affine, stored_shape(self.slices[0], self.grid))[0]
@@ -128,7 +128,7 @@ def _series_key(header: DicomHeader) -> tuple[str, ...]:
 
 
 def _has_place(image: Slice) -> bool:
-    """True when a picture is a slice of known place."""
+    """True when an image is a slice of known place."""
     shared, frame = image.header.shared, image.frame
     if shared.modality in PROJECTIONS and not image.header.functional:
         return False
@@ -216,24 +216,24 @@ def _has_scales(slices: Sequence[Slice]) -> bool:
 
 
 def _flat(number: int, header: DicomHeader, slices: Sequence[Slice], flags: set[str] | None = None) -> Stack:
-    """Return a picture, or a cine of several, without a place in space."""
+    """Return an image, or a cine of several, without a place in space."""
     rows, columns = header.matrix
     if header.box is not None:
         rows, columns = header.box[1] - header.box[0], header.box[3] - header.box[2]
     shape: tuple[int, ...] = (rows, columns)
     if header.shared.photometric.startswith(COLORS) or header.shared.samples > 1:
         shape = (*shape, 3)
-    kind = "picture" if len(slices) == 1 else "cine"
+    kind = "image" if len(slices) == 1 else "cine"
     if kind == "cine":
         shape = (len(slices), *shape)
-    mm = picture_spacing(header)
+    mm = image_spacing(header)
     return _stack(
         kind,
         slices,
         shape,
         mm,
-        picture_unit(header),
-        (flags or set()) | picture_flags(header) | set(header.flags),
+        image_unit(header),
+        (flags or set()) | image_flags(header) | set(header.flags),
         None,
         slices,
     )
@@ -249,7 +249,7 @@ def _stack(
     where: Grid | None,
     slices: Sequence[Slice],
 ) -> Stack:
-    """Return a stack whose identity is that of its first picture by content."""
+    """Return a stack whose identity is that of its first image by content."""
     named = min(slices, key=lambda image: image.identity)
     shared = named.header.shared
     sop_uid, probe, frame = named.identity

@@ -17,7 +17,7 @@ from pydicom.pixels import get_decoder
 from pydicom.uid import JPEG2000, JPEG2000Lossless, JPEGBaseline8Bit, JPEGLSLossless
 
 from medcl.archive import dicom
-from medcl.archive.dicom.pixels.codecs import decoders, picture_size
+from medcl.archive.dicom.pixels.codecs import decoders, image_size
 from medcl.archive.flags import Rejected
 from medcl.testing import phantom
 from tests.archive.dicom.samples import WHEEL
@@ -46,7 +46,7 @@ def assembled(stream: bytes, syntax: str, rows: int, columns: int) -> np.ndarray
 @pytest.mark.parametrize("syntax", [JPEGBaseline8Bit, JPEGLSLossless, JPEG2000Lossless])
 def test_a_stream_of_another_shape_is_refused(syntax: str) -> None:
     stream = compressed(syntax)
-    assert picture_size(stream) == (32, 48)
+    assert image_size(stream) == (32, 48)
     assert np.abs(assembled(stream, syntax, 32, 48).astype(int) - PIXELS).max() <= 20
     for rows, columns in ((48, 32), (16, 96)):
         with pytest.raises(Rejected, match="BAD_HEADER"):
@@ -55,10 +55,10 @@ def test_a_stream_of_another_shape_is_refused(syntax: str) -> None:
 
 def test_what_is_no_stream_has_no_size() -> None:
     for content in (b"", b"\xff\xd8", b"\xff\xd8\xff", b"\xff\xd8\xff\xff\xff\xff", b"\0" * 64):
-        assert picture_size(content) is None
+        assert image_size(content) is None
     stream = compressed(JPEGBaseline8Bit)
     for length in range(len(stream)):
-        picture_size(stream[:length])
+        image_size(stream[:length])
 
 
 def j2k_streams() -> list[tuple[str, bytes, dict[str, int | str]]]:
