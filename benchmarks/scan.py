@@ -1,6 +1,6 @@
 """Scan rate against pydicom, the cost of a rescan, and the memory of a million rows.
 
-    python benchmarks/scan.py --data ../shared/data --files 20000 --rows 1000000
+    python benchmarks/scan.py --data $MEDCL_DATA --files 20000 --rows 1000000
 
 First, copies of the DICOM files of the development data under new UIDs are read in one process: by medcl's
 header stage and by `pydicom.dcmread(stop_before_pixels=True)` with the same fields taken, alternating,
@@ -151,10 +151,14 @@ def _in_child(sender: Any, data: Path, rows: int) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Scan rate, rescan and memory of the archive.")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("MEDCL_DATA", "../shared/data")))
+    parser.add_argument(
+        "--data", type=Path, default=os.environ.get("MEDCL_DATA"), help="default: $MEDCL_DATA"
+    )
     parser.add_argument("--files", type=int, default=20_000)
     parser.add_argument("--rows", type=int, default=1_000_000)
     options = parser.parse_args()
+    if options.data is None or not any((options.data / name).is_dir() for name in FOLDERS):
+        parser.error(f"--data (or $MEDCL_DATA) must name a folder that holds {', '.join(FOLDERS)}")
     report: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         os.environ["MEDCL_HOME"] = f"{folder}/private"

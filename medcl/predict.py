@@ -13,10 +13,8 @@ import pandas as pd
 from medcl.archive import MODALITIES, Catalog, scan_archive
 from medcl.errors import UsageError
 from medcl.files import atomic, check_utf8
-from medcl.finetune import Images, predict
-from medcl.finetune.model import Model, ModelConfig
-from medcl.store import Labels, Store, prepare, read_labels
-from medcl.store.left_out import count_reasons, reason_text
+from medcl.finetune import Images, Model, ModelConfig, predict
+from medcl.store import Labels, Store, count_reasons, prepare, read_labels, reason_text
 
 
 def predict_archive(

@@ -11,6 +11,7 @@ from apps.review.page import show
 from medcl.review import charts
 from medcl.review.html import safe
 from medcl.review.results import confusion, outcome_counts, rates_sentence, results_table, table_note
+from medcl.review.scan_figures import SCAN_FIGURES
 from medcl.review.study import Study
 from medcl.review.worklist import OUTCOMES
 from medcl.statistics import METRICS
@@ -31,6 +32,7 @@ def show_results(study: Study, open_cases: Callable[[], None]) -> None:
         _efficiency(study)
     with right:
         _threshold(study, open_cases)
+    _scan_figures(study)
     _notes(study)
 
 
@@ -74,6 +76,15 @@ def _threshold(study: Study, open_cases: Callable[[], None]) -> None:
             if st.button(label, key=f"open {outcome}", width="stretch", disabled=not count):
                 choices()["outcome"] = outcome
                 open_cases()
+
+
+def _scan_figures(study: Study) -> None:
+    for figure in SCAN_FIGURES:
+        table = study.scan_table(figure.table)
+        if table is not None:
+            show(f"<h2>{safe(figure.title)}</h2>")
+            st.plotly_chart(figure.draw(study, table), config=CHART, key=figure.table)
+            show(f'<p class="quiet">{safe(figure.note)}</p>')
 
 
 def _notes(study: Study) -> None:

@@ -17,8 +17,7 @@ from medcl.evaluate.arms import BASELINE, label_count, on_clean_images, order_bu
 from medcl.evaluate.comparison import Primary, choose_primary, order_arms
 from medcl.evaluate.predictions import CELL, check_predictions, make_panel
 from medcl.evaluate.study_record import ArmRecord
-from medcl.statistics import METRICS, Counts, adjust, counts, rates, wilson
-from medcl.statistics.metrics import likelihood_ratios
+from medcl.statistics import METRICS, Counts, adjust, counts, likelihood_ratios, rates, wilson
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from medcl.finetune.experiment_cells import (
 )
 from medcl.finetune.features import Images, extract_features, whole_views
 from medcl.finetune.model import Model, ModelConfig
-from medcl.finetune.near_duplicates import near_duplicates
+from medcl.finetune.near_duplicates import BITS_APART, COSINE, near_duplicates
 from medcl.finetune.probe import LinearProbe, fit_probe
 from medcl.finetune.selection import auroc, select_within_error
 from medcl.finetune.task import ClassConfig, Task, make_task
@@ -18,6 +18,8 @@ from medcl.finetune.training import TrainingConfig, train_classifier
 
 __all__ = [
     "ARMS",
+    "BITS_APART",
+    "COSINE",
     "ArmContext",
     "ArmResult",
     "ArmSpec",

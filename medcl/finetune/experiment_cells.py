@@ -153,7 +153,7 @@ def _predictions(
             "budget": cell.budget.text,
             "seed": cell.seed,
             "split": ["val"] * validation + ["test"] * (len(rows) - validation),
-            "truth": task.truth[rows],
+            "truth": task.truth[rows].astype(int),
             "probability": result.probability,
         }
     )

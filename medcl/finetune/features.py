@@ -13,8 +13,7 @@ from torch import Tensor
 from medcl.finetune.pooling import Pooling, build_pooling
 from medcl.pretrain import Encoder, EncoderConfig, ViewsConfig, stack_size
 from medcl.store import Store
-from medcl.views import Policy, ViewLoader, load_policy
-from medcl.views.sampling.scan_geometry import ScanSource
+from medcl.views import Policy, ScanSource, ViewLoader, load_policy
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from medcl.finetune.features import Images, whole_views
 from medcl.store import Store
-from medcl.views.sampling.scan_geometry import ScanSource
+from medcl.views import ScanSource
 
 COSINE = 0.95
 """Least cosine of the centered features of a pair."""

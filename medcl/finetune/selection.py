@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from medcl.statistics.delong import delong
+from medcl.statistics import delong
 
 Candidate = TypeVar("Candidate")
 

@@ -26,7 +26,8 @@ class Task:
     Attributes:
         store: The scans.
         names: Names of the negative and the positive class.
-        truth: (scans of the store,) 0, 1, or -1 where the scan is in neither class.
+        truth: (scans of the store,) bool, whether the scan is in the positive class; the rows of the splits
+            leave out scans that are in neither.
         patients: (scans of the store,) number of the patient.
         train: Rows of the training split that are in a class.
         val: The same of the validation split.
@@ -62,15 +63,15 @@ def make_task(store: Store, negative: ClassConfig | str, positive: ClassConfig |
             raise UsageError(f"class '{config.name}': label {missing} is not in the store (it has: {labels})")
     if both := set(negative.labels) & set(positive.labels):
         raise UsageError(f"label {sorted(both)} is in both classes")
-    truth_of_label = dict.fromkeys(negative.labels, 0) | dict.fromkeys(positive.labels, 1)
-    truth = store.scans["label"].map(truth_of_label).fillna(-1).astype(int).to_numpy()
+    truth = store.scans["label"].isin(positive.labels).to_numpy()
+    in_a_class = truth | store.scans["label"].isin(negative.labels).to_numpy()
     task = Task(
         store=store,
         names=(negative.name, positive.name),
         truth=truth,
         patients=pd.factorize(store.scans["patient"])[0],
         **{
-            split: np.array([row for row in store.rows(split) if truth[row] >= 0], int)
+            split: np.array([row for row in store.rows(split) if in_a_class[row]], int)
             for split in ("train", "val", "test")
         },
     )

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from medcl.pretrain.distributed.collectives import gather, gather_with_grad, rank, sum_with_grad, world_size
-from medcl.views.related import same_scan_or_patient
+from medcl.views import same_scan_or_patient
 
 Similarity = Literal["cosine", "euclidean"]
 P = ParamSpec("P")

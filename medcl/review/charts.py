@@ -7,7 +7,7 @@ import html
 import numpy as np
 import plotly.graph_objects as go
 
-from medcl.evaluate.arms import budget_label
+from medcl.evaluate import budget_label
 from medcl.palette import BLUE, VERMILION
 from medcl.review.html import INK
 from medcl.review.study import Study
@@ -36,7 +36,7 @@ def label_efficiency(study: Study, metric: str) -> go.Figure:
                 y=np.r_[rows["high"], rows["low"][::-1]],
                 mode="lines",
                 fill="toself",
-                fillcolor=_translucent(colors[arm], 0.12),
+                fillcolor=translucent(colors[arm], 0.12),
                 line={"width": 0},
                 hoverinfo="skip",
                 showlegend=False,
@@ -48,7 +48,7 @@ def label_efficiency(study: Study, metric: str) -> go.Figure:
                 mode="markers",
                 marker={
                     "size": 5,
-                    "color": _translucent(colors[arm], 0.6),
+                    "color": translucent(colors[arm], 0.6),
                     "symbol": SYMBOLS[i % len(SYMBOLS)],
                 },
                 hovertemplate="%{y:.3f}<extra>one seed</extra>",
@@ -68,7 +68,7 @@ def label_efficiency(study: Study, metric: str) -> go.Figure:
     names = [html.escape(budget_label(budget)) for budget in budgets]
     chart.update_xaxes(tickvals=list(range(len(budgets))), ticktext=names, title="Label budget")
     chart.update_yaxes(title=f"Test {METRICS[metric].label}")
-    return _layout(chart, 380)
+    return layout(chart, 380)
 
 
 def histogram(
@@ -91,17 +91,18 @@ def histogram(
             y=count,
             width=0.036,
             name=html.escape(name),
-            marker={"color": _translucent(color, 0.55)},
+            marker={"color": translucent(color, 0.55)},
             hovertemplate="%{y} scans<extra>" + html.escape(name) + "</extra>",
         )
     chart.add_vline(threshold, line={"color": INK, "width": 2})
     chart.update_layout(barmode="overlay")
     chart.update_xaxes(title="Predicted probability", range=[0, 1])
     chart.update_yaxes(title="Scans")
-    return _layout(chart, 230)
+    return layout(chart, 230)
 
 
-def _layout(chart: go.Figure, height: int) -> go.Figure:
+def layout(chart: go.Figure, height: int) -> go.Figure:
+    """Give a figure the style of the app and a height in pixels."""
     chart.update_layout(
         template="plotly_white",
         height=height,
@@ -115,6 +116,7 @@ def _layout(chart: go.Figure, height: int) -> go.Figure:
     return chart
 
 
-def _translucent(color: str, share: float) -> str:
+def translucent(color: str, share: float) -> str:
+    """Return the color `#rrggbb` with an opacity (0..1)."""
     red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{share})"

@@ -10,12 +10,22 @@ import numpy as np
 import pandas as pd
 
 from medcl.errors import MedclError, UsageError
-from medcl.evaluate import StudyRecord, check_predictions, evaluate, read_predictions, read_record
+from medcl.evaluate import (
+    BASELINE,
+    CELL,
+    Panel,
+    Primary,
+    StudyRecord,
+    check_predictions,
+    choose_primary,
+    evaluate,
+    make_panel,
+    on_clean_images,
+    read_predictions,
+    read_record,
+)
 from medcl.evaluate.analyses import control_warnings
 from medcl.evaluate.answer import answer
-from medcl.evaluate.arms import BASELINE, on_clean_images
-from medcl.evaluate.comparison import Primary, choose_primary
-from medcl.evaluate.predictions import CELL, Panel, make_panel
 from medcl.review.html import colors
 from medcl.store import Store
 
@@ -40,6 +50,7 @@ class Study:
         differences: Table of that name.
         panel: Test probabilities, (experiment cells, scans).
         patients: Patient of each scan of `panel`.
+        folder: Folder of the study.
     """
 
     record: StudyRecord
@@ -52,6 +63,7 @@ class Study:
     differences: pd.DataFrame
     panel: Panel
     patients: pd.Series
+    folder: Path
 
     @property
     def controls(self) -> list[str]:
@@ -95,6 +107,13 @@ class Study:
         """Return the threshold (0..1) that was chosen on the cell's validation scans."""
         return float(np.clip(self._thresholds[arm, budget, seed], 0, 1))
 
+    def scan_table(self, name: str) -> pd.DataFrame | None:
+        """Return a table of `medcl.study.scan_tables`, a row per scan of `panel`; None if it is missing."""
+        path = self.folder / f"{name}.parquet"
+        if not path.is_file():
+            return None
+        return pd.read_parquet(path).set_index("scan").reindex(self.panel.scan)
+
     @cached_property
     def _thresholds(self) -> dict[CellKey, float]:
         columns = (self.experiment_cells[name] for name in (*CELL, "threshold"))
@@ -131,6 +150,7 @@ def load_study(folder: Path) -> Study:
         caveats=caveats,
         panel=panel,
         patients=clean.drop_duplicates("scan").set_index("scan")["patient"].loc[panel.scan],
+        folder=folder,
         **tables,
     )
 
@@ -161,7 +181,8 @@ def _stored_tables(folder: Path, predictions: pd.DataFrame) -> dict[str, pd.Data
 
 
 def fingerprint(folder: Path) -> Fingerprint:
-    """Return name, size and time of every file that `load_study` reads."""
-    names = ["study.json", "predictions.parquet", *(f"tables/{name}.csv" for name in TABLES)]
+    """Return name, size and time of every file that a study is read from."""
+    names = ["study.json", *(f"tables/{name}.csv" for name in TABLES)]
+    names += sorted(path.name for path in folder.glob("*.parquet"))
     states = [(name, (folder / name).stat()) for name in names if (folder / name).is_file()]
     return tuple((name, state.st_size, state.st_mtime_ns) for name, state in states)

@@ -6,5 +6,16 @@ Work that resumes holds its folder with `exclusive`, describes itself once with 
 
 from medcl.runs.folder import describe_run, environment, exclusive, hash_file
 from medcl.runs.signals import StopRequest, stop_requests
+from medcl.runs.study_folder import check_study_folder, is_started, start_study
 
-__all__ = ["StopRequest", "describe_run", "environment", "exclusive", "hash_file", "stop_requests"]
+__all__ = [
+    "StopRequest",
+    "check_study_folder",
+    "describe_run",
+    "environment",
+    "exclusive",
+    "hash_file",
+    "is_started",
+    "start_study",
+    "stop_requests",
+]

@@ -1,7 +1,18 @@
 """The store: scans as memory-mapped arrays, measured once and split by patient."""
 
 from medcl.store.labels import Labels, read_labels
+from medcl.store.left_out import count_reasons, left_out_lines, reason_text
+from medcl.store.patients import patient_warnings
 from medcl.store.prepare import prepare
 from medcl.store.store import Store
 
-__all__ = ["Labels", "Store", "prepare", "read_labels"]
+__all__ = [
+    "Labels",
+    "Store",
+    "count_reasons",
+    "left_out_lines",
+    "patient_warnings",
+    "prepare",
+    "read_labels",
+    "reason_text",
+]

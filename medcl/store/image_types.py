@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import Field
 
+from medcl.archive import MODALITIES
 from medcl.archive.flags import FLAGS
-from medcl.archive.vocabulary import MODALITIES
 from medcl.config import Config, read_yaml, shipped, validate
 from medcl.errors import UsageError
 

@@ -10,11 +10,9 @@ import pandas as pd
 
 from medcl.evaluate import ArmRecord, SplitCount, StudyRecord
 from medcl.files import read_json
-from medcl.finetune import Budget, Task, draw_labels, find_arms
-from medcl.finetune.near_duplicates import BITS_APART, COSINE
-from medcl.runs.folder import environment, hash_file
-from medcl.store.left_out import reason_text
-from medcl.store.patients import patient_warnings
+from medcl.finetune import BITS_APART, COSINE, Budget, Task, draw_labels, find_arms
+from medcl.runs import environment, hash_file
+from medcl.store import patient_warnings, reason_text
 from medcl.study.config import StudyConfig, expand
 
 

@@ -35,12 +35,12 @@ from medcl.pretrain import (
     load_external_weights,
     pretrain_once,
 )
-from medcl.runs.folder import exclusive, hash_file
-from medcl.runs.study_folder import check_study_folder, is_started, start_study
-from medcl.statistics.thresholds import operating_points
+from medcl.runs import check_study_folder, exclusive, hash_file, is_started, start_study
+from medcl.statistics import operating_points
 from medcl.store import Store, prepare
 from medcl.study.config import StudyConfig, expand
 from medcl.study.record import study_record
+from medcl.study.scan_tables import write_scan_tables
 from medcl.views import load_policy
 
 BEFORE_START = ("inputs.json", "catalog", "store")
@@ -85,7 +85,7 @@ def run_study(config: StudyConfig, out: Path, workers: int = 1) -> Evaluation:
             _save_model(config, context, budgets, out / "model")
         write_table(predictions, out / "predictions.parquet")
         write_table(_with_energy(costs, config.watts_per_core), out / "costs.parquet")
-        write_table(_groups(store), out / "groups.parquet")
+        write_scan_tables(context, out)
         write_record(study_record(config, out, task, budgets, summary, duplicates), out / "study.json")
         return write_report(out)
 
@@ -198,10 +198,3 @@ def _with_energy(costs: pd.DataFrame, watts_per_core: float) -> pd.DataFrame:
     The energy counters of the processor (RAPL) would be better, but only root may read them (CVE-2020-8694).
     """
     return costs.assign(energy_wh=costs["processor_seconds"] * watts_per_core / 3600)
-
-
-def _groups(store: Store) -> pd.DataFrame:
-    """Return what is known of patients and scanners, for the subgroup analysis."""
-    columns = [name for name in ("site", "sex", "age", "manufacturer") if name in store.scans]
-    groups = store.scans[["scan", *columns]]
-    return groups.dropna(axis="columns", how="all")

@@ -95,7 +95,7 @@ def fold_task(store: Store, fold: Fold, budget: int) -> tuple[Task, LabeledScans
     task = Task(
         store=fold_patches,
         names=CLASSES,
-        truth=(fold_patches.scans["label"] == CLASSES[1]).to_numpy(int),
+        truth=(fold_patches.scans["label"] == CLASSES[1]).to_numpy(bool),
         patients=pd.factorize(fold_patches.scans["patient"])[0],
         train=labeled.train,
         val=labeled.val,

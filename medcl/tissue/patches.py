@@ -15,8 +15,8 @@ import pandas as pd
 
 from medcl.files import atomic, write_json, write_table
 from medcl.store import Store
+from medcl.views import coarsest_axis
 from medcl.views.sampling.keyed_random import combine
-from medcl.views.sampling.scan_geometry import coarsest_axis
 
 MARGIN = 0.2
 """Share of a patch's edge by which its pixels reach beyond it: a cube rotated as far as any shipped policy

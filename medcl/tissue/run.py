@@ -20,8 +20,7 @@ from medcl.evaluate.tissue import (
 )
 from medcl.files import write_table
 from medcl.progress import track
-from medcl.runs.folder import exclusive
-from medcl.runs.study_folder import check_study_folder, start_study
+from medcl.runs import check_study_folder, exclusive, start_study
 from medcl.store import Store
 from medcl.tissue.arms import TissueStudy
 from medcl.tissue.config import TissueConfig

@@ -13,8 +13,7 @@ from medcl.finetune import Images, LabeledScans, TrainingConfig, whole_views
 from medcl.finetune.training import TrainingRun, Validation, layer_groups, train_and_select
 from medcl.tissue.patches import Patches
 from medcl.tissue.unet import Segmenter
-from medcl.views import ViewBatch
-from medcl.views.masks import view_masks
+from medcl.views import ViewBatch, view_masks
 
 
 def train_segmenter(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from medcl.evaluate import TissueRecord
 from medcl.files import read_json
-from medcl.runs.folder import environment, hash_file
-from medcl.store.patients import patient_warnings
+from medcl.runs import environment, hash_file
+from medcl.store import patient_warnings
 from medcl.tissue.arms import TissueStudy
 from medcl.tissue.config import SEGMENT, TissueConfig
 from medcl.tissue.folds import Fold

@@ -19,7 +19,7 @@ from medcl.store import Store
 from medcl.tissue.config import PatchConfig
 from medcl.tissue.patches import Patches, join_patches, patches_at
 from medcl.tissue.unet import total_stride
-from medcl.views.sampling.scan_geometry import coarsest_axis
+from medcl.views import coarsest_axis
 
 EDGES = 4
 

@@ -9,13 +9,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from medcl.config import shipped
     from medcl.views.loader import ViewBatch, ViewLoader
+    from medcl.views.masks import view_masks
     from medcl.views.match import flags, policy_for
     from medcl.views.policy import Policy, load_policy
+    from medcl.views.related import same_scan_or_patient
     from medcl.views.sampling.draw import draw_views
     from medcl.views.sampling.params import ViewParams
-    from medcl.views.sampling.scan_geometry import ScanGeometry, read_geometry
+    from medcl.views.sampling.scan_geometry import ScanGeometry, ScanSource, coarsest_axis, read_geometry
 
 _MODULES = {
+    "ScanSource": "sampling.scan_geometry",
+    "coarsest_axis": "sampling.scan_geometry",
+    "same_scan_or_patient": "related",
+    "view_masks": "masks",
     "Policy": "policy",
     "ScanGeometry": "sampling.scan_geometry",
     "ViewBatch": "loader",
@@ -32,15 +38,19 @@ _MODULES = {
 __all__ = [
     "Policy",
     "ScanGeometry",
+    "ScanSource",
     "ViewBatch",
     "ViewLoader",
     "ViewParams",
+    "coarsest_axis",
     "draw_views",
     "flags",
     "load_policy",
     "policy_for",
     "read_geometry",
+    "same_scan_or_patient",
     "shipped",
+    "view_masks",
 ]
 
 

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from medcl.files import write_json
 from medcl.review.launch import app_file
+from medcl.review.scan_figures import SCAN_FIGURES
 from tests.review import fake_study
 
 SECONDS = 90
@@ -60,6 +61,16 @@ def test_results_answer_first_and_table_against_the_baseline(study: Path) -> Non
     assert shown.index("Contrastive pretraining (simclr-probe)") < shown.index("Difference in AUROC")
     assert shown.count('class="interval"') == 3 * 4 + 2
     assert not app.button[0].disabled or not app.button[1].disabled
+
+
+def test_tables_of_scans_are_shown_as_figures(study: Path, tmp_path: Path) -> None:
+    title = SCAN_FIGURES[0].title
+    assert title not in _html(_run(_results, study))
+    folder = fake_study.write_study(tmp_path / "s")
+    fake_study.write_embeddings(folder)
+    app = _run(_results, folder)
+    assert not app.exception
+    assert title in _html(app)
 
 
 def test_counts_follow_the_threshold(study: Path) -> None:

@@ -38,7 +38,7 @@ def test_neighbors_are_asked_by_angle_round_the_middle_of_all_scans(context: Arm
     """Two classes that lie in two directions from the mean, far from the origin, at any distance."""
     task, generator = context.task, np.random.default_rng(0)
     lengths = generator.uniform(1, 50, len(task.store))
-    sides = np.where(task.truth == 1, 1, -1)
+    sides = np.where(task.truth, 1, -1)
     features = 1e3 + np.stack([sides * lengths, 0.1 * lengths * generator.normal(size=len(sides))], axis=1)
     labeled = draw_labels(task, Budget.parse("5/class"), 0)
     vote = fit_neighbors(centered(features, task), task, labeled)

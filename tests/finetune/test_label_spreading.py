@@ -124,7 +124,7 @@ def test_alpha_is_chosen_on_the_labeled_validation_scans_alone(task: Task, conte
     labeled = draw_labels(task, Budget.parse("20/class"), 0)
     hidden = np.concatenate([np.setdiff1d(task.val, labeled.val), task.test])
     truth = task.truth.copy()
-    truth[hidden] = 1 - truth[hidden]
+    truth[hidden] = ~truth[hidden]
     told = spread_labels(context.graph, task, labeled, 20)
     blind = spread_labels(context.graph, replace(task, truth=truth), labeled, 20)
     np.testing.assert_array_equal(told[0], blind[0])
@@ -143,7 +143,7 @@ def test_the_farthest_reach_within_a_standard_error_is_taken(task: Task) -> None
         def spread(self, truth: np.ndarray, alpha: float) -> np.ndarray:
             noise = np.random.default_rng(0).normal(size=len(truth)) * self.noise[len(self.asked)]
             self.asked.append(alpha)
-            odds: np.ndarray = np.where(task.truth == 1, 1, -1) + noise + alpha
+            odds: np.ndarray = np.where(task.truth, 1, -1) + noise + alpha
             return odds
 
     told, labeled = Told(), draw_labels(task, Budget.parse("all"), 0)

@@ -67,3 +67,10 @@ def write_study(folder: Path, table: pd.DataFrame | None = None, **changes: obje
     write_table(predictions() if table is None else table, folder / "predictions.parquet")
     write_json(record(**changes), folder / "study.json")
     return folder
+
+
+def write_embeddings(folder: Path) -> None:
+    """Write a table of scans, in another order than the predictions: x is the number of the scan, y is 1."""
+    scans = sorted(set(predictions()["scan"]), reverse=True)
+    numbers = [int(scan.removeprefix("s-"), 16) for scan in scans]
+    write_table(pd.DataFrame({"scan": scans, "x": numbers, "y": 1.0}), folder / "embeddings.parquet")

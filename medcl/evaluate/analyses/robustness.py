@@ -7,7 +7,7 @@ import pandas as pd
 
 from medcl.evaluate.analyses.resampling import Resampled
 from medcl.evaluate.arms import corruption
-from medcl.statistics.metrics import areas
+from medcl.statistics import areas
 
 COLUMNS = [
     "arm",

@@ -9,8 +9,7 @@ import pandas as pd
 
 from medcl.errors import UsageError
 from medcl.evaluate.analyses.resampling import Resampled
-from medcl.statistics import counts, rates
-from medcl.statistics.metrics import areas
+from medcl.statistics import areas, counts, rates
 
 MIN_PATIENTS = 10
 """Patients of each class, below which the results of a group are withheld."""

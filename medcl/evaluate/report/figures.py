@@ -15,8 +15,7 @@ from medcl.evaluate.arms import budget_label
 from medcl.evaluate.evaluation import Evaluation
 from medcl.evaluate.report.style import STYLE, WIDTH, arm_style, compared_budgets, pair, panels
 from medcl.palette import BLACK
-from medcl.statistics import METRICS
-from medcl.statistics.metrics import mass_bins
+from medcl.statistics import METRICS, mass_bins
 
 
 def draw_all(result: Evaluation) -> dict[str, Figure]:

@@ -17,7 +17,7 @@ from medcl.pretrain.monitor import spread
 from medcl.pretrain.networks import mlp
 from medcl.pretrain.networks.memory_bank import MemoryBank
 from medcl.pretrain.networks.momentum import MomentumBranch
-from medcl.views.related import same_scan_or_patient
+from medcl.views import same_scan_or_patient
 
 
 class MoCoConfig(MethodConfig):

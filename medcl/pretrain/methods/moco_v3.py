@@ -16,7 +16,7 @@ from medcl.pretrain.methods.registry import register
 from medcl.pretrain.monitor import spread
 from medcl.pretrain.networks import mlp
 from medcl.pretrain.networks.momentum import MomentumBranch, cosine_momentum
-from medcl.views.related import same_scan_or_patient
+from medcl.views import same_scan_or_patient
 
 
 class MoCoV3Config(MethodConfig):

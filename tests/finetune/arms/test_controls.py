@@ -78,7 +78,7 @@ def test_metadata_of_equal_scans_says_nothing(context: ArmContext) -> None:
 def test_metadata_tell_a_label_that_hangs_on_the_site(
     context: ArmContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sites = context.task.store.scans.assign(site=[f"site-{max(t, 0)}" for t in context.task.truth])
+    sites = context.task.store.scans.assign(site=[f"site-{int(t)}" for t in context.task.truth])
     own = context_of(context.task.store)
     monkeypatch.setattr(type(own.task.store), "scans", property(lambda _: sites), raising=False)
     assert score(own, "metadata-only") == 1.0

@@ -57,8 +57,8 @@ def test_no_label_outside_the_budget_is_used(task: Task, context: ArmContext) ->
     labeled = draw_labels(task, Budget.parse("5/class"), 0)
     others = np.setdiff1d(task.train, labeled.train)
     truth = task.truth.copy()
-    truth[others] = 1 - truth[others]
-    truth[task.test] = 1 - truth[task.test]
+    truth[others] = ~truth[others]
+    truth[task.test] = ~truth[task.test]
     few = TrainingConfig(steps=4, batch_size=8, learning_rates=(1e-3,), candidates=2)
     methods = ("fixmatch", "mean-teacher", "distillation", "spread", "probe")
     for arm in (*[f"simclr-{name}" for name in methods], "supervised", "classical"):
