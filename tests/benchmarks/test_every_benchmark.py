@@ -14,7 +14,8 @@ BENCHMARKS = sorted(path for path in (ROOT / "benchmarks").glob("*.py") if path.
 """All but the one that runs in lightly's own environment and does not know medcl."""
 
 IMPORT_ALL = """
-import runpy, sys
+import os, runpy, sys
+sys.path.insert(0, os.path.dirname(sys.argv[1]))  # as for a script: some import another
 for path in sys.argv[1:]:
     try:
         runpy.run_path(path, run_name="imported")

@@ -20,6 +20,7 @@ from medcl.config import dump
 from medcl.errors import UsageError, WorkFailed
 from medcl.pretrain import PretrainConfig, ViewsConfig, load_encoder, pretrain
 from medcl.pretrain.optimizers import OptimizerConfig
+from tests.killable import start
 from tests.pretrain.stores import settings as short
 from tests.pretrain.stores import store_of_images
 
@@ -74,14 +75,13 @@ def test_killed_at_random_and_resumed_equals_undisturbed(store: Path, tmp_path: 
     config = settings(store, epochs=6, checkpoint_every_s=0.0, method={"name": method})
     (tmp_path / "config.yaml").write_text(dump(config))
     pretrain(config, tmp_path / "whole")
-    command = command_line(tmp_path)
-    process = subprocess.Popen(command, env=os.environ, stderr=subprocess.PIPE)
+    process = start("pretrain", tmp_path / "config.yaml", "-o", tmp_path / "run")
     while not (tmp_path / "run" / "checkpoint.pt").exists():
-        assert process.poll() is None
+        assert process.is_alive()
         time.sleep(0.005)
     time.sleep(random.random() / 2)
     process.kill()
-    process.communicate()
+    process.join()
     if not (tmp_path / "run" / "summary.json").exists():
         pretrain(config, tmp_path / "run", resume=True)
     assert same(tmp_path / "whole", tmp_path / "run")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import re
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from click.testing import Result
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 from typer.testing import CliRunner
@@ -24,6 +24,9 @@ from medcl.config import load, read_yaml
 from medcl.evaluate import StudyRecord, read_record
 from medcl.study import StudyConfig, run_study
 from medcl.study.run import _with_energy
+from tests.killable import start, start_server
+
+torch.set_num_threads(1)
 
 STUDY = """
 title: Bright patches
@@ -46,10 +49,11 @@ prevalence: 0.1
 """
 
 
-def medcl(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "medcl", *map(str, words)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+def medcl(*words: object) -> Result:
+    """Run a command that must succeed, in this process."""
+    done = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+    assert done.exit_code == 0, done.stderr
+    return done
 
 
 def refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: object) -> str:
@@ -86,9 +90,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def study(config: Path) -> Path:
-    done = medcl("study", config, "-o", config.parent / "study")
-    assert done.returncode == 0, done.stderr
-    assert "report:" in done.stdout
+    assert "report:" in medcl("study", config, "-o", config.parent / "study").stdout
     return config.parent / "study"
 
 
@@ -113,7 +115,7 @@ def test_predictions_hold_every_cell_and_the_report_its_figures(study: Path) -> 
 
 def test_the_same_command_again_repeats_nothing(study: Path, config: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (study / "experiment_cells").iterdir()}
-    assert medcl("study", config, "-o", study).returncode == 0
+    medcl("study", config, "-o", study)
     assert {path: path.stat().st_mtime_ns for path in (study / "experiment_cells").iterdir()} == before
 
 
@@ -140,8 +142,7 @@ def test_a_study_recovers_when_its_labels_are_corrected(
     write(["0", "2"])
     assert "label ['1'] is not in the store" in refused(capsys, monkeypatch, *command)
     write(["0", "1"])
-    done = medcl(*command)
-    assert done.returncode == 0, done.stderr
+    medcl(*command)
     write(["1", "0"])
     assert "have changed" in refused(capsys, monkeypatch, *command)
 
@@ -165,8 +166,7 @@ def test_external_weights_are_arms_that_the_report_tells_of(
 ) -> None:
     weights, out = study / "pretrain" / "encoder.safetensors", tmp_path / "s"
     few = ["budgets=[5/class]", "seeds=[0]", f"external_weights={weights}"]
-    done = medcl("study", config, "-o", out, *few, "arms=[simclr-probe, supervised, external-probe]")
-    assert done.returncode == 0, done.stderr
+    medcl("study", config, "-o", out, *few, "arms=[simclr-probe, supervised, external-probe]")
     told = pd.read_parquet(out / "predictions.parquet").groupby("arm")["probability"].apply(list)
     assert told["external-probe"] == told["simclr-probe"]  # the pretraining of both had one seed
     assert "not in it" in (out / "report.html").read_text()
@@ -200,16 +200,17 @@ def test_other_external_weights_under_the_same_name_are_refused(
 
 
 def test_a_study_killed_at_random_ends_with_the_same_table(study: Path, config: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "medcl", "study", str(config), "-o", str(tmp_path / "killed")]
-    generator = np.random.default_rng()
+    generator, killed = np.random.default_rng(), tmp_path / "killed"
+    seconds = (study / "model").stat().st_mtime - (study / "catalog").stat().st_mtime
+    start_server()
     for _ in range(3):
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        time.sleep(generator.uniform(4, 14))
+        process = start("study", config, "-o", killed)
+        process.join(seconds * generator.uniform(0.1, 0.9))
         process.kill()
-        process.wait()
-    assert medcl("study", config, "-o", tmp_path / "killed").returncode == 0
-    whole, killed = (pd.read_parquet(f / "predictions.parquet") for f in (study, tmp_path / "killed"))
-    pd.testing.assert_frame_equal(whole, killed, check_exact=False, atol=1e-6)
+        process.join()
+    medcl("study", config, "-o", killed)
+    whole, resumed = (pd.read_parquet(folder / "predictions.parquet") for folder in (study, killed))
+    pd.testing.assert_frame_equal(whole, resumed, check_exact=False, atol=1e-6)
 
 
 def test_energy_is_processor_time_times_watts() -> None:
@@ -221,21 +222,22 @@ def test_energy_is_processor_time_times_watts() -> None:
 @pytest.mark.slow
 def test_two_hundred_cells_killed_three_times_end_with_the_same_table(config: Path, tmp_path: Path) -> None:
     many = ["arms=[simclr-probe, supervised, random-probe, classical, background-only]"]
-    many += ["budgets=[2/class, 5/class, 20/class, all]", f"seeds={list(range(10))}", "training.steps=2"]
+    many += ["budgets=[2/class, 5/class, 20/class, all]", f"seeds={list(range(10))}"]
+    many += ["training.steps=1", "training.candidates=2"]
     run = ["study", config, "-o", tmp_path / "whole", *many]
-    assert medcl(*run).returncode == 0
+    medcl(*run)
     cells = tmp_path / "killed" / "experiment_cells"
     run[3] = tmp_path / "killed"
     generator = np.random.default_rng()
     for number in range(3):
-        process = subprocess.Popen([sys.executable, "-m", "medcl", *map(str, run)], stderr=subprocess.DEVNULL)
+        process = start(*run)
         wanted = generator.integers(50 * number + 10, 50 * number + 60)
-        while process.poll() is None and sum(1 for _ in cells.glob("*.parquet")) < wanted:
+        while process.is_alive() and sum(1 for _ in cells.glob("*.parquet")) < wanted:
             time.sleep(0.05)
         process.kill()
-        process.wait()
+        process.join()
     assert 10 <= sum(1 for _ in cells.glob("*.parquet")) < 200
-    assert medcl(*run).returncode == 0
+    medcl(*run)
     whole, killed = (pd.read_parquet(tmp_path / f / "predictions.parquet") for f in ("whole", "killed"))
     assert len(whole.groupby(["arm", "budget", "seed"])) == 200
     pd.testing.assert_frame_equal(whole, killed, check_exact=False, atol=1e-6)
@@ -246,7 +248,6 @@ def test_two_hundred_cells_killed_three_times_end_with_the_same_table(config: Pa
 def test_the_saved_model_predicts_new_scans(study: Path, tmp_path: Path) -> None:
     archive = write_set(tmp_path / "new.npz", seed=1)
     done = medcl("predict", study, archive, "-o", tmp_path / "p.csv", "--json")
-    assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["scans"] == 196
     table = pd.read_csv(tmp_path / "p.csv")
     assert table["probability"].between(0, 1).all()
@@ -289,7 +290,8 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_2(
 
 
 def test_a_wrong_command_is_exit_code_2_in_a_process_too(config: Path, tmp_path: Path) -> None:
-    done = medcl("study", config, "-o", tmp_path / "s", "nonsense=1")
+    command = [sys.executable, "-m", "medcl", "study", config, "-o", tmp_path / "s", "nonsense=1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith(f"medcl: {config}: unknown key 'nonsense'; known keys: ")
