@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from multiprocessing.process import BaseProcess
 
 import torch
@@ -22,7 +23,16 @@ def start(*words: object) -> BaseProcess:
 
 def start_server() -> None:
     """Wait for the server's imports, which else are in the time of the first process."""
-    start("--help").join()
+    process = start("--help")
+    process.join()
+    assert process.exitcode == 0
+
+
+def kill(process: BaseProcess) -> None:
+    """Kill a process, which must not have failed before."""
+    process.kill()
+    process.join()
+    assert process.exitcode in (-signal.SIGKILL, 0)
 
 
 def _command(words: list[str]) -> None:

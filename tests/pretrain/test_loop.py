@@ -20,7 +20,7 @@ from medcl.config import dump
 from medcl.errors import UsageError, WorkFailed
 from medcl.pretrain import PretrainConfig, ViewsConfig, load_encoder, pretrain
 from medcl.pretrain.optimizers import OptimizerConfig
-from tests.killable import start
+from tests.killable import kill, start
 from tests.pretrain.stores import settings as short
 from tests.pretrain.stores import store_of_images
 
@@ -80,8 +80,7 @@ def test_killed_at_random_and_resumed_equals_undisturbed(store: Path, tmp_path: 
         assert process.is_alive()
         time.sleep(0.005)
     time.sleep(random.random() / 2)
-    process.kill()
-    process.join()
+    kill(process)
     if not (tmp_path / "run" / "summary.json").exists():
         pretrain(config, tmp_path / "run", resume=True)
     assert same(tmp_path / "whole", tmp_path / "run")

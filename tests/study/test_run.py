@@ -24,7 +24,7 @@ from medcl.config import load, read_yaml
 from medcl.evaluate import StudyRecord, read_record
 from medcl.study import StudyConfig, run_study
 from medcl.study.run import _with_energy
-from tests.killable import start, start_server
+from tests.killable import kill, start, start_server
 
 torch.set_num_threads(1)
 
@@ -206,8 +206,7 @@ def test_a_study_killed_at_random_ends_with_the_same_table(study: Path, config: 
     for _ in range(3):
         process = start("study", config, "-o", killed)
         process.join(seconds * generator.uniform(0.1, 0.9))
-        process.kill()
-        process.join()
+        kill(process)
     medcl("study", config, "-o", killed)
     whole, resumed = (pd.read_parquet(folder / "predictions.parquet") for folder in (study, killed))
     pd.testing.assert_frame_equal(whole, resumed, check_exact=False, atol=1e-6)
@@ -234,8 +233,7 @@ def test_two_hundred_cells_killed_three_times_end_with_the_same_table(config: Pa
         wanted = generator.integers(50 * number + 10, 50 * number + 60)
         while process.is_alive() and sum(1 for _ in cells.glob("*.parquet")) < wanted:
             time.sleep(0.05)
-        process.kill()
-        process.join()
+        kill(process)
     assert 10 <= sum(1 for _ in cells.glob("*.parquet")) < 200
     medcl(*run)
     whole, killed = (pd.read_parquet(tmp_path / f / "predictions.parquet") for f in ("whole", "killed"))
