@@ -149,15 +149,12 @@ def test_a_restarted_process_resumes_unasked(
 def test_a_second_process_is_refused_by_name(store: Path, tmp_path: Path) -> None:
     config = settings(store, epochs=2000)
     (tmp_path / "config.yaml").write_text(dump(config))
-    command = command_line(tmp_path)
-    first = subprocess.Popen(command, env=os.environ, stderr=subprocess.DEVNULL)
+    first = start("pretrain", tmp_path / "config.yaml", "-o", tmp_path / "run")
     try:
         while not list((tmp_path / "run").glob("events/*")):
-            assert first.poll() is None
+            assert first.is_alive()
             time.sleep(0.05)
-        second = subprocess.run([*command, "--resume"], capture_output=True, text=True, check=False)
-        assert second.returncode == 2
-        assert f"in use by process {first.pid}" in second.stderr
+        with pytest.raises(UsageError, match=f"in use by process {first.pid}"):
+            pretrain(config, tmp_path / "run", resume=True)
     finally:
-        first.kill()
-        first.wait()
+        kill(first)
