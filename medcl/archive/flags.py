@@ -101,7 +101,7 @@ FLAGS: dict[str, tuple[Severity, str]] = {
     # origin
     "SIDECAR_USED": (
         NOTE,
-        "modality, manufacturer or body part were read from the JSON file beside the image",
+        "modality, manufacturer or body part were read from a JSON file beside or above the image",
     ),
     "PATIENT_FROM_LAYOUT": (NOTE, "the patient is taken from the layout of folders and file names"),
     "PATIENT_UNKNOWN": (NOTE, "no patient is identified; the scan counts as a patient of its own"),
@@ -126,6 +126,12 @@ FLAGS: dict[str, tuple[Severity, str]] = {
         "a label, structure or segment reaches beyond the scan or lies off its slices; only the others were "
         "drawn",
     ),
+    # descriptions of data sets (dataset.json)
+    "DATASET_MALFORMED": (NOTE, "a part of the description does not have the form of nnU-Net or Decathlon"),
+    "DATASET_FILES_MISSING": (NOTE, "the description names images or labels that are not in the archive"),
+    "DATASET_COUNT": (NOTE, "numTraining is not the number of training cases"),
+    "DATASET_CHANNELS": (NOTE, "a case lacks a channel that the description names, or has another one"),
+    "DATASET_ENDING": (NOTE, "no image has the stated file ending"),
     "BAD_VR": (NOTE, "the value of a tag did not have the required form"),
     "NO_PREAMBLE": (NOTE, "DICOM without preamble or meta header; the transfer syntax was inferred"),
     "TRAILING_DATA": (NOTE, "bytes after the end of the pixels were ignored"),
@@ -158,7 +164,10 @@ REASONS: dict[str, str] = {
     "CONTAINER_EMPTY": "a zip or tar without a readable image",
     "CONTAINER_NESTED": "an archive inside an archive; unpack it first",
     "DICOMDIR": "an index of DICOM files; the files themselves are read",
-    "SIDECAR": "JSON beside an image; its modality, manufacturer and body part are used, nothing else",
+    "SIDECAR": "JSON about images beside or below it; modality, manufacturer and body part are used",
+    "SIDECAR_UNUSED": "JSON with metadata of an image, whose name is that of no image beside or below it",
+    "DATASET_JSON": "the description of a data set; modalities and pairs of image and label are used",
+    "DATASET_JSON_FAULTY": "the description of a data set, which contradicts its files; its flags say how",
     "NO_PIXELS": "DICOM without an image (report, plan, structure set or similar)",
     "DUPLICATE_FILE": "the same object with the same pixels as a file that was used",
     "DUPLICATE_SLICE": "a second copy of a slice with the same pixels",

@@ -23,12 +23,39 @@ Verdict = Literal["LABEL_MAP", "PROBABILITY_MAP", "FEW_VALUES", ""]
 LABEL_WORDS = frozenset(
     {"annot", "annotation", "annotations", "aparc", "aseg", "contour", "contours", "delineation", "dseg"}
     | {"groundtruth", "gt", "label", "labelmap", "labelmaps", "labels", "labelstr", "labelsts", "labelsva"}
-    | {"lesion", "lesions", "mask", "masks", "multiclass", "parc", "parcellation", "parcellations", "pveseg"}
+    | {
+        "ground",
+        "lesion",
+        "lesions",
+        "manual",
+        "mask",
+        "masks",
+        "msk",
+        "msks",
+        "multiclass",
+        "parc",
+        "parcellation",
+        "parcellations",
+        "pveseg",
+    }
     | {"roi", "rois", "seg", "segm", "segmentation", "segmentations", "segs", "truth", "wmh", "wmparc"}
 )
 LABEL_PHRASES = (("gold", "standard"), ("ground", "truth"), ("atlas", "labels"))
 PROBABILITY_WORDS = frozenset(
-    {"posterior", "posteriors", "prob", "probabilities", "probability", "probmap", "probs", "probseg"}
+    {
+        "confidence",
+        "heatmap",
+        "heatmaps",
+        "likelihood",
+        "posterior",
+        "posteriors",
+        "prob",
+        "probabilities",
+        "probability",
+        "probmap",
+        "probs",
+        "probseg",
+    }
     | {"probtissue", "pve", "softmax", "tpm"}
 )
 IMAGE_WORDS = frozenset(
@@ -37,7 +64,13 @@ IMAGE_WORDS = frozenset(
 )
 
 FEW, FEW_IN_LABEL_FOLDER, FEW_BY_NAME = 16, 64, 256
-"""Distinct values of a label map: by content alone, by its folder, and by its own name."""
+"""Distinct values of a label map: by content alone, by its folder, and by its own name.
+
+A name that ends in `mask` alone promises few: FreeSurfer's brainmask is an image without its skull.
+"""
+
+_SPM_TISSUE = re.compile(r"(r|w|mw|mwr|rw|wr|smw|smwr)?c[1-6][a-z_].{2,}", re.I)
+"""Tissue probabilities of SPM and CAT12: c1 is gray matter, mwp1 and the like are covered by their values."""
 
 ORDERED, ORDERED_BY_NAME = 0.7, 0.5
 """Share of neighboring voxels above 0 that have the same value, as regions have and noise has not."""
@@ -65,8 +98,10 @@ def has_label_word(name: str) -> bool:
 
 
 def has_probability_word(name: str) -> bool:
-    """Return whether a name contains a word for probabilities, such as `label-GM_probseg`."""
-    return bool({*re.split(r"[^a-z0-9]+", name.lower()), *split_name(name)} & PROBABILITY_WORDS)
+    """Return whether a name is that of probabilities, such as `label-GM_probseg` or SPM's `c1sub`."""
+    return _SPM_TISSUE.fullmatch(name) is not None or bool(
+        {*re.split(r"[^a-z0-9]+", name.lower()), *split_name(name)} & PROBABILITY_WORDS
+    )
 
 
 def looks_like_labels(place: str) -> bool:
@@ -98,6 +133,7 @@ def judge_volume(array: np.ndarray, place: str) -> Verdict:
         return "PROBABILITY_MAP"
     if by_name or by_folder or probable:
         few = FEW_BY_NAME if by_name else FEW_IN_LABEL_FOLDER
+        few = FEW if name.lower().endswith("mask") else few
         believed = least == 0 and (values.size <= few or order(array) >= ORDERED_BY_NAME)
         return "LABEL_MAP" if believed else ""
     if not 1 < values.size <= FEW or least != 0:
@@ -119,10 +155,14 @@ def judge_image(array: np.ndarray, place: str) -> Verdict:
         return "LABEL_MAP" if array.ndim == 2 and array.min() == 0 and np.unique(array).size == 2 else ""
     if array.ndim == 3:
         colors = np.unique(array.reshape(-1, array.shape[-1]), axis=0)
-        return "LABEL_MAP" if len(colors) <= FEW and (colors == 0).all(axis=1).any() else ""
-    if array.min() == 0 and np.unique(array).size <= FEW_IN_LABEL_FOLDER:
+        is_label = len(colors) <= FEW and bool((colors == 0).all(axis=1).any())
+    else:
+        few = array.min() == 0 and np.unique(array).size <= FEW_IN_LABEL_FOLDER
+        is_label = bool(few) or is_blurred_mask(array)
+    if is_label:
         return "LABEL_MAP"
-    return "LABEL_MAP" if is_blurred_mask(array) else ""
+    probable = any(map(has_probability_word, (stem(place), PurePosixPath(place).parent.name)))
+    return "PROBABILITY_MAP" if probable else ""
 
 
 def is_blurred_mask(array: np.ndarray) -> bool:

@@ -137,6 +137,28 @@ def bids_subject(place: str) -> str | None:
     return None if patient is None else patient.value.rpartition("/")[2]
 
 
+def is_derivative(place: str) -> bool:
+    """Return whether a path is in the derivatives of a BIDS data set."""
+    return "/derivatives/" in place.lower() and _bids(place) is not None
+
+
+class BidsOriginals:
+    """BIDS subjects with images outside of derivatives: what their derivatives show is a repetition."""
+
+    def __init__(self) -> None:
+        self._subjects: set[str] = set()
+
+    def add(self, place: str) -> None:
+        """Note the subject of an image that is not in derivatives."""
+        if "sub-" in place and not is_derivative(place) and (subject := _bids(place)) is not None:
+            self._subjects.add(subject.value)
+
+    def has(self, place: str) -> bool:
+        """Return whether the subject of a path has an image outside of derivatives."""
+        subject = _bids(place)
+        return subject is not None and subject.value in self._subjects
+
+
 def _inside(place: str) -> str:
     return place.partition("/")[2] or place
 
@@ -214,3 +236,14 @@ def _without_session(case: str) -> str:
 def stem(place: str) -> str:
     """Return a file's name without the suffixes of image formats, such as `.nii.gz`."""
     return _SUFFIXES.sub("", PurePosixPath(place).name)
+
+
+def channel_number(place: str) -> int | None:
+    """Return the number of an image's channel in the naming of nnU-Net (`case_0001.nii.gz`), or None."""
+    channel = _CHANNEL.search(stem(place))
+    return int(channel[0][1:]) if channel else None
+
+
+def case_of(place: str) -> str:
+    """Return the place of an image's case: without suffix and channel number."""
+    return f"{place.rpartition('/')[0]}/{_CHANNEL.sub('', stem(place))}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def scan_archive(
     index.forget_detached()
     _examine_new(index, listing, workers, scheduler)
     with silenced_loggers():  # where files may be copies, their pixels are compared
-        tables = gather(index.groups(listing), accept, pattern)
+        tables = gather(index.groups(listing), partial(index.metadata_files, listing), accept, pattern)
     if not tables.scan_count:
         raise UsageError(f"{named}: no readable image in {len(listing)} files ({reasons(tables)})")
     catalog = Catalog.write(out, tables, accept)

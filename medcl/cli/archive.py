@@ -128,7 +128,7 @@ def _prepare_lines(record: dict[str, Any], out: Path) -> list[str]:
     if record["strangers_joined"]:
         lines.append(
             f"{record['strangers_joined']} scans share pixels, mask or an unusual grid with a scan of "
-            "another patient and are in its split"
+            "another patient and count as of that patient"
         )
     lines += left_out_lines(record["left_out"])
     if crossing := record["duplicates"]["crossing_splits"]:

@@ -11,6 +11,9 @@ from medcl.errors import UsageError
 KEYS = ("file", "patient", "scan")
 """Key columns, first come first: a file's path or name, a patient ID, or a scan's pseudonym."""
 
+ALIASES = {"participant_id": "patient"}
+"""Names of columns in BIDS tables (`participants.tsv`) for those of a label table."""
+
 
 def read_label_table(path: Path) -> pd.DataFrame:
     """Read a CSV, TSV or parquet table as text: column names in lower case, None for an empty cell.
@@ -26,7 +29,7 @@ def read_label_table(path: Path) -> pd.DataFrame:
         raise UsageError(f"{path}: not UTF-8 text; save it as CSV UTF-8") from None
     except (ValueError, OSError) as error:
         raise UsageError(f"{path}: not a readable table: {' '.join(str(error).split())}") from None
-    table.columns = [str(name).strip().lower() for name in table.columns]
+    table.columns = [ALIASES.get(name, name) for name in (str(n).strip().lower() for n in table.columns)]
     if table.columns.duplicated().any():
         raise UsageError(f"{path}: two columns have the same name; keep one of each")
     if table.empty:

@@ -21,7 +21,7 @@ class Measures:
     """Measurements of one scan, in its own unit and array axes.
 
     Attributes:
-        fingerprint: 64 bits of BLAKE2b over dtype, shape and pixels, equal for exact copies only.
+        fingerprint: 64 bits of BLAKE2b over shape and pixels, equal for exact copies only.
         lo: 0.5th percentile of the tissue.
         hi: 99.5th percentile of the tissue.
         noise: Standard deviation of the noise, from the median absolute deviation of the finest diagonal
@@ -79,10 +79,29 @@ def measure(
 
 
 def pixel_fingerprint(array: np.ndarray) -> int:
-    """Return 64 bits that equal arrays share and others do not (BLAKE2b)."""
+    """Return 64 bits that arrays of equal values share and others do not (BLAKE2b).
+
+    A file in another format may hold the same values as another type, such as float32 for int16.
+    """
+    array = _narrowed(array)
     digest = hashlib.blake2b(f"{array.dtype.str}{array.shape}".encode(), digest_size=8)
     digest.update(np.ascontiguousarray(array).view(np.uint8).data)
     return int.from_bytes(digest.digest(), "big")
+
+
+def _narrowed(array: np.ndarray) -> np.ndarray:
+    """Return values of uint16 or float32 as int16, or as uint16, where these hold them exactly."""
+    if array.dtype not in (np.uint16, np.float32) or not array.size:
+        return array
+    first = array.reshape(-1)[:4096]
+    if array.dtype == np.float32 and not (first == np.rint(first)).all():
+        return array
+    low, high = float(array.min()), float(array.max())
+    for dtype in (np.int16, np.uint16):
+        if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
+            narrow = array.astype(dtype)
+            return narrow if array.dtype.kind == "u" or (narrow == array).all() else array
+    return array
 
 
 def _mask_fingerprint(mask: np.ndarray) -> int:

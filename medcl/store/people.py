@@ -62,6 +62,16 @@ def assign_people(scans: pd.DataFrame) -> np.ndarray:
     return people
 
 
+def unite_patients(scans: pd.DataFrame) -> pd.Series:
+    """Return the patient of each row, one name for all patients who may be one person: the first of theirs.
+
+    Args:
+        scans: Rows in fingerprint order with the columns of `assign_people`.
+    """
+    people = pd.Series(assign_people(scans), scans.index)
+    return scans["patient"].groupby(people).transform("first")
+
+
 def patient_is_known(scans: pd.DataFrame) -> pd.Series:
     """Return, per row, whether a header, a layout, a pattern or a table says who the patient is."""
     return ~scans["patient_evidence"].isin(["unknown", "study"])

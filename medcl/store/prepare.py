@@ -23,6 +23,7 @@ from medcl.store.left_out import (
 )
 from medcl.store.parallel import write_shards
 from medcl.store.patients import patient_warnings, strangers_joined
+from medcl.store.people import unite_patients
 from medcl.store.shards import shard_plan
 from medcl.store.splits import assign_splits, mark_duplicates
 from medcl.store.store import Store
@@ -110,13 +111,15 @@ def _finish(
         text = "; ".join(f"{count} {code} ({reason_text(code)})" for code, count in counts.items())
         raise UsageError(f"{out}: no scan could be read: {text}")
     scans = _scan_table(stored, selected, labels)
+    joined = strangers_joined(scans)
+    scans["patient"] = unite_patients(scans)
     scans["duplicate"] = mark_duplicates(scans)
     splits = scans[["scan", "patient", "label"]].assign(split=assign_splits(scans, seed))
     left_out = _reasons_by_scan(reasons, faults, scans)
     write_table(left_out, out / "left_out.parquet")
     write_table(scans.drop(columns="source_split"), out / "scans.parquet")
     write_table(splits, out / "splits.parquet")
-    write_json(_record(catalog, scans, labels, splits, faults, left_out, seed), out / "store.json")
+    write_json(_record(catalog, scans, labels, splits, faults, left_out, joined, seed), out / "store.json")
     return Store.open(out)
 
 
@@ -164,6 +167,7 @@ def _record(
     splits: pd.DataFrame,
     faults: pd.DataFrame,
     left_out: pd.DataFrame,
+    joined: int,
     seed: int,
 ) -> dict[str, Any]:
     is_copy = scans["duplicate"] != ""
@@ -184,7 +188,7 @@ def _record(
         "duplicates": _duplicate_counts(scans, copies),
         "faults": dict(zip(faults["scan"], faults["fault"], strict=True)),
         "mask_faults": count_reasons(scans["mask_fault"]),
-        "strangers_joined": strangers_joined(scans),
+        "strangers_joined": joined,
         "warnings": [
             *patient_warnings(scans[~is_copy]),
             *mask_warnings(catalog, labels, scans.loc[~is_copy, "scan"]),

@@ -155,6 +155,18 @@ def test_a_label_map_without_a_matching_scan_is_named(tmp_path: Path) -> None:
         ("images/train/a1.nii", "masks/train/a1.nii"),
         ("training_images/a1.nii", "training_masks/a1.nii"),
         ("case1/a1.nii", "case1/a1_liver_seg.nii"),
+        ("s0001/ct.nii.gz", "s0001/segmentations/rib_left_1.nii.gz"),
+        ("case_00000/imaging.nii.gz", "case_00000/segmentations/tumor_instance-1_annotation-1.nii.gz"),
+        ("imagesTr/amos_0001.nii.gz", "labelsTr/amos_0001.nii.gz"),
+        ("p1/p1_frame01.nii.gz", "p1/p1_frame01_gt.nii.gz"),
+        ("sub-001/anat/sub-001_rec-mial_T2w.nii.gz", "sub-001/anat/sub-001_rec-mial_dseg.nii.gz"),
+        (
+            "rawdata/sub-1/ses-0001/dwi/sub-1_ses-0001_dwi.nii.gz",
+            "derivatives/sub-1/ses-0001/sub-1_ses-0001_msk.nii.gz",
+        ),
+        ("img/img0001.nii.gz", "label/label0001.nii.gz"),
+        ("ct_train_1001_image.nii.gz", "ct_train_1001_label.nii.gz"),
+        ("subset0/1.3.6.1.4.14519.5.2.1.6279.6001.1.nii", "seg-lungs/1.3.6.1.4.14519.5.2.1.6279.6001.1.nii"),
     ],
 )
 def test_layouts_of_common_data_sets(scan: str, mask: str, tmp_path: Path) -> None:
@@ -171,6 +183,8 @@ def test_layouts_of_common_data_sets(scan: str, mask: str, tmp_path: Path) -> No
         ("c/patient1.nii", "c/patient1_post_seg.nii"),
         ("imagesTs/a1.nii", "labelsTr/a1.nii"),
         ("lesion/1.nii", "healthy/1_seg.nii"),
+        ("a/patient00001.nii", "b/patient00001_2_seg.nii"),
+        ("sub-1/anat/sub-1_T1w.nii", "sub-1/dwi/sub-1_mask.nii"),
     ],
 )
 def test_masks_of_another_examination_are_not_paired(scan: str, mask: str, tmp_path: Path) -> None:
@@ -236,3 +250,55 @@ def test_a_palette_holds_the_labels(tmp_path: Path) -> None:
     catalog = scan_archive([folder], tmp_path / "catalog")
     row = catalog.masks.iloc[0]
     np.testing.assert_array_equal(read_mask(catalog, row["mask"], row["scan"]), classes)
+
+
+@pytest.mark.parametrize(
+    ("scan", "mask"),
+    [
+        ("benign/benign (1).png", "benign/benign (1)_mask.png"),
+        ("images/cju0qkwl35piu0993l0dewei2.png", "masks/cju0qkwl35piu0993l0dewei2.png"),
+        ("training/images/21_training.tif", "training/1st_manual/21_manual1.png"),
+        ("ISIC-2017_Data/ISIC_0000000.png", "ISIC-2017_GroundTruth/ISIC_0000000_segmentation.png"),
+        ("CXR_png/MCUCXR_0001_0.png", "ManualMask/leftMask/MCUCXR_0001_0.png"),
+        ("CXR_png/CHNCXR_0001_0.png", "mask/CHNCXR_0001_0_mask.png"),
+    ],
+)
+def test_layouts_of_common_data_sets_of_images(scan: str, mask: str, tmp_path: Path) -> None:
+    catalog = scanned(tmp_path, {scan: image(), mask: square(20)})
+    assert len(catalog.masks) == 1
+    assert flags(catalog)[mask] >= {"LABEL_MAP"}
+
+
+def test_masks_of_different_kinds_are_not_united(tmp_path: Path) -> None:
+    """DRIVE has the vessels and the field of view of each picture."""
+    catalog = scanned(
+        tmp_path,
+        {
+            "training/images/21_training.png": image(),
+            "training/1st_manual/21_manual1.png": square(5),
+            "training/mask/21_training_mask.png": square(40),
+        },
+    )
+    assert len(catalog.masks) == 2
+    assert catalog.masks["scan"].nunique() == 1
+
+
+def test_probabilities_beside_an_image_are_no_image(tmp_path: Path) -> None:
+    catalog = scanned(tmp_path, {"x.png": image(), "x_prob.png": image(1), "x_heatmap.png": image(2)})
+    found = flags(catalog)
+    assert "PROBABILITY_MAP" in found["x_prob.png"]
+    assert "PROBABILITY_MAP" in found["x_heatmap.png"]
+    assert "PROBABILITY_MAP" not in found["x.png"]
+
+
+def test_a_skull_stripped_image_is_no_mask() -> None:
+    brain = np.where(regions(1) > 0, random().integers(1, 200, SHAPE), 0).astype(np.uint8)
+    assert judge_volume(brain, "mri/brainmask.mgz") == ""
+    assert judge_volume(regions(1), "mri/brainmask.mgz") == "LABEL_MAP"
+
+
+def test_tissue_probabilities_of_spm() -> None:
+    shares = random().random(SHAPE).astype(np.float32)
+    for name in ("c1sub01", "rc2sub01", "mwc1sub01"):
+        assert judge_volume(shares, f"a/{name}.nii") == "PROBABILITY_MAP"
+        assert judge_volume(volume(), f"a/{name}.nii") == ""

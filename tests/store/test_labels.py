@@ -77,3 +77,17 @@ def test_a_table_may_name_bids_subjects_and_state_what_nifti_cannot_say(tmp_path
     assert store.scans["label"].value_counts().to_dict() == {"a": 2, "b": 2}
     stated = store.scans.groupby("modality")["unit"].agg(list).to_dict()
     assert stated == {"CT": ["HU", "HU"], "unknown": ["a.u.", "a.u."]}
+
+
+def test_participants_of_bids_are_patients(tmp_path: Path) -> None:
+    for number in range(4):
+        folder = tmp_path / "archive" / f"sub-{number:02d}" / "ses-1" / "anat"
+        folder.mkdir(parents=True)
+        volume = np.random.default_rng(number).integers(1, 400, (8, 9, 5)).astype(np.int16)
+        nib.Nifti1Image(volume, np.eye(4)).to_filename(folder / f"sub-{number:02d}_ses-1_T1w.nii.gz")
+    rows = ["participant_id\tlabel\tage", *(f"sub-{n:02d}\t{'ab'[n % 2]}\t{40 + n}" for n in range(4))]
+    table = tmp_path / "archive" / "participants.tsv"
+    table.write_text("\n".join(rows))
+    store = prepare(scan_archive([tmp_path / "archive"], tmp_path / "c"), tmp_path / "s", table)
+    assert store.scans["label"].value_counts().to_dict() == {"a": 2, "b": 2}
+    assert sorted(store.scans["age"]) == [40, 41, 42, 43]

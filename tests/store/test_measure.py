@@ -18,6 +18,15 @@ def test_fingerprint_changes_with_any_pixel_and_only_then(array: np.ndarray, pla
     assert pixel_fingerprint(other) != pixel_fingerprint(array)
 
 
+@given(hnp.arrays(np.int16, (5, 7)))
+def test_fingerprint_is_of_values_whatever_the_type(array: np.ndarray) -> None:
+    assert pixel_fingerprint(array.astype(np.float32)) == pixel_fingerprint(array)
+    positive = np.abs(array.astype(np.int32)).clip(0, 32767)
+    assert pixel_fingerprint(positive.astype(np.uint16)) == pixel_fingerprint(positive.astype(np.int16))
+    halves = array.astype(np.float32) + np.float32(0.5)
+    assert pixel_fingerprint(halves) != pixel_fingerprint(array)
+
+
 def test_fingerprint_tells_shape_and_type_apart() -> None:
     array = np.zeros((4, 6), np.uint8)
     prints = {pixel_fingerprint(a) for a in (array, array.T, array.astype(np.int16), array.view(np.int8))}

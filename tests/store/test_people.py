@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medcl.store.people import MOST_SCANS, assign_people, is_unusual
+from medcl.store.people import MOST_SCANS, assign_people, is_unusual, unite_patients
 from medcl.store.splits import assign_splits
 from tests.store.test_splits import cohort
 
@@ -94,3 +94,11 @@ def test_a_mask_of_three_known_patients_is_a_template() -> None:
     for count, people in ((2, 1), (3, 3)):
         scans = unknown(count, None, patient_evidence="BIDS", mask_fingerprint=np.uint64(5))
         assert len(set(assign_people(scans))) == people
+
+
+def test_one_person_has_one_name() -> None:
+    scans = unknown(6, None)
+    scans.loc[[1, 4], "fingerprint"] = scans.loc[0, "fingerprint"]
+    scans.loc[[2, 3], "mask_fingerprint"] = np.uint64(77)
+    united = unite_patients(scans)
+    assert list(united) == [scans["patient"][row] for row in (0, 0, 2, 2, 0, 5)]

@@ -21,6 +21,14 @@ class Sidecar:
     body_part: str | None
     manufacturer: str | None
 
+    def completed(self, other: Sidecar) -> Sidecar:
+        """Return this metadata with what only another sidecar states."""
+        return Sidecar(
+            other.modality if self.modality == "unknown" else self.modality,
+            self.body_part or other.body_part,
+            self.manufacturer or other.manufacturer,
+        )
+
 
 def read_sidecar(stream: BinaryIO, size: int) -> Sidecar | None:
     """Return the image metadata of a JSON file, or None when it has none."""

@@ -5,19 +5,28 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from medcl.archive import dicom
 from medcl.archive.dicom import PixelSums, Stack
 from medcl.archive.flags import held_back
 from medcl.archive.formats.scan_info import ScanInfo
-from medcl.archive.formats.sidecar import Sidecar, shared_name
+from medcl.archive.formats.sidecar import Sidecar
+from medcl.archive.ledger.datasets import flagged
 from medcl.archive.ledger.examine import FileOutcome
 from medcl.archive.ledger.mask_rows import add_masks, grids, is_mask
+from medcl.archive.ledger.metadata_files import Metadata, is_metadata
 from medcl.archive.ledger.tables import ScanRow, Tables
 from medcl.archive.masks import FileGrid
-from medcl.archive.patients import LAYOUTS, Evidence, matched_patient, patient_of_path
+from medcl.archive.patients import (
+    LAYOUTS,
+    BidsOriginals,
+    Evidence,
+    is_derivative,
+    matched_patient,
+    patient_of_path,
+)
 from medcl.archive.privacy import pseudonym
 from medcl.archive.storage.open_file import open_dicom
 
@@ -27,43 +36,62 @@ UNMASKED = frozenset({"DERIVED", "PROBABILITY_MAP"})
 """Scans with one of these flags are not what a mask was drawn on."""
 
 
-def gather(groups: Iterable[Sequence[FileOutcome]], accept: str, pattern: Pattern = None) -> Tables:
+def gather(
+    groups: Iterable[Sequence[FileOutcome]],
+    metadata_files: Callable[[], Iterable[FileOutcome]],
+    accept: str,
+    pattern: Pattern = None,
+) -> Tables:
     """Return the rows of catalog, ledger and locator.
 
     Args:
         groups: Outcomes of files; the files of a series are in one group.
+        metadata_files: Gives the outcomes of sidecars and descriptions of data sets, which `groups` has, too.
         accept: Which flagged scans are used: `strict`, `default` or `lenient`.
         pattern: Pattern of the user for the patient in a path.
     """
-    tables = Tables()
+    tables, metadata, originals = Tables(), Metadata(metadata_files()), BidsOriginals()
     masks: list[FileOutcome] = []
+    derivatives: list[FileOutcome] = []
     images: list[FileGrid] = []
     for outcomes in groups:
-        outcomes_by_file, scan_by_file = _add_stacks(outcomes, accept, tables, pattern)
-        for number, outcome in enumerate(_with_sidecars(outcomes)):
+        outcomes_by_file, scan_by_file = _add_stacks(outcomes, accept, tables, pattern, originals)
+        for number, plain in enumerate(outcomes):
+            outcome = metadata.described(plain)
+            if is_metadata(outcome):
+                continue
             if is_mask(outcome):
                 masks.append(outcome)
             elif outcome.header is not None:
                 tables.add_file(outcomes_by_file[number], scan_by_file.get(number))
-            elif outcome.scans:
-                images += _add_single(outcome, accept, tables, pattern)
-            else:
+            elif not outcome.scans:
                 tables.add_file(outcome, None)
-    add_masks(masks, images, tables, lambda mask: _add_single(mask, accept, tables, pattern))
+            elif is_derivative(outcome.place):
+                derivatives.append(outcome)
+            else:
+                originals.add(outcome.place)
+                images += _add_single(outcome, accept, tables, pattern)
+    for outcome in derivatives:
+        repeated = flagged(outcome, "DERIVED") if originals.has(outcome.place) else outcome
+        images += _add_single(repeated, accept, tables, pattern)
+    add_masks(
+        masks,
+        images,
+        metadata.images_of_label,
+        tables,
+        lambda mask: _add_single(mask, accept, tables, pattern),
+    )
+    for outcome in metadata_files():
+        tables.add_file(metadata.judged(outcome), None)
     return tables
 
 
-def _with_sidecars(outcomes: Sequence[FileOutcome]) -> Iterator[FileOutcome]:
-    """Yield outcomes, those of volumes with the JSON sidecar of the same name if there is one."""
-    sidecars = {shared_name(outcome.place): outcome.sidecar for outcome in outcomes if outcome.sidecar}
-    for outcome in outcomes:
-        is_volume = any(scan.kind == "volume" for scan in outcome.scans)
-        sidecar = sidecars.get(shared_name(outcome.place)) if sidecars and is_volume else None
-        yield outcome if sidecar is None else replace(outcome, sidecar=sidecar)
-
-
 def _add_stacks(
-    outcomes: Sequence[FileOutcome], accept: str, tables: Tables, pattern: Pattern
+    outcomes: Sequence[FileOutcome],
+    accept: str,
+    tables: Tables,
+    pattern: Pattern,
+    originals: BidsOriginals,
 ) -> tuple[dict[int, FileOutcome], dict[int, str | None]]:
     """Group DICOM files into scans and add these.
 
@@ -81,7 +109,9 @@ def _add_stacks(
     scan_by_file: dict[int, str | None] = {}
     for stack in stacks:
         code = held_back(stack.flags, accept)
-        row = _stack_row(stack, outcomes[stack.files[0]].place, pattern)
+        place = outcomes[stack.files[0]].place
+        originals.add(place)
+        row = _stack_row(stack, place, pattern)
         for number in stack.files:
             flags = tuple(sorted({*outcomes_by_file[number].flags, *stack.flags}))
             if code is None:

@@ -11,8 +11,10 @@ from math import prod
 from typing import BinaryIO
 
 from medcl.archive import dicom
+from medcl.archive.derived_maps import is_map_name
 from medcl.archive.dicom import Attributes, DicomHeader, LabelHeader, read_label_header
 from medcl.archive.flags import Rejected, State, dropped
+from medcl.archive.formats.dataset_json import DatasetDescription, read_dataset
 from medcl.archive.formats.refused import refusal, refusal_by_name
 from medcl.archive.formats.registry import FORMATS_BY_NAME, SIGNATURES, ZIP_SUFFIXES, Format, find_format
 from medcl.archive.formats.scan_info import ScanInfo
@@ -50,6 +52,7 @@ class FileOutcome:
         header: Header of a DICOM image.
         labels: Header of a DICOM object that holds labels.
         sidecar: Metadata of an image in a JSON file.
+        dataset: Description of a data set in a JSON file.
         truncated_series: Series of a truncated DICOM slice; an identifier until it is pseudonymized.
     """
 
@@ -64,6 +67,7 @@ class FileOutcome:
     header: DicomHeader | None = None
     labels: LabelHeader | None = None
     sidecar: Sidecar | None = None
+    dataset: DatasetDescription | None = None
     truncated_series: str = field(default="", repr=False)
 
     @property
@@ -166,12 +170,17 @@ def _examine_content(blank: FileOutcome, stream: BinaryIO, head: bytes) -> FileO
         stream.seek(0)
     if kind in ("maybe-dicom", "gzip-dicom", "gzip-maybe-dicom"):
         return _examine_maybe_dicom(blank, stream)
+    if kind == "text" and (dataset := read_dataset(stream, blank.size, blank.place)) is not None:
+        return replace(blank, state="dropped", code="DATASET_JSON", dataset=dataset)
     if kind == "text" and (metadata := read_sidecar(stream, blank.size)) is not None:
         return replace(blank, state="dropped", code="SIDECAR", sidecar=metadata)
     file_format = _format(kind, stream, blank.place)
     file = SourceFile(blank.entry.path, blank.member, blank.size, blank.entry.mtime_ns, stream)
     scans = file_format.inspect(file)
-    if verdict := _label_verdict(file_format, file, blank.place, scans):
+    verdict: str = _label_verdict(file_format, file, blank.place, scans)
+    if not verdict and is_map_name(blank.place, scans[0].kind == "volume"):
+        verdict = "DERIVED"
+    if verdict:
         scans = [replace(scan, flags=tuple(sorted({*scan.flags, verdict}))) for scan in scans]
     return replace(blank, scans=tuple(scans), flags=tuple(sorted({f for scan in scans for f in scan.flags})))
 

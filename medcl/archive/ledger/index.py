@@ -13,14 +13,15 @@ import shutil
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from medcl import __version__
-from medcl.archive.formats.sidecar import shared_name
 from medcl.archive.ledger.examine import FileOutcome
+from medcl.archive.ledger.metadata_files import is_metadata
 from medcl.archive.ledger.serialize import FIELDS, decode, encode
 from medcl.archive.ledger.tables import CATALOG, LEDGER, LOCATOR, MASKS
 from medcl.archive.privacy import private_file, private_folder, pseudonym
@@ -40,6 +41,7 @@ SCHEMA = pa.schema(
         ("bucket", pa.uint8()),
         ("outcome", pa.string()),
         ("detached", pa.bool_()),
+        ("metadata", pa.bool_()),
     ]
 )
 STALE_SHARE = 0.2
@@ -86,7 +88,7 @@ class Index:
     def add(self, outcomes_by_stamp: Mapping[bytes, Sequence[FileOutcome]]) -> None:
         """Write the outcomes of some files as one chunk, atomically."""
         rows = [
-            (stamp, position, _bucket(outcome), encode(outcome), _is_detached(outcome))
+            (stamp, position, _bucket(outcome), encode(outcome), _is_detached(outcome), is_metadata(outcome))
             for stamp, outcomes in outcomes_by_stamp.items()
             for position, outcome in enumerate(outcomes)
         ]
@@ -105,8 +107,15 @@ class Index:
         for buckets in _bucket_groups(sizes):
             yield self._group(buckets, listing)
 
+    def metadata_files(self, listing: Listing) -> Iterator[FileOutcome]:
+        """Yield the outcomes of the listed sidecars and descriptions of data sets, in their order."""
+        yield from self._decoded([("metadata", "=", True)], listing)
+
     def _group(self, buckets: set[int], listing: Listing) -> list[FileOutcome]:
-        parts = [pq.read_table(chunk, filters=[("bucket", "in", buckets)]) for chunk in self._chunks()]
+        return self._decoded([("bucket", "in", buckets)], listing)
+
+    def _decoded(self, filters: list[tuple[str, str, Any]], listing: Listing) -> list[FileOutcome]:
+        parts = [pq.read_table(chunk, filters=filters) for chunk in self._chunks()]
         table = pa.concat_tables(parts)
         table = table.append_column("number", pa.array(listing.numbers(table["stamp"])))
         table = table.filter(pc.field("number") >= 0).sort_by(
@@ -166,11 +175,11 @@ def _is_detached(outcome: FileOutcome) -> bool:
 
 
 def _bucket(outcome: FileOutcome) -> int:
-    """Return the bucket of a file: the same for the files of a series, and for an image and its sidecar."""
+    """Return the bucket of a file: the same for the files of a series."""
     series = outcome.header.shared.series_uid if outcome.header is not None else outcome.truncated_series
     if series or outcome.header is not None:
         return zlib.crc32(series.encode()) % BUCKETS
-    return zlib.crc32(os.fsencode(shared_name(outcome.place))) % BUCKETS
+    return zlib.crc32(os.fsencode(outcome.place)) % BUCKETS
 
 
 def _bucket_groups(sizes: Sequence[int]) -> Iterator[set[int]]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from medcl.archive.formats.scan_info import ScanInfo
+from medcl.archive.ledger.datasets import flagged
 from medcl.archive.ledger.examine import FileOutcome
 from medcl.archive.ledger.tables import Tables
-from medcl.archive.masks import FileGrid, pair
+from medcl.archive.masks import FileGrid, StatedImages, pair
+from medcl.archive.patients import stem
 from medcl.archive.privacy import pseudonym
 
 AddFile = Callable[[FileOutcome], object]
@@ -33,33 +36,38 @@ def grids(outcome: FileOutcome, scans: Iterable[ScanInfo]) -> list[FileGrid]:
     ]
 
 
-def flagged(outcome: FileOutcome, flag: str) -> FileOutcome:
-    """Return the outcome of a file with one more flag, on all of its scans."""
-    scans = tuple(replace(info, flags=tuple(sorted({*info.flags, flag}))) for info in outcome.scans)
-    return replace(outcome, scans=scans, flags=tuple(sorted({*outcome.flags, flag})))
-
-
 def add_masks(
-    masks: Sequence[FileOutcome], images: Sequence[FileGrid], tables: Tables, add_file: AddFile
+    masks: Sequence[FileOutcome],
+    images: Sequence[FileGrid],
+    images_of_label: StatedImages,
+    tables: Tables,
+    add_file: AddFile,
 ) -> None:
     """Add all masks of an archive.
 
     Args:
         masks: Label maps and label objects.
         images: What label maps may belong to.
+        images_of_label: Cases of the images that descriptions of data sets state for label maps.
         tables: Tables that the rows are added to.
         add_file: Adds the scans of a label map, and its file.
     """
-    _add_label_maps([outcome for outcome in masks if outcome.labels is None], images, tables, add_file)
+    maps = [outcome for outcome in masks if outcome.labels is None]
+    _add_label_maps(maps, images, images_of_label, tables, add_file)
     _add_objects([outcome for outcome in masks if outcome.labels is not None], tables)
 
 
 def _add_label_maps(
-    maps: Sequence[FileOutcome], images: Sequence[FileGrid], tables: Tables, add_file: AddFile
+    maps: Sequence[FileOutcome],
+    images: Sequence[FileGrid],
+    images_of_label: StatedImages,
+    tables: Tables,
+    add_file: AddFile,
 ) -> None:
-    """Add label maps: one without its scan is flagged, and several of one image are united."""
+    """Add label maps: one without its scan is flagged; those of an image that a counter numbers are one."""
     outcomes = {grid.scan: outcome for outcome in maps if (grid := _only_grid(outcome)) is not None}
-    pairs, refused = pair([grid for outcome in maps if (grid := _only_grid(outcome)) is not None], images)
+    grids_of_maps = [grid for outcome in maps if (grid := _only_grid(outcome)) is not None]
+    pairs, refused = pair(grids_of_maps, images, images_of_label)
     paired = {mask for mask, _ in pairs}
     for mask, outcome in outcomes.items():
         flag = "MASK_MISMATCH" if mask in refused else "MASK_ORPHAN"
@@ -67,18 +75,23 @@ def _add_label_maps(
     for outcome in maps:
         if _only_grid(outcome) is None:
             add_file(flagged(outcome, "MASK_ORPHAN"))
-    of_image: dict[str, list[str]] = {}
+    of_image: dict[tuple[str, str], list[str]] = {}
     for mask, scan in pairs:
         if outcomes[mask].scans[0].kind == "image":
-            of_image.setdefault(scan, []).append(mask)
+            of_image.setdefault((scan, _without_counter(outcomes[mask].place)), []).append(mask)
         else:
             tables.add_mask(mask, [scan], outcomes[mask].scans[0].source)
-    for scan, of_scan in of_image.items():
+    for (scan, name), of_scan in of_image.items():
         if len(of_scan) == 1:
             tables.add_mask(of_scan[0], [scan], "image")
         else:
             united = [outcomes[mask] for mask in of_scan]
-            tables.add_mask(pseudonym("mask", scan), [scan], "image", united)
+            tables.add_mask(pseudonym("mask", f"{scan}|{name}"), [scan], "image", united)
+
+
+def _without_counter(place: str) -> str:
+    """Return the place of a mask without the number that counts masks of one kind (`x_mask_1`)."""
+    return re.sub(r"(?i)(?<=mask|.seg|abel)[-_ ]?\d+$", "", f"{place.rpartition('/')[0]}/{stem(place)}")
 
 
 def _only_grid(outcome: FileOutcome) -> FileGrid | None:

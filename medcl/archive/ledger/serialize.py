@@ -12,12 +12,16 @@ from functools import lru_cache
 from typing import Any
 
 from medcl.archive.dicom import Attributes, DicomHeader, Frame, LabelHeader
+from medcl.archive.formats.dataset_json import DatasetDescription
 from medcl.archive.formats.scan_info import DataFile, ScanInfo
 from medcl.archive.formats.sidecar import Sidecar
 from medcl.archive.ledger.examine import FileOutcome
 from medcl.archive.storage.walk import Entry
 
-RECORDS: tuple[type[Any], ...] = (Attributes, DicomHeader, ScanInfo, Frame, LabelHeader, Sidecar, DataFile)
+RECORDS: tuple[type[Any], ...] = (
+    *(Attributes, DicomHeader, ScanInfo, Frame, LabelHeader, Sidecar, DataFile),
+    DatasetDescription,
+)
 KINDS = {kind.__name__: kind for kind in RECORDS}
 
 
