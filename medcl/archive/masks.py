@@ -51,7 +51,7 @@ StatedImages = Mapping[str, Collection[str]]
 
 
 def pair(
-    masks: Iterable[FileGrid], scans: Collection[FileGrid], stated: StatedImages | None = None
+    masks: Collection[FileGrid], scans: Collection[FileGrid], stated: StatedImages | None = None
 ) -> tuple[list[tuple[str, str]], set[str]]:
     """Pair label maps with the scans whose name and grid match.
 
@@ -65,6 +65,8 @@ def pair(
     Returns:
         The pairs (mask, scan), sorted, and the refused masks: those with matching names but no matching grid.
     """
+    if not masks:
+        return [], set()
     by_folder: Candidates = {}
     by_subject: Candidates = {}
     for scan in scans:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from medcl.archive import scan_archive
@@ -73,3 +75,15 @@ def test_a_map_is_left_out_by_its_reason(tmp_path: Path) -> None:
     store = prepare(scan_archive([folder], tmp_path / "c"), tmp_path / "s")
     assert store.record["used"] == 2
     assert store.record["left_out"] == {"DERIVED": 1}
+
+
+@pytest.mark.parametrize(
+    ("intent", "derived"), [("t test", True), ("displacement vector", True), ("none", False)]
+)
+def test_the_intent_of_a_nifti_says_that_it_is_a_map(intent: str, derived: bool, tmp_path: Path) -> None:
+    image = nib.Nifti1Image(noise(1), np.eye(4))
+    image.header.set_intent(intent, (10,) if intent == "t test" else ())
+    (tmp_path / "a").mkdir()
+    image.to_filename(tmp_path / "a" / "x.nii")
+    catalog = scan_archive([tmp_path / "a"], tmp_path / "c")
+    assert ("DERIVED" in catalog.scans["flags"].iloc[0]) is derived

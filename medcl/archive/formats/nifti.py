@@ -39,6 +39,8 @@ COMPLEX = (32, 1792, 2048)
 TIME_UNITS = 0x38
 CIFTI = range(3000, 3100)
 """Intent codes of matrices over brain surfaces, which are NIfTI in form only."""
+MAPS = frozenset({*range(2, 25), 1001, 1006, 1007})
+"""Intent codes of statistics, estimates, displacements and vectors, which are computed from images."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,7 @@ def parse(head: bytes) -> NiftiHeader:
     if frames > 1:
         flags |= {"FRAME_OF_MANY"}
     flags |= {"COLOR_VOLUME"} if samples > 1 else set()
+    flags |= {"DERIVED"} if int(raw["intent_code"]) in MAPS else set()
     flags |= {"SHEARED"} if is_sheared(affine) else set()
     header = NiftiHeader(
         dims=dims,

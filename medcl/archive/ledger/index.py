@@ -13,7 +13,6 @@ import shutil
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -109,20 +108,14 @@ class Index:
 
     def metadata_files(self, listing: Listing) -> Iterator[FileOutcome]:
         """Yield the outcomes of the listed sidecars and descriptions of data sets, in their order."""
-        yield from self._decoded([("metadata", "=", True)], listing)
+        chunks = [chunk for chunk in self._chunks() if pc.any(_column(chunk, "metadata")).as_py()]
+        yield from _decoded(
+            [pq.read_table(chunk, filters=[("metadata", "=", True)]) for chunk in chunks], listing
+        )
 
     def _group(self, buckets: set[int], listing: Listing) -> list[FileOutcome]:
-        return self._decoded([("bucket", "in", buckets)], listing)
-
-    def _decoded(self, filters: list[tuple[str, str, Any]], listing: Listing) -> list[FileOutcome]:
-        parts = [pq.read_table(chunk, filters=filters) for chunk in self._chunks()]
-        table = pa.concat_tables(parts)
-        table = table.append_column("number", pa.array(listing.numbers(table["stamp"])))
-        table = table.filter(pc.field("number") >= 0).sort_by(
-            [("number", "ascending"), ("position", "ascending")]
-        )
-        pairs = zip(table["number"].to_pylist(), table["outcome"].to_pylist(), strict=True)
-        return [decode(text, listing[number]) for number, text in pairs]
+        filters = [("bucket", "in", buckets)]
+        return _decoded([pq.read_table(chunk, filters=filters) for chunk in self._chunks()], listing)
 
     def prune(self, listing: Listing) -> None:
         """Delete the outcomes of files that are gone, once they are more than a fifth of the index."""
@@ -154,6 +147,19 @@ class Index:
     def _write(self, table: pa.Table) -> None:
         with atomic(self.folder / f"chunk-{secrets.token_hex(8)}.parquet") as temporary:
             pq.write_table(table, private_file(temporary), compression="zstd")
+
+
+def _decoded(parts: Sequence[pa.Table], listing: Listing) -> list[FileOutcome]:
+    """Return the outcomes of the listed files among some rows, in the order of the list."""
+    if not parts:
+        return []
+    table = pa.concat_tables(parts)
+    table = table.append_column("number", pa.array(listing.numbers(table["stamp"])))
+    table = table.filter(pc.field("number") >= 0).sort_by(
+        [("number", "ascending"), ("position", "ascending")]
+    )
+    pairs = zip(table["number"].to_pylist(), table["outcome"].to_pylist(), strict=True)
+    return [decode(text, listing[number]) for number, text in pairs]
 
 
 def _column(chunk: Path, name: str) -> pa.ChunkedArray:

@@ -71,6 +71,9 @@ def test_decathlon_in_3d(scanned: Callable[[str], Catalog]) -> None:
     catalog = scanned("decathlon")
     assert len(catalog.scans) == 17
     assert len(catalog.masks) == catalog.masks["scan"].nunique() == 8
+    images = catalog.scans[~catalog.scans["flags"].str.contains("LABEL_MAP")]
+    assert list(images["modality"]) == ["CT"] * 9  # as dataset.json says
+    assert catalog.summary()["reasons"]["DATASET_JSON"] == 1
 
 
 def test_a_3d_label_belongs_to_all_channels_of_its_4d_image(scanned: Callable[[str], Catalog]) -> None:

@@ -46,3 +46,12 @@ def test_channels_of_a_case_are_one_patient(case_folder: CaseFolder, tmp_path: P
     assert images["patient"].nunique() == 12
     assert images["flags"].str.contains("PATIENT_FROM_LAYOUT").all()
     assert set(catalog.scans["patient"]) == set(images["patient"])  # labels are their case's
+
+
+def test_sidecars_at_the_root_apply_below(case_folder: CaseFolder, tmp_path: Path) -> None:
+    catalog = scanned(case_folder("bids"), tmp_path)
+    images = catalog.scans[~catalog.scans["flags"].str.contains("LABEL_MAP")]
+    assert images["modality"].value_counts().to_dict() == {"MR": 42}  # 12 T1w and 6 bold of 5 frames
+    assert (images["manufacturer"] == "Siemens").sum() == 12
+    reasons = catalog.summary()["reasons"]
+    assert reasons == {"SIDECAR": 2, "NOT_AN_IMAGE": 8}
