@@ -12,7 +12,7 @@ from medcl.archive.label_evidence import split_name
 from medcl.archive.patients import stem
 
 MAP_WORDS = frozenset(
-    {"adc", "eadc", "fa", "md", "colfa", "dec", "cbf", "cbv", "mtt", "ttp", "tmax", "rcbf", "rcbv", "att"}
+    {"adc", "eadc", "fa", "md", "colfa", "cbf", "cbv", "mtt", "ttp", "tmax", "rcbf", "rcbv"}
     | {
         "ktrans",
         "kep",

@@ -123,8 +123,8 @@ FLAGS: dict[str, tuple[Severity, str]] = {
     ),
     "STRUCTURE_LEFT_OUT": (
         NOTE,
-        "a label, structure or segment reaches beyond the scan or lies off its slices; only the others were "
-        "drawn",
+        "a label, structure or segment reaches beyond the scan, lies off its slices or is malformed; only "
+        "the others were drawn",
     ),
     # descriptions of data sets (dataset.json)
     "DATASET_MALFORMED": (NOTE, "a part of the description does not have the form of nnU-Net or Decathlon"),

@@ -64,8 +64,8 @@ def structures(
     """Return the contours of an RTSTRUCT filled in on a scan's grid: voxels whose center lies inside.
 
     Structures are numbered from 1 in the order of their ROI numbers; contours of one structure on one slice
-    that lie in each other make holes. A structure is left out when one of its contours lies in no slice of
-    the scan or goes over a voxel beyond its edge; the others keep their numbers.
+    that lie in each other make holes. A structure is left out when one of its contours is malformed, lies in
+    no slice of the scan or goes over a voxel beyond its edge; the others keep their numbers.
 
     Args:
         stream: the file.
@@ -88,7 +88,7 @@ def structures(
     for number, roi in enumerate(sorted(rois, key=lambda roi: int(roi.ReferencedROINumber)), start=1):
         try:
             labels[_filled(roi, to_voxels, shape[:3])] = number
-        except Rejected:
+        except (Rejected, AttributeError, TypeError, ValueError):  # off the scan, or malformed
             left_out.append(number)
     if left_out and not labels.any():
         raise quarantined("MASK_MISMATCH")

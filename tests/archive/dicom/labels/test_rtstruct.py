@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 from pathlib import Path
 
@@ -39,6 +40,28 @@ def test_rtstruct_off_its_slices_is_refused(tmp_path: Path, contour: np.ndarray)
     with pytest.raises(ArchiveError, match="MASK_MISMATCH"):
         read_mask(catalog, row["mask"], row["scan"])
     assert catalog.summary()["reasons"] == {"MASK_MISMATCH": 1}
+
+
+@pytest.mark.parametrize("fault", ["beyond", "between", "malformed"])
+def test_a_structure_that_does_not_fit_is_left_out_alone(fault: str, tmp_path: Path) -> None:
+    slices = ct_series(tmp_path / "archive" / "ct")
+    ds = rtstruct_of(slices, [square(0.5, 6.5, 4.0)])
+    bad = copy.deepcopy(ds.ROIContourSequence[0])
+    bad.ReferencedROINumber = 8
+    contour = bad.ContourSequence[0]
+    if fault == "malformed":
+        contour.ContourData = contour.ContourData[:-1]
+    else:
+        points = square(3, 60, 4.0) if fault == "beyond" else square(1, 3, 5.0)
+        contour.ContourData = [f"{value:.4f}" for value in points.ravel()]
+    ds.ROIContourSequence.append(bad)
+    ds.save_as(tmp_path / "archive" / "rt.dcm", enforce_file_format=True)
+    catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
+    row = catalog.masks.iloc[0]
+    labels = read_mask(catalog, row["mask"], row["scan"])
+    assert np.bincount(labels.ravel()).tolist() == [8 * 8 * 6 - 36, 36]
+    assert (catalog.ledger["flags"].str.contains("STRUCTURE_LEFT_OUT")).sum() == 1
+    assert catalog.summary()["used"] == 7
 
 
 def test_a_circle_has_its_area() -> None:

@@ -35,6 +35,21 @@ def test_a_dicom_seg_lies_on_its_series(tmp_path: Path) -> None:
     assert catalog.summary()["used"] == 7
 
 
+def test_a_segment_beyond_the_scan_is_left_out_alone(tmp_path: Path) -> None:
+    slices = ct_series(tmp_path / "archive" / "ct")
+    labels = np.zeros((6, 8, 8), np.uint8)
+    labels[2:4, 1:3, 4:7] = 1
+    labels[4:, 6, 2] = 2
+    seg_of(slices, labels).save_as(tmp_path / "archive" / "seg.dcm")
+    (tmp_path / "archive" / "ct" / "5.dcm").unlink()
+    catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
+    row = catalog.masks.iloc[0]
+    rendered = read_mask(catalog, row["mask"], row["scan"])
+    np.testing.assert_array_equal(rendered, (labels[:5] == 1).transpose(2, 1, 0)[::-1, ::-1])
+    assert (catalog.ledger["flags"].str.contains("STRUCTURE_LEFT_OUT")).sum() == 1
+    assert catalog.summary()["used"] == 6
+
+
 def tilted_seg(slices: list[Dataset], kind: str) -> Dataset:
     drawn = np.stack([np.equal(LABELS, n) for n in (1, 2)], axis=-1) * 0.7 if kind == "FRACTIONAL" else LABELS
     return seg_of(slices, drawn, kind)
