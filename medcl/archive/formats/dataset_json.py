@@ -10,7 +10,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 
 from medcl.archive.patients import SEQUENCES
 
@@ -69,7 +69,7 @@ def read_dataset(stream: BinaryIO, size: int, place: str) -> DatasetDescription 
         modalities=tuple(map(channel_modality, channels)),
         pairs=pairs,
         images=images,
-        training_count=int(count) if _is_count(count) else None,
+        training_count=count if _is_count(count) else None,
         ending=ending.lower() if isinstance(ending, str) else "",
         is_malformed=not is_valid,
     )
@@ -142,5 +142,5 @@ def _are_labels(labels: Any) -> bool:
     )
 
 
-def _is_count(value: Any) -> bool:
+def _is_count(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
