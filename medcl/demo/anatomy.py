@@ -80,9 +80,9 @@ def _wobble(rng: np.random.Generator, amplitude: float) -> tuple[tuple[int, floa
 
 
 def _jittered(
-    rng: np.random.Generator, x: float, y: float, z: float, spread: float
+    rng: np.random.Generator, x: float, y: float, z: float, std_mm: float
 ) -> tuple[float, float, float]:
-    moved = np.array([x, y, z]) + rng.normal(0, spread, 3)
+    moved = np.array([x, y, z]) + rng.normal(0, std_mm, 3)
     return float(moved[0]), float(moved[1]), float(moved[2])
 
 

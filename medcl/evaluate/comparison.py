@@ -85,7 +85,10 @@ def choose_primary(
     missing = [budget for budget in primary.budgets if budget not in one & two]
     if missing or not one & two:
         what = f"budget {missing[0]!r}" if missing else "a common budget"
-        raise UsageError(f"predictions: {primary.arm} and {primary.baseline} lack {what}; run those cells")
+        raise UsageError(
+            f"predictions: {primary.arm} and {primary.baseline} do not both have {what}; "
+            "run the missing experiment cells"
+        )
     return primary
 
 

@@ -237,7 +237,8 @@ def _caveats(resampled: Resampled, differences: pd.DataFrame, arms: pd.DataFrame
     ]
     if without_positives:
         caveats.append(
-            f"{len(without_positives)} cells called no test scan positive; their precision is set to 0."
+            f"{len(without_positives)} experiment cells classified no test scan as positive; "
+            "their precision is set to 0."
         )
     constant = arms[(arms["low"] == arms["high"]) & (arms["metric"] == "auroc")]
     if len(constant):

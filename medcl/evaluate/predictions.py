@@ -149,12 +149,13 @@ def _caveats(table: pd.DataFrame) -> list[str]:
     without = len(cells) - len(validation)
     if without:
         caveats.append(
-            f"{without} of {len(cells)} cells have no validation split: threshold 0.5 was used there."
+            f"{without} of {len(cells)} experiment cells have no validation split: "
+            "threshold 0.5 was used there."
         )
     if (validation < 2).any():
         caveats.append(
-            f"{(validation < 2).sum()} of {len(cells)} cells have a validation split of one class: "
-            "threshold 0.5 was used there."
+            f"{(validation < 2).sum()} of {len(cells)} experiment cells have a validation split "
+            "of one class: threshold 0.5 was used there."
         )
     few = cells.groupby(["arm", "budget"]).size()
     if (few < 5).any():
@@ -171,7 +172,7 @@ def _test_set_caveats(test: pd.DataFrame) -> list[str]:
     common = scans == len(test[CELL].drop_duplicates())
     if not common.any():
         _refuse(
-            "the cells share no test scan, so arms cannot be compared",
+            "the experiment cells have no test scan in common, so arms cannot be compared",
             "predict the same test patients in every cell, or pool folds into one cell",
         )
     if not common.all():

@@ -103,7 +103,7 @@ class Sample:
         value: The estimate.
         draws: Bootstrap values, (draws,).
         left_out: Jackknife values, (patients,).
-        freedom: Degrees of freedom of the spread (infinite for a plain percentile level).
+        freedom: Degrees of freedom of the variance (infinite for a plain percentile level).
     """
 
     value: float
@@ -130,7 +130,7 @@ class Sample:
 
     @property
     def constant(self) -> bool:
-        """Whether all draws agree, so that the bootstrap gives no spread."""
+        """Whether all draws agree, so that the bootstrap gives no variance."""
         return bool(np.ptp(self._finite) <= 1e-12)
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:

@@ -200,8 +200,8 @@ def _balanced_accuracy(c: Counts) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _mcc(c: Counts) -> tuple[np.ndarray, np.ndarray]:
-    spread = (c.tp + c.fp) * (c.tp + c.fn) * (c.tn + c.fp) * (c.tn + c.fn)
-    return c.tp * c.tn - c.fp * c.fn, np.sqrt(spread)
+    product = (c.tp + c.fp) * (c.tp + c.fn) * (c.tn + c.fp) * (c.tn + c.fn)
+    return c.tp * c.tn - c.fp * c.fn, np.sqrt(product)
 
 
 def _divide(numerator: np.ndarray, denominator: np.ndarray, empty: float = 0.0) -> np.ndarray:

@@ -16,7 +16,7 @@ ALIASES = {"participant_id": "patient"}
 
 
 def read_label_table(path: Path) -> pd.DataFrame:
-    """Read a CSV, TSV or parquet table as text: column names in lower case, None for an empty cell.
+    """Read a CSV, TSV or parquet table as text: column names in lower case, None for an empty field.
 
     Raises:
         UsageError: the table is missing, not readable, empty, or has two columns of one name.

@@ -77,7 +77,7 @@ class Store:
         return self._slice(entry["shard"], entry["mask_dtype"], entry["mask_offset"], entry["spatial"])
 
     def showable(self) -> list[int]:
-        """Return the rows whose pixels may be shown: those without text burned in about the patient.
+        """Return the rows of the scans that may be shown: those without a risk of burned-in text.
 
         Raises:
             UsageError: there are none.

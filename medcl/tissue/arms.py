@@ -16,10 +16,10 @@ from medcl.store import Store
 from medcl.tissue.config import SEGMENT, TissueConfig
 from medcl.tissue.folds import Fold, fold_task
 from medcl.tissue.maps import DenseViews
+from medcl.tissue.regions import check_regions, region_images, regions_at
 from medcl.tissue.segment import train_segmenter
 from medcl.tissue.sliding_window import WholeScan
 from medcl.tissue.unet import Segmenter
-from medcl.tissue.windows import check_windows, window_images, windows_at
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class TissueStudy:
         return Images.of(views, self.config.pretrain.encoder)
 
     @property
-    def windows(self) -> Images:
-        """Presentation of windows to the network."""
-        return window_images(self.images, self.config.pretrain.encoder)
+    def regions(self) -> Images:
+        """Presentation of regions to the network."""
+        return region_images(self.images, self.config.pretrain.encoder)
 
     def check(self) -> None:
         """Check that every arm can learn from the scans, before any is trained.
@@ -60,7 +60,7 @@ class TissueStudy:
             UsageError: A scan is too small for the arms that segment.
         """
         if any(arm.endswith(SEGMENT) for arm in self.config.arms):
-            check_windows(self.store, self.rows, self.config.patches, self.images, self.windows.size)
+            check_regions(self.store, self.rows, self.config.patches, self.images, self.regions.size)
 
     def rows_of(self, patient: str) -> list[int]:
         """Return the rows of a patient's scans."""
@@ -115,17 +115,17 @@ class FoldTrainer:
         return TrainedArm(lambda row: self._views[row].map(classifier), result.selected)
 
     def _train_segmenter(self, arm: str, budget: int) -> TrainedArm:
-        """Train on windows around the same patches, from the pretrained encoder or from a random one."""
+        """Train on regions around the same patches, from the pretrained encoder or from a random one."""
         config, network = self.study.config, self.study.config.pretrain.encoder
         task, labeled = fold_task(self.study.labeled, self.fold, budget)
-        images = self.study.windows
-        windows = windows_at(self.study.store, task.store.scans, config.patches, self.study.images, images)
+        images = self.study.regions
+        regions = regions_at(self.study.store, task.store.scans, config.patches, self.study.images, images)
         from_random = arm == "supervised" + SEGMENT
         encoder = build_encoder(network, config.seed) if from_random else self._pretrained
         layer_decay = 1.0 if from_random else config.training.layer_decay
         segmenter, selected = train_segmenter(
             Segmenter(encoder, config.seed),
-            windows,
+            regions,
             labeled,
             images,
             config.training,

@@ -13,7 +13,7 @@ from medcl.finetune import TrainingConfig, arms_by_name
 from medcl.pretrain import RESNETS, PretrainSettings, ViewsConfig
 
 SEGMENT = "-segment"
-"""Suffix of the arms that segment windows instead of classifying patches."""
+"""Suffix of the arms that segment regions instead of classifying patches."""
 
 
 def tissue_arms(method: str) -> list[str]:

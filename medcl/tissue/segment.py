@@ -1,4 +1,4 @@
-"""Training a network to segment windows of the scans with their masks, selected on validation."""
+"""Training a network to segment regions of the scans with their masks, selected on validation."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from medcl.views import ViewBatch, view_masks
 
 def train_segmenter(
     start: Segmenter,
-    windows: Patches,
+    regions: Patches,
     labeled: LabeledScans,
     images: Images,
     config: TrainingConfig,
     seed: int,
     layer_decay: float,
 ) -> tuple[Segmenter, dict[str, float]]:
-    """Train with MONAI's DiceCELoss; keep the state with the least loss on the validation windows.
+    """Train with MONAI's DiceCELoss; keep the state with the least loss on the validation regions.
 
     Args:
         start: The network to start from, which is copied.
-        windows: Windows of all patients.
-        labeled: Windows to train and to validate on.
-        images: How windows are shown.
+        regions: Regions of all patients.
+        labeled: Regions to train and to validate on.
+        images: How regions are shown.
         config: Steps, learning rates, candidates.
         seed: Random seed of the views and their order.
         layer_decay: Factor by which each stage learns slower than the one above it, the decoder first.
@@ -43,7 +43,7 @@ def train_segmenter(
     Raises:
         WorkFailed: The validation loss is never finite.
     """
-    task = _SegmentationTask(windows, labeled, images)
+    task = _SegmentationTask(regions, labeled, images)
 
     def start_run(lr: float) -> TrainingRun:
         network = copy.deepcopy(start).requires_grad_(True).train()
@@ -65,29 +65,29 @@ def train_segmenter(
 
 
 class _SegmentationTask:
-    """Windows with their masks, and the loss of a network on them."""
+    """Regions with their masks, and the loss of a network on them."""
 
-    def __init__(self, windows: Patches, labeled: LabeledScans, images: Images) -> None:
-        self.windows, self.labeled, self.images = windows, labeled, images
+    def __init__(self, regions: Patches, labeled: LabeledScans, images: Images) -> None:
+        self.regions, self.labeled, self.images = regions, labeled, images
         self.criterion = DiceCELoss(sigmoid=True, batch=True)
 
     def batches(self, batch_size: int, seed: int) -> Iterator[ViewBatch]:
-        """Yield shuffled batches of augmented training windows, epoch after epoch."""
+        """Yield shuffled batches of augmented training regions, epoch after epoch."""
         rows = self.labeled.train
         size = min(batch_size, len(rows))
-        return self.images.loader(self.windows, rows, batch_size=size, seed=seed, draw="bag").steps(0)
+        return self.images.loader(self.regions, rows, batch_size=size, seed=seed, draw="bag").steps(0)
 
     def loss(self, network: Segmenter, batch: ViewBatch) -> Tensor:
         """Return the loss of a batch; masks are resampled by the same affines as the views."""
-        masks = torch.stack([torch.from_numpy(mask) for mask in view_masks(self.windows, batch.params)])
+        masks = torch.stack([torch.from_numpy(mask) for mask in view_masks(self.regions, batch.params)])
         loss: Tensor = self.criterion(network(batch.data[:, 0]), (masks > 0).float())
         return loss
 
     @torch.inference_mode()
     def validate(self, network: Segmenter) -> Validation:
-        """Score a network by its negative mean loss on the validation windows, unaugmented."""
+        """Score a network by its negative mean loss on the validation regions, unaugmented."""
         network.eval()
-        batches = whole_views(self.windows, self.labeled.val, self.images)
+        batches = whole_views(self.regions, self.labeled.val, self.images)
         losses = [(len(batch.rows), float(self.loss(network, batch))) for batch in batches]
         network.train()
         return Validation((-sum(count * loss for count, loss in losses) / len(self.labeled.val),))

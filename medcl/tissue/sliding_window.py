@@ -14,9 +14,9 @@ from medcl.finetune import Images, whole_views
 from medcl.store import Store
 from medcl.tissue.patch_sampling import scan_body_mask
 from medcl.views import read_geometry
-from medcl.views.backends.pipeline import MIDDLE, SPREAD
+from medcl.views.backends.pipeline import MIDDLE, SCALE
 
-BLACK = -MIDDLE / SPREAD
+BLACK = -MIDDLE / SCALE
 BATCH = 32
 
 

@@ -66,10 +66,10 @@ def _segmenting(study: TissueStudy) -> list[str]:
     arms = [arm for arm in config.arms if arm.endswith(SEGMENT)]
     if not arms:
         return []
-    edge = study.windows.size / study.images.size
+    edge = study.regions.size / study.images.size
     return [
         f"{' and '.join(arms)}: a U-Net decoder over the stages of that network, from the pretrained or from "
-        f"random weights, trained on windows of {edge * config.patches.edge_mm:g} mm around the same "
+        f"random weights, trained on regions of {edge * config.patches.edge_mm:g} mm around the same "
         "patches, with their masks (Dice and cross-entropy), in as many steps; the state with the least loss "
-        "on the validation patient's windows is kept. Their maps classify every pixel."
+        "on the validation patient's regions is kept. Their maps classify every pixel."
     ]

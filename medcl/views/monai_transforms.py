@@ -12,7 +12,7 @@ from monai.transforms import MapTransform, RandomizableTransform
 from torch import Tensor
 
 from medcl.views.affines import view_affines
-from medcl.views.backends.reference import render as render_reference
+from medcl.views.backends.monai_backend import render as render_reference
 from medcl.views.policy import Policy
 from medcl.views.sampling.draw import draw_views
 from medcl.views.sampling.scan_geometry import ScanGeometry, read_geometry

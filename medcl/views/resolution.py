@@ -1,4 +1,4 @@
-"""Whether views at a size can still show the smallest structure that their policy protects."""
+"""Whether views of a given size can show the smallest structure that their policy protects."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def plan(policy: Policy, geometry: ScanGeometry, size: int, sampling: Sampling =
             at the largest allowed pixel, and `refuse` raises an error.
 
     Raises:
-        UsageError: `refuse`, and a scan whose field of view needs more pixels; or an unknown word.
+        UsageError: `sampling` is unknown, or it is `refuse` and a scan's field of view needs more pixels.
     """
     if sampling not in ("flag", "tile", "refuse"):
         raise UsageError(f"sampling='{sampling}' is not known; it is 'flag', 'tile' or 'refuse'")
@@ -50,7 +50,7 @@ def plan(policy: Policy, geometry: ScanGeometry, size: int, sampling: Sampling =
     if coarse.any() and sampling == "refuse":
         needed = int(np.ceil(geometry.fov[coarse].max() / policy.max_px_mm))
         raise UsageError(
-            f"views of {size} px are {np.nanmax(pixel):.2g} mm a pixel and would erase structures of "
+            f"views of {size} px are {np.nanmax(pixel):.2g} mm per pixel and would erase structures of "
             f"{policy.d_min_mm:g} mm; use at least {needed} px, or sampling='tile'"
         )
     if coarse.any():

@@ -122,12 +122,12 @@ def test_images_that_look_like_labels(tmp_path: Path) -> None:
             "map/levels.nii": np.rint(smooth() * 11).astype(np.uint8),
         },
     )
-    found = flags(catalog)
-    assert not found["ct/scan.nii"] & {"LABEL_MAP", "FEW_VALUES"}
-    assert not found["ultrasound/sweep.nii.gz"] & {"LABEL_MAP", "FEW_VALUES"}
-    assert "FEW_VALUES" in found["spect/counts.nii"]  # noise: neighbors differ
+    flags_by_file = flags(catalog)
+    assert not flags_by_file["ct/scan.nii"] & {"LABEL_MAP", "FEW_VALUES"}
+    assert not flags_by_file["ultrasound/sweep.nii.gz"] & {"LABEL_MAP", "FEW_VALUES"}
+    assert "FEW_VALUES" in flags_by_file["spect/counts.nii"]  # noise: neighbors differ
     # Twelve smooth levels with a background are arranged like labels, or like labels with many neighbors.
-    assert found["map/levels.nii"] & {"LABEL_MAP", "FEW_VALUES"}
+    assert flags_by_file["map/levels.nii"] & {"LABEL_MAP", "FEW_VALUES"}
 
 
 def test_content_is_looked_at_only_in_files_that_repeat_themselves() -> None:

@@ -90,7 +90,7 @@ def test_no_canary_reaches_an_output_a_log_or_an_error(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         catalog = scan_archive([tmp_path / "archive"], tmp_path / "out" / "catalog")
-        errors = [str(found) for _, found in read_all(catalog) if isinstance(found, ArchiveError)]
+        errors = [str(result) for _, result in read_all(catalog) if isinstance(result, ArchiveError)]
         convert(catalog, tmp_path / "out" / "converted")
         texts += [explain_scan(catalog, scan) for scan in catalog.scans["scan"]]
     assert len(errors) == 2
@@ -110,7 +110,7 @@ def test_errors_about_archive_files_hold_pseudonyms_only(tmp_path: Path) -> None
     catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
     for path in catalog.locations()["container"].unique():
         Path(path).write_bytes(b"changed")
-    errors = [found for _, found in read_all(catalog) if isinstance(found, Exception)]
+    errors = [result for _, result in read_all(catalog) if isinstance(result, Exception)]
     assert len(errors) == len(catalog.scans)
     for error in errors:
         assert_clean(str(error).encode(), "error")

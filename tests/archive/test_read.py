@@ -16,13 +16,13 @@ from tests.tiny_scans import SPACING_MM, tiny_values
 def test_catalog_says_what_reading_gives(tmp_path: Path) -> None:
     mixed_archive(tmp_path / "archive")
     catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
-    for scan, found in read_all(Catalog.open(catalog.folder)):
-        assert not isinstance(found, ArchiveError)
-        row = catalog.row(scan)
-        assert row["shape"] == "x".join(map(str, found.array.shape))
-        assert row["unit"] == found.unit
-        assert (row["spacing_mm"] is None) == (found.spacing_mm is None)
-        assert set(filter(None, row["flags"].split(";"))) <= set(found.flags)
+    for name, scan in read_all(Catalog.open(catalog.folder)):
+        assert not isinstance(scan, ArchiveError)
+        row = catalog.row(name)
+        assert row["shape"] == "x".join(map(str, scan.array.shape))
+        assert row["unit"] == scan.unit
+        assert (row["spacing_mm"] is None) == (scan.spacing_mm is None)
+        assert set(filter(None, row["flags"].split(";"))) <= set(scan.flags)
 
 
 def test_a_fault_found_late_moves_the_file_in_the_ledger(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_a_fault_in_one_image_of_many_leaves_the_file_in_use(tmp_path: Path) -> 
     images[1] = np.nan
     np.savez(tmp_path / "a.npz", train_images=images, train_labels=np.arange(3)[:, None])
     catalog = scan_archive([tmp_path / "a.npz"], tmp_path / "catalog")
-    errors = [scan for scan, found in read_all(catalog) if isinstance(found, ArchiveError)]
+    errors = [scan for _, scan in read_all(catalog) if isinstance(scan, ArchiveError)]
     assert len(errors) == 1
     assert catalog.ledger.loc[0, "state"] == "used"
     assert "NONFINITE_MANY" in catalog.ledger.loc[0, "flags"]

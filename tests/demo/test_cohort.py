@@ -45,20 +45,20 @@ def slices(cohort: Path) -> list[pydicom.FileDataset]:
 
 @pytest.fixture(scope="module")
 def volumes(cohort: Path, slices: list[pydicom.FileDataset]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """HU and RAS+ affine a patient, read without medcl; patients with broken files are left out."""
+    """HU and RAS+ affine of each patient, read without medcl; patients with broken files are left out."""
     by_patient = defaultdict(list)
     for data in slices:
         by_patient[str(data.PatientID)].append(data)
-    found = {}
+    volumes = {}
     for name, group in by_patient.items():
         try:
-            found[name] = _volume(group)
+            volumes[name] = _volume(group)
         except (ValueError, AttributeError):
             continue
     for path in sorted((cohort / "archive").glob("sub-*/ct/*.nii.gz")):
         image = nib.load(path)
-        found[path.name.split("_")[0]] = (np.asarray(image.dataobj), image.affine)
-    return found
+        volumes[path.name.split("_")[0]] = (np.asarray(image.dataobj), image.affine)
+    return volumes
 
 
 def _volume(group: list[pydicom.FileDataset]) -> tuple[np.ndarray, np.ndarray]:

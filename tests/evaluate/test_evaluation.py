@@ -115,7 +115,7 @@ def test_seeds_that_only_one_arm_has_are_left_out_of_differences() -> None:
     ("primary", "message"),
     [
         (Primary(arm="moco-probe"), "arm 'moco-probe' is not in the table; the arms are"),
-        (Primary(arm="simclr-probe", budgets=("1%",)), "lack budget '1%'"),
+        (Primary(arm="simclr-probe", budgets=("1%",)), "do not both have budget '1%'"),
     ],
 )
 def test_a_comparison_that_cannot_be_made_is_refused(primary: Primary, message: str) -> None:

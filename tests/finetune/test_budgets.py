@@ -68,7 +68,7 @@ def test_few_labels_come_from_many_patients(store: Store, task: Task) -> None:
 
 
 @pytest.mark.parametrize(
-    ("negative", "positive", "told"),
+    ("negative", "positive", "message"),
     [
         (ClassConfig(name="a", labels=("0",)), ClassConfig(name="b", labels=("7",)), "not in the store"),
         (ClassConfig(name="a", labels=("0", "1")), ClassConfig(name="b", labels=("1",)), "both classes"),
@@ -76,7 +76,7 @@ def test_few_labels_come_from_many_patients(store: Store, task: Task) -> None:
     ],
 )
 def test_a_question_that_the_store_cannot_answer_is_refused(
-    store: Store, negative: ClassConfig, positive: ClassConfig, told: str
+    store: Store, negative: ClassConfig, positive: ClassConfig, message: str
 ) -> None:
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         make_task(store, negative, positive)

@@ -41,8 +41,8 @@ def test_five_scans_a_class_told_apart_perfectly_ask_for_no_more_than_six_to_one
     truth = np.repeat([0, 1], 5)
     logits = np.where(truth == 1, 0.01, -0.01)
     assert expit(logits / fit_temperature(truth, logits)).max() == pytest.approx(6 / 7, abs=1e-3)
-    spread = np.array([-9, -7, -6, -4, -3, 3, 4, 6, 7, 9.0])
-    surest = expit(spread / fit_temperature(truth, spread)).max()
+    logits = np.array([-9, -7, -6, -4, -3, 3, 4, 6, 7, 9.0])
+    surest = expit(logits / fit_temperature(truth, logits)).max()
     assert 6 / 7 < surest < 0.95
 
 
@@ -54,15 +54,15 @@ def test_five_scans_a_class_told_apart_perfectly_ask_for_no_more_than_six_to_one
 def test_whatever_the_logits_the_temperature_is_bounded_and_scales_with_them(
     logits: np.ndarray, truth: list[int], scale: float
 ) -> None:
-    told = np.array(truth)
-    temperature = fit_temperature(told, logits)
+    labels = np.array(truth)
+    temperature = fit_temperature(labels, logits)
     if not logits.any():
         assert temperature == 1
         return
     surest = np.abs(logits).max() / temperature
     assert 1 / MAX_LOGIT - 1e-6 <= surest <= MAX_LOGIT + 1e-6
-    assert fit_temperature(told, scale * logits) == pytest.approx(scale * temperature, rel=1e-2)
-    assert auroc(told, expit(logits / temperature)) == pytest.approx(auroc(told, logits), abs=1e-12)
+    assert fit_temperature(labels, scale * logits) == pytest.approx(scale * temperature, rel=1e-2)
+    assert auroc(labels, expit(logits / temperature)) == pytest.approx(auroc(labels, logits), abs=1e-12)
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +79,8 @@ def test_a_probe_s_probabilities_change_and_its_ranks_do_not(context: ArmContext
     assert np.abs(outcome.probability - expit(plain)).max() > 0.01
     assert auroc(test, outcome.probability) == auroc(test, plain)
     assert outcome.classifier is not None
-    told = predict(outcome.classifier, task.store, task.test, context.images)
-    np.testing.assert_allclose(told, outcome.probability, atol=1e-5)
+    probability = predict(outcome.classifier, task.store, task.test, context.images)
+    np.testing.assert_allclose(probability, outcome.probability, atol=1e-5)
 
 
 def test_every_fitted_arm_is_calibrated_and_a_model_keeps_it(volumes: Task, tmp_path: Path) -> None:
@@ -92,7 +92,9 @@ def test_every_fitted_arm_is_calibrated_and_a_model_keeps_it(volumes: Task, tmp_
     assert network.classifier is not None
     Model(network.classifier, config_of(context, "supervised")).save(tmp_path / "model")
     loaded = Model.load(tmp_path / "model")
-    told = predict(loaded.classifier, volumes.store, volumes.test, loaded.images)
-    np.testing.assert_allclose(told, network.probability, atol=1e-6)
+    probability = predict(loaded.classifier, volumes.store, volumes.test, loaded.images)
+    np.testing.assert_allclose(probability, network.probability, atol=1e-6)
     loaded.classifier.temperature.fill_(1.0)
-    assert not np.allclose(predict(loaded.classifier, volumes.store, volumes.test, loaded.images), told)
+    assert not np.allclose(
+        predict(loaded.classifier, volumes.store, volumes.test, loaded.images), probability
+    )

@@ -42,8 +42,8 @@ def test_neighbors_are_asked_by_angle_round_the_middle_of_all_scans(context: Arm
     features = 1e3 + np.stack([sides * lengths, 0.1 * lengths * generator.normal(size=len(sides))], axis=1)
     labeled = draw_labels(task, Budget.parse("5/class"), 0)
     vote = fit_neighbors(centered(features, task), task, labeled)
-    told = vote.predict_proba(centered(features, task)[task.test])[:, 1]
-    assert roc_auc_score(task.truth[task.test], told) == 1
+    probability = vote.predict_proba(centered(features, task)[task.test])[:, 1]
+    assert roc_auc_score(task.truth[task.test], probability) == 1
 
 
 def test_no_more_numbers_are_tried_than_the_budget_and_the_labels_allow() -> None:

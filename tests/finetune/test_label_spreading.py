@@ -125,39 +125,39 @@ def test_alpha_is_chosen_on_the_labeled_validation_scans_alone(task: Task, conte
     hidden = np.concatenate([np.setdiff1d(task.val, labeled.val), task.test])
     truth = task.truth.copy()
     truth[hidden] = ~truth[hidden]
-    told = spread_labels(context.graph, task, labeled, 20)
+    with_labels = spread_labels(context.graph, task, labeled, 20)
     blind = spread_labels(context.graph, replace(task, truth=truth), labeled, 20)
-    np.testing.assert_array_equal(told[0], blind[0])
-    assert told[1] == blind[1]
+    np.testing.assert_array_equal(with_labels[0], blind[0])
+    assert with_labels[1] == blind[1]
 
 
 def test_the_farthest_reach_within_a_standard_error_is_taken(task: Task) -> None:
     """The first is far worse than the best, the second hardly: the second is taken."""
 
-    class Told(NeighborGraph):
+    class Recorder(NeighborGraph):
         noise = (3.0, 0.64, 0.62, 0.62, 0.6)
 
         def __init__(self) -> None:
-            self.asked: list[float] = []
+            self.alphas: list[float] = []
 
         def spread(self, truth: np.ndarray, alpha: float) -> np.ndarray:
-            noise = np.random.default_rng(0).normal(size=len(truth)) * self.noise[len(self.asked)]
-            self.asked.append(alpha)
+            noise = np.random.default_rng(0).normal(size=len(truth)) * self.noise[len(self.alphas)]
+            self.alphas.append(alpha)
             odds: np.ndarray = np.where(task.truth, 1, -1) + noise + alpha
             return odds
 
-    told, labeled = Told(), draw_labels(task, Budget.parse("all"), 0)
-    odds, alpha = spread_labels(told, task, labeled, 5)
+    graph, labeled = Recorder(), draw_labels(task, Budget.parse("all"), 0)
+    odds, alpha = spread_labels(graph, task, labeled, 5)
     scores = []
     for n in range(5):
-        again = Told()
+        again = Recorder()
         again.asked = [0.0] * n
         scores.append(roc_auc_score(task.truth[task.val], again.spread(task.truth, 0)[task.val]))
     assert scores[0] < scores[1] < max(scores[2:]) < scores[1] + 0.05
-    assert told.asked == sorted(told.asked, reverse=True)
-    assert (told.asked[0], told.asked[-1]) == pytest.approx((0.99, 0.1))
-    assert alpha == told.asked[1]
-    again = Told()
+    assert graph.alphas == sorted(graph.alphas, reverse=True)
+    assert (graph.alphas[0], graph.alphas[-1]) == pytest.approx((0.99, 0.1))
+    assert alpha == graph.alphas[1]
+    again = Recorder()
     again.asked = [0.0]
     np.testing.assert_array_equal(odds, again.spread(task.truth, alpha))
 

@@ -72,8 +72,8 @@ def test_every_kind_of_arm_works_and_a_model_on_disk_says_the_same(
         assert ((outcome.probability > 0) & (outcome.probability < 1)).all()
         if outcome.classifier is None:
             continue
-        told = predict(outcome.classifier, volumes.store, volumes.test, context.images)
-        np.testing.assert_allclose(told, outcome.probability, atol=1e-5)
+        probability = predict(outcome.classifier, volumes.store, volumes.test, context.images)
+        np.testing.assert_allclose(probability, outcome.probability, atol=1e-5)
         saved_and_loaded(outcome.classifier, volumes, context, tmp_path / arm, arm)
 
 
@@ -101,5 +101,5 @@ def test_images_are_left_out_or_refused(volumes: Task, tmp_path: Path, store: St
     with pytest.raises(UsageError, match="trained on volumes"):
         predict_archive(tmp_path / "model", [archive], tmp_path / "none.csv")
     nib.save(volume(np.random.default_rng(5), True), archive / "b.nii.gz")
-    told = predict_archive(tmp_path / "model", [archive], tmp_path / "p.csv")
-    assert (told["scans"], told["left_out"]) == (1, {"NOT_A_VOLUME": 1})
+    summary = predict_archive(tmp_path / "model", [archive], tmp_path / "p.csv")
+    assert (summary["scans"], summary["left_out"]) == (1, {"NOT_A_VOLUME": 1})

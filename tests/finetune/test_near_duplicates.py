@@ -15,14 +15,14 @@ from tests.finetune.samples import PLAIN, context_of
 
 
 def test_noise_a_small_crop_and_another_brightness_are_found(planted: Store) -> None:
-    found = search(planted)
-    assert found["other_split"].value_counts().to_dict() == {"train": 2, "val": 1}
+    pairs = search(planted)
+    assert pairs["other_split"].value_counts().to_dict() == {"train": 2, "val": 1}
     rows = planted.scans.set_index("scan")
-    assert set(rows.loc[found["scan"], "split"]) == {"test"}
-    for scan, other in found[["scan", "other"]].to_numpy():
+    assert set(rows.loc[pairs["scan"], "split"]) == {"test"}
+    for scan, other in pairs[["scan", "other"]].to_numpy():
         one, two = (planted.array(int(np.flatnonzero(planted.scans["scan"] == s)[0])) for s in (scan, other))
         assert np.corrcoef(one.ravel(), two.ravel())[0, 1] > 0.8
-    assert found["bits_apart"].is_monotonic_increasing
+    assert pairs["bits_apart"].is_monotonic_increasing
 
 
 def test_none_are_found_where_none_are(tmp_path: Path) -> None:

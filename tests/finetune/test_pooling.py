@@ -81,8 +81,8 @@ def test_pooling_is_trained_and_a_model_on_disk_keeps_it(volumes: Task, tmp_path
     assert any(not torch.equal(before[name], value) for name, value in network.pool.state_dict().items())
     Model(network, config_of(context, "supervised")).save(tmp_path / "m")
     loaded = Model.load(tmp_path / "m")
-    told = predict(loaded.classifier, task.store, task.test, loaded.images)
-    np.testing.assert_allclose(told, outcome.probability, atol=1e-6)
+    probability = predict(loaded.classifier, task.store, task.test, loaded.images)
+    np.testing.assert_allclose(probability, outcome.probability, atol=1e-6)
 
 
 def test_every_weight_of_the_pooling_learns_at_the_head_s_rate() -> None:

@@ -56,9 +56,9 @@ def test_a_run_learns_and_leaves_what_is_needed_to_repeat_it(store: Path, tmp_pa
     assert summary["steps"] == len(log) == 36
     assert log["loss"].tail(6).mean() < log["loss"].head(6).mean() - 0.1
     assert load_encoder(tmp_path / "run").feature_size == 64
-    kept = {path.name for path in (tmp_path / "run").iterdir()}
-    assert {"config.yaml", "provenance.json", "environment.json", "events", "summary.json"} <= kept
-    assert "checkpoint.pt" not in kept
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"config.yaml", "provenance.json", "environment.json", "events", "summary.json"} <= names
+    assert "checkpoint.pt" not in names
 
 
 def test_the_same_configuration_gives_the_same_weights_and_another_seed_does_not(

@@ -46,8 +46,8 @@ def nt_xent_formula(first: Tensor, second: Tensor, temperature: float, kind: str
     total = 0.0
     for i in range(2 * count):
         twin = (i + count) % (2 * count)
-        kept = [k for k in range(2 * count) if k == twin or groups[k % count] != groups[i % count]]
-        terms = {k: math.exp(similarity(z[i], z[k], kind) / temperature) for k in kept}
+        others = [k for k in range(2 * count) if k == twin or groups[k % count] != groups[i % count]]
+        terms = {k: math.exp(similarity(z[i], z[k], kind) / temperature) for k in others}
         total -= math.log(terms[twin] / sum(terms.values()))
     return total / (2 * count)
 

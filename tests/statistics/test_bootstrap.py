@@ -63,11 +63,11 @@ def test_bca_equals_scipy() -> None:
     data = rng.exponential(size=80)
     resampler = draw_patients(np.arange(80), np.arange(80) % 2 == 0, 20_000)
 
-    def spread(weights: np.ndarray) -> np.ndarray:
+    def variance(weights: np.ndarray) -> np.ndarray:
         mean = data @ weights / weights.sum(axis=0)
         return data**2 @ weights / weights.sum(axis=0) - mean**2
 
-    sample = Sample(float(np.var(data)), resampler.apply(spread), resampler.jackknife(spread), np.inf)
+    sample = Sample(float(np.var(data)), resampler.apply(variance), resampler.jackknife(variance), np.inf)
     expected = stats.bootstrap((data,), np.var, n_resamples=20_000, method="BCa", rng=rng).confidence_interval
     assert sample.interval() == pytest.approx((expected.low, expected.high), rel=0.02)
 

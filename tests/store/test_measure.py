@@ -77,10 +77,10 @@ def test_anchors_of_an_mr_volume_do_not_lie_in_the_noise_of_air() -> None:
     scan = np.where(body, 400 + noise, noise).astype(np.int16)
     scan[:2], scan[-2:], scan[:, :2], scan[:, -2:] = 0, 0, 0, 0
     scan[30:34, 30:34, 6:9] = 5
-    found = measure(scan, "a.u.", 3)
-    places = np.reshape(found.anchors, (ANCHORS, 3))
+    measured = measure(scan, "a.u.", 3)
+    places = np.reshape(measured.anchors, (ANCHORS, 3))
     assert body[tuple(places.T)].mean() > 0.8, "a little of the air that touches the body remains"
-    low, high = np.reshape(found.box, (3, 2)).T
+    low, high = np.reshape(measured.box, (3, 2)).T
     assert (low <= [16, 20, 2]).all(), "no tissue is cut off"
     assert (high >= [48, 50, 14]).all()
     assert (low[:2] >= 12).all()

@@ -82,23 +82,23 @@ def copies(rows: list[tuple[int, str | None, str | None]]) -> pd.DataFrame:
 
 
 def test_a_copy_in_training_gives_way_to_the_one_in_the_test_set() -> None:
-    found = mark_duplicates(copies([(7, "a", "train"), (7, "a", "test"), (8, "a", "train")]))
-    assert found.tolist() == ["s1", "", ""]
+    marks = mark_duplicates(copies([(7, "a", "train"), (7, "a", "test"), (8, "a", "train")]))
+    assert marks.tolist() == ["s1", "", ""]
 
 
 def test_copies_inside_a_given_test_set_stay() -> None:
-    found = mark_duplicates(copies([(7, "a", "test"), (7, "a", "test"), (7, "a", "val")]))
-    assert found.tolist() == ["", "", "s0"]
+    marks = mark_duplicates(copies([(7, "a", "test"), (7, "a", "test"), (7, "a", "val")]))
+    assert marks.tolist() == ["", "", "s0"]
 
 
 def test_contradicting_labels_set_all_copies_aside() -> None:
-    found = mark_duplicates(copies([(7, "benign", None), (7, "malignant", None), (9, "benign", None)]))
-    assert found.tolist() == ["conflict", "conflict", ""]
+    marks = mark_duplicates(copies([(7, "benign", None), (7, "malignant", None), (9, "benign", None)]))
+    assert marks.tolist() == ["conflict", "conflict", ""]
 
 
 def test_copies_without_given_splits_leave_one() -> None:
-    found = mark_duplicates(copies([(7, None, None), (7, "a", None), (7, None, None)]))
-    assert found.tolist() == ["s1", "", "s1"], "the labeled one stays"
+    marks = mark_duplicates(copies([(7, None, None), (7, "a", None), (7, None, None)]))
+    assert marks.tolist() == ["s1", "", "s1"], "the labeled one stays"
 
 
 def test_of_equal_copies_one_with_a_mask_stays() -> None:

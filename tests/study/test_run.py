@@ -61,10 +61,10 @@ def refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(sys, "argv", ["medcl", *map(str, words)])
     with pytest.raises(SystemExit) as left:
         main()
-    told = capsys.readouterr().err
-    errors = [line for line in told.splitlines() if line.startswith("medcl:")]
-    assert (left.value.code, len(errors)) == (2, 1), told
-    assert "Traceback" not in told
+    output = capsys.readouterr().err
+    errors = [line for line in output.splitlines() if line.startswith("medcl:")]
+    assert (left.value.code, len(errors)) == (2, 1), output
+    assert "Traceback" not in output
     return errors[0]
 
 
@@ -106,11 +106,11 @@ def test_predictions_hold_every_cell_and_the_report_its_figures(study: Path) -> 
     assert "At a prevalence of 10.0 %" in page
     assert not re.search(r'(src|href)="https?://', page)
     arms = pd.read_csv(study / "tables" / "arms.csv")
-    told = arms[(arms["arm"] == "supervised") & (arms["budget"] == "all") & (arms["metric"] == "auroc")]
+    row = arms[(arms["arm"] == "supervised") & (arms["budget"] == "all") & (arms["metric"] == "auroc")]
     test = predictions[(predictions["split"] == "test") & (predictions["budget"] == "all")]
     seeds = test[test["arm"] == "supervised"].groupby("seed")
     again = np.mean([roc_auc_score(part["truth"], part["probability"]) for _, part in seeds])
-    assert told["value"].item() == pytest.approx(again, abs=1e-9)
+    assert row["value"].item() == pytest.approx(again, abs=1e-9)
 
 
 def test_the_same_command_again_repeats_nothing(study: Path, config: Path) -> None:
@@ -157,8 +157,8 @@ def test_a_full_disk_is_one_line(
 def test_another_configuration_does_not_touch_a_study(
     study: Path, config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = refused(capsys, monkeypatch, "study", config, "-o", study, "pretrain.epochs=3")
-    assert "name a new folder" in told
+    line = refused(capsys, monkeypatch, "study", config, "-o", study, "pretrain.epochs=3")
+    assert "name a new folder" in line
 
 
 def test_external_weights_are_arms_that_the_report_tells_of(
@@ -167,8 +167,8 @@ def test_external_weights_are_arms_that_the_report_tells_of(
     weights, out = study / "pretrain" / "encoder.safetensors", tmp_path / "s"
     few = ["budgets=[5/class]", "seeds=[0]", f"external_weights={weights}"]
     medcl("study", config, "-o", out, *few, "arms=[simclr-probe, supervised, external-probe]")
-    told = pd.read_parquet(out / "predictions.parquet").groupby("arm")["probability"].apply(list)
-    assert told["external-probe"] == told["simclr-probe"]  # the pretraining of both had one seed
+    by_arm = pd.read_parquet(out / "predictions.parquet").groupby("arm")["probability"].apply(list)
+    assert by_arm["external-probe"] == by_arm["simclr-probe"]  # the pretraining of both had one seed
     assert "not in it" in (out / "report.html").read_text()
     assert not json.loads((out / "external_weights.json").read_text())["missing"]
 
@@ -255,7 +255,7 @@ def test_the_saved_model_predicts_new_scans(study: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ("budgets=[500/class]", "has only 48 training scans"),
         ("budgets=[few]", "write 5/class, 1% or all"),
@@ -278,12 +278,12 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_2(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     change: str,
-    told: str,
+    message: str,
 ) -> None:
     budget = "500/class" if "500" in change else "few" if "few" in change else None
     primary = [f"primary.budgets=[{budget}]"] if budget else []
     line = refused(capsys, monkeypatch, "study", config, "-o", tmp_path / "s", change, *primary)
-    assert told in line
+    assert message in line
     assert not (tmp_path / "s" / "predictions.parquet").exists()
 
 
@@ -297,9 +297,9 @@ def test_a_wrong_command_is_exit_code_2_in_a_process_too(config: Path, tmp_path:
 
 @pytest.mark.parametrize("command", ["scan", "convert", "prepare", "views", "pretrain", "study", "predict"])
 def test_every_command_explains_itself_with_an_example(command: str) -> None:
-    told = CliRunner().invoke(app, [command, "--help"])
-    assert told.exit_code == 0
-    assert f"Example: medcl {command}" in told.stdout
+    result = CliRunner().invoke(app, [command, "--help"])
+    assert result.exit_code == 0
+    assert f"Example: medcl {command}" in result.stdout
 
 
 def test_the_example_of_few_labels_runs_on_a_study(
@@ -310,13 +310,13 @@ def test_the_example_of_few_labels_runs_on_a_study(
     views = read_yaml(root / "configs" / "studies" / "demo.yaml")["views"]
     shown = 'load_policy("{policy}", "{variant}"), size={size_px}, slices={slices}'.format(**views)
     assert len([line for line in script.splitlines() if line.strip()]) <= 16
-    for told, here in (
+    for shipped, here in (
         ("demo-output/study", str(study)),
         ('negative="healthy", positive="abnormal"', 'negative="0", positive="1"'),
         (shown, 'load_policy("cxr"), size=16, slices=8'),
     ):
-        assert told in script
-        script = script.replace(told, here)
+        assert shipped in script
+        script = script.replace(shipped, here)
     exec(compile(script, "few_labels.py", "exec"), {})
     scores = ast.literal_eval(capsys.readouterr().out.strip().splitlines()[-1])
     assert 0.5 < scores["auroc"] <= 1

@@ -34,7 +34,7 @@ def write_archive(folder: Path, count: int, seed: int) -> Path:
 
 
 def study_of(archive: Path, encoder: dict[str, object], training: dict[str, object]) -> StudyConfig:
-    told = {
+    predictions = {
         "title": "Boxes",
         "question": "Are they seen?",
         "archive": [str(archive / "scans")],
@@ -54,7 +54,7 @@ def study_of(archive: Path, encoder: dict[str, object], training: dict[str, obje
         "seeds": [0],
         "primary": {"arm": "simclr-finetune", "budgets": ["5/class"]},
     }
-    return validate(told, StudyConfig, "study.yaml")
+    return validate(predictions, StudyConfig, "study.yaml")
 
 
 @pytest.mark.slow
@@ -82,5 +82,5 @@ def test_from_files_to_a_model_that_predicts_new_scans(
     assert model.classifier.pooling == config.training.pooling
     assert model.images.volumes_only
     new = write_archive(tmp_path / "new", 4, seed=1)
-    told = predict_archive(out, [new / "scans"], tmp_path / "p.csv")
-    assert told["scans"] == 4
+    summary = predict_archive(out, [new / "scans"], tmp_path / "p.csv")
+    assert summary["scans"] == 4

@@ -42,7 +42,7 @@ def write_archive(folder: Path, masks: bool = True) -> Path:
 def settings(store: Path, **changes: Any) -> TissueConfig:
     """Settings of a study of seconds."""
     encoder = {"name": "resnet10", "width": 8, "stem": "compact"}
-    told: dict[str, Any] = {
+    values: dict[str, Any] = {
         "title": "Bright balls",
         "question": "Is a ball found?",
         "store": store,
@@ -61,4 +61,4 @@ def settings(store: Path, **changes: Any) -> TissueConfig:
         "budgets": [1, 2],
         "primary": {"arm": "simclr-probe", "budget": 2},
     }
-    return TissueConfig(**(told | changes))
+    return TissueConfig(**(values | changes))

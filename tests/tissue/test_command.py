@@ -34,13 +34,13 @@ def test_the_shipped_study_is_valid_and_the_command_explains_itself() -> None:
     config = load(SHIPPED, TissueConfig)
     assert config.pretrain.encoder.spatial_dims == 2
     assert config.budgets == (1, 2, 4)
-    told = CliRunner().invoke(app, ["tissue", "--help"])
-    assert told.exit_code == 0
-    assert "Example: medcl tissue" in told.stdout
+    result = CliRunner().invoke(app, ["tissue", "--help"])
+    assert result.exit_code == 0
+    assert "Example: medcl tissue" in result.stdout
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         (["patches.edge=9"], "unknown key 'patches.edge'; did you mean 'edge_mm'?"),
         (["budgets=[4]", "primary.budget=4"], "4 patients with masks: 4 to learn from"),
@@ -58,10 +58,10 @@ def test_what_cannot_be_done_is_one_line(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     changes: list[str],
-    told: str,
+    message: str,
 ) -> None:
     words = [f"store={store.folder}", *changes]
-    assert told in refused(capsys, monkeypatch, "tissue", SHIPPED, "-o", tmp_path / "out", *words)
+    assert message in refused(capsys, monkeypatch, "tissue", SHIPPED, "-o", tmp_path / "out", *words)
     assert not (tmp_path / "out").exists()
 
 

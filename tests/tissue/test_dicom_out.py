@@ -37,13 +37,13 @@ def ct_series(folder: Path, geometry: phantom.SliceGeometry) -> Catalog:
 def test_a_segmentation_reads_back_at_its_place(tmp_path: Path, geometry: phantom.SliceGeometry) -> None:
     catalog = ct_series(tmp_path, geometry)
     (scan,) = catalog.scans["scan"]
-    found = read(catalog, scan)
-    assert found.affine is not None
-    called = np.zeros(found.array.shape, bool)
+    image = read(catalog, scan)
+    assert image.affine is not None
+    called = np.zeros(image.array.shape, bool)
     called[2:5, 1:7, 3:6] = True
     called[6, 2, 1] = True
     path = tmp_path / "archive" / "seg.dcm"
-    write_segmentation(catalog, scan, called, found.affine, path)
+    write_segmentation(catalog, scan, called, image.affine, path)
     assert path.stat().st_mode & 0o077 == 0, "it names the patient"
     written = pydicom.dcmread(path)
     assert written.SegmentationType == "BINARY"
@@ -57,13 +57,13 @@ def test_a_segmentation_reads_back_at_its_place(tmp_path: Path, geometry: phanto
 def test_what_cannot_be_drawn_is_one_line(tmp_path: Path) -> None:
     catalog = ct_series(tmp_path, phantom.AXIAL)
     (scan,) = catalog.scans["scan"]
-    found = read(catalog, scan)
-    assert found.affine is not None
-    called = np.ones(found.array.shape, bool)
-    moved = found.affine.copy()
+    image = read(catalog, scan)
+    assert image.affine is not None
+    called = np.ones(image.array.shape, bool)
+    moved = image.affine.copy()
     moved[:3, 3] += 0.4
     with pytest.raises(UsageError, match="no voxel is abnormal"):
-        write_segmentation(catalog, scan, ~called, found.affine, tmp_path / "seg.dcm")
+        write_segmentation(catalog, scan, ~called, image.affine, tmp_path / "seg.dcm")
     with pytest.raises(UsageError, match="is not on evenly spaced DICOM slices"):
         write_segmentation(catalog, scan, called, moved, tmp_path / "seg.dcm")
     assert not (tmp_path / "seg.dcm").exists()

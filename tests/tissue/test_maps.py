@@ -36,9 +36,9 @@ def test_a_linear_function_comes_back_through_any_grid(
     tissue[tuple(generator.integers(0, shape))] = True
     grid = DenseGrid.over(tissue, np.array(spacing), stride)
     slope = generator.normal(size=3)
-    spread = grid.interpolate(grid.centers @ slope + 1)
+    interpolated = grid.interpolate(grid.centers @ slope + 1)
     expected = np.where(tissue, np.moveaxis(np.indices(shape), 0, -1) @ slope + 1, 0)
-    np.testing.assert_allclose(spread, expected, atol=1e-3)
+    np.testing.assert_allclose(interpolated, expected, atol=1e-3)
 
 
 def test_grid_points_that_no_tissue_asks_for_are_left_out() -> None:

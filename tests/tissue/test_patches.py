@@ -157,12 +157,12 @@ def test_voxels_that_are_no_number_hold_no_patch(tmp_path) -> None:
 
 
 def test_settings_that_contradict_each_other_are_refused(tmp_path) -> None:
-    for changes, told in (
+    for changes, message in (
         ({"patches": {"edge_mm": 9, "stride_mm": 6, "healthy": 0.6}}, "must be below abnormal"),
         ({"arms": ["classical", "supervised"]}, "arm 'classical' cannot map tissue"),
         ({"budgets": [2, 1]}, "in increasing order"),
         ({"pretrain": {"encoder": {"in_channels": 3}, "epochs": 1}}, "patches are gray"),
         ({"primary": {"arm": "simclr-probe", "budget": 3}}, "budget 3 is not among"),
     ):
-        with pytest.raises(ValueError, match=told):
+        with pytest.raises(ValueError, match=message):
             settings(tmp_path, **changes)

@@ -93,9 +93,11 @@ def test_segmentation_is_held_against_the_same_network_from_random_weights(
     assert dice["mean"].item() == pytest.approx(gained, abs=1e-6)
     page = (out / "report.html").read_text()
     assert "simclr-segment against supervised-segment, Dice: 1 with a mask" in page
-    assert "windows of 36 mm around the same patches" in page
-    told = [json.loads(path.read_text()) for path in out.glob("folds/*/*-segment_1/experiment_cell.json")]
-    assert {cell["selected"]["candidates"] for cell in told} == {2}, "as many as every other arm may compare"
+    assert "regions of 36 mm around the same patches" in page
+    records = [json.loads(path.read_text()) for path in out.glob("folds/*/*-segment_1/experiment_cell.json")]
+    assert {cell["selected"]["candidates"] for cell in records} == {2}, (
+        "as many as every other arm may compare"
+    )
 
 
 def test_the_same_command_computes_nothing_again(

@@ -13,7 +13,7 @@ from medcl.archive.ledger.examine import FileOutcome, crashed, examine_all
 from medcl.archive.storage.walk import Entry
 from medcl.processes import BrokenProcessPool, worker_pool
 
-WINDOW = 4
+BATCHES_PER_WORKER = 4
 """Batches per process that are submitted at once."""
 
 
@@ -34,7 +34,8 @@ def _examine_until_crash(
 ) -> Generator[list[FileOutcome], None, list[list[Entry]]]:
     """Yield outcomes until all is done or a process dies; return the batches that were submitted then."""
     with worker_pool(workers) as pool:
-        running = deque((batch, _submit(pool, batch)) for batch in islice(remaining, WINDOW * workers))
+        first = islice(remaining, BATCHES_PER_WORKER * workers)
+        running = deque((batch, _submit(pool, batch)) for batch in first)
         while running:
             try:
                 outcomes = running[0][1].result()

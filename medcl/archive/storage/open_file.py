@@ -19,7 +19,7 @@ class SourceFile:
     """A file, or a member of a zip or tar, as the formats read it. Equal source files have equal content.
 
     Attributes:
-        path: Path or URL of the file, or of the container of a member; private. A format that spreads over
+        path: Path or URL of the file, or of the container of a member; private. A format that is written to
             several files finds the others beside it.
         member: Number and name of a member in its container; empty for a file on its own; private.
         size: Length in bytes.

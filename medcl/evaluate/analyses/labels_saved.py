@@ -69,8 +69,8 @@ def labels_saved(
     for budget, count in budgets.itertuples(index=False, name=None):
         sample = resampled.mean(arm, budget, metric)
         needed = float(labels_needed(labels, values, np.array([sign * sample.value]))[0])
-        spread = labels_needed(labels, draws, sign * sample.draws)
-        low, high = np.quantile(spread, [0.025, 0.975], method="inverted_cdf")
+        needed_by_draw = labels_needed(labels, draws, sign * sample.draws)
+        low, high = np.quantile(needed_by_draw, [0.025, 0.975], method="inverted_cdf")
         times = (needed / count, low / count, high / count)
         rows.append((budget, count, needed, low, high, *times, labels[0], labels[-1]))
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -83,11 +83,11 @@ def _draw_differences(axes: Axes, result: Evaluation, place: dict[str, float]) -
         rows = table[table["arm"] == arm]
         x = np.array([place[budget] for budget in rows["budget"]]) + step * (i - (len(methods) - 1) / 2)
         color, marker, _ = arm_style(result, arm)
-        spread = np.stack([rows["value"] - rows["low"], rows["high"] - rows["value"]])
+        lengths = np.stack([rows["value"] - rows["low"], rows["high"] - rows["value"]])
         axes.errorbar(
             x,
             rows["value"],
-            np.maximum(spread, 0),
+            np.maximum(lengths, 0),
             fmt=marker,
             color=color,
             markersize=4.5,

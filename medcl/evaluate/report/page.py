@@ -86,7 +86,7 @@ def _costs(costs: pd.DataFrame | None) -> list[Row]:
     return [
         {
             "Arm": str(arm),
-            "Cells": f"{len(cells)}",
+            "Experiment cells": f"{len(cells)}",
             "Candidates per cell (max.)": _recorded(cells, "candidates", "max", ",.0f"),
             "Seconds per cell (mean)": _recorded(cells, "seconds", "mean", ".1f"),
             "Minutes in total": f"{cells['seconds'].sum() / 60:.1f}",

@@ -24,7 +24,7 @@ from medcl.store import Store
 Weights = Literal["pretrained", "external"] | int
 """Which weights an encoder has: those under test, those of an external file, or random ones by seed."""
 
-HandcraftedFeatures = Callable[[Store, Images], np.ndarray]
+FeatureFunction = Callable[[Store, Images], np.ndarray]
 """Returns features (scans of the store, F) that need no network."""
 
 
@@ -52,7 +52,7 @@ class ArmContext:
         self.task, self.images, self.training = task, images, training
         self.pretrained, self.network, self.external = pretrained, network, external
         self._features: dict[tuple[Weights, Pooling], np.ndarray] = {}
-        self._handcrafted: dict[HandcraftedFeatures, np.ndarray] = {}
+        self._without_network: dict[FeatureFunction, np.ndarray] = {}
 
     def encoder(self, weights: Weights = "pretrained") -> Encoder:
         """Return the encoder with the given weights.
@@ -85,11 +85,11 @@ class ArmContext:
         """The scans joined by similarity under the pretrained encoder."""
         return NeighborGraph(centered(self.features(), self.task), self.task.store.rows("train"))
 
-    def handcrafted(self, describe: HandcraftedFeatures) -> np.ndarray:
+    def features_without_network(self, compute: FeatureFunction) -> np.ndarray:
         """Return features (scans of the store, F) that need no network; they are cached."""
-        if describe not in self._handcrafted:
-            self._handcrafted[describe] = describe(self.task.store, self.images)
-        return self._handcrafted[describe]
+        if compute not in self._without_network:
+            self._without_network[compute] = compute(self.task.store, self.images)
+        return self._without_network[compute]
 
 
 @dataclass(frozen=True)

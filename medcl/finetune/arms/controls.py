@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import expit
 
-from medcl.finetune.arms.base import ArmContext, ArmResult, HandcraftedFeatures
+from medcl.finetune.arms.base import ArmContext, ArmResult, FeatureFunction
 from medcl.finetune.arms.probes import fit_calibrated_probe
 from medcl.finetune.budgets import LabeledScans
 
@@ -22,15 +22,15 @@ def shuffled_labels(context: ArmContext, labeled: LabeledScans, seed: int, rows:
     return ArmResult(None, expit(fitted.logits(context.features()[rows])), selected, candidates)
 
 
-def handcrafted_probe(
-    describe: HandcraftedFeatures,
+def probe_without_network(
+    compute: FeatureFunction,
     context: ArmContext,
     labeled: LabeledScans,
     seed: int,
     rows: np.ndarray,
 ) -> ArmResult:
     """Fit logistic regression, selected as the linear probe is, to features that need no network."""
-    features, candidates = context.handcrafted(describe), context.training.candidates
+    features, candidates = context.features_without_network(compute), context.training.candidates
     fitted, selected = fit_calibrated_probe(features, context.task, labeled, candidates)
     probability = expit(fitted.logits(features[rows]))
     return ArmResult(None, probability, selected, candidates, features.shape[1] + 1)

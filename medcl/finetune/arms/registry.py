@@ -113,7 +113,7 @@ ARMS: list[ArmSpec] = [
     ),
     ArmSpec(
         name="classical",
-        run=partial(controls.handcrafted_probe, handcrafted.texture),
+        run=partial(controls.probe_without_network, handcrafted.texture),
         description="logistic regression on intensity and texture",
     ),
     ArmSpec(
@@ -134,19 +134,19 @@ ARMS: list[ArmSpec] = [
     ),
     ArmSpec(
         name="metadata-only",
-        run=partial(controls.handcrafted_probe, handcrafted.metadata),
+        run=partial(controls.probe_without_network, handcrafted.metadata),
         description="logistic regression on scanner, site, matrix and spacing (control)",
         control=True,
     ),
     ArmSpec(
         name="background-only",
-        run=partial(controls.handcrafted_probe, handcrafted.background),
+        run=partial(controls.probe_without_network, handcrafted.background),
         description="logistic regression on the rim of the image (control)",
         control=True,
     ),
     ArmSpec(
         name="size-and-mean",
-        run=partial(controls.handcrafted_probe, handcrafted.size_and_mean),
+        run=partial(controls.probe_without_network, handcrafted.size_and_mean),
         description="logistic regression on the scan's size and mean value (control)",
         control=True,
     ),

@@ -114,7 +114,7 @@ class Distillation(_WithUnlabeled):
         teacher: A fitted classifier.
     """
 
-    SPREAD = 2.0
+    TARGET_STD = 2.0
 
     def __init__(self, classifier: Classifier, inputs: TrainingInputs, teacher: Classifier) -> None:
         super().__init__(classifier, inputs)
@@ -124,7 +124,7 @@ class Distillation(_WithUnlabeled):
         logits = np.log(probability / (1 - probability))
         self.targets = torch.zeros(len(store))
         self.targets[pool] = torch.tensor(
-            logits * self.SPREAD / (logits.std() or 1.0), dtype=torch.float32
+            logits * self.TARGET_STD / (logits.std() or 1.0), dtype=torch.float32
         ).sigmoid()
 
     def loss(self, batch: ViewBatch) -> Tensor:

@@ -11,7 +11,7 @@ from medcl.pretrain.losses import cross_correlation
 from medcl.pretrain.methods.base import Batch, Expander, ExpanderConfig
 from medcl.pretrain.methods.method_cost import FLOAT_BYTES, MethodCost, all_reduce_bytes
 from medcl.pretrain.methods.registry import register
-from medcl.pretrain.monitor import spread
+from medcl.pretrain.monitor import embedding_std
 
 
 class BarlowTwinsConfig(ExpanderConfig):
@@ -46,4 +46,4 @@ class BarlowTwins(Expander):
         redundancy = correlation.square().sum() - diagonal.square().sum()
         loss = self.config.scale * (invariance + self.config.redundancy * redundancy)
         parts = {"invariance": invariance.detach(), "redundancy": redundancy.detach()}
-        return {"loss": loss, **parts, "spread": spread(embeddings.flatten(0, 1))}
+        return {"loss": loss, **parts, "embedding_std": embedding_std(embeddings.flatten(0, 1))}

@@ -12,7 +12,7 @@ from medcl.pretrain.losses import negative_cosine
 from medcl.pretrain.methods.base import Batch, Method, MethodConfig, encode_separately
 from medcl.pretrain.methods.method_cost import MethodCost
 from medcl.pretrain.methods.registry import register
-from medcl.pretrain.monitor import spread
+from medcl.pretrain.monitor import embedding_std
 from medcl.pretrain.networks import mlp
 from medcl.pretrain.networks.momentum import MomentumBranch, cosine_momentum
 
@@ -57,7 +57,7 @@ class BYOL(Method):
         """Predict each view's target from the other view."""
         z1, z2, p1, p2, t1, t2 = embeddings.unbind(1)
         loss = 4 + 2 * negative_cosine(p1, t2) + 2 * negative_cosine(p2, t1)
-        return {"loss": loss, "spread": spread(torch.cat([z1, z2]))}
+        return {"loss": loss, "embedding_std": embedding_std(torch.cat([z1, z2]))}
 
     def on_step_end(self, progress: float) -> None:
         """Move the target network towards the online one."""

@@ -13,7 +13,7 @@ from medcl.pretrain.losses import Similarity, info_nce
 from medcl.pretrain.methods.base import Batch, Method, MethodConfig
 from medcl.pretrain.methods.method_cost import FLOAT_BYTES, IDENTITY_BYTES, MethodCost, all_gather_bytes
 from medcl.pretrain.methods.registry import register
-from medcl.pretrain.monitor import spread
+from medcl.pretrain.monitor import embedding_std
 from medcl.pretrain.networks import mlp
 from medcl.pretrain.networks.memory_bank import MemoryBank
 from medcl.pretrain.networks.momentum import MomentumBranch
@@ -89,7 +89,7 @@ class MoCo(Method):
         if self.training:
             self.queue.stage(key, identity)
         negatives = (~excluded).sum(1).float().mean()
-        return {"loss": loss, "spread": spread(query), "negatives": negatives}
+        return {"loss": loss, "embedding_std": embedding_std(query), "negatives": negatives}
 
     def on_step_end(self, progress: float) -> None:
         """Move the key network towards the online one, and write the keys of this step into the queue."""

@@ -13,7 +13,7 @@ from medcl.pretrain.losses import info_nce
 from medcl.pretrain.methods.base import Batch, Method, MethodConfig, encode_separately
 from medcl.pretrain.methods.method_cost import FLOAT_BYTES, IDENTITY_BYTES, MethodCost, all_gather_bytes
 from medcl.pretrain.methods.registry import register
-from medcl.pretrain.monitor import spread
+from medcl.pretrain.monitor import embedding_std
 from medcl.pretrain.networks import mlp
 from medcl.pretrain.networks.momentum import MomentumBranch, cosine_momentum
 from medcl.views import same_scan_or_patient
@@ -70,7 +70,7 @@ class MoCoV3(Method):
         q1, q2, k1, k2 = embeddings.unbind(1)
         identity = batch.identity()
         loss = self._contrast(q1, k2, identity) + self._contrast(q2, k1, identity)
-        return {"loss": loss, "spread": spread(q1)}
+        return {"loss": loss, "embedding_std": embedding_std(q1)}
 
     def _contrast(self, query: Tensor, key: Tensor, identity: Tensor) -> Tensor:
         temperature, key = self.config.temperature, key.detach()

@@ -17,7 +17,7 @@ from medcl.pretrain.methods.method_cost import (
     all_reduce_bytes,
 )
 from medcl.pretrain.methods.registry import register
-from medcl.pretrain.monitor import spread
+from medcl.pretrain.monitor import embedding_std
 from medcl.pretrain.networks import mlp
 
 
@@ -69,4 +69,4 @@ class SimCLR(Method):
         else:
             temperature, similarity = self.config.temperature, self.config.similarity
             loss = nt_xent(first, second, batch.identity(), temperature, similarity)
-        return {"loss": loss, "spread": spread(embeddings.flatten(0, 1))}
+        return {"loss": loss, "embedding_std": embedding_std(embeddings.flatten(0, 1))}

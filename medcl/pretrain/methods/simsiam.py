@@ -12,7 +12,7 @@ from medcl.pretrain.losses import negative_cosine
 from medcl.pretrain.methods.base import Batch, Method, MethodConfig, encode_separately
 from medcl.pretrain.methods.method_cost import MethodCost
 from medcl.pretrain.methods.registry import register
-from medcl.pretrain.monitor import spread
+from medcl.pretrain.monitor import embedding_std
 from medcl.pretrain.networks import mlp
 
 
@@ -55,4 +55,4 @@ class SimSiam(Method):
         """Predict each view's projection from the other."""
         z1, z2, p1, p2 = embeddings.unbind(1)
         loss = (negative_cosine(p1, z2) + negative_cosine(p2, z1)) / 2
-        return {"loss": loss, "spread": spread(torch.cat([z1, z2]))}
+        return {"loss": loss, "embedding_std": embedding_std(torch.cat([z1, z2]))}

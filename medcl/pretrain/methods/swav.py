@@ -14,7 +14,7 @@ from medcl.pretrain.losses import full_precision
 from medcl.pretrain.methods.base import Batch, Method, MethodConfig, encode_together
 from medcl.pretrain.methods.method_cost import FLOAT_BYTES, IDENTITY_BYTES, MethodCost, all_gather_bytes
 from medcl.pretrain.methods.registry import register
-from medcl.pretrain.monitor import prototype_use, spread
+from medcl.pretrain.monitor import embedding_std, prototype_use
 from medcl.pretrain.networks.heads import Prototypes, mlp
 from medcl.pretrain.networks.memory_bank import MemoryBank
 from medcl.pretrain.sinkhorn import sinkhorn
@@ -91,7 +91,7 @@ class SwAV(Method):
         loss = torch.stack(swaps).mean()
         return {
             "loss": loss,
-            "spread": spread(large.flatten(0, 1)),
+            "embedding_std": embedding_std(large.flatten(0, 1)),
             "prototype_use": prototype_use(torch.cat(codes)),
             "queue_used": loss.new_tensor(float(use_queue)),
         }

@@ -12,7 +12,7 @@ from medcl.pretrain.losses import covariance, full_precision
 from medcl.pretrain.methods.base import Batch, Expander, ExpanderConfig
 from medcl.pretrain.methods.method_cost import FLOAT_BYTES, MethodCost, all_reduce_bytes
 from medcl.pretrain.methods.registry import register
-from medcl.pretrain.monitor import spread
+from medcl.pretrain.monitor import embedding_std
 
 
 class VICRegConfig(ExpanderConfig):
@@ -52,7 +52,11 @@ class VICReg(Expander):
         loss = weights.invariance * invariance + weights.variance * variance + weights.covariance * redundancy
         parts = {"invariance": invariance, "variance": variance, "covariance": redundancy}
         detached = {name: part.detach() for name, part in parts.items()}
-        return {"loss": weights.scale * loss, **detached, "spread": spread(embeddings.flatten(0, 1))}
+        return {
+            "loss": weights.scale * loss,
+            **detached,
+            "embedding_std": embedding_std(embeddings.flatten(0, 1)),
+        }
 
 
 def _hinge(covariance: Tensor) -> Tensor:

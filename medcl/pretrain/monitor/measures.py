@@ -9,15 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-COLLAPSED_SPREAD = 0.1
+COLLAPSED_STD = 0.1
 COLLAPSED_RANK = 2.0
 
 
 @torch.no_grad()
-def spread(embeddings: Tensor) -> Tensor:
+def embedding_std(embeddings: Tensor) -> Tensor:
     """Return the mean standard deviation of the normalized embeddings (N, D), times the root of D.
 
-    1 for directions spread evenly over the sphere, 0 for a collapsed network (Chen & He 2021, figure 2).
+    1 for directions distributed evenly over the sphere, 0 for a collapsed network (Chen & He 2021, figure 2).
     """
     unit = F.normalize(embeddings.detach().float(), dim=1)
     scaled: Tensor = unit.std(dim=0, correction=0).mean() * unit.shape[1] ** 0.5
@@ -50,7 +50,7 @@ def alignment(first: Tensor, second: Tensor) -> Tensor:
 def uniformity(embeddings: Tensor) -> Tensor:
     """Return the log of the mean Gaussian potential of pairs of normalized embeddings (N, D), N > 1.
 
-    0 for a collapsed network, towards -4 when spread evenly (Wang & Isola 2020, with t 2).
+    0 for a collapsed network, towards -4 when distributed evenly (Wang & Isola 2020, with t 2).
     """
     squared = torch.pdist(F.normalize(embeddings.float(), dim=1)).square()
     return (-2 * squared).logsumexp(0) - math.log(len(squared))
@@ -140,7 +140,7 @@ def measure(first: Tensor, second: Tensor, labels: Tensor | None = None) -> dict
         labels: (N,) int64 classes; with them "knn" and "probe" are among the measures.
     """
     measures = {
-        "feature_spread": float(spread(first)),
+        "feature_std": float(embedding_std(first)),
         "effective_rank": float(effective_rank(first)),
         "alignment": float(alignment(first, second)),
         "uniformity": float(uniformity(first)),
@@ -155,11 +155,12 @@ def collapse_message(measures: dict[str, float]) -> str | None:
     """Return a sentence that describes the collapse of the network, or None for a healthy one.
 
     Args:
-        measures: "spread" of the projections (from a method's loss) and "effective_rank" (from `measure`) are
-            read where they are given.
+        measures: "embedding_std" of the projections (from a method's loss) and "effective_rank" (from
+            `measure`) are read where they are given.
     """
-    if measures.get("spread", 1.0) < COLLAPSED_SPREAD:
-        return f"collapsed: all projections point the same way (spread {measures['spread']:.3f} of 1)"
+    if measures.get("embedding_std", 1.0) < COLLAPSED_STD:
+        deviation = measures["embedding_std"]
+        return f"collapsed: all projections point the same way (standard deviation {deviation:.3f} of 1)"
     if measures.get("effective_rank", torch.inf) < COLLAPSED_RANK:
         return f"collapsed: features vary along one direction (rank {measures['effective_rank']:.2f})"
     return None

@@ -22,28 +22,29 @@ class EncoderConfig(Config):
     """Configuration of an encoder: which network, and for which images.
 
     `stem` is the first layer: `small` keeps the resolution (3 px kernel, stride 1, no pooling), as usual for
-    images up to 64 px (CIFAR form of He et al. 2015, section 4.2); `compact` halves it (stride 2) for a
-    quarter of the cost; `standard` quarters it (7 px kernel, stride 2, pooling). `width` and `stem` are for
-    ResNets.
+    images up to 64 px (CIFAR form of He et al. 2015, section 4.2); `compact` halves it (stride 2), at a
+    quarter of the cost; `standard` quarters it (7 px kernel, stride 2, pooling). `width` and `stem` are
+    used by ResNets only.
     """
 
     name: str = "resnet18"
     """`resnet10`, `resnet18`, `resnet34`, `resnet50`, `densenet121`, `efficientnet-b0` to `-b7` (MONAI's), or
-    a class of yours as `package.module:Class`: an `nn.Module` that maps (N, C, *spatial) to
+    your own class as `package.module:Class`, an `nn.Module` that maps (N, C, *spatial) to
     (N, feature_size), built with `options`."""
     width: Annotated[int, Field(ge=8, multiple_of=8)] = 64
-    """Channels of a ResNet's first stage; each later stage has twice as many. In eights: with 4, the
-    channels-last convolutions of torch 2.13 write out of bounds on AVX2 processors."""
+    """Channels of a ResNet's first stage, a multiple of 8; each later stage has twice as many. (With 4, the
+    channels-last convolutions of torch 2.13 write out of bounds on AVX2 processors.)"""
     stem: Literal["small", "compact", "standard"] = "standard"
     spatial_dims: Literal[2, 3] = 2
     in_channels: PositiveInt = 1
-    """1 for gray, 3 for color. An odd number on gray volumes: each slice with its neighbors (2.5-D)."""
+    """1 for gray images, 3 for color; an odd number for gray volumes: a slice and its neighbors (2.5-D)."""
     sequence: Literal["gru", "lstm"] | None = None
-    """Read volumes (`spatial_dims: 3`) slice by slice with a 2-D network, then its features in order."""
+    """For volumes (`spatial_dims: 3`): a 2-D network encodes each slice, and this recurrent network reads the
+    features of the slices in order."""
     feature_size: PositiveInt | None = None
-    """Only for a class of yours: the length of its feature vectors."""
+    """Length of the feature vectors of your own class; for no other network."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """Only for a class of yours: the keyword arguments that it is built with."""
+    """Keyword arguments with which your own class is built; for no other network."""
 
     @model_validator(mode="after")
     def _known(self) -> EncoderConfig:

@@ -153,8 +153,8 @@ def check_strain(measured: MeasuredGeometry) -> CheckResult:
     for corner in np.ndindex(*(2,) * dims):
         moved = tuple(slice(n, measured.pipeline.size - 1 + n) for n in corner)
         inside &= measured.coordinates.inside[(slice(None), slice(None), *moved)]
-    spread = (..., *[None] * dims)
-    volume = np.linalg.det(jacobian) / np.linalg.det(measured.fit[..., :-1])[spread]
+    axes = (..., *[None] * dims)
+    volume = np.linalg.det(jacobian) / np.linalg.det(measured.fit[..., :-1])[axes]
     low, high = np.percentile(volume[inside], [0.5, 99.5])
     figure = f"volume changes by {low:.3f} to {high:.3f}"
     return CheckResult("I6", figure, "0.7 to 1.3", bool(low >= 0.7 and high <= 1.3), measured.grid.name)
@@ -255,7 +255,7 @@ def check_padding(measured: MeasuredGeometry) -> CheckResult:
 
 
 def check_overlap(measured: MeasuredGeometry) -> CheckResult:
-    """I15: the views of a pair overlap, on points spread over both."""
+    """I15: the views of a pair overlap, on points distributed evenly over both."""
     rng = np.random.Generator(np.random.Philox(key=15))
     dims, size = measured.grid.dims, measured.pipeline.size
     shares = []

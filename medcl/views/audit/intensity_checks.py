@@ -29,14 +29,14 @@ _RANGE = {"HU": (float(PADDING_HU), 1000.0), "SUV": (0.0, 10.0), "a.u.": (0.0, 1
 
 
 def _insert_map(grid: PhantomGrid) -> np.ndarray:
-    """Return which insert lies where, (*shape): a chequered field of large blocks."""
+    """Return which insert lies where, (*shape): a checkerboard of large blocks."""
     blocks = [np.arange(n) * 6 // n for n in grid.shape[:2]]
     number = (blocks[0][:, None] + 2 * blocks[1][None]) % 5
     return np.broadcast_to(number.reshape(*number.shape, *[1] * (len(grid.shape) - 2)), grid.shape)
 
 
 def check_calibration(pipeline: ViewPipeline, grid: PhantomGrid) -> CheckResult:
-    """I1: through the declared window, inserts read as what they are; elsewhere their order stays."""
+    """I1: inserts have their true values through the declared window; without one they keep their order."""
     unit = pipeline.policy.unit
     inserts, number = np.array(INSERTS[unit]), _insert_map(grid)
     scans = 24 if grid.dims == 2 else 4
@@ -256,12 +256,12 @@ def check_sampling(pipeline: ViewPipeline, grid: PhantomGrid) -> CheckResult:
     figure = f"a field of {extent:.3g} mm needs {needed} px; {across} pixels cover {across * most:.3g} mm"
     passed = pipeline.policy.d_min_mm >= across * most
     return CheckResult(
-        "I19", figure, f"<= {most:g} mm a pixel for {pipeline.policy.d_min_mm:g} mm", passed, grid.name
+        "I19", figure, f"<= {most:g} mm per pixel for {pipeline.policy.d_min_mm:g} mm", passed, grid.name
     )
 
 
 def check_negatives(pipeline: ViewPipeline, grid: PhantomGrid) -> CheckResult:
-    """I21: in batches of 64, no scan is told from its exact copies or from others of its patient."""
+    """I21: in batches of 64, no scan is a negative of its exact copies or of other scans of its patient."""
     scans, copies = 96, 12
     store = grid.phantoms([np.zeros(grid.shape, np.uint8)] * scans, np.arange(scans) % (scans - copies))
     table = store.scans.assign(patient=[f"{CANARY}-{number % 16}" for number in range(scans)])

@@ -53,7 +53,7 @@ class AuditReport:
         rows.insert(0, ("", "invariant", "on", "measured", "limit", ""))
         widths = [max(len(row[n]) for row in rows) for n in range(6)]
         lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
+            "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in rows
         ]
         return "\n".join(line.rstrip() for line in lines)
 

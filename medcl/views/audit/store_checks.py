@@ -13,7 +13,7 @@ from medcl.views.sampling.params import ViewParams
 from medcl.views.sampling.scan_geometry import ScanGeometry, ScanSource, read_geometry
 
 SCANS = 48
-"""Most scans of a store that an audit looks at, evenly spread over it."""
+"""Most scans of a store that an audit looks at, at even distances over it."""
 DRAWS = 200
 """Fewest pairs that are drawn of them."""
 MIN_SHOWN_SHARE = 0.5
@@ -101,7 +101,7 @@ def _check_overlap(pipeline: ViewPipeline, drawn: list[ViewParams]) -> CheckResu
 def _check_sampling(pipeline: ViewPipeline, spaced: np.ndarray, drawn: list[ViewParams]) -> CheckResult:
     """I19: at the audited size, the coarsest pixel of any view."""
     most = pipeline.policy.max_px_mm
-    limit = f"<= {most:g} mm a pixel for {pipeline.policy.d_min_mm:g} mm"
+    limit = f"<= {most:g} mm per pixel for {pipeline.policy.d_min_mm:g} mm"
     if not spaced.any():
         return CheckResult("I19", "spacing unknown: cannot be measured (SPACING_UNKNOWN)", limit, True, WHERE)
     pixels = np.concatenate([params.edge[spaced] for params in drawn]) / pipeline.size

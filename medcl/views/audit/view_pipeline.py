@@ -11,7 +11,7 @@ import torch
 from medcl.views import related
 from medcl.views.audit.phantoms import PhantomGrid, ramps
 from medcl.views.backends.choose import choose_backend
-from medcl.views.backends.pipeline import MIDDLE, SPREAD
+from medcl.views.backends.pipeline import MIDDLE, SCALE
 from medcl.views.masks import pixel_positions
 from medcl.views.policy import Blur, Color, Intensity, Noise, Policy, Window
 from medcl.views.sampling.draw import draw_views
@@ -39,7 +39,7 @@ class ViewPipeline:
 
     def render(self, store: ScanSource, params: ViewParams) -> np.ndarray:
         """Return views (B, V, C, *spatial) in [0, 1]."""
-        rendered: np.ndarray = choose_backend("auto")(store, params).numpy() * SPREAD + MIDDLE
+        rendered: np.ndarray = choose_backend("auto")(store, params).numpy() * SCALE + MIDDLE
         return rendered
 
     def identity(self, scans: pd.DataFrame) -> np.ndarray:

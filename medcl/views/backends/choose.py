@@ -6,7 +6,7 @@ import os
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import torch
 from torch import Tensor
@@ -31,15 +31,14 @@ def choose_backend(name: Backend, threads: int | None = 1) -> Render:
     Raises:
         UsageError: it is not known.
     """
-    modules = {"torch": "eager", "fused": "fused", "monai": "reference"}
     compiled = find_spec("numba") is not None
     if name == "auto":
         name = "fused" if compiled else "torch"
-    if name not in modules:
-        raise UsageError(f"backend='{name}' is not known; it is auto, {', '.join(modules)}")
+    if name not in get_args(Backend):
+        raise UsageError(f"backend='{name}' is not known; it is {', '.join(get_args(Backend))}")
     if name == "fused" and not compiled:
         raise UsageError("backend='fused' needs numba; install medcl[fast], or set backend='torch'")
-    render: Any = import_module(f"medcl.views.backends.{modules[name]}").render
+    render: Any = import_module(f"medcl.views.backends.{name}_backend").render
     if name != "fused":
         unthreaded: Render = render
         return unthreaded

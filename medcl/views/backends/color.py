@@ -38,7 +38,7 @@ def _restained(views: Tensor, values: Tensor) -> Tensor:
     """Unmix optical density into stains, change each, and mix again (Tellez 2018)."""
     density = -views.clamp(min=_DARK).log()
     stains = torch.einsum("ji,nj...->ni...", _UNMIX, density)
-    spread = (len(values), 3, *[1] * (views.ndim - 2))
-    stains = stains * values[:, 2:5].reshape(spread) + values[:, 5].reshape(-1, *[1] * (views.ndim - 1))
+    shape = (len(values), 3, *[1] * (views.ndim - 2))
+    stains = stains * values[:, 2:5].reshape(shape) + values[:, 5].reshape(-1, *[1] * (views.ndim - 1))
     mixed = torch.einsum("ji,nj...->ni...", _STAINS, stains)
     return (-mixed).exp().clamp(0, 1)

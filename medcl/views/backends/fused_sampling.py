@@ -18,7 +18,7 @@ _1, _2, _3, _4, _6 = (np.uintp(n * RUN) for n in (1, 2, 3, 4, 6))
 _NEXT = np.uintp(1)
 
 _SAFE = 0.01
-"""Margin in voxels that fast passes keep from the last cell, as positions are rounded to float32."""
+"""Margin in voxels that fast passes keep from the last voxel, as positions are rounded to float32."""
 
 
 _PAIRS = {1: np.uint16, 2: np.uint32, 4: np.uint64}
@@ -48,7 +48,7 @@ def _span(start: float, step: float, last: float, first: int, end: int) -> tuple
 
 
 @compiled
-def _cell(at: float, count: int) -> tuple[int, int, np.float32]:
+def _neighbors(at: float, count: int) -> tuple[int, int, np.float32]:
     """Return both neighbors and the fraction between them; beyond the ends their value goes on."""
     at = min(max(at, 0.0), count - 1.0)
     low = int(at)
@@ -141,8 +141,8 @@ def sample_2d(
             if y < bounds[0, 0] or y > bounds[0, 1] or x < bounds[1, 0] or x > bounds[1, 1]:
                 out[row, column] = padding_value
                 continue
-            top, bottom, fy = _cell(y, height)
-            left, right, fx = _cell(x, width)
+            top, bottom, fy = _neighbors(y, height)
+            left, right, fx = _neighbors(x, width)
             below, beside = np.uintp((bottom - top) * width), np.uintp(right - left)
             out[row, column] = _square(flat, np.uintp(top * width + left), below, beside, fy, fx)
 
@@ -236,9 +236,9 @@ def _edge_3d(
     for axis in range(3):
         if place[axis] < bounds[axis, 0] or place[axis] > bounds[axis, 1]:
             return np.float32(padding_value)
-    top, bottom, fi = _cell(place[0], shape[0])
-    left, right, fj = _cell(place[1], shape[1])
-    front, back, fk = _cell(place[2], shape[2])
+    top, bottom, fi = _neighbors(place[0], shape[0])
+    left, right, fj = _neighbors(place[1], shape[1])
+    front, back, fk = _neighbors(place[2], shape[2])
     plane = shape[1] * shape[2]
     corner = np.uintp(top * plane + left * shape[2] + front)
     below, beside = np.uintp((right - left) * shape[2]), np.uintp(back - front)

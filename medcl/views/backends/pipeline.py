@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import erf
 
-MIDDLE, SPREAD = 0.5, 0.25
-"""Views leave every backend as `(x - MIDDLE) / SPREAD` with x of the window: -2 is black, 2 white."""
+MIDDLE, SCALE = 0.5, 0.25
+"""Views leave every backend as `(x - MIDDLE) / SCALE` with x of the window: -2 is black, 2 white."""
 
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of red, green and blue in gray (ITU-R BT.601)."""

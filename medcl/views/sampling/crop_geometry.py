@@ -100,9 +100,9 @@ def place(
 
 
 def overlap(center: np.ndarray, edge: np.ndarray, rotation: np.ndarray) -> np.ndarray:
-    """Return the intersection over union (B,) of the first two crops, on points spread over the first."""
+    """Return the intersection over union (B,) of the first two crops, on a grid of points in the first."""
     dims = center.shape[-1]
-    points = _spread_points(dims)
+    points = _grid_points(dims)
     relative = np.swapaxes(rotation[:, 1], -1, -2) @ rotation[:, 0]
     offset = np.einsum("bji,bj->bi", rotation[:, 1], center[:, 0] - center[:, 1])
     first, second = edge[:, 0], edge[:, 1]
@@ -115,7 +115,7 @@ def overlap(center: np.ndarray, edge: np.ndarray, rotation: np.ndarray) -> np.nd
 
 
 @lru_cache(maxsize=2)
-def _spread_points(dims: int, number: int = 377) -> np.ndarray:
+def _grid_points(dims: int, number: int = 377) -> np.ndarray:
     """Return points (number, D) in [-0.5, 0.5] of Roberts' R sequence, aliasing with no edge."""
     root = {2: 1.32471795724474602596, 3: 1.22074408460575947536}[dims]
     steps = root ** -np.arange(1.0, dims + 1)

@@ -83,21 +83,21 @@ def whole_crops(geometry: ScanGeometry, count: int) -> Crops:
         slices=np.zeros((len(geometry), 1), np.int64),
         marked=np.zeros(len(geometry), bool),
     )
-    return one.repeat(spread_slices(geometry, count, np.full(len(geometry), 0.5)))
+    return one.repeat(even_slices(geometry, count, np.full(len(geometry), 0.5)))
 
 
 def bag_crops(policy: Policy, geometry: ScanGeometry, keys: np.ndarray, count: int) -> Crops:
-    """Draw one crop a scan and `count` slices spread over the volume, shifted together."""
+    """Draw one crop per scan and `count` slices at even distances over the volume, shifted together."""
     one = draw_crops(policy, geometry, keys, 0, 1)
-    return one.repeat(spread_slices(geometry, count, uniform(keys, _SLICE)))
+    return one.repeat(even_slices(geometry, count, uniform(keys, _SLICE)))
 
 
-def spread_slices(geometry: ScanGeometry, count: int, jitter: np.ndarray) -> np.ndarray:
+def even_slices(geometry: ScanGeometry, count: int, jitter: np.ndarray) -> np.ndarray:
     """Return slices (B, count) evenly over the tissue, each at fraction `jitter` (B,) of its step."""
     first, last = geometry.slice_box[:, :1], geometry.slice_box[:, 1:]
     steps = (np.arange(count)[None] + jitter[:, None]) / count
-    spread = np.minimum(first + np.floor(steps * (last - first + 1)), last).astype(np.int64)
-    return nearest_slices(geometry.extents, spread)
+    slices = np.minimum(first + np.floor(steps * (last - first + 1)), last).astype(np.int64)
+    return nearest_slices(geometry.extents, slices)
 
 
 def _nearby_slices(

@@ -177,7 +177,7 @@ def _texts(scans: pd.DataFrame, column: str) -> np.ndarray:
 def _scan_fields(store: ScanSource, row: int, scan: dict[str, Any], dims: int) -> dict[str, Any]:
     volume = scan["kind"] == "volume"
     if dims == 3 and not volume:
-        raise UsageError(f"scan {scan['scan']} is an image; 3-D views need volumes")
+        raise UsageError(f"scan {scan['scan']} is a 2-D image; 3-D views need volumes")
     spatial = 3 if volume else 2
     shape = np.asarray(scan["shape"], int)[:spatial]
     affine = store.affine(row) if volume else None

@@ -13,7 +13,7 @@ from matplotlib.patches import Polygon
 
 from medcl.files import atomic
 from medcl.views.backends.choose import choose_backend
-from medcl.views.backends.pipeline import MIDDLE, SPREAD
+from medcl.views.backends.pipeline import MIDDLE, SCALE
 from medcl.views.backends.source import read_source
 from medcl.views.masks import pixel_positions, sample_nearest, view_plane
 from medcl.views.policy import Policy
@@ -58,7 +58,7 @@ def contact_sheet(
     geometry = read_geometry(store, rows)
     params = draw_views(policy, geometry, size, seed, stack=stack)
     anchors = anchor_voxels(geometry, params.anchor)
-    views = choose_backend("auto")(store, params).numpy() * SPREAD + MIDDLE
+    views = choose_backend("auto")(store, params).numpy() * SCALE + MIDDLE
     figure = Figure(figsize=(12.6, 4.7 * len(geometry) + 0.3), facecolor=_PAPER, dpi=110)
     top = 1 - 0.85 / figure.get_figheight()
     grid = figure.add_gridspec(

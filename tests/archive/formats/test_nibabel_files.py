@@ -64,11 +64,11 @@ def test_outcomes(archive: Path, tmp_path: Path) -> None:
         elif path.suffix != ".dcm":
             assert row["state"] == "dropped", path.name
         for scan, part in zip(scans, where.loc[where["file"] == row.name, "part"], strict=True):
-            found = arrays[scan]
-            if not isinstance(found, ArchiveError) and path.suffix != ".dcm":
+            scan_or_error = arrays[scan]
+            if not isinstance(scan_or_error, ArchiveError) and path.suffix != ".dcm":
                 reference = nib.as_closest_canonical(nib.load(path))
                 values = np.asanyarray(reference.dataobj)
                 if part:
                     values = values[..., int(part.partition(":")[2])]
-                np.testing.assert_allclose(found.array, values, rtol=1e-5, atol=1e-6)
-                np.testing.assert_allclose(found.affine, reference.affine, atol=1e-5)
+                np.testing.assert_allclose(scan_or_error.array, values, rtol=1e-5, atol=1e-6)
+                np.testing.assert_allclose(scan_or_error.affine, reference.affine, atol=1e-5)

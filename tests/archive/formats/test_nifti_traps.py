@@ -24,9 +24,9 @@ def scanned(trap: Trap, folder: Path, accept: str) -> tuple[Catalog, list[Scan],
         for name, content in {"p.png": image_bytes(), **trap.build()}.items():
             (archive / name).write_bytes(content)
     catalog = scan_archive([archive], folder / accept, accept)
-    found = [scan for name, scan in read_all(catalog) if catalog.row(name)["source"] == "nifti"]
-    scans = [scan for scan in found if isinstance(scan, Scan)]
-    return catalog, scans, [error for error in found if isinstance(error, ArchiveError)]
+    results = [scan for name, scan in read_all(catalog) if catalog.row(name)["source"] == "nifti"]
+    scans = [scan for scan in results if isinstance(scan, Scan)]
+    return catalog, scans, [error for error in results if isinstance(error, ArchiveError)]
 
 
 def misses(scan: Scan, truth: object) -> float:

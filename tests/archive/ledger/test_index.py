@@ -101,9 +101,9 @@ def test_what_is_kept_is_for_the_owner_only(tmp_path: Path, private_home: Path) 
     scan_archive([tmp_path / "archive"], tmp_path / "catalog")
     assert stat.S_IMODE(private_home.stat().st_mode) == 0o700
     assert stat.S_IMODE((private_home / "pseudonym.key").stat().st_mode) == 0o600
-    kept = [path for path in private_home.rglob("*.parquet") if not path.parent.name.startswith("result-")]
-    assert len(kept) >= 2
-    assert {stat.S_IMODE(path.stat().st_mode) for path in kept} == {0o600}
+    tables = [path for path in private_home.rglob("*.parquet") if not path.parent.name.startswith("result-")]
+    assert len(tables) >= 2
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tables} == {0o600}
 
 
 def test_outcomes_of_deleted_files_are_deleted(tmp_path: Path, private_home: Path) -> None:

@@ -28,10 +28,10 @@ def batches(entries: list[Entry], size: int = 4) -> list[list[Entry]]:
 
 
 def test_a_killed_worker_loses_no_file(entries: list[Entry]) -> None:
-    found = workers.examine_in_processes(iter(batches(entries)), 2)
-    outcomes = [next(found)]
+    examined = workers.examine_in_processes(iter(batches(entries)), 2)
+    outcomes = [next(examined)]
     psutil.Process().children()[-1].kill()
-    outcomes += found
+    outcomes += examined
     assert outcomes == examine_all(entries)
 
 
@@ -74,7 +74,7 @@ def test_workers_give_what_one_process_gives(
     for number in range(300):
         (archive / f"q{number}.png").write_bytes(image_bytes(number % 7, size=5))
     alone = scan_archive([archive], tmp_path / "alone")
-    for kept in private_home.glob("index/*/*"):
-        kept.rename(tmp_path / kept.name)
+    for stored in private_home.glob("index/*/*"):
+        stored.rename(tmp_path / stored.name)
     together = scan_archive([archive], tmp_path / "together", workers=2)
     assert alone.ledger.equals(together.ledger)

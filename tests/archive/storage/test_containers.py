@@ -63,7 +63,9 @@ def test_a_container_reads_as_its_folder(tmp_path: Path, suffix: str) -> None:
     assert summary["quarantined"] == expected["quarantined"]
     assert sorted(inside.scans["patient_evidence"]) == sorted(plain.scans["patient_evidence"])
     arrays = [
-        sorted(found.array.tobytes() for _, found in read_all(catalog) if not isinstance(found, ArchiveError))
+        sorted(
+            result.array.tobytes() for _, result in read_all(catalog) if not isinstance(result, ArchiveError)
+        )
         for catalog in (plain, inside)
     ]
     assert arrays[0] == arrays[1]
@@ -92,7 +94,9 @@ def test_two_members_of_one_name_are_two_files(tmp_path: Path) -> None:
         with pytest.warns(UserWarning, match="Duplicate"):
             archive.writestr("a.png", image_bytes(2))
     catalog = scan_bytes(tmp_path, **{"twice.zip": stream.getvalue()})
-    values = {found.array.tobytes() for _, found in read_all(catalog) if not isinstance(found, ArchiveError)}
+    values = {
+        result.array.tobytes() for _, result in read_all(catalog) if not isinstance(result, ArchiveError)
+    }
     assert len(catalog.scans) == len(values) == 3 - 0
 
 
@@ -157,11 +161,11 @@ def test_damaged_encrypted_nested_and_foreign_containers_are_named(tmp_path: Pat
             "cut.tgz": gzip.compress(packed_tar())[:-30],
         },
     )
-    found = reasons(catalog)
-    assert found["ENCRYPTED"] == 1
-    assert found["CONTAINER_NESTED"] == 1
-    assert found["UNSUPPORTED_ARCHIVE"] == 1
-    assert found["DAMAGED"] >= 2
+    counts = reasons(catalog)
+    assert counts["ENCRYPTED"] == 1
+    assert counts["CONTAINER_NESTED"] == 1
+    assert counts["UNSUPPORTED_ARCHIVE"] == 1
+    assert counts["DAMAGED"] >= 2
     assert len(catalog.scans) == 1 + 1 + 15 + 1
 
 
@@ -182,12 +186,12 @@ def test_a_changed_container_is_not_read(tmp_path: Path) -> None:
     catalog = scan_archive([container], tmp_path / "catalog")
     container.write_bytes(zipped(**{"b.png": image_bytes(2)}))
     with pytest.raises(ArchiveError, match="CHANGED"):
-        next(found for _, found in read_all(catalog) if raised(found))
+        next(result for _, result in read_all(catalog) if raised(result))
 
 
-def raised(found: object) -> bool:
-    if isinstance(found, ArchiveError):
-        raise found
+def raised(result: object) -> bool:
+    if isinstance(result, ArchiveError):
+        raise result
     return True
 
 

@@ -67,7 +67,7 @@ def test_changed_and_missing_objects_are_named(bucket: Path, tmp_path: Path) -> 
     store = _system("s3")
     store.rm(where.iloc[0])
     store.pipe_file(where.iloc[1], image_bytes(77, size=31))
-    codes = [found.code for _, found in read_all(catalog) if isinstance(found, ArchiveError)]
+    codes = [result.code for _, result in read_all(catalog) if isinstance(result, ArchiveError)]
     assert sorted(codes) == ["CHANGED", "MISSING"]
 
 

@@ -112,4 +112,4 @@ def test_a_teacher_s_order_of_scans_is_kept_and_its_spread_is_not(
     targets = objective.targets[pool].double().numpy()
     same_rank = np.argsort(targets, kind="stable") == np.argsort(probability, kind="stable")
     assert same_rank.mean() > 0.95
-    assert np.std(np.log(targets / (1 - targets))) == pytest.approx(Distillation.SPREAD, rel=1e-3)
+    assert np.std(np.log(targets / (1 - targets))) == pytest.approx(Distillation.TARGET_STD, rel=1e-3)

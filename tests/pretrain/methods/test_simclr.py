@@ -33,8 +33,8 @@ def test_two_scans_of_a_patient_are_a_positive_pair_and_its_other_pairs_no_negat
     for i in range(8):
         for v in (0, 1):
             others = [logits[i, v, j, w] for j in range(8) for w in (0, 1) if patient[j] != patient[i]]
-            kept = torch.stack([logits[i, v, i, 1 - v], *others])
-            total += (kept.logsumexp(0) - kept[0]).item() / 16
+            candidates = torch.stack([logits[i, v, i, 1 - v], *others])
+            total += (candidates.logsumexp(0) - candidates[0]).item() / 16
     assert method.loss(views, Batch(torch.arange(8), patient))["loss"].item() == pytest.approx(
         total, rel=1e-5
     )

@@ -18,8 +18,8 @@ def draw(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def test_spread_is_one_on_the_sphere_and_zero_when_collapsed() -> None:
-    assert monitors.spread(draw(4000, 32)).item() == pytest.approx(1, abs=0.03)
-    assert monitors.spread(draw(1, 32).expand(50, 32)).item() == pytest.approx(0, abs=1e-6)
+    assert monitors.embedding_std(draw(4000, 32)).item() == pytest.approx(1, abs=0.03)
+    assert monitors.embedding_std(draw(1, 32).expand(50, 32)).item() == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("rank", [1, 3, 8])
@@ -100,14 +100,14 @@ def test_measuring_leaves_the_encoder_as_it_was(training: bool) -> None:
     measures = monitors.measure(first, second, torch.arange(12) % 2)
     assert encoder.training is training
     assert all(torch.equal(value, before[key]) for key, value in encoder.state_dict().items())
-    assert measures.keys() == {"feature_spread", "effective_rank", "alignment", "uniformity", "knn", "probe"}
+    assert measures.keys() == {"feature_std", "effective_rank", "alignment", "uniformity", "knn", "probe"}
     assert all(math.isfinite(value) for value in measures.values())
 
 
 def test_verdict_speaks_of_collapse_and_only_of_collapse() -> None:
     healthy = monitors.measure(*monitors.encode_pairs(Features(), [draw(40, 2, 1, 4, 4)]))
-    assert monitors.collapse_message(healthy | {"spread": 0.9}) is None
-    assert "same way" in (monitors.collapse_message({"spread": 0.01}) or "")
+    assert monitors.collapse_message(healthy | {"embedding_std": 0.9}) is None
+    assert "same way" in (monitors.collapse_message({"embedding_std": 0.01}) or "")
     line = torch.linspace(-1, 1, 30)[:, None, None, None, None] * torch.ones(1, 2, 1, 4, 4)
     flat = monitors.measure(*monitors.encode_pairs(Features(), [line]))
     assert "one direction" in (monitors.collapse_message(flat) or "")

@@ -135,13 +135,13 @@ def test_padding_of_volumes(volumes: MemoryStore, policy: Policy) -> None:
 def test_views_of_a_volume_lie_on_slices_near_the_anchor(volumes: MemoryStore) -> None:
     policy = load_policy("ct")
     geometry = read_geometry(volumes, range(3))
-    spread = [np.ptp(p.slices, axis=1) * geometry.slice_mm for p in many(volumes, policy)]
-    assert np.max(spread) <= policy.d_min_mm
+    distances = [np.ptp(p.slices, axis=1) * geometry.slice_mm for p in many(volumes, policy)]
+    assert np.max(distances) <= policy.d_min_mm
     fine = MemoryStore()
     affine = grid_affine((1.0, 1.0, 1.0), (40, 40, 40))
     fine.add(np.random.default_rng(0).normal(100, 5, (40, 40, 40)).astype(np.float32), affine)
-    spread = [np.ptp(p.slices, axis=1) for p in many(fine, policy)]
-    assert 0 < np.max(spread) <= policy.d_min_mm
+    distances = [np.ptp(p.slices, axis=1) for p in many(fine, policy)]
+    assert 0 < np.max(distances) <= policy.d_min_mm
 
 
 def test_unknown_spacing_turns_millimeter_limits_off(policy: Policy) -> None:

@@ -25,8 +25,8 @@ from medcl.archive.dicom.header.values import (
     single,
     sizes,
     stored_value,
+    strings,
     text,
-    words,
 )
 from medcl.archive.dicom.tags import (
     IMAGE_POSITION,
@@ -40,7 +40,7 @@ from medcl.archive.vocabulary import body_part, manufacturer, modality
 
 Parser = Callable[[bytes, bool], Any]
 SHARED: dict[int, tuple[str, Parser]] = {
-    tag("ImageType"): ("image_type", words),
+    tag("ImageType"): ("image_type", strings),
     tag("SOPClassUID"): ("sop_class", text),
     tag("SeriesTime"): ("series_time", text),
     tag("AcquisitionTime"): ("acquisition_time", text),
@@ -79,7 +79,7 @@ SHARED: dict[int, tuple[str, Parser]] = {
     tag("Rows"): ("rows", short),
     tag("Columns"): ("columns", short),
     tag("PixelSpacing"): ("pixel_spacing", decimals),
-    tag("CorrectedImage"): ("corrected", words),
+    tag("CorrectedImage"): ("corrected", strings),
     tag("BitsAllocated"): ("bits_allocated", short),
     tag("BitsStored"): ("bits_stored", short),
     tag("HighBit"): ("high_bit", short),

@@ -1,7 +1,7 @@
 """Siemens mosaics: the slices of a volume tiled into one image.
 
-Number of tiles and slice normal stand in private elements (the CSA image header, "SV10"); the image's
-position is that of a slice as large as the whole mosaic, so it moves to the tile's own corner.
+Private elements (the CSA image header, "SV10") hold the number of tiles and the slice normal. The position in
+the header is that of a slice as large as the whole mosaic; it is moved to the corner of one tile.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from medcl.archive.flags import quarantined
 
 
 def mosaic_frames(elements: Elements, shared: Attributes) -> tuple[int, tuple[Frame, ...], tuple[str, ...]]:
-    """Return tiles a side, a frame for each slice, and flags.
+    """Return tiles per side, a frame for each slice, and flags.
 
     Raises:
         Rejected: BAD_HEADER where the number of slices or their place is not known.

@@ -121,7 +121,7 @@ def _inflated(stream: BinaryIO, size: int, start: int) -> tuple[BinaryIO, int]:
 
 
 class _ElementParser:
-    """A window over the stream that moves along as tags are passed."""
+    """A buffer over the stream that moves along as tags are passed."""
 
     def __init__(
         self, elements: Elements, head: bytes, wanted: frozenset[int], sequences: frozenset[int]
@@ -133,7 +133,7 @@ class _ElementParser:
         self.sequences = sequences
 
     def peek(self, at: int, count: int) -> bytes:
-        """Return `count` bytes at a place of the stream (fewer at its end), moving the window if need be."""
+        """Return `count` bytes at a place of the stream (fewer at its end), moving the buffer if need be."""
         if not self.base <= at <= self.base + len(self.buffer) - count:
             self.elements.stream.seek(at)
             self.buffer = self.elements.stream.read(max(BLOCK, count))
@@ -170,13 +170,13 @@ class _ElementParser:
         unpack, short, long = _ELEMENT, _SHORT_WORDS, _LONG_WORDS
         wanted, special = _turned(self.wanted), _turned(self.sequences | frozenset(PIXELS))
         values = self.elements.values
-        buffer, offset, last = self._window(at)
+        buffer, offset, last = self._buffered(at)
         while True:
             if offset > last:
                 at = self.base + offset
                 if self._is_over(at):
                     return
-                buffer, offset, last = self._window(at)
+                buffer, offset, last = self._buffered(at)
             key, vr, length = unpack(buffer, offset)
             start = offset + 8
             if vr not in short:
@@ -189,7 +189,7 @@ class _ElementParser:
                     at = self._one(self.base + offset)
                     if at < 0:
                         return
-                    buffer, offset, last = self._window(at)
+                    buffer, offset, last = self._buffered(at)
                     continue
             offset = start + length
             if key in wanted:
@@ -198,9 +198,9 @@ class _ElementParser:
                 else:
                     end = self.base + offset
                     values[wanted[key]] = self._value(self.base + start, length)
-                    buffer, offset, last = self._window(end)
+                    buffer, offset, last = self._buffered(end)
 
-    def _window(self, at: int) -> tuple[bytes, int, int]:
+    def _buffered(self, at: int) -> tuple[bytes, int, int]:
         """Return a buffer with at least 12 bytes from `at` on (zeros past the end of the file).
 
         Returns:

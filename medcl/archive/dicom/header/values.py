@@ -18,7 +18,7 @@ def identifier(raw: bytes, little: bool = True) -> str:
     return raw.decode("latin-1").strip("\0 ")
 
 
-def words(raw: bytes, little: bool = True) -> tuple[str, ...]:
+def strings(raw: bytes, little: bool = True) -> tuple[str, ...]:
     """Return the values of a multi-valued string."""
     value = text(raw)
     return tuple(word.strip() for word in value.split("\\")) if value else ()

@@ -29,14 +29,14 @@ OFF_PLANE = 0.3
 
 @dataclass(frozen=True, slots=True)
 class LabelHeader:
-    """What a label object says of itself: `seg` or `rtstruct`, and the series that it is drawn on."""
+    """Header of a label object: its kind, `seg` or `rtstruct`, and the series that it was drawn on."""
 
     kind: str
     series: tuple[str, ...]
 
 
 def read_label_header(stream: BinaryIO) -> LabelHeader | None:
-    """Return what a DICOM file says of labels in it, or None when it holds none.
+    """Return the kind of labels in a DICOM file and the series they refer to, or None for other files.
 
     Raises:
         Rejected: its references are malformed.

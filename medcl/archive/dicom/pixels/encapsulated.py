@@ -1,8 +1,9 @@
-"""Encapsulated pixels taken apart into frames (PS3.5 A.4), whatever the offset table says.
+"""Splitting encapsulated pixel data into compressed frames (PS3.5 A.4), with or without its offset table.
 
-Offset tables are often empty or wrong. One frame is all fragments; as many fragments as frames are one
-each; otherwise a frame begins where a fragment begins with a codec's start marker, and only then is the
-table asked.
+Offset tables are often empty or wrong, so the table is used last. A single frame consists of all fragments.
+Where there are as many fragments as frames, each fragment is a frame. Otherwise a frame begins at each
+fragment that starts with the start marker of a codec, and only where their number differs from that of the
+frames, at the offsets of the table.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def frames(content: bytes, count: int) -> list[bytes]:
     """Return the compressed frames of an encapsulated value.
 
     Raises:
-        Rejected: MISMATCH when the fragments cannot be shared out among `count` frames.
+        Rejected: MISMATCH when the fragments cannot be assigned to `count` frames, UNDECODABLE without any.
     """
     table, starts, fragments = _fragments(content)
     if count == 1:
@@ -37,7 +38,7 @@ def frames(content: bytes, count: int) -> list[bytes]:
 
 
 def _fragments(content: bytes) -> tuple[Sequence[int], list[int], list[bytes]]:
-    """Return the offset table, where each fragment begins as the table counts, and the fragments."""
+    """Return the offset table, the offset of each fragment (counted as in the table), and the fragments."""
     table: Sequence[int] = ()
     starts: list[int] = []
     fragments: list[bytes] = []

@@ -1,7 +1,8 @@
-"""Splitting the images of one series into stacks: same matrix, same orientation, one slice a place.
+"""Splitting a series into stacks of equal matrix and orientation, with one slice per position.
 
-What stands twice with the same pixels is dropped; what stands twice and differs is split by the first tag
-that tells it apart, else by the order in which it was acquired. No step looks at file names or numbers.
+Of two slices with the same position and the same pixels, one is dropped. Slices with the same position and
+different pixels are split by the first tag that differs between them, else by the order of acquisition. No
+step uses file names or instance numbers of files.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from medcl.archive.dicom.series.slice_grid import (
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """One image of one file."""
+    """One frame of one file."""
 
     file: int = field(compare=False)
     header: DicomHeader
@@ -33,7 +34,7 @@ class Slice:
 
     @property
     def identity(self) -> tuple[str, int, int]:
-        """What names the image by its content: never the file's name or number."""
+        """Identifier of the frame by its content, never by the file's name or number."""
         return self.header.sop_uid, self.header.probe, self.frame.index
 
     @property
@@ -50,7 +51,7 @@ class Slice:
 
 @dataclass
 class SliceSet:
-    """Slices that belong together, and the flags that splitting earned."""
+    """Slices that belong together, and the flags that splitting raised."""
 
     slices: list[Slice]
     flags: set[str] = field(default_factory=set)

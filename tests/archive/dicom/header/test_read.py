@@ -170,15 +170,15 @@ def test_damaged_headers_give_a_header_or_a_verdict(draw: st.DataObject) -> None
         at = draw.draw(st.integers(0, end - 1))
         content[at] = draw.draw(st.integers(0, 255))
     size = draw.draw(st.integers(0, len(content)))
-    kept = bytes(content[:size] if draw.draw(st.booleans()) else content)
+    content_read = bytes(content[:size] if draw.draw(st.booleans()) else content)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            header = dicom.read_header(io.BytesIO(kept), len(kept))
+            header = dicom.read_header(io.BytesIO(content_read), len(content_read))
             stacks, _ = dicom.group([] if header is None else [(0, header)])
             for stack in stacks:
                 scan = dicom.assemble(
-                    [lambda: io.BytesIO(kept)], {"part": json.dumps({"key": stack.stack_key})}
+                    [lambda: io.BytesIO(content_read)], {"part": json.dumps({"key": stack.stack_key})}
                 )
                 assert scan.array.size > 0
         except Rejected:

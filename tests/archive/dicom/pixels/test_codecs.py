@@ -74,14 +74,14 @@ def j2k_streams() -> list[tuple[str, bytes, dict[str, int | str]]]:
         sets[-1].BitsStored, sets[-1].HighBit = bits, bits - 1
         sets[-1].PixelRepresentation = int(dtype is np.int16)
         sets[-1].compress(JPEG2000Lossless)
-    found = []
+    frames = []
     for ds in sets:
         options = {key: ds[name].value for key, name in zip(keys, names, strict=True)}
         options |= {"number_of_frames": 1, "photometric_interpretation": ds.PhotometricInterpretation}
         options |= {"planar_configuration": 0} if ds.SamplesPerPixel > 1 else {}
         frame = next(generate_frames(ds.PixelData, number_of_frames=1))
-        found.append((ds.file_meta.TransferSyntaxUID, frame, options))
-    return found
+        frames.append((ds.file_meta.TransferSyntaxUID, frame, options))
+    return frames
 
 
 def test_both_jpeg2000_decoders_say_the_same() -> None:
@@ -132,11 +132,11 @@ def test_a_missing_decoder_is_named_with_its_command(monkeypatch: pytest.MonkeyP
     for path in paths:
         with open(path, "rb") as stream:
             headers.append(dicom.read_header(stream, path.stat().st_size))
-    kept = [header for header in headers if header is not None]
+    known_headers = [header for header in headers if header is not None]
     extended = "1.2.840.10008.1.2.4.51"
-    assert dicom.missing_decoders(kept) == {extended: (1, "pip install pylibjpeg pylibjpeg-libjpeg")}
+    assert dicom.missing_decoders(known_headers) == {extended: (1, "pip install pylibjpeg pylibjpeg-libjpeg")}
     monkeypatch.setattr("medcl.archive.dicom.pixels.codecs.decoders", lambda syntax, bits: ())
-    assert dicom.missing_decoders(kept)["1.2.840.10008.1.2.4.90"] == (
+    assert dicom.missing_decoders(known_headers)["1.2.840.10008.1.2.4.90"] == (
         1,
         "pip install imagecodecs",
     )

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from medcl.views.backends.color import change_color
-from medcl.views.backends.pipeline import MIDDLE, SPREAD, gaussian_weights
+from medcl.views.backends.pipeline import MIDDLE, SCALE, gaussian_weights
 from medcl.views.backends.source import read_source, reduced_matrix, sticks_out
 from medcl.views.sampling.keyed_random import noise_bank
 from medcl.views.sampling.params import ViewParams
@@ -28,7 +28,7 @@ def render(store: ScanSource, params: ViewParams, out: Tensor | None = None) -> 
     views.clamp_(0, 1)
     _recolor(views, params)
     _tone(views, params)
-    views.clamp_(0, 1).sub_(MIDDLE).mul_(1 / SPREAD)
+    views.clamp_(0, 1).sub_(MIDDLE).mul_(1 / SCALE)
     return views if out is None else out.copy_(views)
 
 
@@ -97,9 +97,9 @@ def _fill_padding(views: Tensor, grid: Tensor, params: ViewParams, shape: torch.
     ends = np.stack([np.full_like(params.count, -0.5, float), params.count - 0.5])[:, outside[0]]
     scaled = (ends - (factor - 1) / 2) / factor * (2 / np.maximum(np.array(shape, float) - 1, 1)) - 1
     low, high = torch.from_numpy(scaled[..., ::-1].astype(np.float32))
-    spread = (-1, *[1] * params.dims, params.dims)
+    shape = (-1, *[1] * params.dims, params.dims)
     points = grid[where]
-    beyond = ((points < low.reshape(spread) - 1e-6) | (points > high.reshape(spread) + 1e-6)).any(-1)
+    beyond = ((points < low.reshape(shape) - 1e-6) | (points > high.reshape(shape) + 1e-6)).any(-1)
     fill = torch.from_numpy(params.padding_value[outside[0]].astype(np.float32))
     views[where] = torch.where(beyond.unsqueeze(1), _each(fill, views.ndim - 1), views[where])
 

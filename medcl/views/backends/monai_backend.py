@@ -1,4 +1,4 @@
-"""The reference: each view made by MONAI transforms, one transform per step, in the order of `pipeline`."""
+"""Views by MONAI transforms, one per step in the order of `pipeline`: the reference for other backends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from medcl.views.backends.color import change_color
-from medcl.views.backends.pipeline import MIDDLE, SPREAD, gaussian_weights
+from medcl.views.backends.pipeline import MIDDLE, SCALE, gaussian_weights
 from medcl.views.backends.source import read_source, reduced_matrix
 from medcl.views.sampling.keyed_random import noise_bank
 from medcl.views.sampling.params import ViewParams
@@ -167,4 +167,4 @@ class Normalize(_Step):
 
     def __call__(self, image: MetaTensor) -> MetaTensor:
         """Map (C, *view) to [-2, 2]."""
-        return (image.clamp(0, 1) - MIDDLE) / SPREAD
+        return (image.clamp(0, 1) - MIDDLE) / SCALE

@@ -1,6 +1,6 @@
-"""Windows: larger pieces of a scan around the labeled patches, with the mask of every pixel.
+"""Regions: larger pieces of a scan around the labeled patches, with the mask of every pixel.
 
-A window is `EDGES` patches across at the pixel size of patches: the encoder is shown what it was pretrained
+A region is `EDGES` patches across at the pixel size of patches: the encoder is shown what it was pretrained
 on, with more of the tissue around it.
 """
 
@@ -24,28 +24,28 @@ from medcl.views import coarsest_axis
 EDGES = 4
 
 
-def window_images(images: Images, config: EncoderConfig) -> Images:
-    """Return how windows are shown, given how patches are.
+def region_images(images: Images, config: EncoderConfig) -> Images:
+    """Return how regions are shown, given how patches are.
 
-    A window is `EDGES` times as large as a patch, or the next size that every stage of the encoder halves
+    A region is `EDGES` times as large as a patch, or the next size that every stage of the encoder halves
     evenly.
     """
     stride = total_stride(config)
     return replace(images, size=-(-EDGES * images.size // stride) * stride)
 
 
-def check_windows(store: Store, rows: Iterable[int], config: PatchConfig, patch: Images, size: int) -> None:
-    """Refuse scans that are smaller than a window: they would be magnified in training and not in a map.
+def check_regions(store: Store, rows: Iterable[int], config: PatchConfig, patch: Images, size: int) -> None:
+    """Refuse scans that are smaller than a region: they would be magnified in training and not in a map.
 
     Args:
         store: The scans.
         rows: Rows of the scans to check.
         config: Configuration of the patches.
         patch: How patches are shown.
-        size: Edge of a window in pixels.
+        size: Edge of a region in pixels.
 
     Raises:
-        UsageError: A scan is smaller than a window.
+        UsageError: A scan is smaller than a region.
     """
     edge_mm = config.edge_mm * size / patch.size
     for row in map(int, rows):
@@ -56,27 +56,27 @@ def check_windows(store: Store, rows: Iterable[int], config: PatchConfig, patch:
         across = np.delete(extent, coarsest_axis(spacing)).max() if patch.dims == 2 else extent.min()
         if edge_mm > across + spacing.max():
             raise UsageError(
-                f"scan {store.scans['scan'].iat[row]} is {across:.0f} mm across, less than the windows of "
+                f"scan {store.scans['scan'].iat[row]} is {across:.0f} mm across, less than the regions of "
                 f"{edge_mm:.0f} mm that segmenting arms learn on; lower patches.edge_mm or leave them out"
             )
 
 
-def windows_at(
-    store: Store, patches: pd.DataFrame, config: PatchConfig, patch: Images, window: Images
+def regions_at(
+    store: Store, patches: pd.DataFrame, config: PatchConfig, patch: Images, region: Images
 ) -> Patches:
-    """Return a window around each labeled patch, in the order of the patches.
+    """Return a region around each labeled patch, in the order of the patches.
 
     Args:
         store: The scans.
         patches: Table of the patches, the rows of a scan together.
         config: Configuration of the patches.
         patch: How patches are shown.
-        window: How windows are shown.
+        region: How regions are shown.
     """
-    edge_mm = config.edge_mm * window.size / patch.size
+    edge_mm = config.edge_mm * region.size / patch.size
     parts = []
     for row, group in patches.groupby("row", sort=False):
         start, stop = (np.stack(group[name].to_list()) for name in ("start", "stop"))
         centers, labels = (start + stop) // 2, group["label"].to_numpy()
-        parts.append(patches_at(store, int(row), centers, edge_mm, window.dims, labels))
+        parts.append(patches_at(store, int(row), centers, edge_mm, region.dims, labels))
     return join_patches(parts)
