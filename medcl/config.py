@@ -98,7 +98,7 @@ def validate(document: Mapping[str, Any], model: type[Model], source: str) -> Mo
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        raise UsageError(f"{source}: {_first_fault(error)}") from None
+        raise UsageError(f"{source}: {_first_fault(error, document)}") from None
 
 
 def shipped(relative: str) -> Path:
@@ -128,12 +128,15 @@ def _override(document: dict[str, Any], override: str) -> None:
         raise UsageError(f"'{override}': the value is not valid YAML") from None
 
 
-def _first_fault(error: ValidationError) -> str:
+def _first_fault(error: ValidationError, document: Mapping[str, Any]) -> str:
     faults = error.errors(include_url=False)
     fault = faults[0]
-    location = ".".join(str(part) for part in fault["loc"])
+    keys = _keys(fault["loc"], document)
+    if fault["type"] == "missing":
+        keys.append(fault["loc"][-1])
+    location = ".".join(map(str, keys))
     if fault["type"] == UNKNOWN_KEY:
-        key = ".".join([*map(str, fault["loc"]), fault["ctx"]["key"]])
+        key = ".".join([*map(str, keys), fault["ctx"]["key"]])
         text = f"unknown key '{key}'; {fault['ctx']['hint']}"
     elif fault["type"] == "missing":
         text = f"key '{location}' is required"
@@ -142,3 +145,15 @@ def _first_fault(error: ValidationError) -> str:
         text = f"{location}: {message} (got {fault['input']!r})" if location else message
     others = len(faults) - 1
     return text + (f" (and {others} more fault{'s' if others > 1 else ''})" if others else "")
+
+
+def _keys(location: Iterable[int | str], document: Any) -> list[int | str]:
+    """Return the keys of a location in a document, without the tags that pydantic adds for unions."""
+    keys: list[int | str] = []
+    for part in location:
+        in_mapping = isinstance(document, Mapping) and part in document
+        in_list = isinstance(document, (list, tuple)) and isinstance(part, int)
+        if in_mapping or in_list:
+            document = document[part]
+            keys.append(part)
+    return keys

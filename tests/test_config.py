@@ -82,6 +82,24 @@ def test_british_keys_are_refused_with_the_name_that_is_known(override: str, mes
         load(CONFIGS / "pretrain.yaml", PretrainConfig, [override])
 
 
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("method.temperature=hot", "method.temperature: Input should be a valid number"),
+        ("method.temprature=1", "unknown key 'method.temprature'; did you mean 'temperature'"),
+        ("optimizer={name: 3}", "optimizer.name: Input should be"),
+    ],
+)
+def test_a_fault_is_named_by_keys_of_the_file_alone(override: str, message: str) -> None:
+    with pytest.raises(UsageError, match=f"pretrain.yaml: {message}"):
+        load(CONFIGS / "pretrain.yaml", PretrainConfig, [override])
+
+
+def test_a_key_that_a_member_of_a_union_lacks_is_named(file: Path) -> None:
+    with pytest.raises(UsageError, match="key 'epochs' is required"):
+        validate({}, Outer, "c.yaml")
+
+
 def test_missing_and_broken_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such configuration"):
         read_yaml(tmp_path / "none.yaml")

@@ -1,6 +1,8 @@
-"""Steps that pixel arrays of every file format go through: data type, gray from color, NaN."""
+"""Steps that pixel arrays of every file format go through: data type, unit, gray from color, NaN."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +27,11 @@ def compact(array: np.ndarray) -> np.ndarray:
         if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
             return array.astype(dtype)
     return array.astype(np.float32)
+
+
+def image_unit(dtype: np.dtype[Any]) -> str:
+    """Return the unit of an image without a statement about its values: `display` for 8 bits, else `a.u.`."""
+    return "display" if dtype == np.uint8 else "a.u."
 
 
 def gray_if_equal(array: np.ndarray) -> np.ndarray:

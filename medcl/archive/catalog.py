@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from medcl.archive.flags import explain
+from medcl.archive.flags import explain, join_flags, split_flags
 from medcl.archive.ledger.tables import Tables
 from medcl.archive.privacy import private_file, private_folder, pseudonym
 from medcl.errors import UsageError
@@ -258,7 +258,7 @@ _COUNTED = ("patient", "patient_evidence", "modality", "kind", "flags")
 
 def _summary(scans: pd.DataFrame, ledger: pd.DataFrame) -> dict[str, Any]:
     states = ledger["state"].value_counts()
-    flags = Counter(flag for flags in scans["flags"] for flag in flags.split(";") if flag)
+    flags = Counter(flag for flags in scans["flags"] for flag in split_flags(flags))
     return {
         "files": len(ledger),
         **{state: int(states.get(state, 0)) for state in STATES},
@@ -282,7 +282,7 @@ def _plain(row: Mapping[Hashable, Any]) -> dict[str, Any]:
 
 
 def _with_flag(flags: str, code: str) -> str:
-    return ";".join(sorted({*filter(None, flags.split(";")), code}))
+    return join_flags({*split_flags(flags), code})
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from medcl.archive.catalog import Catalog
-from medcl.archive.flags import explain, severity
+from medcl.archive.flags import explain, severity, split_flags
 from medcl.archive.read import read
 from medcl.errors import UsageError
 
@@ -24,7 +24,7 @@ def explain_scan(catalog: Catalog, scan: str) -> str:
         lines.append(f"  spacing {lengths} mm, values in {row['unit']}")
     else:
         lines.append(f"  spacing unknown, values in {row['unit']}")
-    flags = [flag for flag in row["flags"].split(";") if flag]
+    flags = sorted(split_flags(row["flags"]))
     try:
         flags = list(read(catalog, scan).flags)
     except UsageError as error:

@@ -263,6 +263,16 @@ def held_back(flags: Iterable[str], accept: str) -> str | None:
     return next((flag for flag in sorted(flags) if severity(flag) in refused), None)
 
 
+def split_flags(joined: str | None) -> set[str]:
+    """Return the flags of a scan or file, which tables hold joined by `;`."""
+    return set(filter(None, (joined or "").split(";")))
+
+
+def join_flags(flags: Iterable[str]) -> str:
+    """Return flags as tables hold them: sorted and joined by `;`."""
+    return ";".join(sorted(set(flags)))
+
+
 def severity(code: str) -> Severity:
     """Return the severity of a flag; an unknown flag is a doubt."""
     return FLAGS[code][0] if code in FLAGS else DOUBT

@@ -13,7 +13,7 @@ from PIL import Image
 from medcl.archive import dicom
 from medcl.archive.catalog import ArchiveError, Catalog
 from medcl.archive.dicom import segments, structures
-from medcl.archive.flags import Rejected, held_back, quarantined
+from medcl.archive.flags import Rejected, held_back, quarantined, split_flags
 from medcl.archive.formats import FORMATS_BY_NAME
 from medcl.archive.label_evidence import labels_of_image, labels_of_volume
 from medcl.archive.masks import onto_grid
@@ -51,7 +51,7 @@ def read(catalog: Catalog, scan: str) -> Scan:
     except Rejected as verdict:
         catalog.record_fault(scan, verdict.code)
         raise ArchiveError(scan, verdict.code) from None
-    flags = {*loaded.flags, *filter(None, row["flags"].split(";"))}
+    flags = {*loaded.flags, *split_flags(row["flags"])}
     return replace(loaded, modality=row["modality"], unit=row["unit"], flags=tuple(sorted(flags)))
 
 

@@ -1,6 +1,6 @@
 """Evidence from predictions alone: metrics, intervals, comparisons, figures, report."""
 
-from medcl.evaluate.arms import BASELINE, budget_label, on_clean_images
+from medcl.evaluate.arms import budget_label, on_clean_images
 from medcl.evaluate.comparison import Primary, TissuePrimary, choose_primary
 from medcl.evaluate.evaluation import Evaluation, evaluate
 from medcl.evaluate.predictions import CELL, Panel, check_predictions, make_panel, read_predictions
@@ -15,7 +15,6 @@ from medcl.evaluate.study_record import (
 )
 
 __all__ = [
-    "BASELINE",
     "CELL",
     "ArmRecord",
     "Evaluation",

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-BASELINE = "supervised"
-
 
 def corruption(arm: str) -> tuple[str, str, int] | None:
     """Split "simclr-probe@noise-3" into ("simclr-probe", "noise", 3); None for an arm on clean images."""

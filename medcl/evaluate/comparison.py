@@ -10,7 +10,7 @@ from pydantic import AfterValidator, NonNegativeFloat, PositiveInt
 
 from medcl.config import Config
 from medcl.errors import UsageError
-from medcl.evaluate.arms import BASELINE
+from medcl.names import SUPERVISED
 from medcl.statistics import METRICS
 
 
@@ -32,7 +32,7 @@ class Primary(Config):
     """
 
     arm: str
-    baseline: str = BASELINE
+    baseline: str = SUPERVISED
     metric: Annotated[str, AfterValidator(_check_metric)] = "auroc"
     budgets: tuple[str, ...] = ()
     margin: NonNegativeFloat = 0.0
@@ -49,7 +49,7 @@ class TissuePrimary(Config):
     """
 
     arm: str
-    baseline: str = BASELINE
+    baseline: str = SUPERVISED
     metric: Literal["auroc", "average_precision", "dice", "froc"] = "dice"
     budget: PositiveInt
 

@@ -13,10 +13,11 @@ from medcl.evaluate.analyses.controls import control_warnings
 from medcl.evaluate.analyses.resampling import Resampled, resample
 from medcl.evaluate.analyses.tables import analysis_tables
 from medcl.evaluate.answer import answer
-from medcl.evaluate.arms import BASELINE, label_count, on_clean_images, order_budgets
+from medcl.evaluate.arms import label_count, on_clean_images, order_budgets
 from medcl.evaluate.comparison import Primary, choose_primary, order_arms
 from medcl.evaluate.predictions import CELL, check_predictions, make_panel
 from medcl.evaluate.study_record import ArmRecord
+from medcl.names import SUPERVISED
 from medcl.statistics import METRICS, Counts, adjust, counts, likelihood_ratios, rates, wilson
 
 
@@ -85,7 +86,7 @@ class Evaluation:
 
 def evaluate(
     predictions: pd.DataFrame,
-    baseline: str = BASELINE,
+    baseline: str = SUPERVISED,
     primary: Primary | None = None,
     draws: int = 2000,
     seed: int = 0,
@@ -175,16 +176,12 @@ def _operating(resampled: Resampled) -> pd.DataFrame:
 
 def _wilson_ends(confusion: Counts) -> dict[str, float]:
     """Return Wilson intervals of one cell's proportions, which cover patients but not seeds."""
-    tp, fp, tn, fn = (int(value[0]) for value in (confusion.tp, confusion.fp, confusion.tn, confusion.fn))
-    proportions = {
-        "precision": (tp, tp + fp),
-        "recall": (tp, tp + fn),
-        "specificity": (tn, tn + fp),
-        "npv": (tn, tn + fn),
-    }
     ends: dict[str, float] = {}
-    for name, proportion in proportions.items():
-        ends[f"{name}_low"], ends[f"{name}_high"] = wilson(*proportion)
+    for name in ("precision", "recall", "specificity", "npv"):
+        ratio = METRICS[name].ratio
+        assert ratio is not None
+        numerator, denominator = ratio(confusion)
+        ends[f"{name}_low"], ends[f"{name}_high"] = wilson(int(numerator[0]), int(denominator[0]))
     return ends
 
 

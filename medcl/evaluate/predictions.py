@@ -11,12 +11,11 @@ import pandas as pd
 
 from medcl.errors import UsageError
 from medcl.evaluate.arms import on_clean_images
+from medcl.names import SPLITS
 
 COLUMNS = ("scan", "patient", "site", "arm", "budget", "seed", "split", "truth", "probability")
 CELL = ["arm", "budget", "seed"]
 """Columns that identify an experiment cell."""
-
-SPLITS = ("train", "val", "test")
 
 
 def read_predictions(path: Path) -> pd.DataFrame:

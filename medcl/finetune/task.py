@@ -9,6 +9,7 @@ import pandas as pd
 
 from medcl.config import Config
 from medcl.errors import UsageError
+from medcl.names import SPLITS
 from medcl.store import Store
 
 
@@ -70,12 +71,9 @@ def make_task(store: Store, negative: ClassConfig | str, positive: ClassConfig |
         names=(negative.name, positive.name),
         truth=truth,
         patients=pd.factorize(store.scans["patient"])[0],
-        **{
-            split: np.array([row for row in store.rows(split) if in_a_class[row]], int)
-            for split in ("train", "val", "test")
-        },
+        **{split: np.array([row for row in store.rows(split) if in_a_class[row]], int) for split in SPLITS},
     )
-    for split in ("train", "val", "test"):
+    for split in SPLITS:
         _check_split(task, split)
     return task
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from medcl.archive.flags import split_flags
 from medcl.review import pictures
 from medcl.review.html import safe, table
 from medcl.review.study import CellKey, Study
@@ -71,7 +72,7 @@ def find_scan(store: Store, scan: str) -> int | str:
 
 
 def _flags(store: Store, row: int) -> set[str]:
-    return set(str(store.scans["flags"].iloc[row] or "").split(";"))
+    return split_flags(store.scans["flags"].iloc[row])
 
 
 @dataclass(frozen=True)

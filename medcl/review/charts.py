@@ -8,8 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from medcl.evaluate import budget_label
-from medcl.palette import BLUE, VERMILION
-from medcl.review.html import INK
+from medcl.palette import BLUE, INK, VERMILION
 from medcl.review.study import Study
 from medcl.statistics import METRICS
 

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from medcl.errors import UsageError
+from medcl.palette import BLUE, INK
 
 SETTINGS = (
     "--server.address=127.0.0.1",
@@ -20,8 +21,8 @@ SETTINGS = (
     "--client.showErrorDetails=none",
     "--client.toolbarMode=minimal",
     "--theme.base=light",
-    "--theme.primaryColor=#0072B2",
-    "--theme.textColor=#1f2933",
+    f"--theme.primaryColor={BLUE}",
+    f"--theme.textColor={INK}",
     "--theme.baseRadius=small",
 )
 

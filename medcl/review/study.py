@@ -11,7 +11,6 @@ import pandas as pd
 
 from medcl.errors import MedclError, UsageError
 from medcl.evaluate import (
-    BASELINE,
     CELL,
     Panel,
     Primary,
@@ -26,6 +25,7 @@ from medcl.evaluate import (
 )
 from medcl.evaluate.analyses import control_warnings
 from medcl.evaluate.answer import answer
+from medcl.names import SUPERVISED
 from medcl.review.html import colors
 from medcl.store import Store
 
@@ -133,7 +133,7 @@ def load_study(folder: Path) -> Study:
     caveats = check_predictions(table)
     clean = on_clean_images(table)
     stated = record.primary is not None
-    baseline = record.primary.baseline if record.primary else BASELINE
+    baseline = record.primary.baseline if record.primary else SUPERVISED
     primary = choose_primary(clean, baseline, record.primary, record.controls)
     tables = _stored_tables(folder, clean)
     if tables is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from medcl.archive import MODALITIES
-from medcl.archive.flags import FLAGS
+from medcl.archive.flags import FLAGS, split_flags
 from medcl.config import Config, read_yaml, shipped, validate
 from medcl.errors import UsageError
 
@@ -57,7 +57,7 @@ def excluding_flag(flags: str, modality: str, rules: ImageTypes) -> str | None:
         modality: DICOM modality code of the scan, or `unknown`.
         rules: Rules of `read_image_types`.
     """
-    raised = set(flags.split(";"))
+    raised = split_flags(flags)
     for flag, rule in rules.items():
         excepted = modality in rule.except_modalities or raised & set(rule.except_flags)
         if flag in raised and not excepted:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 import pandas as pd
 
 from medcl.archive import Catalog
-from medcl.archive.flags import explain
+from medcl.archive.flags import explain, split_flags
 from medcl.errors import UsageError
 from medcl.store.image_types import ImageTypes, excluding_flag
 from medcl.store.labels import Labels
@@ -38,7 +38,7 @@ def reasons_before_reading(catalog: Catalog, labels: Labels, rules: ImageTypes) 
         cine = "CINE" if kind == "cine" else ""
         flag = excluding_flag(flags, modality, rules) or ""
         if flag == "LABEL_MAP":
-            flag = masks.get(scan) or ("MASK_ORPHAN" if "MASK_ORPHAN" in flags.split(";") else flag)
+            flag = masks.get(scan) or ("MASK_ORPHAN" if "MASK_ORPHAN" in split_flags(flags) else flag)
         reasons[scan] = "MASK" if masks.get(scan) == "MASK" else cine or flag
     return pd.Series(reasons, dtype=object)
 

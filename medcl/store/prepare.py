@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from medcl.archive import Catalog
+from medcl.archive.flags import join_flags, split_flags
 from medcl.errors import UsageError
 from medcl.files import check_utf8, read_json, write_json, write_table
 from medcl.store.image_types import read_image_types
@@ -157,7 +158,7 @@ def _scan_table(stored: pd.DataFrame, selected: pd.DataFrame, labels: Labels) ->
 
 
 def _without_patient_flags(flags: str) -> str:
-    return ";".join(flag for flag in flags.split(";") if not flag.startswith("PATIENT_"))
+    return join_flags(flag for flag in split_flags(flags) if not flag.startswith("PATIENT_"))
 
 
 def _record(

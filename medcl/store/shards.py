@@ -23,6 +23,7 @@ from medcl.archive import (
     read,
     read_mask,
 )
+from medcl.archive.flags import join_flags
 from medcl.errors import UsageError
 from medcl.files import atomic, write_table
 from medcl.store.boxes import draw_boxes
@@ -120,7 +121,7 @@ def _stored_row(catalog: Catalog, scan: str, labels: Labels, pixels: _Pixels) ->
         "affine": None if stored.affine is None else [float(v) for v in stored.affine.ravel()],
         "unit": stored.unit,
         "modality": stored.modality,
-        "flags": ";".join(stored.flags),
+        "flags": join_flags(stored.flags),
         "fingerprint": np.uint64(measures.fingerprint),
         "lo": measures.lo,
         "hi": measures.hi,

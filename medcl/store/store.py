@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from medcl.archive.flags import split_flags
 from medcl.errors import UsageError
 from medcl.files import read_json
 
@@ -82,7 +83,7 @@ class Store:
         Raises:
             UsageError: there are none.
         """
-        rows = np.flatnonzero(~self.scans["flags"].str.split(";").map(lambda f: "BURNED_IN_RISK" in f))
+        rows = np.flatnonzero(["BURNED_IN_RISK" not in split_flags(flags) for flags in self.scans["flags"]])
         if not len(rows):
             raise UsageError(
                 f"{self.folder}: every scan may have text burned in (BURNED_IN_RISK), so none is shown"

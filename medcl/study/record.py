@@ -11,6 +11,7 @@ import pandas as pd
 from medcl.evaluate import ArmRecord, SplitCount, StudyRecord
 from medcl.files import read_json
 from medcl.finetune import BITS_APART, COSINE, Budget, Task, draw_labels, find_arms
+from medcl.names import SPLITS
 from medcl.runs import environment, hash_file
 from medcl.store import patient_warnings, reason_text
 from medcl.study.config import StudyConfig, expand
@@ -43,7 +44,7 @@ def study_record(
         modality=", ".join(sorted(set(task.store.scans["modality"]) - {"unknown"})) or None,
         synthetic=config.synthetic,
         transductive=set(config.pretrain.splits) != {"train"},
-        counts={split: _count(task, split) for split in ("train", "val", "test")},
+        counts={split: _count(task, split) for split in SPLITS},
         labels=labels,
         arms=_arms(config),
         warnings=[

@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 PhantomFunction = Callable[[np.ndarray], np.ndarray]
 """Values at points (..., 3) in LPS millimeters."""
 
-CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
+CT_IMAGE = CTImageStorage
 CANARY = "CANARY^PATIENT"
 
 

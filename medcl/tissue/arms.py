@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from medcl.finetune import ArmContext, Images, find_arms
+from medcl.names import SUPERVISED
 from medcl.pretrain import Encoder, build_encoder, load_encoder
 from medcl.store import Store
 from medcl.tissue.config import SEGMENT, TissueConfig
@@ -120,7 +121,7 @@ class FoldTrainer:
         task, labeled = fold_task(self.study.labeled, self.fold, budget)
         images = self.study.regions
         regions = regions_at(self.study.store, task.store.scans, config.patches, self.study.images, images)
-        from_random = arm == "supervised" + SEGMENT
+        from_random = arm == SUPERVISED + SEGMENT
         encoder = build_encoder(network, config.seed) if from_random else self._pretrained
         layer_decay = 1.0 if from_random else config.training.layer_decay
         segmenter, selected = train_segmenter(

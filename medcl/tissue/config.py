@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_va
 from medcl.config import Config
 from medcl.evaluate import TissuePrimary
 from medcl.finetune import TrainingConfig, arms_by_name
+from medcl.names import SUPERVISED
 from medcl.pretrain import RESNETS, PretrainSettings, ViewsConfig
 
 SEGMENT = "-segment"
@@ -19,7 +20,7 @@ SEGMENT = "-segment"
 def tissue_arms(method: str) -> list[str]:
     """Return the names of the arms that a tissue study of the pretraining method may have."""
     classifiers = [name for name, arm in arms_by_name(method).items() if arm.maps_tissue]
-    return [*classifiers, method + SEGMENT, "supervised" + SEGMENT]
+    return [*classifiers, method + SEGMENT, SUPERVISED + SEGMENT]
 
 
 class PatchConfig(Config):

@@ -10,16 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import ndimage
 
+from medcl.archive.flags import split_flags
 from medcl.evaluate.tissue import TissueEvaluation
 from medcl.files import atomic
+from medcl.palette import LETTER, MASK, PREDICTION
 from medcl.tissue.arms import TissueStudy
 from medcl.tissue.folds import Fold
 from medcl.tissue.map_files import map_path, read_map
 from medcl.tissue.patch_sampling import abnormal_mask, scan_body_mask
 from medcl.views import read_geometry
 from medcl.views.show.display import cut_slice, edge_letters, window_fraction
-
-MASK_COLOR, CONTOUR_COLOR = "#00e676", "#29b6f6"
 
 
 def draw_patient(study: TissueStudy, result: TissueEvaluation, fold: Fold) -> Path | None:
@@ -29,7 +29,7 @@ def draw_patient(study: TissueStudy, result: TissueEvaluation, fold: Fold) -> Pa
         Path of the picture; None where text that identifies the patient may be burned into the pixels.
     """
     row = study.rows_of(fold.test)[0]
-    if "BURNED_IN_RISK" in study.store.scans["flags"].iat[row].split(";"):
+    if "BURNED_IN_RISK" in split_flags(study.store.scans["flags"].iat[row]):
         return None
     config, plane = study.config, _Plane.most_masked(study, row)
     columns, rows = len(config.arms) + 1, len(config.budgets)
@@ -81,7 +81,7 @@ def _draw_scan(column: np.ndarray, plane: _Plane) -> None:
         axes.axis("off")
     for axes, title in zip(column, (f"scan, slice {plane.number}", "mask"), strict=False):
         _backdrop(axes, plane, title)
-    column[min(1, len(column) - 1)].contourf(plane.mask, levels=[0.5, 1.5], colors=[MASK_COLOR], alpha=0.45)
+    column[min(1, len(column) - 1)].contourf(plane.mask, levels=[0.5, 1.5], colors=[MASK], alpha=0.45)
 
 
 def _draw_map(
@@ -107,8 +107,8 @@ def _draw_map(
         probability, cmap="hot", vmin=0, vmax=1, alpha=0.75 * np.sqrt(probability), aspect=plane.aspect
     )
     for values, level, color in (
-        (plane.mask, 0.5, MASK_COLOR),
-        (probability, metrics["threshold"], CONTOUR_COLOR),
+        (plane.mask, 0.5, MASK),
+        (probability, metrics["threshold"], PREDICTION),
     ):
         if values.min() < level < values.max():
             axes.contour(values, levels=[level], colors=[color], linewidths=0.9)
@@ -121,4 +121,4 @@ def _backdrop(axes: Axes, plane: _Plane, title: str) -> None:
     positions = ((0.02, 0.5), (0.98, 0.5), (0.5, 0.98), (0.5, 0.02))
     sides = (("left", "center"), ("right", "center"), ("center", "top"), ("center", "bottom"))
     for letter, (x, y), (across, up) in zip(plane.letters, positions, sides, strict=True):
-        axes.text(x, y, letter, transform=axes.transAxes, color="#ffeb3b", fontsize=6.5, ha=across, va=up)
+        axes.text(x, y, letter, transform=axes.transAxes, color=LETTER, fontsize=6.5, ha=across, va=up)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from medcl.evaluate import TissueRecord
 from medcl.files import read_json
+from medcl.names import SUPERVISED
 from medcl.runs import environment, hash_file
 from medcl.store import patient_warnings
 from medcl.tissue.arms import TissueStudy
@@ -57,7 +58,7 @@ def tissue_record(study: TissueStudy, folds: list[Fold]) -> TissueRecord:
 
 def _comparisons(config: TissueConfig) -> list[tuple[str, str]]:
     """Return a further comparison: segmentation from the pretrained encoder with that from a random one."""
-    pair = config.pretrain.method.name + SEGMENT, "supervised" + SEGMENT
+    pair = config.pretrain.method.name + SEGMENT, SUPERVISED + SEGMENT
     return [pair] if set(pair) <= set(config.arms) and pair[1] != config.primary.baseline else []
 
 

@@ -1,4 +1,4 @@
-"""A store that takes no archive: small images whose class is a bright patch, and two scans a patient."""
+"""A store that takes no archive: small images whose class is a bright patch, and two scans per patient."""
 
 from __future__ import annotations
 

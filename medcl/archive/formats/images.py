@@ -14,7 +14,7 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
-from medcl.archive.arrays import compact, gray_if_equal
+from medcl.archive.arrays import compact, gray_if_equal, image_unit
 from medcl.archive.flags import Rejected, dropped, quarantined
 from medcl.archive.formats.refused import SLIDES
 from medcl.archive.formats.scan_info import ScanInfo
@@ -150,7 +150,7 @@ def load(file: SourceFile, part: str = "") -> Scan:
         array=array,
         affine=None,
         spacing_mm=None,
-        unit="display" if array.dtype == np.uint8 else "a.u.",
+        unit=image_unit(array.dtype),
         modality="unknown",
         flags=flags,
     )

@@ -5,17 +5,14 @@ Source: https://itk.org/Wiki/ITK/MetaIO/Documentation.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 
 from medcl.archive.flags import dropped, quarantined
 from medcl.archive.formats import voxel_data
 from medcl.archive.formats.scan_info import ScanInfo
 from medcl.archive.formats.voxel_data import Encoding, VoxelData
-from medcl.archive.formats.voxel_grid import VoxelGrid, checked, frame, scan_infos
+from medcl.archive.formats.voxel_grid import VoxelGrid, checked, scan_infos
 from medcl.archive.geometry import LPS_TO_RAS
-from medcl.archive.scan import Scan
 from medcl.archive.storage.open_file import SourceFile
 
 MAGIC = tuple(
@@ -40,20 +37,6 @@ def inspect(file: SourceFile) -> list[ScanInfo]:
     """
     grid, data = _header(file)
     return scan_infos(grid, "metaimage", voxel_data.check(file, data))
-
-
-def load(file: SourceFile, part: str) -> Scan:
-    """Read one scan; the last file with several is kept. Raises as `inspect`."""
-    grid, content = _read_and_keep(file) if part else _read(file)
-    return frame(grid, content, part)
-
-
-def _read(file: SourceFile) -> tuple[VoxelGrid, bytes]:
-    grid, data = _header(file)
-    return grid, voxel_data.load(file, data)
-
-
-_read_and_keep = lru_cache(maxsize=1)(_read)
 
 
 def _header(file: SourceFile) -> tuple[VoxelGrid, VoxelData]:
@@ -154,3 +137,6 @@ def _data(fields: Fields, grid: VoxelGrid, end: int) -> VoxelData:
 
 def _is_true(fields: Fields, *names: str) -> bool:
     return any(fields.get(name, "").lower() in ("true", "t", "1") for name in names)
+
+
+load = voxel_data.grid_loader(_header)

@@ -6,7 +6,6 @@ Source: https://surfer.nmr.mgh.harvard.edu/fswiki/FsTutorial/MghFormat.
 from __future__ import annotations
 
 import struct
-from functools import lru_cache
 
 import numpy as np
 
@@ -14,8 +13,7 @@ from medcl.archive.flags import dropped, quarantined
 from medcl.archive.formats import voxel_data
 from medcl.archive.formats.scan_info import ScanInfo
 from medcl.archive.formats.voxel_data import VoxelData
-from medcl.archive.formats.voxel_grid import VoxelGrid, checked, frame, scan_infos
-from medcl.archive.scan import Scan
+from medcl.archive.formats.voxel_grid import VoxelGrid, checked, scan_infos
 from medcl.archive.storage.compression import gunzip_head, is_gzip
 from medcl.archive.storage.open_file import SourceFile
 
@@ -37,20 +35,6 @@ def inspect(file: SourceFile) -> list[ScanInfo]:
     grid, data = _header(file)
     voxel_data.check(file, data)
     return scan_infos(grid, "mgh")
-
-
-def load(file: SourceFile, part: str) -> Scan:
-    """Read one frame; the last file with several is kept. Raises as `inspect`."""
-    grid, content = _read_and_keep(file) if part else _read(file)
-    return frame(grid, content, part)
-
-
-def _read(file: SourceFile) -> tuple[VoxelGrid, bytes]:
-    grid, data = _header(file)
-    return grid, voxel_data.load(file, data)
-
-
-_read_and_keep = lru_cache(maxsize=1)(_read)
 
 
 def _header(file: SourceFile) -> tuple[VoxelGrid, VoxelData]:
@@ -81,3 +65,6 @@ def _affine(head: bytes, sizes: list[int], has_geometry: bool) -> tuple[np.ndarr
     affine[:3, :3] = numbers[3:12].reshape(3, 3).T * numbers[:3]
     affine[:3, 3] = numbers[12:] - affine[:3, :3] @ (np.array(sizes[:3]) / 2)
     return affine, frozenset()
+
+
+load = voxel_data.grid_loader(_header)

@@ -15,14 +15,14 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from medcl.archive.arrays import compact, finite, gray_if_equal
+from medcl.archive.arrays import compact, finite, gray_if_equal, image_unit
 from medcl.archive.flags import dropped, quarantined
 from medcl.archive.formats.scan_info import ScanInfo
 from medcl.archive.limits import MAX_SCAN_BYTES, is_bomb
 from medcl.archive.scan import Scan
 from medcl.archive.storage.open_file import SourceFile
+from medcl.names import SPLITS
 
-SPLITS = ("train", "val", "test")
 MAX_LABEL_BYTES = 256 << 20
 FLAGS = ("NO_GEOM", "PATIENT_UNKNOWN", "SPACING_UNKNOWN")
 
@@ -73,7 +73,7 @@ def load(file: SourceFile, part: str) -> Scan:
         array=array,
         affine=None,
         spacing_mm=None,
-        unit="display" if array.dtype == np.uint8 else "a.u.",
+        unit=image_unit(array.dtype),
         modality="unknown",
         flags=tuple(sorted({*FLAGS, *flags})),
     )
@@ -102,7 +102,7 @@ def _scans_of_split(archive: zipfile.ZipFile, split: str) -> list[ScanInfo]:
             kind="image",
             shape=header.shape[1:],
             spacing_mm=None,
-            unit="display" if header.dtype == np.uint8 else "a.u.",
+            unit=image_unit(header.dtype),
             flags=FLAGS,
             source_split=split,
             source_label=label,

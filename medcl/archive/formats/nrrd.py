@@ -6,7 +6,6 @@ Source: https://teem.sourceforge.net/nrrd/format.html.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 import numpy as np
 
@@ -14,8 +13,7 @@ from medcl.archive.flags import quarantined
 from medcl.archive.formats import voxel_data
 from medcl.archive.formats.scan_info import ScanInfo
 from medcl.archive.formats.voxel_data import Encoding, VoxelData
-from medcl.archive.formats.voxel_grid import VoxelGrid, checked, frame, scan_infos
-from medcl.archive.scan import Scan
+from medcl.archive.formats.voxel_grid import VoxelGrid, checked, scan_infos
 from medcl.archive.storage.open_file import SourceFile
 
 MAGIC = ((0, b"NRRD000"),)
@@ -55,20 +53,6 @@ def inspect(file: SourceFile) -> list[ScanInfo]:
     """
     grid, data = _header(file)
     return scan_infos(grid, "nrrd", voxel_data.check(file, data))
-
-
-def load(file: SourceFile, part: str) -> Scan:
-    """Read one scan; the last file with several is kept. Raises as `inspect`."""
-    grid, content = _read_and_keep(file) if part else _read(file)
-    return frame(grid, content, part)
-
-
-def _read(file: SourceFile) -> tuple[VoxelGrid, bytes]:
-    grid, data = _header(file)
-    return grid, voxel_data.load(file, data)
-
-
-_read_and_keep = lru_cache(maxsize=1)(_read)
 
 
 def _header(file: SourceFile) -> tuple[VoxelGrid, VoxelData]:
@@ -230,3 +214,6 @@ def _data(fields: Fields, grid: VoxelGrid, end: int) -> VoxelData:
         offset = -1 if skip == -1 else start + skip
         return VoxelData(encoding, grid.needed, grid.dtype, file=name, offset=offset)
     return VoxelData(encoding, grid.needed, grid.dtype, file=name, offset=start, skip=max(skip, 0))
+
+
+load = voxel_data.grid_loader(_header)

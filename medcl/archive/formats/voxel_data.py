@@ -7,15 +7,18 @@ import contextlib
 import io
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
 from medcl.archive.flags import Rejected, quarantined
 from medcl.archive.formats.scan_info import DataFile
+from medcl.archive.formats.voxel_grid import VoxelGrid, frame
 from medcl.archive.limits import is_bomb
+from medcl.archive.scan import Scan
 from medcl.archive.storage.compression import gunzip, gzip_length
 from medcl.archive.storage.containers import container_kind, members
 from medcl.archive.storage.containers import content as member_content
@@ -206,3 +209,27 @@ def _member_beside(source: SourceFile, names: list[str]) -> tuple[BinaryIO, Data
                 )
                 return io.BytesIO(content), data_file
     raise quarantined("DATA_MISSING")
+
+
+def grid_loader(
+    read_header: Callable[[SourceFile], tuple[VoxelGrid, VoxelData]],
+) -> Callable[[SourceFile, str], Scan]:
+    """Return the function `load` of a format whose header describes a grid of voxels.
+
+    It reads one scan of a file, and keeps the voxels of the last file that holds several.
+
+    Args:
+        read_header: Function that returns the grid of a file and where its voxels are, or raises Rejected.
+    """
+
+    def read(file: SourceFile) -> tuple[VoxelGrid, bytes]:
+        grid, data = read_header(file)
+        return grid, load(file, data)
+
+    read_and_keep = lru_cache(maxsize=1)(read)
+
+    def load_scan(file: SourceFile, part: str) -> Scan:
+        grid, content = read_and_keep(file) if part else read(file)
+        return frame(grid, content, part)
+
+    return load_scan

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from medcl.archive.arrays import compact, finite, gray_if_equal
+from medcl.archive.arrays import compact, finite, gray_if_equal, image_unit
 from medcl.archive.flags import dropped, quarantined
 from medcl.archive.formats.scan_info import DataFile, ScanInfo
 from medcl.archive.geometry import canonical_affine, is_sheared, spacing, to_canonical
@@ -152,4 +152,4 @@ def frame(grid: VoxelGrid, content: bytes | memoryview, part: str) -> Scan:
 
 
 def _unit(grid: VoxelGrid) -> str:
-    return "display" if grid.affine is None and grid.dtype == np.uint8 else "a.u."
+    return image_unit(grid.dtype) if grid.affine is None else "a.u."

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from medcl.archive.flags import join_flags
 from medcl.archive.ledger.examine import FileOutcome
 from medcl.archive.patients import Evidence
 from medcl.archive.privacy import pseudonym
@@ -156,7 +157,7 @@ class Tables:
 
     def add_file(self, outcome: FileOutcome, scan: str | None) -> None:
         """Add a file's ledger row; `scan` is the one that it belongs to, if it is one."""
-        flags = ";".join(sorted(outcome.flags))
+        flags = join_flags(outcome.flags)
         file = pseudonym("file", outcome.key)
         self._files.add([file, outcome.state, outcome.code, flags, scan, outcome.size])
 

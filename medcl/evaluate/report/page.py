@@ -15,6 +15,7 @@ from medcl.evaluate.report.sections import Row, analysis_sections
 from medcl.evaluate.report.style import embedded
 from medcl.evaluate.report.templating import page_template
 from medcl.evaluate.study_record import StudyRecord
+from medcl.names import SPLITS
 from medcl.statistics import CORRECTION, METRICS, shown_in
 
 
@@ -74,7 +75,7 @@ def _splits(predictions: pd.DataFrame, record: StudyRecord) -> list[tuple[str, .
         test = predictions[predictions["split"] == "test"].drop_duplicates("scan")
         sizes["test"] = (len(test), test["patient"].nunique(), int(test["truth"].sum()))
     rows = []
-    for name in ("train", "val", "test"):
+    for name in SPLITS:
         values = sizes.get(name, (None, None, None))
         rows.append((name, *("not recorded" if value is None else f"{value:,}" for value in values)))
     return rows

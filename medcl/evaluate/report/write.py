@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from medcl.errors import UsageError
-from medcl.evaluate.arms import BASELINE
 from medcl.evaluate.evaluation import Evaluation, evaluate
 from medcl.evaluate.predictions import read_predictions, read_table
 from medcl.evaluate.report.cards import data_card, model_card
@@ -16,6 +15,7 @@ from medcl.evaluate.report.page import render
 from medcl.evaluate.report.style import save
 from medcl.evaluate.study_record import StudyRecord, read_record
 from medcl.files import write_text
+from medcl.names import SUPERVISED
 
 TABLES = ("experiment_cells", "operating", "arms", "differences")
 
@@ -46,7 +46,7 @@ def write_report(study: Path, draws: int = 2000, seed: int = 0) -> Evaluation:
     primary = record.primary
     result = evaluate(
         predictions,
-        baseline=primary.baseline if primary else BASELINE,
+        baseline=primary.baseline if primary else SUPERVISED,
         primary=primary,
         draws=draws,
         seed=seed,

@@ -11,6 +11,7 @@ from medcl.errors import UsageError
 from medcl.finetune import handcrafted
 from medcl.finetune.arms import controls, networks, probes
 from medcl.finetune.arms.base import RunArm
+from medcl.names import SUPERVISED
 
 Needs = Literal["nothing", "pretrained encoder", "external weights"]
 
@@ -75,7 +76,7 @@ ARMS: list[ArmSpec] = [
         maps_tissue=True,
     ),
     ArmSpec(
-        name="supervised",
+        name=SUPERVISED,
         run=networks.supervised,
         description="the same {network} from random weights, trained on the labels (the baseline)",
         maps_tissue=True,

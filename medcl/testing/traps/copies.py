@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from pydicom.dataset import Dataset
+from pydicom.uid import RLELossless
 
 from medcl.testing.phantom import AXIAL, enhanced, files, put, series
 from medcl.testing.traps.base import Files, TrapCollection
@@ -50,7 +51,7 @@ def slice_twice_compressed() -> Files:
     """A slice is present twice, once with lossless compression."""
     slices = series()
     other = series(name="b", SeriesInstanceUID=slices[0].SeriesInstanceUID)[9]
-    other.compress("1.2.840.10008.1.2.5", generate_instance_uid=False)
+    other.compress(RLELossless, generate_instance_uid=False)
     return files([*slices, other])
 
 

@@ -9,6 +9,16 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence as Items
+from pydicom.uid import (
+    MPEG4HP41,
+    CTImageStorage,
+    DeflatedExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    MediaStorageDirectoryStorage,
+    RLELossless,
+    RTDoseStorage,
+)
 
 from medcl.testing.phantom import encoded, files, image, put, series, tissue
 from medcl.testing.traps.base import Files, TrapCollection
@@ -30,7 +40,7 @@ def no_preamble_implicit() -> Files:
     """No preamble, no meta header, implicit VR."""
     slices = series()
     for ds in slices:
-        ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2"
+        ds.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
     return {name: content[_data_start(content) :] for name, content in files(slices).items()}
 
 
@@ -52,7 +62,7 @@ def truncated_compressed() -> Files:
     """One compressed file is cut off."""
     slices = series()
     for ds in slices:
-        ds.compress("1.2.840.10008.1.2.5", generate_instance_uid=False)
+        ds.compress(RLELossless, generate_instance_uid=False)
     contents = files(slices)
     name = list(contents)[5]
     return {**contents, name: contents[name][:-200]}
@@ -63,7 +73,7 @@ def no_images() -> Files:
     """Files that are not images lie beside the series."""
     report = put(image(GRAY), PixelData=None, Rows=None, Modality="SR")
     directory = put(image(GRAY), PixelData=None, Rows=None)
-    directory.SOPClassUID = directory.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.1.3.10"
+    directory.SOPClassUID = directory.file_meta.MediaStorageSOPClassUID = MediaStorageDirectoryStorage
     noise = np.random.default_rng(0).integers(0, 256, 5000, dtype=np.uint8).tobytes()
     return {**files(series()), "empty": b"", "noise": b"\xff" + noise, "text": b"notes on the scan\n",
             "report": encoded(report), "DICOMDIR": encoded(directory)}  # fmt: skip
@@ -73,7 +83,7 @@ def no_images() -> Files:
 def deflate_bomb() -> Files:
     """A deflate bomb: 1 MB that unpacks to 1 GB."""
     ds = image(GRAY)
-    ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1.99"
+    ds.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     whole = encoded(ds)
     start = _data_start(whole)
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
@@ -97,7 +107,7 @@ def absurd_size() -> Files:
 def absurd_compressed() -> Files:
     """A compressed file of 3 KB that claims 2 GB."""
     ds = projection(GRAY)
-    ds.compress("1.2.840.10008.1.2.5", generate_instance_uid=False)
+    ds.compress(RLELossless, generate_instance_uid=False)
     return {"one": encoded(put(ds, Rows=30000, Columns=30000))}
 
 
@@ -158,7 +168,7 @@ def fragments() -> Files:
     """Fragmented frames behind a wrong offset table."""
     slices = series()
     for ds in slices:
-        ds.compress("1.2.840.10008.1.2.4.90", generate_instance_uid=False)
+        ds.compress(JPEG2000Lossless, generate_instance_uid=False)
         stream = ds.PixelData[20:]
         whole = encapsulate([stream], fragments_per_frame=3, has_bot=False)
         ds.PixelData = whole.replace(b"\xfe\xff\x00\xe0\0\0\0\0", b"\xfe\xff\x00\xe0\x04\0\0\0\x40\0\0\0", 1)
@@ -175,7 +185,7 @@ def trailing_bytes() -> Files:
 def video() -> Files:
     """An encoded video."""
     ds = projection(GRAY, "ES")
-    ds.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.102"
+    ds.file_meta.TransferSyntaxUID = MPEG4HP41
     ds.PixelData = encapsulate([b"\0\0\0\x18ftypmp42" + bytes(200)])
     ds["PixelData"].is_undefined_length = True
     return {"one": encoded(ds)}
@@ -185,7 +195,7 @@ def video() -> Files:
 def dose() -> Files:
     """A dose grid."""
     ds = series(Modality="RTDOSE")[0]
-    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.481.2"
+    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = RTDoseStorage
     return {"one": encoded(ds)}
 
 
@@ -193,7 +203,7 @@ def dose() -> Files:
 def derived_lossy() -> Files:
     """Derived images, lossily compressed once."""
     kind = ["DERIVED", "SECONDARY", "MPR"]
-    return files(series(ImageType=kind, LossyImageCompression="01", SOPClassUID="1.2.840.10008.5.1.4.1.1.2"))
+    return files(series(ImageType=kind, LossyImageCompression="01", SOPClassUID=CTImageStorage))
 
 
 @trap("+")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
+from pydicom.uid import EnhancedCTImageStorage
 
 from medcl.testing.phantom import (
     AXIAL,
@@ -202,7 +203,7 @@ def multiframe(order: np.ndarray, geometry: SliceGeometry = AXIAL) -> Dataset:
     for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "RescaleSlope",
                     "RescaleIntercept", "SliceThickness"):  # fmt: skip
         delattr(ds, keyword)
-    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2.1"
+    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = EnhancedCTImageStorage
     shared, frames = Dataset(), []
     shared.PixelMeasuresSequence = Items([put(Dataset(), PixelSpacing=list(geometry.spacing),
                                               SliceThickness=geometry.step)])  # fmt: skip

@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
-from pydicom.uid import ExplicitVRBigEndian
+from pydicom.uid import (
+    ComputedRadiographyImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    ExplicitVRBigEndian,
+    SecondaryCaptureImageStorage,
+    UltrasoundMultiFrameImageStorage,
+)
 
 from medcl.testing.phantom import CORONAL, encoded, image, put, series, set_pixels, tissue
 from medcl.testing.traps.base import ExpectedImage, Files, TrapCollection
@@ -26,7 +32,7 @@ def _shadow() -> np.ndarray:
 def projection(stored: np.ndarray, modality: str = "DX", **tags: Any) -> Dataset:
     """Return a radiograph without pixel spacing."""
     ds = image(stored, modality=modality)
-    uid = "1.2.840.10008.5.1.4.1.1.1.1" if modality == "DX" else "1.2.840.10008.5.1.4.1.1.1"
+    uid = DigitalXRayImageStorageForPresentation if modality == "DX" else ComputedRadiographyImageStorage
     put(ds, SOPClassUID=uid, ImageType=["ORIGINAL", "PRIMARY"], RescaleSlope=None, RescaleIntercept=None,
         SliceThickness=None, FrameOfReferenceUID=None, PresentationIntentType="FOR PRESENTATION")  # fmt: skip
     return put(ds, **tags)
@@ -173,7 +179,7 @@ def color(pixels: np.ndarray, photometric: str = "RGB", planar: int = 0, modalit
     """Return a color image or cine of (frame, row, column, 3)."""
     ds = projection(GRAY, modality, PresentationIntentType=None)
     stored = pixels.transpose(0, 3, 1, 2) if planar else pixels
-    put(ds, SOPClassUID="1.2.840.10008.5.1.4.1.1.3.1", Rows=pixels.shape[1], Columns=pixels.shape[2],
+    put(ds, SOPClassUID=UltrasoundMultiFrameImageStorage, Rows=pixels.shape[1], Columns=pixels.shape[2],
         SamplesPerPixel=3, PlanarConfiguration=planar, PhotometricInterpretation=photometric,
         BitsAllocated=8, BitsStored=8, HighBit=7, PixelRepresentation=0,
         NumberOfFrames=len(pixels), PixelData=np.ascontiguousarray(stored).tobytes())  # fmt: skip
@@ -244,7 +250,7 @@ def palette() -> Files:
 def secondary_capture() -> Files:
     """A secondary capture."""
     ds = color(_colors(), modality="OT")
-    return _one(put(ds, SOPClassUID="1.2.840.10008.5.1.4.1.1.7", ConversionType="WSD"))
+    return _one(put(ds, SOPClassUID=SecondaryCaptureImageStorage, ConversionType="WSD"))
 
 
 FIRST = np.round(tissue(CORONAL.points(CORONAL.positions()[0]))) + 1024

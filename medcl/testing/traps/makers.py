@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from pydicom.uid import MRImageStorage
 
 from medcl.testing.phantom import AXIAL, encoded, enhanced, files, put, series, set_pixels, tissue
 from medcl.testing.traps.base import Files, TrapCollection
@@ -57,7 +58,7 @@ def gradients_siemens() -> Files:
 @trap("+", raw, unit="a.u.", flags="PRECISE_SCALE", tolerance=1.01)
 def philips_scales() -> Files:
     """A Philips MR in which each slice has its own scale."""
-    slices = series(Modality="MR", SOPClassUID="1.2.840.10008.5.1.4.1.1.4", RescaleIntercept="0")
+    slices = series(Modality="MR", SOPClassUID=MRImageStorage, RescaleIntercept="0")
     for number, ds in enumerate(slices):
         scale = 1.0 + 0.25 * (number % 3)
         set_pixels(ds, np.round((stored(ds) + 1024) * scale).astype(np.uint16))

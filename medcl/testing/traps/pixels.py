@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLSLossless,
+    MRImageStorage,
+    PositronEmissionTomographyImageStorage,
+    RLELossless,
+)
 
 from medcl.testing.phantom import AXIAL, files, put, series, set_pixels, tissue
 from medcl.testing.traps.base import Files, TrapCollection
@@ -36,7 +45,7 @@ def stored(ds: Dataset) -> np.ndarray:
 
 def _pet(scale: float = 1.0, **tags: Any) -> list[Dataset]:
     tags = {"Units": "BQML", **tags}
-    slices = series(Modality="PT", SOPClassUID="1.2.840.10008.5.1.4.1.1.128",
+    slices = series(Modality="PT", SOPClassUID=PositronEmissionTomographyImageStorage,
                     ImageType=["ORIGINAL", "PRIMARY"], **tags)  # fmt: skip
     for number, ds in enumerate(slices):
         values = (stored(ds) + 1024) * 0.01 * scale
@@ -201,7 +210,7 @@ def slope_absent_hu() -> Files:
 @trap("+", lambda p: raw(p) * 0.5, unit="a.u.")
 def mr_slope() -> Files:
     """An MR whose slope is specific to the manufacturer: arbitrary units."""
-    return files(series(Modality="MR", SOPClassUID="1.2.840.10008.5.1.4.1.1.4", RescaleSlope="0.5",
+    return files(series(Modality="MR", SOPClassUID=MRImageStorage, RescaleSlope="0.5",
                         RescaleIntercept="0"))  # fmt: skip
 
 
@@ -248,19 +257,19 @@ def _compressed(syntax: str) -> Files:
 @trap("19")
 def run_length() -> Files:
     """RLE."""
-    return _compressed("1.2.840.10008.1.2.5")
+    return _compressed(RLELossless)
 
 
 @trap("20")
 def jpeg_ls() -> Files:
     """JPEG-LS."""
-    return _compressed("1.2.840.10008.1.2.4.80")
+    return _compressed(JPEGLSLossless)
 
 
 @trap("21")
 def jpeg_2000() -> Files:
     """JPEG 2000."""
-    return _compressed("1.2.840.10008.1.2.4.90")
+    return _compressed(JPEG2000Lossless)
 
 
 @trap("+", flags="PIXELREP_MISMATCH")
@@ -269,7 +278,7 @@ def jpeg_2000_sign() -> Files:
     slices = series()
     for ds in slices:
         set_pixels(ds, (stored(ds) & 0xFFFF).astype(np.uint16), bits=16)
-        ds.compress("1.2.840.10008.1.2.4.90", generate_instance_uid=False)
+        ds.compress(JPEG2000Lossless, generate_instance_uid=False)
         put(ds, PixelRepresentation=1, RescaleIntercept=0)
     return files(slices)
 

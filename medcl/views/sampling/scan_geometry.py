@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from medcl.archive.flags import split_flags
 from medcl.errors import UsageError
 from medcl.views.sampling.extents import Extent
 
@@ -152,7 +153,7 @@ def read_geometry(store: ScanSource, rows: Sequence[int] | np.ndarray, dims: int
     return _with_extent(
         **stacked,
         extents=extents,
-        sided=np.array([not SIDES_UNKNOWN & set(flags.split(";")) for flags in _texts(scans, "flags")]),
+        sided=np.array([not SIDES_UNKNOWN & split_flags(flags) for flags in _texts(scans, "flags")]),
         rows=rows,
         fingerprint=scans["fingerprint"].to_numpy(np.uint64),
         lo=scans["lo"].to_numpy(float),

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
 from medcl.files import atomic
+from medcl.palette import ANCHOR, BLACK_PAGE, FIRST_VIEW, LIGHT_INK, SECOND_VIEW, VIEW_MASK
 from medcl.views.backends.choose import choose_backend
 from medcl.views.backends.pipeline import MIDDLE, SCALE
 from medcl.views.backends.source import read_source
@@ -24,12 +25,8 @@ from medcl.views.sampling.scan_geometry import ScanGeometry, ScanSource, read_ge
 from medcl.views.show.describe import describe
 from medcl.views.show.display import PLANE_NAMES, edge_letters, orient_slice, window_fraction
 
-COLORS = ("#4fc3f7", "#ffb74d")
-"""Of the first and the second view, on black; apart for color-blind readers too."""
-MASK = "#e57373"
-ANCHOR = "#aeea00"
+COLORS = (FIRST_VIEW, SECOND_VIEW)
 """Not white, in which scanners write callipers and text."""
-_INK, _PAPER = "#e8e8e8", "#101214"
 
 
 def contact_sheet(
@@ -59,13 +56,18 @@ def contact_sheet(
     params = draw_views(policy, geometry, size, seed, stack=stack)
     anchors = anchor_voxels(geometry, params.anchor)
     views = choose_backend("auto")(store, params).numpy() * SCALE + MIDDLE
-    figure = Figure(figsize=(12.6, 4.7 * len(geometry) + 0.3), facecolor=_PAPER, dpi=110)
+    figure = Figure(figsize=(12.6, 4.7 * len(geometry) + 0.3), facecolor=BLACK_PAGE, dpi=110)
     top = 1 - 0.85 / figure.get_figheight()
     grid = figure.add_gridspec(
         len(geometry), 3, left=0.015, right=0.985, top=top, bottom=0.015, hspace=0.14, wspace=0.05
     )
     figure.text(
-        0.015, 1 - 0.12 / figure.get_figheight(), _title(policy, size, seed), color=_INK, va="top", size=12
+        0.015,
+        1 - 0.12 / figure.get_figheight(),
+        _title(policy, size, seed),
+        color=LIGHT_INK,
+        va="top",
+        size=12,
     )
     for scan in range(len(geometry)):
         _draw_source(figure.add_subplot(grid[scan, 0]), store, policy, geometry, params, scan)
@@ -77,7 +79,7 @@ def contact_sheet(
             )
             axes.set_title(description, color=COLORS[view], size=8.5, loc="left", pad=5)
     with atomic(out) as temporary:
-        figure.savefig(temporary, format="png", facecolor=_PAPER)
+        figure.savefig(temporary, format="png", facecolor=BLACK_PAGE)
     return out
 
 
@@ -97,7 +99,7 @@ def _draw_source(
     mask = store.mask(int(geometry.rows[scan]))
     if mask is not None and (plane := view_plane(mask, params, scan, 0)).any():
         outline = displayed(plane[None], geometry, scan)
-        axes.contour(outline > 0, [0.5], colors=MASK, linewidths=1, extent=(0, width, 0, height))
+        axes.contour(outline > 0, [0.5], colors=VIEW_MASK, linewidths=1, extent=(0, width, 0, height))
     rotation = rotation_matrices(params.rotation[scan])
     square = np.array([[-1, -1], [-1, 1], [1, 1], [1, -1]]) / 2
     for view in range(2):
@@ -110,7 +112,7 @@ def _draw_source(
     axes.plot(column, row, "+", color=ANCHOR, markersize=10, markeredgewidth=1.5)
     axes.set(xlim=(0, width), ylim=(height, 0))
     _sides(axes, geometry, scan, np.ones(2))
-    axes.set_title(_source_title(geometry, params, scan), color=_INK, size=8.5, loc="left", pad=5)
+    axes.set_title(_source_title(geometry, params, scan), color=LIGHT_INK, size=8.5, loc="left", pad=5)
     _frame(axes)
     _scale_bar(axes, geometry, scan)
 
@@ -151,7 +153,7 @@ def _draw_view(
     if mask is not None:
         seen = sample_nearest(view_plane(mask, params, scan, number), params, scan, number)
         if seen.any():
-            axes.contour(seen > 0, [0.5], colors=MASK, linewidths=1)
+            axes.contour(seen > 0, [0.5], colors=VIEW_MASK, linewidths=1)
     at = np.linalg.norm(pixel_positions(params, scan, number) - anchor, axis=-1)
     row, column = np.unravel_index(at.argmin(), at.shape)
     axes.plot(column, row, "+", color=ANCHOR, markersize=10, markeredgewidth=1.5)

@@ -34,7 +34,7 @@ BATCH = Batch(torch.arange(SCANS), epoch=1)
 
 
 COPIES = {"moco_v3": 4, "byol": 6, "simsiam": 4}
-"""Embeddings of a scan that a method compares, where they are not one a view."""
+"""Embeddings of a scan that a method compares, where there is not one per view."""
 
 
 def compare(method: Method, embeddings: Tensor) -> Tensor:

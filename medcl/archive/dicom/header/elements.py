@@ -6,11 +6,18 @@ import io
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
 from medcl.archive.flags import quarantined
 
 MAX_SEQUENCE = 32 << 20
-IMPLICIT, EXPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
-DEFLATED = "1.2.840.10008.1.2.1.99"
+IMPLICIT, EXPLICIT = str(ImplicitVRLittleEndian), str(ExplicitVRLittleEndian)
+BIG_ENDIAN, DEFLATED = str(ExplicitVRBigEndian), str(DeflatedExplicitVRLittleEndian)
 NATIVE = (IMPLICIT, EXPLICIT, BIG_ENDIAN, DEFLATED)
 
 

@@ -9,11 +9,14 @@ from collections.abc import Iterable
 from typing import BinaryIO
 
 from pydicom.uid import (
+    MediaStorageDirectoryStorage,
     MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
     MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
     MultiFrameSingleBitSecondaryCaptureImageStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
+    RTDoseStorage,
     SecondaryCaptureImageStorage,
+    SegmentationStorage,
 )
 
 from medcl.archive.dicom.header.attributes import WANTED, attributes
@@ -53,12 +56,12 @@ SEQUENCES = frozenset({*FUNCTIONAL, ULTRASOUND_REGIONS, RADIOPHARMACEUTICAL, MOD
 PALETTE = frozenset({*PALETTE_DESCRIPTORS, *PALETTE_TABLES, *PALETTE_SEGMENTED})
 ELEMENTS = WANTED | PALETTE | {WINDOW_CENTER, WINDOW_WIDTH, VOI_LUT_FUNCTION}
 VIDEO = ("1.2.840.10008.1.2.4.10", "1.2.840.10008.1.2.7")
+"""Beginnings of the transfer syntaxes of MPEG, HEVC (1.2.4.100 to .108) and SMPTE ST 2110."""
 FLOATS = {FLOAT_PIXEL_DATA: 32, DOUBLE_FLOAT_PIXEL_DATA: 64}
 """Bits of the pixels that are no integers, and state no more about themselves."""
 COLORS = ("RGB", "YBR_FULL", "YBR_ICT", "YBR_RCT")
-DICOMDIR = "1.2.840.10008.1.3.10"
-DOSE = "1.2.840.10008.5.1.4.1.1.481.2"
-SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+LABEL_MAP_SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.7"  # not named by pydicom 3.0
+SEGMENTATIONS = (SegmentationStorage, LABEL_MAP_SEGMENTATION)
 SECONDARY = frozenset(
     {
         SecondaryCaptureImageStorage,
@@ -143,9 +146,9 @@ def _check_kind(elements: Elements, shared: Attributes) -> None:
     sop_class = shared.sop_class or elements.values.get(MEDIA_STORAGE_SOP_CLASS_UID, b"").decode(
         "ascii", "replace"
     ).strip("\0 ")
-    if sop_class == DICOMDIR:
+    if sop_class == MediaStorageDirectoryStorage:
         raise dropped("DICOMDIR")
-    if sop_class == DOSE:
+    if sop_class == RTDoseStorage:
         raise dropped("DOSE")
     if not elements.pixel_tag:
         cut = elements.size > 0 and shared.rows > 0 and elements.pixel_length == 0

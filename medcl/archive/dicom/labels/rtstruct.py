@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from pydicom import dcmread
+from pydicom.uid import RTStructureSetStorage
 
 from medcl.archive.dicom.header.elements import Elements
 from medcl.archive.dicom.header.parser import read_elements
@@ -21,8 +22,7 @@ from medcl.archive.dicom.tags import REFERENCED_FRAMES_OF_REFERENCE, REFERENCED_
 from medcl.archive.flags import Rejected, quarantined
 from medcl.archive.geometry import LPS_TO_RAS
 
-STRUCTURES = "1.2.840.10008.5.1.4.1.1.481.3"
-KINDS = {**dict.fromkeys(SEGMENTATIONS, "seg"), STRUCTURES: "rtstruct"}
+KINDS = {**dict.fromkeys(SEGMENTATIONS, "seg"), RTStructureSetStorage: "rtstruct"}
 REFERENCES = frozenset({REFERENCED_SERIES, REFERENCED_FRAMES_OF_REFERENCE})
 OFF_PLANE = 0.3
 
