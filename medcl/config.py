@@ -75,7 +75,7 @@ def load(path: Path, model: type[Model], overrides: Iterable[str] = ()) -> Model
     """Read `path` into `model`, with `overrides` such as `optimizer.lr=0.1` applied on top.
 
     Raises:
-        UsageError: a missing file, a key that the model does not know, or a value of the wrong type.
+        UsageError: a missing file, an unknown key, or a value of the wrong type.
     """
     document = read_yaml(path)
     for override in overrides:
@@ -92,7 +92,7 @@ def validate(document: Mapping[str, Any], model: type[Model], source: str) -> Mo
         source: Name of the file, for errors.
 
     Raises:
-        UsageError: a key that the model does not know (the nearest known one is named), a missing key, or a
+        UsageError: an unknown key (the nearest known one is named), a missing key, or a
             value of the wrong type.
     """
     try:

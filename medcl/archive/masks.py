@@ -20,10 +20,10 @@ from medcl.archive.label_evidence import IMAGE_WORDS, LABEL_WORDS, PROBABILITY_W
 from medcl.archive.patients import SEQUENCES, bids_subject, case_of, stem
 
 TIMES = frozenset({"base", "baseline", "ed", "es", "followup", "fu", "post", "pre", "repeat", "retest"})
-"""Words of a name that tell examinations of one patient apart."""
+"""Words of a name that distinguish examinations of one patient."""
 
 BIDS_IDENTITY = ("ses", "run", "acq", "task", "echo", "part", "dir", "ce", "rec", "sample")
-"""BIDS entities that tell images of a subject apart; a mask must agree in those that both names state."""
+"""BIDS entities that distinguish images of a subject; a mask must agree in those that both names state."""
 
 DISTINCTIVE = 10
 """Letters of a name that two images hardly have in common by chance, if a number is among them."""
@@ -240,7 +240,7 @@ def _entities(path: str) -> dict[str, str]:
 
 
 def _same_entities(mask: str, scan: str) -> bool:
-    """Return whether BIDS names agree in all entities that tell images apart and that both state."""
+    """Return whether BIDS names agree in all entities that distinguish images and that both state."""
     first, second = _entities(mask), _entities(scan)
     if STANDARD_SPACES.match(first.get("space", "")) and first.get("space") != second.get("space"):
         return False

@@ -39,7 +39,7 @@ def read(catalog: Catalog, scan: str) -> Scan:
 
     Raises:
         ArchiveError: The scan's files are missing, changed, truncated or damaged.
-        UsageError: There is no such scan, or this machine does not know where its files are.
+        UsageError: There is no such scan, or the locator of its files is not on this machine.
     """
     row = catalog.row(scan)
     try:

@@ -1,7 +1,7 @@
 """Smooth shapes in world millimeters, of which the synthetic patients are made.
 
-Each shape knows the depth of any point under its surface, so that a sample on any grid is exact and needs no
-interpolation.
+Each shape computes the depth of any point under its surface, so that a sample on any grid is exact and
+needs no interpolation.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ class TissueRecord(Record):
     """
 
     title: str = "Tissue study"
-    question: str = "Does contrastive pretraining help to tell abnormal from healthy tissue?"
+    question: str = "Does contrastive pretraining help to distinguish abnormal from healthy tissue?"
     modality: str = "modality not recorded"
     patients: int = 0
     scans: int = 0
@@ -145,7 +145,7 @@ def read_record(path: Path, model: type[AnyRecord]) -> AnyRecord:
         model: `StudyRecord` or `TissueRecord`.
 
     Raises:
-        UsageError: The file is missing, is not JSON, has a key that the record does not know (the nearest
+        UsageError: The file is missing, is not JSON, has an unknown key (the nearest
             known one is named), or a value of the wrong type.
     """
     if not path.is_file():

@@ -43,8 +43,8 @@ def select_within_error(
 ) -> Candidate:
     """Return the first candidate whose AUROC is within one standard error of the best.
 
-    A handful of validation scans cannot tell candidates apart, so the simplest of those that are as good as
-    the best is taken (the one-standard-error rule, Breiman et al. 1984, section 3.4.3).
+    Candidates cannot be distinguished on a handful of validation scans, so the simplest of those that are
+    as good as the best is taken (the one-standard-error rule, Breiman et al. 1984, section 3.4.3).
 
     Args:
         candidates: Simplest (most regularized) first.

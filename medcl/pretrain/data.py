@@ -1,4 +1,4 @@
-"""The scans of a pretraining run: their loaders, and what a loss must know of them."""
+"""The scans of a pretraining run: their loaders, and which of them are not negatives of each other."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def reasons_before_reading(catalog: Catalog, labels: Labels, rules: ImageTypes) 
 
 
 def mask_warnings(catalog: Catalog, labels: Labels, used: Collection[str]) -> list[str]:
-    """Return what must be said of the used scans that have several masks, of which none is chosen."""
+    """Return a warning about used scans that have several masks, of which none is used."""
     several = catalog.masks.loc[catalog.masks["scan"].duplicated(keep=False), "scan"]
     undecided = set(several) & set(used) - set(labels.mask) - set(labels.box)
     if not undecided:

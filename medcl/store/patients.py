@@ -1,4 +1,4 @@
-"""What must be said of the patients of a store: those who are not known, and one who is everybody."""
+"""Warnings about the patients of a store: unknown ones, and one identifier for all scans."""
 
 from __future__ import annotations
 

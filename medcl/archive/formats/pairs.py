@@ -91,7 +91,7 @@ def _header(file: SourceFile) -> nifti.NiftiHeader:
 
 @contextmanager
 def _data(file: SourceFile) -> Iterator[tuple[BinaryIO, DataFile]]:
-    """Open the data file of a header; a fault of it tells that it is one."""
+    """Open the data file of a header; its faults name it as the data file."""
     name = (file.member.partition(":")[2] or file.path).rpartition("/")[2]
     stem = re.sub(r"\.hdr(\.gz)?$", "", name, flags=re.IGNORECASE)
     suffixes = (".img", ".img.gz", ".IMG", ".IMG.GZ", ".Img")

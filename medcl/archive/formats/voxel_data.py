@@ -130,7 +130,7 @@ def _from_text(stream: BinaryIO, data: VoxelData) -> bytes:
 
 @contextlib.contextmanager
 def _opened(source: SourceFile, data: VoxelData) -> Iterator[tuple[BinaryIO, int, DataFile | None]]:
-    """Open the file of the voxels; a fault of a data file tells that it is one."""
+    """Open the file of the voxels; faults of a separate data file name it as such."""
     if not data.file:
         with source.open() as stream:
             yield stream, source.size, None

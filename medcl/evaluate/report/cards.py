@@ -17,7 +17,7 @@ def model_card(record: StudyRecord, result: Evaluation) -> str:
 
 
 def data_card(record: StudyRecord, result: Evaluation) -> str:
-    """Return the data card (after Gebru 2021); what the study cannot know is left open."""
+    """Return the data card (after Gebru 2021); what a study has no record of is left open."""
     return _render("data_card.md.j2", record, result)
 
 

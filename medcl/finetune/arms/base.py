@@ -58,7 +58,7 @@ class ArmContext:
         """Return the encoder with the given weights.
 
         Raises:
-            UsageError: External weights are asked for and none are configured.
+            UsageError: External weights are requested and none are configured.
         """
         if isinstance(weights, int):
             return build_encoder(self.network, weights)

@@ -1,4 +1,4 @@
-"""Registry of arms: all that a study, its record and its report need to know of each, in one place."""
+"""Registry of arms: what a study, its record and its report use of each arm, in one place."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ class ArmSpec:
     run: RunArm
     description: str
     control: bool = False
-    implication: str = "the label can be told without the disease, so arms may have learned this shortcut."
+    implication: str = (
+        "the label can be predicted without signs of disease, so arms may have learned this shortcut."
+    )
     needs: Needs = "nothing"
     maps_tissue: bool = False
 

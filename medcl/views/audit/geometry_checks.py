@@ -50,7 +50,7 @@ class MeasuredGeometry:
 
     @cached_property
     def turned(self) -> np.ndarray:
-        """(N, V, D, D) millimeters per pixel, in the axes in which a view without rotation is the identity."""
+        """(N, V, D, D) millimeters per pixel, in axes in which a view without rotation is the identity."""
         upright = {"image": [[1, 0], [0, 1]], "slices": [[0, -1], [-1, 0]], "volume": np.eye(3)}
         linear = self.fit[..., :-1] * self.spacing[:, None]
         turned: np.ndarray = np.linalg.inv(np.array(upright[self.grid.name], float)) @ linear

@@ -174,7 +174,7 @@ def check_range(pipeline: ViewPipeline, grid: PhantomGrid) -> CheckResult:
 
 
 def check_leakage(pipeline: ViewPipeline, grid: PhantomGrid) -> CheckResult:
-    """I14: borders of views of featureless scans do not tell which views are of one scan."""
+    """I14: borders of views of featureless scans do not reveal which views are of one scan."""
     scans = 64 if grid.dims == 2 else 8
     store = grid.phantoms(
         [np.full(grid.shape, 0.5, np.float32)] * scans, np.arange(1, scans + 1), limits=(0, 1)

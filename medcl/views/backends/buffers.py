@@ -12,8 +12,8 @@ from torch import Tensor
 class Buffers:
     """Hands out tensors; their memory is handed out again once nothing refers to it any more.
 
-    Beside a GPU it is pinned, and PyTorch's own pool of pinned memory does the same: it also knows of copies
-    that are still under way.
+    Beside a GPU it is pinned, and PyTorch's own pool of pinned memory does the same: it also accounts for
+    copies that are still under way.
     """
 
     def __init__(self) -> None:

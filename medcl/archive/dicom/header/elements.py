@@ -30,8 +30,8 @@ class Elements:
         size: bytes of `stream`.
         syntax: transfer syntax UID.
         explicit, little: of the data set.
-        values: tag to raw value, for the tags that were asked for.
-        sequences: tag to (start of the element, end), for the sequences that were asked for.
+        values: tag to raw value, for the requested tags.
+        sequences: tag to (start of the element, end), for the requested sequences.
         pixel_tag: one of `tags.PIXELS`, or 0 when there are no pixels.
         pixel_vr: `OB`, `OW`, ...; empty in implicit VR.
         pixel_start, pixel_length: of the pixels' value; the length is -1 when they are encapsulated.

@@ -136,7 +136,7 @@ def _vector(value: Any, length: int) -> Vector | None:
 def nuclear_frames(elements: Elements, shared: Attributes) -> tuple[Frame, ...]:
     """Return the slices of a reconstructed nuclear medicine volume; empty for anything else.
 
-    The first slice's place stands in the detector sequence; the others follow along the normal.
+    The detector sequence holds the position of the first slice; the others follow along the normal.
     """
     detectors = elements.items(DETECTORS)
     if "RECON TOMO" not in shared.image_type or len(detectors) != 1 or shared.spacing_between is None:

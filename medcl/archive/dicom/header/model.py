@@ -108,12 +108,12 @@ SPLIT_KEYS = (
     "acquisition", "temporal", "echo_time", "echo", "b_value", "gradient", "trigger", "contrast", "kernel",
     "image_type",
 )  # fmt: skip
-"""What may tell apart two slices at one place, in the order in which it is tried."""
+"""Attributes in which two slices at one position may differ, in the order in which they are compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class DicomHeader:
-    """What grouping needs to know of one file. Identifiers are raw and for memory only.
+    """Attributes of one file by which files are grouped. Identifiers are raw and for memory only.
 
     Attributes:
         shared: what other files of the series say too.
@@ -121,7 +121,7 @@ class DicomHeader:
         instance: InstanceNumber.
         position: ImagePositionPatient of a single-frame file.
         syntax: transfer syntax UID.
-        pixel_tag, pixel_start, pixel_length: where the pixels' value stands in the (inflated) data set; the
+        pixel_tag, pixel_start, pixel_length: where the value of the pixels is in the (inflated) data set; the
             length is -1 when it is encapsulated.
         probe: checksum of a sample of the pixels' bytes: files that differ in it are no copies.
         crc: checksum of all the pixels' bytes if they were in memory (as members of a zip or tar are).

@@ -1,7 +1,7 @@
 """Finding the elements of a DICOM file by walking its tags instead of parsing the data set.
 
 The walker reads 8 KiB and jumps from tag to tag without decoding, keeping the raw bytes of wanted values and
-the places of wanted sequences; it stops at the pixels. It knows explicit and implicit VR, both byte orders,
+the places of wanted sequences; it stops at the pixels. It reads explicit and implicit VR, both byte orders,
 deflate, missing preambles, and skips nested sequences without recursion. Source: DICOM PS3.5 section 7,
 PS3.10 section 7.
 """

@@ -1,4 +1,4 @@
-"""Private elements that stand in for empty standard ones: diffusion of three makers, and Philips' scale.
+"""Private elements that replace empty standard ones: diffusion of three makers, and Philips' scale.
 
 An element counts only behind its maker's name. Sources: the makers' DICOM conformance statements, and
 dcm2niix (https://github.com/rordenlab/dcm2niix), which documents them in use.
@@ -58,7 +58,7 @@ def _made_by(raw: Raw, block: int, maker: bytes) -> bool:
 
 
 def _ge(raw: Raw) -> dict[str, Any]:
-    """Return GE's b-value; its gradient stands in elements that other sequences use for anything."""
+    """Return GE's b-value; its gradient is in elements that other sequences use for other values."""
     b = decimal(raw[GE_B_VALUE] or b"")
     if b is None:
         return {}

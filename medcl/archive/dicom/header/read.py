@@ -80,7 +80,7 @@ def open_elements(stream: BinaryIO, size: int) -> Elements | None:
 
 
 def read_header(stream: BinaryIO, size: int) -> DicomHeader | None:
-    """Return what grouping needs to know of a DICOM file, or None when the file is no DICOM.
+    """Return the attributes by which a DICOM file is grouped, or None when the file is no DICOM.
 
     Args:
         stream: seekable, of the whole file.

@@ -39,7 +39,7 @@ class Slice:
 
     @property
     def acquisition_order(self) -> tuple[int, tuple[int, ...], int]:
-        """The order of acquisition, as far as the header tells."""
+        """The order of acquisition, as far as the header states it."""
         instance = self.header.instance
         return instance if instance is not None else 1 << 62, self.frame.dimensions, self.frame.index
 
@@ -142,7 +142,7 @@ def by_place(slices: Sequence[Slice]) -> list[list[Slice]]:
 
 
 def drop_copies(slice_set: SliceSet, sums: PixelSums | None) -> list[Slice]:
-    """Take slices that stand twice with the same pixels out of the slice_set; returns them."""
+    """Remove from a slice set the slices that repeat a position with the same pixels, and return them."""
     distinct: list[Slice] = []
     copies: list[Slice] = []
     for place in by_place(slice_set.slices):
@@ -223,7 +223,7 @@ def _by_key(slices: Sequence[Slice], number: int) -> list[list[Slice]]:
 
 
 def _separates(places: Sequence[Sequence[Slice]], number: int) -> bool:
-    """Return whether a tag tells slices of one place apart and has a value that most places share.
+    """Return whether a tag differs between slices of one position and has a value that most positions share.
 
     A trigger time that varies a little from slice to slice does not.
     """

@@ -1,4 +1,4 @@
-"""From headers to stacks: which files make one scan, in which order, where it stands in space.
+"""Stacks from headers: the files of each scan, their order and the position of the scan in space.
 
 Grouping is by series over the whole archive; folders and file names play no part, and the order in which
 headers come changes nothing.
