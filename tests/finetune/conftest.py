@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from medcl.archive import scan_archive
-from medcl.finetune import Task, make_task
+from medcl.finetune import ArmContext, Budget, Classifier, Task, draw_labels, fit_probe, make_task
 from medcl.store import Store, prepare
 from tests.duplicates import duplicates_store
-from tests.finetune.samples import task_of_volumes
+from tests.finetune.samples import TRAINING, image_context, task_of_volumes
 
 
 @pytest.fixture(scope="session")
@@ -54,3 +54,14 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A store with three planted near-duplicates of test scans."""
     torch.set_num_threads(1)
     return duplicates_store(tmp_path_factory.mktemp("planted"), planted=True)
+
+
+@pytest.fixture(scope="module")
+def context(task: Task) -> ArmContext:
+    return image_context(task, TRAINING)
+
+
+@pytest.fixture(scope="module")
+def classifier(task: Task, context: ArmContext) -> Classifier:
+    labeled = draw_labels(task, Budget.parse("20/class"), 0)
+    return Classifier.from_probe(context.encoder(), fit_probe(context.features(), task, labeled))

@@ -19,6 +19,13 @@ VIEWS = ViewsConfig(policy="unknown", size_px=16, slices=4)
 PLAIN = EncoderConfig(name="resnet10", width=8, stem="compact")
 SETTINGS = TrainingConfig(steps=4, batch_size=16, learning_rates=(3e-3,), candidates=2)
 DEFAULT = TrainingConfig()
+TRAINING = TrainingConfig(steps=40, batch_size=32, learning_rates=(3e-3,), candidates=10)
+
+ENCODERS = {
+    "2.5-D": PLAIN.model_copy(update={"in_channels": 3}),
+    "3-D": PLAIN.model_copy(update={"spatial_dims": 3}),
+    "slices in sequence": PLAIN.model_copy(update={"spatial_dims": 3, "sequence": "gru"}),
+}
 
 
 def volume(generator: np.random.Generator, positive: bool) -> nib.Nifti1Image:

@@ -15,19 +15,10 @@ from medcl.evaluate import check_predictions
 from medcl.finetune import (
     ArmContext,
     Budget,
-    Task,
-    TrainingConfig,
     plan_experiment_cells,
     run_experiment_cells,
 )
-from tests.finetune.samples import PLAIN, image_context
-
-SETTINGS = TrainingConfig(steps=40, batch_size=32, learning_rates=(3e-3,), candidates=10)
-
-
-@pytest.fixture(scope="module")
-def context(task: Task) -> ArmContext:
-    return image_context(task, SETTINGS)
+from tests.finetune.samples import PLAIN, TRAINING
 
 
 def test_cells_are_computed_once_and_make_sound_predictions(context: ArmContext, tmp_path: Path) -> None:
@@ -47,7 +38,7 @@ def test_cells_are_computed_once_and_make_sound_predictions(context: ArmContext,
 def test_cells_computed_side_by_side_are_the_same(context: ArmContext, tmp_path: Path) -> None:
     arms = ["simclr-probe", "simclr-finetune", "classical", "shuffled-labels"]
     few = ArmContext(
-        context.task, context.images, SETTINGS.model_copy(update={"steps": 4}), context.pretrained, PLAIN
+        context.task, context.images, TRAINING.model_copy(update={"steps": 4}), context.pretrained, PLAIN
     )
     cells = plan_experiment_cells(arms, [Budget.parse("5/class")], [0, 1])
     alone, _ = run_experiment_cells(few, cells, tmp_path / "alone", "simclr")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pytest
 import torch
 
 from medcl.finetune import (
@@ -14,18 +13,7 @@ from medcl.finetune import (
     Task,
     extract_features,
 )
-from tests.finetune.samples import PLAIN, VIEWS, image_context
-
-ENCODERS = {
-    "2.5-D": PLAIN.model_copy(update={"in_channels": 3}),
-    "3-D": PLAIN.model_copy(update={"spatial_dims": 3}),
-    "slices in sequence": PLAIN.model_copy(update={"spatial_dims": 3, "sequence": "gru"}),
-}
-
-
-@pytest.fixture(scope="module")
-def context(task: Task) -> ArmContext:
-    return image_context(task)
+from tests.finetune.samples import ENCODERS, PLAIN, VIEWS
 
 
 def test_features_of_some_rows_are_those_of_all(task: Task, context: ArmContext) -> None:

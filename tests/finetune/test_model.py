@@ -23,13 +23,7 @@ from medcl.finetune import (
 )
 from medcl.predict import predict_archive
 from medcl.store import Store
-from tests.finetune.samples import ARMS, PLAIN, VIEWS, config_of, context_of, image_context, volume
-
-ENCODERS = {
-    "2.5-D": PLAIN.model_copy(update={"in_channels": 3}),
-    "3-D": PLAIN.model_copy(update={"spatial_dims": 3}),
-    "slices in sequence": PLAIN.model_copy(update={"spatial_dims": 3, "sequence": "gru"}),
-}
+from tests.finetune.samples import ARMS, ENCODERS, PLAIN, VIEWS, config_of, context_of, image_context, volume
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -109,3 +111,23 @@ class Dropping(SmallEncoder):
 
     def forward(self, views: Tensor) -> Tensor:
         return super().forward(nn.functional.dropout(views, training=self.training))
+
+
+SCANS, TAU = 6, 0.2
+BATCH = Batch(torch.arange(SCANS), epoch=1)
+COPIES = {"moco_v3": 4, "byol": 6, "simsiam": 4}
+"""Embeddings of a scan that a method compares, where there is not one per view."""
+
+
+def compare(method: Method, embeddings: Tensor) -> Tensor:
+    return method.compare(embeddings, BATCH)["loss"]
+
+
+def equal_views(name: str, embedding: Tensor) -> Tensor:
+    """The same embedding (B, D) as every view, prediction, key and target."""
+    return embedding[:, None].repeat(1, COPIES.get(name, 2), 1)
+
+
+def log_sum(negatives: int, gap: float) -> float:
+    """Cross-entropy of a cosine of 1 against negatives that are `gap` less similar, in units of tau."""
+    return math.log(1 + negatives * math.exp(-gap))

@@ -12,14 +12,9 @@ from medcl.errors import UsageError
 from medcl.pretrain import EncoderConfig, load_encoder, pretrain
 from medcl.pretrain.data import TrainingData
 from medcl.pretrain.methods.simclr import SimCLR
-from tests.pretrain.stores import ENCODER, settings, store_of_images, store_of_patients, store_of_volumes
+from tests.pretrain.stores import ENCODER, settings, store_of_patients, store_of_volumes
 
 torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return store_of_images(tmp_path_factory.mktemp("images"))
 
 
 @pytest.fixture(scope="module")

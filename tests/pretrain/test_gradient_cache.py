@@ -14,7 +14,7 @@ from medcl.pretrain import EncoderConfig, pretrain
 from medcl.pretrain.gradient_cache import cached_backward
 from medcl.pretrain.methods import Batch, Method
 from tests.pretrain.small_methods import CONFIGS, SMALL_ENCODER, make, make_views, without_batch_norm
-from tests.pretrain.stores import settings, store_of_images
+from tests.pretrain.stores import settings
 
 torch.set_num_threads(1)
 BATCH = Batch(torch.arange(8), torch.arange(8) // 3)
@@ -64,11 +64,6 @@ def test_accumulating_small_batches_is_something_else() -> None:
 
 LINEAR = EncoderConfig(name=SMALL_ENCODER, options={"pixels": 256}, feature_size=8)
 """Without batch norm, so that cached gradients are exact."""
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return store_of_images(tmp_path_factory.mktemp("images"))
 
 
 def log(run: Path) -> pd.DataFrame:

@@ -15,16 +15,11 @@ from medcl.errors import WorkFailed
 from medcl.pretrain import EncoderConfig, pretrain
 from medcl.pretrain.optimizers import OptimizerConfig
 from tests.pretrain.small_methods import SMALL_ENCODER, SMALL_METHODS
-from tests.pretrain.stores import settings, store_of_images
+from tests.pretrain.stores import settings
 
 torch.set_num_threads(1)
 LINEAR = EncoderConfig(name=SMALL_ENCODER, options={"pixels": 256}, feature_size=8)
 """Without batch norm, so that cached gradients are exact."""
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return store_of_images(tmp_path_factory.mktemp("images"))
 
 
 def log(run: Path) -> pd.DataFrame:

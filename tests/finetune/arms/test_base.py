@@ -10,23 +10,15 @@ from medcl.finetune import (
     ArmContext,
     Budget,
     Task,
-    TrainingConfig,
     draw_labels,
 )
 from medcl.pretrain import build_encoder
-from tests.finetune.samples import ARMS, PLAIN, image_context
-
-SETTINGS = TrainingConfig(steps=40, batch_size=32, learning_rates=(3e-3,), candidates=10)
-
-
-@pytest.fixture(scope="module")
-def context(task: Task) -> ArmContext:
-    return image_context(task, SETTINGS)
+from tests.finetune.samples import ARMS, PLAIN, TRAINING
 
 
 def test_external_weights_take_the_place_of_the_pretrained_ones(task: Task, context: ArmContext) -> None:
     labeled = draw_labels(task, Budget.parse("5/class"), 0)
-    few = SETTINGS.model_copy(update={"steps": 2, "candidates": 4, "learning_rates": (1e-3,)})
+    few = TRAINING.model_copy(update={"steps": 2, "candidates": 4, "learning_rates": (1e-3,)})
     elsewhere = build_encoder(PLAIN, 7).eval()
     external = ArmContext(task, context.images, few, context.pretrained, PLAIN, elsewhere)
     same = ArmContext(task, context.images, few, elsewhere, PLAIN)

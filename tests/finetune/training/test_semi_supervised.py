@@ -16,7 +16,6 @@ from medcl.finetune import (
     Task,
     TrainingConfig,
     draw_labels,
-    fit_probe,
     predict,
 )
 from medcl.finetune.training import (
@@ -34,12 +33,6 @@ SETTINGS = TrainingConfig(steps=40, batch_size=16, learning_rates=(3e-3,), candi
 @pytest.fixture(scope="module")
 def context(task: Task) -> ArmContext:
     return image_context(task, SETTINGS)
-
-
-@pytest.fixture(scope="module")
-def classifier(task: Task, context: ArmContext) -> Classifier:
-    labeled = draw_labels(task, Budget.parse("20/class"), 0)
-    return Classifier.from_probe(context.encoder(), fit_probe(context.features(), task, labeled))
 
 
 @pytest.mark.parametrize("arm", ["simclr-fixmatch", "simclr-mean-teacher", "simclr-distillation"])

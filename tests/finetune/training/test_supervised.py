@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
@@ -14,33 +13,19 @@ from medcl.finetune import (
     Task,
     TrainingConfig,
     draw_labels,
-    fit_probe,
     predict,
     train_classifier,
 )
 from medcl.finetune.training import infinite_batches
 from medcl.pretrain import build_encoder
-from tests.finetune.samples import PLAIN, image_context
-
-SETTINGS = TrainingConfig(steps=40, batch_size=32, learning_rates=(3e-3,), candidates=10)
-
-
-@pytest.fixture(scope="module")
-def context(task: Task) -> ArmContext:
-    return image_context(task, SETTINGS)
-
-
-@pytest.fixture(scope="module")
-def classifier(task: Task, context: ArmContext) -> Classifier:
-    labeled = draw_labels(task, Budget.parse("20/class"), 0)
-    return Classifier.from_probe(context.encoder(), fit_probe(context.features(), task, labeled))
+from tests.finetune.samples import PLAIN, TRAINING
 
 
 def test_a_network_learns_the_task_and_is_selected_on_validation(task: Task, context: ArmContext) -> None:
     labeled = draw_labels(task, Budget.parse("all"), 0)
     encoder = build_encoder(PLAIN, 1)
     before = [p.clone() for p in encoder.parameters()]
-    classifier, selected = train_classifier(encoder, task, labeled, context.images, SETTINGS, 0)
+    classifier, selected = train_classifier(encoder, task, labeled, context.images, TRAINING, 0)
     probability = predict(classifier, task.store, task.test, context.images)
     assert roc_auc_score(task.truth[task.test], probability) > 0.9
     assert selected["val_auroc"] > 0.9
@@ -72,7 +57,7 @@ def test_a_probe_is_kept_unless_training_shows_a_gain(
     assert torch.equal(trained.head.weight, classifier.head.weight)
     untrained = Classifier(context.encoder())
     _, selected = train_classifier(
-        untrained, task, draw_labels(task, Budget.parse("all"), 0), context.images, SETTINGS, 0
+        untrained, task, draw_labels(task, Budget.parse("all"), 0), context.images, TRAINING, 0
     )
     assert selected["step"] > 0
     assert selected["val_auroc"] > 0.8

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from medcl.pretrain.methods import METHODS, Batch, Method, build_method
-from tests.pretrain.small_methods import CONFIGS, SmallEncoder, make, make_views, train
+from medcl.pretrain.methods import METHODS, Batch, build_method
+from tests.pretrain.small_methods import (
+    CONFIGS,
+    COPIES,
+    SCANS,
+    TAU,
+    SmallEncoder,
+    compare,
+    equal_views,
+    log_sum,
+    make,
+    make_views,
+    train,
+)
 
 torch.set_num_threads(1)
 
@@ -129,30 +139,6 @@ def test_default_settings_build_around_a_real_feature_size() -> None:
     for config in METHODS:
         method = build_method(config(), SmallEncoder(features=32))
         assert torch.isfinite(method.loss(make_views(), Batch(torch.arange(8)))["loss"]), config
-
-
-SCANS, TAU = 6, 0.2
-
-
-BATCH = Batch(torch.arange(SCANS), epoch=1)
-
-
-COPIES = {"moco_v3": 4, "byol": 6, "simsiam": 4}
-"""Embeddings of a scan that a method compares, where there is not one per view."""
-
-
-def compare(method: Method, embeddings: Tensor) -> Tensor:
-    return method.compare(embeddings, BATCH)["loss"]
-
-
-def equal_views(name: str, embedding: Tensor) -> Tensor:
-    """The same embedding (B, D) as every view, prediction, key and target."""
-    return embedding[:, None].repeat(1, COPIES.get(name, 2), 1)
-
-
-def log_sum(negatives: int, gap: float) -> float:
-    """Cross-entropy of a cosine of 1 against negatives that are `gap` less similar, in units of tau."""
-    return math.log(1 + negatives * math.exp(-gap))
 
 
 ORTHOGONAL = {

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from medcl.pretrain.methods import Batch, Method, build_method
+from medcl.pretrain.methods import Batch, build_method
 from medcl.pretrain.methods.swav import SwAVConfig
 from medcl.pretrain.sinkhorn import sinkhorn
-from tests.pretrain.small_methods import SmallEncoder, make, make_views
+from tests.pretrain.small_methods import SmallEncoder, equal_views, log_sum, make, make_views
 
 torch.set_num_threads(1)
 BATCH = Batch(scan=torch.arange(8))
@@ -62,30 +60,6 @@ def test_swav_queue_fills_over_epochs_of_one_batch_and_is_used_once_full() -> No
     with_queue = method.loss(make_views(1), Batch(torch.arange(8), epoch=5))["loss"].item()
     without = method.loss(make_views(1), Batch(torch.arange(8), epoch=0))["loss"].item()
     assert with_queue != without
-
-
-SCANS, TAU = 6, 0.2
-
-
-BATCH = Batch(torch.arange(SCANS), epoch=1)
-
-
-COPIES = {"moco_v3": 4, "byol": 6, "simsiam": 4}
-"""Embeddings of a scan that a method compares, where there is not one per view."""
-
-
-def compare(method: Method, embeddings: Tensor) -> Tensor:
-    return method.compare(embeddings, BATCH)["loss"]
-
-
-def equal_views(name: str, embedding: Tensor) -> Tensor:
-    """The same embedding (B, D) as every view, prediction, key and target."""
-    return embedding[:, None].repeat(1, COPIES.get(name, 2), 1)
-
-
-def log_sum(negatives: int, gap: float) -> float:
-    """Cross-entropy of a cosine of 1 against negatives that are `gap` less similar, in units of tau."""
-    return math.log(1 + negatives * math.exp(-gap))
 
 
 def test_views_on_prototypes_of_their_own_cost_what_one_against_the_others_does() -> None:

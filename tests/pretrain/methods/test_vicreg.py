@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
-from medcl.pretrain.methods import Batch, Method
-from tests.pretrain.small_methods import make, make_views
+from medcl.pretrain.methods import Batch
+from tests.pretrain.small_methods import equal_views, make, make_views
 
 torch.set_num_threads(1)
 BATCH = Batch(scan=torch.arange(8))
@@ -25,25 +24,6 @@ def test_vicreg_is_the_formula() -> None:
     off_diagonal = np.mean([(c[~np.eye(6, dtype=bool)] ** 2).sum() / 6 for c in covariances])
     expected = 0.1 * (25 * invariance + 25 * variance + off_diagonal)
     assert method.loss(views, BATCH)["loss"].item() == pytest.approx(expected, rel=1e-9)
-
-
-SCANS, TAU = 6, 0.2
-
-
-BATCH = Batch(torch.arange(SCANS), epoch=1)
-
-
-COPIES = {"moco_v3": 4, "byol": 6, "simsiam": 4}
-"""Embeddings of a scan that a method compares, where there is not one per view."""
-
-
-def compare(method: Method, embeddings: Tensor) -> Tensor:
-    return method.compare(embeddings, BATCH)["loss"]
-
-
-def equal_views(name: str, embedding: Tensor) -> Tensor:
-    """The same embedding (B, D) as every view, prediction, key and target."""
-    return embedding[:, None].repeat(1, COPIES.get(name, 2), 1)
 
 
 @pytest.mark.parametrize("name", ["barlow_twins", "vicreg"])

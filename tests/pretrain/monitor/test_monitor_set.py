@@ -11,14 +11,9 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from medcl.pretrain import pretrain
-from tests.pretrain.stores import settings, store_of_images
+from tests.pretrain.stores import settings
 
 torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return store_of_images(tmp_path_factory.mktemp("images"))
 
 
 def log(run: Path) -> pd.DataFrame:
