@@ -1,12 +1,13 @@
 """The store: scans as memory-mapped arrays, measured once and split by patient."""
 
-from medcl.store.labels import Labels, read_labels
+from medcl.store.labels import SUBGROUP_COLUMNS, Labels, read_labels
 from medcl.store.left_out import count_reasons, left_out_lines, reason_text
 from medcl.store.patients import patient_warnings
 from medcl.store.prepare import prepare
 from medcl.store.store import Store
 
 __all__ = [
+    "SUBGROUP_COLUMNS",
     "Labels",
     "Store",
     "count_reasons",

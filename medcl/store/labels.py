@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -165,12 +167,23 @@ def _modalities(path: Path, table: pd.DataFrame, rows: list[tuple[dict[str, str]
     return {scan: row["modality"].upper() for row, scan in rows if row.get("modality")}
 
 
-def _extra(row: dict[str, str]) -> dict[str, str | float | None]:
-    columns: dict[str, str | float | None] = {name: row[name] for name in ("site", "sex") if name in row}
-    return columns | ({"age": _years(row["age"])} if "age" in row else {})
+def _extra(row: dict[str, str]) -> dict[str, Any]:
+    return {name: read(row[name]) for name, read in SUBGROUP_COLUMNS.items() if name in row}
+
+
+def _as_written(value: str | None) -> str | None:
+    return value
 
 
 def _years(age: str | None) -> float:
     """Return an age in years from `67` or DICOM's `067Y`; NaN from anything else."""
     number = re.fullmatch(r"(\d+(?:\.\d+)?)\s*[yY]?", age or "")
     return float(number[1]) if number else float("nan")
+
+
+SUBGROUP_COLUMNS: Mapping[str, Callable[[str | None], Any]] = {
+    "site": _as_written,
+    "sex": _as_written,
+    "age": _years,
+}
+"""Further columns of a label table, which reports show as subgroups -> how a value is read."""

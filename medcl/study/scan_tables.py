@@ -15,7 +15,7 @@ from medcl.finetune import ArmContext
 def _groups(context: ArmContext) -> pd.DataFrame:
     """Return what is known of patients and scanners, for the subgroup analysis."""
     scans = context.task.store.scans
-    columns = [name for name in ("site", "sex", "age", "manufacturer") if name in scans]
+    columns = [name for name in (*SUBGROUP_COLUMNS, "manufacturer") if name in scans]
     return scans[["scan", *columns]].dropna(axis="columns", how="all")
 
 
