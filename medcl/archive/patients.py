@@ -164,7 +164,7 @@ def _inside(place: str) -> str:
 
 
 def _bids(place: str) -> Patient | None:
-    """The first `sub-` folder at any depth; derivatives, raw and source data are of the same subject."""
+    """Return the first `sub-` folder at any depth, as derivatives, raw and source data share subjects."""
     parts = place.split("/")
     for depth, part in enumerate(parts[:-1]):
         if re.fullmatch(r"sub-.+", part, re.I):
@@ -191,7 +191,7 @@ def _challenge_layout(place: str) -> Patient | None:
 
 
 def _folder_per_patient(place: str) -> Patient | None:
-    """A folder that holds one patient: its files carry its name, or the names of sequences."""
+    """Return a folder that holds one patient: its files have its name, or the names of sequences."""
     path = PurePosixPath(place)
     folder, name = path.parent, stem(place)
     carries = len(folder.name) > 2 and re.match(rf"{re.escape(folder.name)}([^A-Za-z0-9]|$)", name, re.I)

@@ -232,7 +232,7 @@ class ViewLoader:
         return self._rendered(params)
 
     def _patient_batch(self, positions: np.ndarray, epoch: int) -> ViewBatch:
-        """One view of each scan, and one of another scan (or place) of the same patient."""
+        """Return one view of each scan and one of another scan (or position) of the same patient."""
         assert self._partners is not None
         share = uniform(scan_keys(self.seed, epoch, self.geometry.fingerprint[positions]), _PARTNER_DRAW)
         partners = [self._partners[int(n)] for n in positions]

@@ -141,7 +141,7 @@ def _constant_key(geometry: ScanGeometry, epoch: int) -> ScanGeometry:
 
 
 def _order_key(geometry: ScanGeometry, epoch: int) -> ScanGeometry:
-    """A generator that is advanced from scan to scan: views depend on who stands before."""
+    """Return keys of a generator that advances from scan to scan, so that views depend on earlier scans."""
     return replace(geometry, fingerprint=np.arange(len(geometry), dtype=np.uint64))
 
 

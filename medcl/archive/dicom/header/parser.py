@@ -162,7 +162,7 @@ class _ElementParser:
             at = start + length
 
     def explicit_little(self, at: int) -> None:
-        """The common form, in one tight loop; anything unusual goes to `_one`.
+        """Read elements of the common form in one tight loop, and unusual ones by `_one`.
 
         Here a tag is the four bytes as they stand, group last, so that nothing is computed for elements that
         are only passed.
@@ -212,7 +212,7 @@ class _ElementParser:
         return self.buffer, at - self.base, last
 
     def _is_over(self, at: int) -> bool:
-        """True at the end of the file; an element that claims to go on after it is refused."""
+        """Return whether the file ends here; an element that claims to go on after it is refused."""
         if at > self.elements.size:
             raise quarantined("TRUNCATED")
         return at + 8 > self.elements.size

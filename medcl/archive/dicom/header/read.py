@@ -199,7 +199,7 @@ def pixel_bytes(shared: Attributes) -> int:
 
 
 def _ends_well(elements: Elements) -> bool:
-    """True when encapsulated pixels are closed by a delimiter, seen from the file's end or walked to."""
+    """Return whether encapsulated pixels are closed by a delimiter, seen from the file's end or walked to."""
     delimiter = b"\xfe\xff\xdd\xe0\0\0\0\0"
     elements.stream.seek(max(elements.pixel_start, elements.size - 8))
     if elements.stream.read(8) == delimiter:

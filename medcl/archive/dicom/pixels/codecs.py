@@ -120,7 +120,7 @@ def _wanted(syntax: str, bits: int) -> tuple[str, ...]:
 
 
 def sign_differs(syntax: str, content: bytes, shared: Attributes) -> bool:
-    """True when a JPEG 2000 stream and the header disagree about sign; pixels then follow the header."""
+    """Return whether a JPEG 2000 stream and the header disagree about sign; pixels then follow the header."""
     if PLUGINS.get(syntax) != J2K:
         return False
     from pydicom.pixels.utils import get_j2k_parameters

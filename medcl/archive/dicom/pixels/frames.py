@@ -176,7 +176,7 @@ def padding_mask(container: np.ndarray, values: np.ndarray, shared: Attributes) 
 
 
 def is_whole(number: float | None) -> bool:
-    """True when a slope or intercept keeps integers exact."""
+    """Return whether a slope or intercept keeps integers exact."""
     return number is None or (float(number).is_integer() and abs(number) < 1 << 24)
 
 

@@ -16,7 +16,7 @@ THREADS = min(4, os.cpu_count() or 1)
 
 
 def is_available(uid: str) -> bool:
-    """True where a syntax can be decoded here."""
+    """Return whether a syntax can be decoded here."""
     return uid in SYNTAXES and find_spec("imagecodecs") is not None
 
 

@@ -22,7 +22,7 @@ def apply_voi(values: np.ndarray, elements: Elements, shared: Attributes) -> np.
     """Return a projection as it is meant to be shown, in [0, 2^bits - 1] of 16 bits at most, or None.
 
     None where the modality keeps its values, the image is for processing, or no usable window is stated
-    (one in which nothing of the image lies is none).
+    (a window outside of the image's values is not usable).
     """
     if shared.modality not in SHOWN or shared.presentation == "FOR PROCESSING":
         return None

@@ -30,7 +30,7 @@ class PixelSums:
         return file[1].crc if file[1].crc is not None else self._sum(file[0], decoded=False)
 
     def same(self, first: Numbered, second: Numbered) -> bool:
-        """True when two single-frame files have the same pixels.
+        """Return whether two single-frame files have the same pixels.
 
         Those of one transfer syntax are compared as stored, those of two as decoded.
         """

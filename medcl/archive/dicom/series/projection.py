@@ -42,7 +42,7 @@ def image_flags(header: DicomHeader) -> set[str]:
 
 
 def _at_detector(header: DicomHeader) -> bool:
-    """True when the spacing is known at the detector only (stated so, or equal to the imager's)."""
+    """Return whether the spacing is known at the detector only (stated so, or equal to the imager's)."""
     shared = header.shared
     if header.box_spacing is not None or shared.imager_spacing is None:
         return False
@@ -52,7 +52,7 @@ def _at_detector(header: DicomHeader) -> bool:
 
 
 def is_inverted(header: DicomHeader) -> bool:
-    """True when high stored values are dark: MONOCHROME1, or a presentation LUT shape that inverts.
+    """Return whether high stored values are dark: MONOCHROME1, or a presentation LUT shape that inverts.
 
     The two say the same thing, and a file with both is inverted once (PS3.3 C.11.6.1.2).
     """

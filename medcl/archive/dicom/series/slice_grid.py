@@ -44,7 +44,7 @@ class Grid:
 
     @property
     def is_even(self) -> bool:
-        """True when every slice of the grid was measured."""
+        """Return whether every slice of the grid was measured."""
         return np.array_equal(self.places, np.arange(self.count))
 
 
@@ -56,13 +56,13 @@ def normal(orientation: Vector) -> tuple[float, float, float]:
 
 
 def same_orientation(first: Vector, second: Vector) -> bool:
-    """True when rows and columns of two slices differ by less than 0.1 degrees."""
+    """Return whether rows and columns of two slices differ by less than 0.1 degrees."""
     a, b = np.reshape(first, (2, 3)), np.reshape(second, (2, 3))
     return bool(((a * b).sum(axis=1) >= ORIENTATION_TOLERANCE).all())
 
 
 def same_spacing(first: Vector, second: Vector) -> bool:
-    """True when two pixel spacings differ by less than 0.1 %."""
+    """Return whether two pixel spacings differ by less than 0.1 %."""
     return all(abs(a - b) <= SPACING_TOLERANCE * a for a, b in zip(first, second, strict=True))
 
 
@@ -116,7 +116,7 @@ def _places(distances: np.ndarray) -> tuple[np.ndarray, set[str]]:
 
 
 def is_even(distances: np.ndarray) -> bool:
-    """True when the distances between slices are one, each for itself and all in a row: small ones add up."""
+    """Return whether slices are equidistant, in pairs and over the whole stack, where small errors add up."""
     if not distances.size:
         return True
     median = float(np.median(distances))
@@ -145,7 +145,7 @@ def _whole_steps(distances: np.ndarray, median: float, jitter: float) -> np.ndar
 
 
 def _is_planned(steps: np.ndarray) -> bool:
-    """True when wider steps come in runs of at least three: the scan was made so, nothing is missing."""
+    """Return whether wider steps come in runs of three or more: planned so, with no slice missing."""
     changes = np.flatnonzero(np.diff(steps)) + 1
     runs = np.split(steps, changes)
     return all(len(run) >= MIN_RUN for run in runs if run[0] > 1)

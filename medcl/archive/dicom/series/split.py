@@ -78,7 +78,7 @@ def _format(image: Slice) -> tuple[Any, ...]:
 
 
 def is_calibrated(image: Slice) -> bool:
-    """True when a slice says how its stored values become measured ones."""
+    """Return whether a slice states how stored values are converted to measured ones."""
     stated = image.frame.slope is not None and image.frame.intercept is not None
     return stated or image.header.modality_lut
 
@@ -157,7 +157,7 @@ def drop_copies(slice_set: SliceSet, sums: PixelSums | None) -> list[Slice]:
 
 
 def _copy(first: Slice, second: Slice, sums: PixelSums | None) -> bool:
-    """True when two slices at one place are one stored twice: same tags, same pixels."""
+    """Return whether two slices at one position are copies: same tags, same pixels."""
     a, b = first.header, second.header
     if first.frame.index != second.frame.index or a.functional or b.functional:
         return False
@@ -210,7 +210,7 @@ def _depths(slices: Sequence[Slice]) -> np.ndarray:
 
 
 def _in_turn(place: Sequence[Slice]) -> bool:
-    """True when the header says in which order the slices of one place were taken."""
+    """Return whether the header states the order in which the slices of one position were acquired."""
     ordered = all(image.header.instance is not None or image.header.functional for image in place)
     return ordered and len({image.acquisition_order for image in place}) == len(place)
 

@@ -128,7 +128,7 @@ def _series_key(header: DicomHeader) -> tuple[str, ...]:
 
 
 def _has_place(image: Slice) -> bool:
-    """True when an image is a slice of known place."""
+    """Return whether the position of a slice is known."""
     shared, frame = image.header.shared, image.frame
     if shared.modality in PROJECTIONS and not image.header.functional:
         return False
@@ -210,7 +210,7 @@ def _volume_flags(slices: Sequence[Slice]) -> set[str]:
 
 
 def _has_scales(slices: Sequence[Slice]) -> bool:
-    """True when the slices are only comparable by the scale that Philips keeps in an element of its own."""
+    """Return whether the slices are only comparable by the scale in Philips' private element."""
     scales = {(image.header.shared.scale_slope, image.frame.slope, image.frame.intercept) for image in slices}
     return len(scales) > 1 and all(scale is not None for scale, _, _ in scales)
 

@@ -132,7 +132,7 @@ def _positive(array: np.ndarray) -> np.ndarray:
 
 
 def _looks_calibrated(array: np.ndarray) -> bool:
-    """True when stored numbers have air and water where HU have them."""
+    """Return whether stored values have air and water at the HU of air and water."""
     return all(
         np.mean((array > low) & (array < high)) >= PEAK_SHARE for low, high in (AIR_PEAK_HU, WATER_PEAK_HU)
     )
