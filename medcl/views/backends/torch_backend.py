@@ -97,9 +97,9 @@ def _fill_padding(views: Tensor, grid: Tensor, params: ViewParams, shape: torch.
     ends = np.stack([np.full_like(params.count, -0.5, float), params.count - 0.5])[:, outside[0]]
     scaled = (ends - (factor - 1) / 2) / factor * (2 / np.maximum(np.array(shape, float) - 1, 1)) - 1
     low, high = torch.from_numpy(scaled[..., ::-1].astype(np.float32))
-    shape = (-1, *[1] * params.dims, params.dims)
+    per_view = (-1, *[1] * params.dims, params.dims)
     points = grid[where]
-    beyond = ((points < low.reshape(shape) - 1e-6) | (points > high.reshape(shape) + 1e-6)).any(-1)
+    beyond = ((points < low.reshape(per_view) - 1e-6) | (points > high.reshape(shape) + 1e-6)).any(-1)
     fill = torch.from_numpy(params.padding_value[outside[0]].astype(np.float32))
     views[where] = torch.where(beyond.unsqueeze(1), _each(fill, views.ndim - 1), views[where])
 
