@@ -99,7 +99,7 @@ def _fill_padding(views: Tensor, grid: Tensor, params: ViewParams, shape: torch.
     low, high = torch.from_numpy(scaled[..., ::-1].astype(np.float32))
     per_view = (-1, *[1] * params.dims, params.dims)
     points = grid[where]
-    beyond = ((points < low.reshape(per_view) - 1e-6) | (points > high.reshape(shape) + 1e-6)).any(-1)
+    beyond = ((points < low.reshape(per_view) - 1e-6) | (points > high.reshape(per_view) + 1e-6)).any(-1)
     fill = torch.from_numpy(params.padding_value[outside[0]].astype(np.float32))
     views[where] = torch.where(beyond.unsqueeze(1), _each(fill, views.ndim - 1), views[where])
 
