@@ -51,7 +51,7 @@ FAULTS: list[tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = [
     ("has no test scan", lambda t: t[(t["split"] == "val") | (t["seed"] != 2)]),
     ("contains one class only", lambda t: t[(t["split"] == "val") | (t["truth"] == 1)]),
     (
-        "share no test scan",
+        "have no test scan in common",
         lambda t: t.assign(scan=t["scan"] + t["arm"], patient=t["patient"] + t["arm"]),
     ),
 ]

@@ -151,14 +151,14 @@ def test_the_farthest_reach_within_a_standard_error_is_taken(task: Task) -> None
     scores = []
     for n in range(5):
         again = Recorder()
-        again.asked = [0.0] * n
+        again.alphas = [0.0] * n
         scores.append(roc_auc_score(task.truth[task.val], again.spread(task.truth, 0)[task.val]))
     assert scores[0] < scores[1] < max(scores[2:]) < scores[1] + 0.05
     assert graph.alphas == sorted(graph.alphas, reverse=True)
     assert (graph.alphas[0], graph.alphas[-1]) == pytest.approx((0.99, 0.1))
     assert alpha == graph.alphas[1]
     again = Recorder()
-    again.asked = [0.0]
+    again.alphas = [0.0]
     np.testing.assert_array_equal(odds, again.spread(task.truth, alpha))
 
 
