@@ -10,6 +10,7 @@ import pandas as pd
 
 from medcl.files import write_table
 from medcl.finetune import ArmContext
+from medcl.store import SUBGROUP_COLUMNS
 
 
 def _groups(context: ArmContext) -> pd.DataFrame:
