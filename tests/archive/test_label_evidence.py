@@ -270,7 +270,7 @@ def test_layouts_of_common_data_sets_of_images(scan: str, mask: str, tmp_path: P
 
 
 def test_masks_of_different_kinds_are_not_united(tmp_path: Path) -> None:
-    """DRIVE has the vessels and the field of view of each picture."""
+    """DRIVE has the vessels and the field of view of each image."""
     catalog = scanned(
         tmp_path,
         {
