@@ -46,14 +46,33 @@ FLAGS: dict[str, tuple[Severity, str]] = {
     "MIXED_ORIENT": (GEOMETRY, "the series held several orientations; it was split by orientation"),
     "SPLIT": (
         NOTE,
-        "the series held several acquisitions, echoes, b-values, phases or kernels; it was split",
+        "the series or file held several acquisitions, echoes, b-values, phases, kernels, energy windows or "
+        "detectors; it was split",
     ),
     "NO_GEOM": (NOTE, "the position in space is not known"),
     "SPACING_UNKNOWN": (NOTE, "the pixel spacing in millimeters is not known"),
     "SPACING_AT_DETECTOR": (NOTE, "pixel spacing is measured at the detector, not in the patient"),
     "SINGLE_SLICE": (NOTE, "the stack has one slice; the slice thickness is used as the slice distance"),
     "MOSAIC": (REPAIR, "slices were tiled into one image (mosaic); they were separated"),
-    "FRAMES_SORTED": (NOTE, "frames were not stored in spatial order; they were sorted"),
+    "FRAMES_SORTED": (NOTE, "frames were not stored in order of place or time; they were sorted"),
+    "FRAMES_UNNAMED": (
+        DOUBT,
+        "the header does not say which frames make one volume (vectors of nuclear medicine); export each "
+        "energy window, phase or time slot as an object of its own",
+    ),
+    "DISTANCE_ASSUMED": (
+        GEOMETRY,
+        "the distance between slices is not stated; the slice thickness was used",
+    ),
+    "FIRST_SLICE_ASSUMED": (
+        GEOMETRY,
+        "slices are not stored from the first on; the stated place was taken as that of the first slice",
+    ),
+    "REGION_OF_MANY": (NOTE, "the ultrasound screen shows several images; each is a separate scan"),
+    "REGIONS_OVERLAP": (
+        GEOMETRY,
+        "regions of the ultrasound screen overlap and differ in pixel size; that of the larger was used",
+    ),
     "TRUNCATED_SLICE": (
         GEOMETRY,
         "truncated files of this series were left out; slices at its ends may be missing",
@@ -182,6 +201,8 @@ REASONS: dict[str, str] = {
     "UNDECODABLE": "the pixels cannot be decoded",
     "DECODER_MISSING": "the compressed pixels need a decoder that is not installed",
     "VIDEO": "an encoded video; export still images to use it",
+    "TILES_UNPLACED": "slices tiled into one image (mosaic, VFRAME) whose number or place is not stated; "
+    "export the series with its private elements, or as one file for each slice",
     "BAD_HEADER": "the header contradicts itself",
     "TOO_LARGE": "the file claims more pixels than the limit",
     "BOMB": "the file would unpack to far more than its size (decompression bomb)",

@@ -11,7 +11,7 @@ from dataclasses import MISSING
 from functools import lru_cache
 from typing import Any
 
-from medcl.archive.dicom import Attributes, DicomHeader, Frame, LabelHeader
+from medcl.archive.dicom import Attributes, DicomHeader, Frame, LabelHeader, Region
 from medcl.archive.formats.dataset_json import DatasetDescription
 from medcl.archive.formats.scan_info import DataFile, ScanInfo
 from medcl.archive.formats.sidecar import Sidecar
@@ -19,7 +19,7 @@ from medcl.archive.ledger.examine import FileOutcome
 from medcl.archive.storage.walk import Entry
 
 RECORDS: tuple[type[Any], ...] = (
-    *(Attributes, DicomHeader, ScanInfo, Frame, LabelHeader, Sidecar, DataFile),
+    *(Attributes, DicomHeader, ScanInfo, Frame, Region, LabelHeader, Sidecar, DataFile),
     DatasetDescription,
 )
 KINDS = {kind.__name__: kind for kind in RECORDS}

@@ -1,24 +1,39 @@
-"""Frames of enhanced objects (PS3.3 C.7.6.16) and of nuclear medicine reconstructions (PS3.3 C.8.4.15)."""
+"""Frames of enhanced objects (PS3.3 C.7.6.16)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from pydicom.multival import MultiValue
 
 from medcl.archive.dicom.header.elements import Elements
-from medcl.archive.dicom.header.model import Attributes, Frame, plain_frame
-from medcl.archive.dicom.header.values import Vector, direction, place, sizes
-from medcl.archive.dicom.tags import DETECTORS, FRAME_GROUPS, IMAGE_POSITION, SHARED_GROUPS
+from medcl.archive.dicom.header.model import Attributes, Frame
+from medcl.archive.dicom.header.values import direction, finite_number, finite_vector, sizes
+from medcl.archive.dicom.tags import FRAME_GROUPS, SHARED_GROUPS
 from medcl.archive.flags import quarantined
 
-FUNCTIONAL = (SHARED_GROUPS, FRAME_GROUPS, DETECTORS)
+FUNCTIONAL = (SHARED_GROUPS, FRAME_GROUPS)
+POSITION = ("PlanePositionSequence", "ImagePositionPatient")
+ORIENTATION = ("PlaneOrientationSequence", "ImageOrientationPatient")
+VOLUME_POSITION = ("PlanePositionVolumeSequence", "ImagePositionVolume")
+VOLUME_ORIENTATION = ("PlaneOrientationVolumeSequence", "ImageOrientationVolume")
+"""The plane in a frame of reference of the volume's own, as ultrasound volumes state it (PS3.3 C.8.24.3)."""
+FURTHER_KEYS = (
+    ("MRModifierSequence", "InversionTimes"),
+    ("MRTimingAndRelatedParametersSequence", "FlipAngle"),
+    ("MRVelocityEncodingSequence", "VelocityEncodingDirection"),
+    ("MRImageFrameTypeSequence", "ComplexImageComponent"),
+    ("CTXRayDetailsSequence", "KVP"),
+    ("ImageDataTypeSequence", "DataType"),
+    ("TemporalPositionSequence", "TemporalPositionTimeOffset"),
+)
+"""What else may tell apart two frames at one place, before the indices of the dimensions."""
 
 
-def functional_frames(elements: Elements, shared: Attributes) -> tuple[Frame, ...]:
-    """Return the frames of an enhanced object in stored order.
+def functional_frames(elements: Elements, shared: Attributes) -> tuple[tuple[Frame, ...], tuple[str, ...]]:
+    """Return the frames of an enhanced object in stored order, and flags.
 
     Raises:
         Rejected: BAD_HEADER where the frames described are not those stored.
@@ -27,13 +42,18 @@ def functional_frames(elements: Elements, shared: Attributes) -> tuple[Frame, ..
     per_frame: list[Any] = elements.items(FRAME_GROUPS)
     if per_frame and len(per_frame) != shared.n_frames:
         raise quarantined("BAD_HEADER")
-    groups = per_frame or [{}] * shared.n_frames
+    groups = [_FunctionalGroups(group, common) for group in per_frame or [{}] * shared.n_frames]
     try:
-        return tuple(
-            _frame(number, _FunctionalGroups(group, common), shared) for number, group in enumerate(groups)
+        frames = tuple(
+            replace(_frame(number, group, shared), subset=stack)
+            for number, (group, stack) in enumerate(zip(groups, _stacks(groups), strict=True))
         )
+        flags = {"XFORM_UNKNOWN"} if any(group.get(*VOLUME_POSITION) for group in groups) else set()
     except (AttributeError, TypeError, ValueError, IndexError):
         raise quarantined("BAD_HEADER") from None
+    if len({frame.subset for frame in frames}) > 1:
+        flags.add("SPLIT")
+    return frames, tuple(flags)
 
 
 class _FunctionalGroups:
@@ -58,19 +78,25 @@ class _FunctionalGroups:
         return items[0].get(name) if items else None
 
 
+def _stacks(groups: Sequence[_FunctionalGroups]) -> list[str]:
+    """Return the stack of each frame (StackID); empty where nearly every frame claims one of its own."""
+    stacks = [str(group.get("FrameContentSequence", "StackID") or "") for group in groups]
+    return stacks if 2 * len(set(stacks)) <= len(groups) else [""] * len(groups)
+
+
 def _frame(number: int, groups: _FunctionalGroups, shared: Attributes) -> Frame:
     value = groups.get("PixelValueTransformationSequence", "RescaleSlope")
     offset = groups.get("PixelValueTransformationSequence", "RescaleIntercept")
-    thickness = _number(groups.get("PixelMeasuresSequence", "SliceThickness"))
+    thickness = finite_number(groups.get("PixelMeasuresSequence", "SliceThickness"))
     return Frame(
         index=number,
-        position=_vector(groups.get("PlanePositionSequence", "ImagePositionPatient"), 3),
-        orientation=direction(_vector(groups.get("PlaneOrientationSequence", "ImageOrientationPatient"), 6)),
-        spacing=sizes(_vector(groups.get("PixelMeasuresSequence", "PixelSpacing"), 2))
+        position=finite_vector(groups.get(*POSITION) or groups.get(*VOLUME_POSITION), 3),
+        orientation=direction(finite_vector(groups.get(*ORIENTATION) or groups.get(*VOLUME_ORIENTATION), 6)),
+        spacing=sizes(finite_vector(groups.get("PixelMeasuresSequence", "PixelSpacing"), 2))
         or shared.pixel_spacing,
         thickness=thickness if thickness and thickness > 0 else shared.thickness,
-        slope=(_number(value) or None) if value is not None else shared.slope,
-        intercept=_number(offset) if offset is not None else shared.intercept,
+        slope=(finite_number(value) or None) if value is not None else shared.slope,
+        intercept=finite_number(offset) if offset is not None else shared.intercept,
         rescale_type=str(
             groups.get("PixelValueTransformationSequence", "RescaleType") or shared.rescale_type
         ),
@@ -85,7 +111,7 @@ def _dimensions(value: Any) -> tuple[int, ...]:
 
 
 def _keys(groups: _FunctionalGroups, shared: Attributes) -> tuple[Any, ...]:
-    """Return the values of `SPLIT_KEYS` for a frame."""
+    """Return the values of `SPLIT_KEYS` for a frame, then those of `FURTHER_KEYS` and its dimensions."""
     content = "FrameContentSequence"
     stack = groups.get(content, "StackID")
     kind = next(
@@ -99,57 +125,19 @@ def _keys(groups: _FunctionalGroups, shared: Attributes) -> tuple[Any, ...]:
     return (
         f"{groups.get(content, 'FrameAcquisitionNumber') or ''}/{stack or ''}",
         str(groups.get(content, "TemporalPositionIndex") or ""),
-        _number(groups.get("MREchoSequence", "EffectiveEchoTime")),
+        finite_number(groups.get("MREchoSequence", "EffectiveEchoTime")),
         "",
-        _number(groups.get("MRDiffusionSequence", "DiffusionBValue")),
-        _vector(
+        finite_number(groups.get("MRDiffusionSequence", "DiffusionBValue")),
+        finite_vector(
             groups.inner(
                 "MRDiffusionSequence", "DiffusionGradientDirectionSequence", "DiffusionGradientOrientation"
             ),
             3,
         ),
-        _number(groups.get("CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime")),
+        finite_number(groups.get("CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime")),
         "",
         str(groups.get("CTReconstructionSequence", "ConvolutionKernel") or ""),
         kind[2:],
-    )
-
-
-def _number(value: Any) -> float | None:
-    if value is None or value == "":
-        return None
-    number = float(value)
-    if not np.isfinite(number):
-        raise ValueError
-    return number
-
-
-def _vector(value: Any, length: int) -> Vector | None:
-    if value is None or isinstance(value, str) or len(value) != length:
-        return None
-    vector = tuple(float(part) for part in value)
-    if not np.isfinite(vector).all():
-        raise ValueError
-    return vector
-
-
-def nuclear_frames(elements: Elements, shared: Attributes) -> tuple[Frame, ...]:
-    """Return the slices of a reconstructed nuclear medicine volume; empty for anything else.
-
-    The detector sequence holds the position of the first slice; the others follow along the normal.
-    """
-    detectors = elements.items(DETECTORS)
-    if "RECON TOMO" not in shared.image_type or len(detectors) != 1 or shared.spacing_between is None:
-        return ()
-    corner = _vector(detectors[0].get("ImagePositionPatient"), 3) or place(
-        elements.values.get(IMAGE_POSITION)
-    )
-    axes = direction(_vector(detectors[0].get("ImageOrientationPatient"), 6)) or shared.orientation
-    if corner is None or axes is None:
-        return ()
-    step = shared.spacing_between * np.cross(axes[:3], axes[3:])
-    plain = replace(plain_frame(shared, None), orientation=axes)
-    return tuple(
-        replace(plain, index=number, position=tuple(map(float, np.array(corner) + number * step)))
-        for number in range(shared.n_frames)
+        *(str(groups.get(*names) or "") for names in FURTHER_KEYS),
+        *_dimensions(groups.get(content, "DimensionIndexValues")),
     )

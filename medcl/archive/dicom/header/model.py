@@ -77,6 +77,22 @@ class Attributes:
 
 
 @dataclass(frozen=True, slots=True)
+class Region:
+    """The part of an ultrasound screen that is an image.
+
+    Attributes:
+        top, bottom, left, right: first row, last row + 1, first column, last column + 1.
+        spacing: mm between rows, between columns; None when not stated.
+    """
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+    spacing: Vector | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Frame:
     """One frame of a file: its place, its scale and the tags by which series are split.
 
@@ -88,8 +104,11 @@ class Frame:
         thickness: mm, as stated.
         slope, intercept: None when not stated.
         rescale_type: unit of what they give, such as `HU`; empty when not stated.
-        keys: values of `SPLIT_KEYS`.
+        keys: values of `SPLIT_KEYS`, and further ones of an enhanced object.
         dimensions: DimensionIndexValues of an enhanced object, by which its frames are ordered.
+        subset: part of the file that the frame belongs to (an energy window, a stack, a region), as the
+            header says; frames of different subsets never make one scan.
+        region: what the frame is cropped to.
     """
 
     index: int
@@ -102,6 +121,8 @@ class Frame:
     keys: tuple[Any, ...]
     rescale_type: str = ""
     dimensions: tuple[int, ...] = ()
+    subset: str = ""
+    region: Region | None = None
 
 
 SPLIT_KEYS = (
@@ -125,12 +146,11 @@ class DicomHeader:
             length is -1 when it is encapsulated.
         probe: checksum of a sample of the pixels' bytes: files that differ in it are no copies.
         crc: checksum of all the pixels' bytes if they were in memory (as members of a zip or tar are).
-        tiles: tiles along a side of a Siemens mosaic, 0 for anything else.
-        functional: frames of an enhanced or reconstructed multi-frame file or mosaic, in stored order.
+        tiles: rows and columns of tiles in a mosaic; None for anything else.
+        functional: frames of an enhanced or nuclear medicine object, or tiles of a mosaic.
         modality_lut: whether stored values go through a table.
         suv: factor from Bq/ml to standardized uptake value, when the tags allow it.
-        box: (first row, last + 1, first column, last + 1) of the tissue in an ultrasound image.
-        box_spacing: mm between its rows and between its columns.
+        regions: images within an ultrasound screen; empty where the whole frame is one.
         flags: what was noticed.
     """
 
@@ -144,19 +164,18 @@ class DicomHeader:
     pixel_length: int
     probe: int
     crc: int | None = None
-    tiles: int = 0
+    tiles: tuple[int, int] | None = None
     functional: tuple[Frame, ...] = ()
     modality_lut: bool = False
     suv: float | None = None
-    box: tuple[int, int, int, int] | None = None
-    box_spacing: Vector | None = None
+    regions: tuple[Region, ...] = ()
     flags: tuple[str, ...] = ()
 
     @property
     def matrix(self) -> tuple[int, int]:
         """Rows and columns of one frame (of one tile of a mosaic)."""
-        share = max(self.tiles, 1)
-        return self.shared.rows // share, self.shared.columns // share
+        down, across = self.tiles or (1, 1)
+        return self.shared.rows // down, self.shared.columns // across
 
     @property
     def frames(self) -> tuple[Frame, ...]:
@@ -164,6 +183,12 @@ class DicomHeader:
         if self.functional:
             return self.functional
         frame = plain_frame(self.shared, self.position)
+        if self.regions:
+            return tuple(
+                replace(frame, index=index, position=None, region=region, subset=str(number))
+                for number, region in enumerate(self.regions)
+                for index in range(self.shared.n_frames)
+            )
         if self.shared.n_frames <= 1:
             return (frame,)
         return tuple(replace(frame, index=number, position=None) for number in range(self.shared.n_frames))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterable
 from typing import BinaryIO
 
 from pydicom.uid import (
@@ -14,21 +13,26 @@ from pydicom.uid import (
     MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
     MultiFrameSingleBitSecondaryCaptureImageStorage,
     MultiFrameTrueColorSecondaryCaptureImageStorage,
+    NuclearMedicineImageStorage,
     RTDoseStorage,
     SecondaryCaptureImageStorage,
     SegmentationStorage,
+    VLWholeSlideMicroscopyImageStorage,
 )
 
 from medcl.archive.dicom.header.attributes import WANTED, attributes
 from medcl.archive.dicom.header.elements import NATIVE, Elements
-from medcl.archive.dicom.header.enhanced import FUNCTIONAL, functional_frames, nuclear_frames
+from medcl.archive.dicom.header.enhanced import FUNCTIONAL, functional_frames
 from medcl.archive.dicom.header.model import Attributes, DicomHeader, Frame
-from medcl.archive.dicom.header.mosaic import mosaic_frames
+from medcl.archive.dicom.header.mosaic import is_mosaic, mosaic_frames
+from medcl.archive.dicom.header.nuclear import NUCLEAR, nuclear_frames
 from medcl.archive.dicom.header.parser import read_elements
 from medcl.archive.dicom.header.suv import suv_factor
-from medcl.archive.dicom.header.ultrasound import tissue
+from medcl.archive.dicom.header.ultrasound import image_regions
 from medcl.archive.dicom.header.values import identifier, integer, place, text
 from medcl.archive.dicom.tags import (
+    DETECTORS,
+    DIMENSION_ORGANIZATION,
     DOUBLE_FLOAT_PIXEL_DATA,
     FLOAT_PIXEL_DATA,
     IMAGE_POSITION,
@@ -41,6 +45,8 @@ from medcl.archive.dicom.tags import (
     RADIOPHARMACEUTICAL,
     SERIES_INSTANCE_UID,
     SOP_INSTANCE_UID,
+    UIH_SLICE_SEQUENCE,
+    UIH_SLICES,
     ULTRASOUND_REGIONS,
     VOI_LUT,
     VOI_LUT_FUNCTION,
@@ -52,14 +58,19 @@ from medcl.archive.limits import MAX_SCAN_BYTES, is_bomb
 
 PROBE_BYTES = 4096
 MAX_FRAMES = 100_000
-SEQUENCES = frozenset({*FUNCTIONAL, ULTRASOUND_REGIONS, RADIOPHARMACEUTICAL, MODALITY_LUT, VOI_LUT})
+SEQUENCES = frozenset(
+    {*FUNCTIONAL, DETECTORS, UIH_SLICE_SEQUENCE, ULTRASOUND_REGIONS, RADIOPHARMACEUTICAL}
+    | {MODALITY_LUT, VOI_LUT}
+)
 PALETTE = frozenset({*PALETTE_DESCRIPTORS, *PALETTE_TABLES, *PALETTE_SEGMENTED})
-ELEMENTS = WANTED | PALETTE | {WINDOW_CENTER, WINDOW_WIDTH, VOI_LUT_FUNCTION}
+ELEMENTS = WANTED | PALETTE | NUCLEAR | {WINDOW_CENTER, WINDOW_WIDTH, VOI_LUT_FUNCTION}
+ELEMENTS |= {UIH_SLICES, DIMENSION_ORGANIZATION}
 VIDEO = ("1.2.840.10008.1.2.4.10", "1.2.840.10008.1.2.7")
 """Beginnings of the transfer syntaxes of MPEG, HEVC (1.2.4.100 to .108) and SMPTE ST 2110."""
 FLOATS = {FLOAT_PIXEL_DATA: 32, DOUBLE_FLOAT_PIXEL_DATA: 64}
 """Bits of the pixels that are no integers, and state no more about themselves."""
 COLORS = ("RGB", "YBR_FULL", "YBR_ICT", "YBR_RCT")
+CONFOCAL_TILED = "1.2.840.10008.5.1.4.1.1.77.1.9"  # not named by pydicom 3.0
 LABEL_MAP_SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.7"  # not named by pydicom 3.0
 SEGMENTATIONS = (SegmentationStorage, LABEL_MAP_SEGMENTATION)
 SECONDARY = frozenset(
@@ -71,6 +82,7 @@ SECONDARY = frozenset(
         MultiFrameTrueColorSecondaryCaptureImageStorage,
     }
 )
+SLIDES = frozenset({VLWholeSlideMicroscopyImageStorage, CONFOCAL_TILED})
 RISKY_MODALITIES = ("US", "XA", "RF", "OT", "ES", "XC")
 
 
@@ -112,7 +124,7 @@ def header_of(elements: Elements) -> DicomHeader:
     _check_pixels(elements, shared)
     values = elements.values
     tiles, functional, extra = _frames(elements, shared)
-    box, box_spacing = tissue(elements, shared)
+    regions, region_flags = image_regions(elements, shared)
     return DicomHeader(
         shared=shared,
         sop_uid=identifier(values.get(SOP_INSTANCE_UID, b"")),
@@ -128,9 +140,8 @@ def header_of(elements: Elements) -> DicomHeader:
         functional=functional,
         modality_lut=MODALITY_LUT in elements.sequences,
         suv=suv_factor(elements, shared) if shared.modality == "PT" else None,
-        box=box,
-        box_spacing=box_spacing,
-        flags=tuple(sorted({*elements.flags, *extra, *_remarks(shared)})),
+        regions=regions,
+        flags=tuple(sorted({*elements.flags, *extra, *region_flags, *_remarks(shared)})),
     )
 
 
@@ -150,6 +161,9 @@ def _check_kind(elements: Elements, shared: Attributes) -> None:
         raise dropped("DICOMDIR")
     if sop_class == RTDoseStorage:
         raise dropped("DOSE")
+    tiled = text(elements.values.get(DIMENSION_ORGANIZATION, b"")).startswith("TILED")
+    if sop_class in SLIDES or (tiled and sop_class not in SEGMENTATIONS):
+        raise dropped("WHOLE_SLIDE")
     if not elements.pixel_tag:
         cut = elements.size > 0 and shared.rows > 0 and elements.pixel_length == 0
         raise quarantined("TRUNCATED") if cut else dropped("NO_PIXELS")
@@ -241,15 +255,17 @@ def _probe(elements: Elements) -> int:
     return zlib.crc32(elements.stream.read(PROBE_BYTES), end - elements.pixel_start)
 
 
-def _frames(elements: Elements, shared: Attributes) -> tuple[int, tuple[Frame, ...], Iterable[str]]:
-    """Return the tiles per side of a mosaic, the frames that state their own position, and flags."""
-    if "MOSAIC" in shared.image_type:
-        return mosaic_frames(elements, shared)
-    if FUNCTIONAL[0] in elements.sequences or FUNCTIONAL[1] in elements.sequences:
-        return 0, functional_frames(elements, shared), ()
-    if shared.modality == "NM" and shared.n_frames > 1:
-        return 0, nuclear_frames(elements, shared), ()
-    return 0, (), ()
+def _frames(
+    elements: Elements, shared: Attributes
+) -> tuple[tuple[int, int] | None, tuple[Frame, ...], tuple[str, ...]]:
+    """Return rows and columns of the tiles of a mosaic, the frames with a description each, and flags."""
+    if is_mosaic(shared):
+        return *mosaic_frames(elements, shared), ("MOSAIC",)
+    if any(sequence in elements.sequences for sequence in FUNCTIONAL):
+        return None, *functional_frames(elements, shared)
+    if shared.n_frames > 1 and (shared.modality == "NM" or shared.sop_class == NuclearMedicineImageStorage):
+        return None, *nuclear_frames(elements, shared)
+    return None, (), ()
 
 
 def _remarks(shared: Attributes) -> list[str]:

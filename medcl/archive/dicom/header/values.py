@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from typing import Any
 
 Vector = tuple[float, ...]
 
@@ -50,6 +51,12 @@ def integer(raw: bytes, little: bool = True) -> int | None:
 def short(raw: bytes, little: bool = True) -> int:
     """Return an unsigned 16-bit value (US)."""
     return int.from_bytes(raw[:2], "little" if little else "big")
+
+
+def shorts(raw: bytes, little: bool = True) -> tuple[int, ...]:
+    """Return unsigned 16-bit values (US)."""
+    count = len(raw) // 2
+    return struct.unpack(f"{'<' if little else '>'}{count}H", raw[: 2 * count])
 
 
 def doubles(raw: bytes, little: bool = True) -> Vector | None:
@@ -115,3 +122,31 @@ def place(raw: bytes | None) -> Vector | None:
     except ValueError:
         return None
     return vector if vector is not None and len(vector) == 3 else None
+
+
+def finite_number(value: Any) -> float | None:
+    """Return a value of a sequence's item as a finite number, or None when it is empty.
+
+    Raises:
+        ValueError: The value is infinite or no number.
+    """
+    if value is None or value == "":
+        return None
+    parsed = float(value)
+    if not math.isfinite(parsed):
+        raise ValueError
+    return parsed
+
+
+def finite_vector(value: Any, length: int) -> Vector | None:
+    """Return a value of a sequence's item as finite numbers, or None when it has another length.
+
+    Raises:
+        ValueError: One of them is infinite or no number.
+    """
+    if value is None or isinstance(value, str) or len(value) != length:
+        return None
+    parsed = tuple(float(part) for part in value)
+    if not all(map(math.isfinite, parsed)):
+        raise ValueError
+    return parsed

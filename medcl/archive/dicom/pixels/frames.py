@@ -55,12 +55,12 @@ class PixelFile:
     def frame(self, index: int) -> np.ndarray:
         """Return the container values of one frame (of one tile of a mosaic), (row, column[, sample])."""
         tiles = self.header.tiles
-        if not tiles:
+        if tiles is None:
             return self._decoded(index)
         if self._whole is None:
             self._whole = self._decoded(0)
         rows, columns = self.header.matrix
-        top, left = index // tiles * rows, index % tiles * columns
+        top, left = index // tiles[1] * rows, index % tiles[1] * columns
         return self._whole[top : top + rows, left : left + columns]
 
     def _decoded(self, index: int) -> np.ndarray:

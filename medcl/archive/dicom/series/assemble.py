@@ -137,10 +137,10 @@ def _read_image(
     file, table = reader.file(image.file)
     header, shared = image.header, image.header.shared
     if shared.samples > 1:
-        return _cropped(as_bytes(file.frame(image.frame.index)[..., :3]), header), None, None
+        return _cropped(as_bytes(file.frame(image.frame.index)[..., :3]), image), None, None
     measured = measure(file, replace(image.frame, slope=None, intercept=None), None)
     if shared.photometric == "PALETTE COLOR":
-        return _cropped(from_palette(measured.values, file.elements), header), None, None
+        return _cropped(from_palette(measured.values, file.elements), image), None, None
     transform: Callable[[np.ndarray], np.ndarray] = table or (lambda values: rescaled(values, image.frame))
     values = transform(measured.values)
     plain, shown = values, apply_voi(values, file.elements, shared)
@@ -154,9 +154,9 @@ def _read_image(
     if mask is not None and not mask.all():
         values = np.where(mask, values[~mask].min(), values)
     return (
-        _cropped(values, header),
-        None if mask is None else _cropped(mask, header),
-        None if shown is None else compact(_cropped(plain, header)),
+        _cropped(values, image),
+        None if mask is None else _cropped(mask, image),
+        None if shown is None else compact(_cropped(plain, image)),
     )
 
 
@@ -172,8 +172,6 @@ def _inverted(
     return np.asarray(low + high - values.astype(wide))
 
 
-def _cropped(array: np.ndarray, header: DicomHeader) -> np.ndarray:
-    if header.box is None:
-        return array
-    top, bottom, left, right = header.box
-    return array[top:bottom, left:right]
+def _cropped(array: np.ndarray, image: Slice) -> np.ndarray:
+    region = image.frame.region
+    return array if region is None else array[region.top : region.bottom, region.left : region.right]

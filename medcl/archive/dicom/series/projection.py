@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from medcl.archive.dicom.header.model import DicomHeader
+from medcl.archive.dicom.header.model import DicomHeader, Region
 from medcl.archive.dicom.header.values import Vector
 
 
-def image_spacing(header: DicomHeader) -> Vector | None:
+def image_spacing(header: DicomHeader, region: Region | None = None) -> Vector | None:
     """Return mm between rows and between columns in the patient's plane, or None; never a guess.
 
     Order: PixelSpacing, ImagerPixelSpacing (divided by the magnification when it is stated),
     NominalScannedPixelSpacing, ultrasound regions. Source: PS3.3 C.8.11.3, 10.7.1.3.
     """
     shared = header.shared
-    if header.box_spacing is not None:
-        return header.box_spacing
+    if region is not None and region.spacing is not None:
+        return region.spacing
     if shared.pixel_spacing is not None:
         return shared.pixel_spacing
     if shared.imager_spacing is not None:
@@ -22,13 +22,13 @@ def image_spacing(header: DicomHeader) -> Vector | None:
     return shared.nominal_spacing
 
 
-def image_flags(header: DicomHeader) -> set[str]:
+def image_flags(header: DicomHeader, region: Region | None = None) -> set[str]:
     """Return what an image's header says about its geometry and meaning."""
     shared = header.shared
     flags = {"NO_GEOM"}
-    if image_spacing(header) is None:
+    if image_spacing(header, region) is None:
         flags.add("SPACING_UNKNOWN")
-    elif _at_detector(header):
+    elif (region is None or region.spacing is None) and _at_detector(header):
         flags.add("SPACING_AT_DETECTOR")
     if is_inverted(header):
         flags.add("MONO1_INVERTED")
@@ -44,7 +44,7 @@ def image_flags(header: DicomHeader) -> set[str]:
 def _at_detector(header: DicomHeader) -> bool:
     """Return whether the spacing is known at the detector only (stated so, or equal to the imager's)."""
     shared = header.shared
-    if header.box_spacing is not None or shared.imager_spacing is None:
+    if shared.imager_spacing is None:
         return False
     return (shared.pixel_spacing or shared.imager_spacing) == shared.imager_spacing and not (
         shared.pixel_spacing is None and shared.magnification

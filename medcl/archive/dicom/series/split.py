@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from medcl.archive.dicom.header.model import SPLIT_KEYS, DicomHeader, Frame
+from medcl.archive.dicom.header.model import DicomHeader, Frame
 from medcl.archive.dicom.series.duplicates import PixelSums
 from medcl.archive.dicom.series.slice_grid import (
     SAME_PLACE_MM,
@@ -175,7 +175,7 @@ def split_phases(slice_set: SliceSet) -> list[SliceSet]:
     most = max(map(len, places))
     if most == 1:
         return _side_by_side(SliceSet([place[0] for place in places], slice_set.flags))
-    for number in range(len(SPLIT_KEYS)):
+    for number in range(_n_keys(slice_set)):
         parts = _by_key(slice_set.slices, number)
         if 1 < len(parts) <= len(slice_set.slices) / 2 and _separates(places, number):
             flags = slice_set.flags | {"SPLIT"}
@@ -186,6 +186,11 @@ def split_phases(slice_set: SliceSet) -> list[SliceSet]:
     return [SliceSet(slice_set.slices, slice_set.flags | {"DUP_CONFLICT"})]
 
 
+def _n_keys(slice_set: SliceSet) -> int:
+    """Return how many keys all slices have; frames of an enhanced object have more than `SPLIT_KEYS`."""
+    return min(len(image.frame.keys) for image in slice_set.slices)
+
+
 def _side_by_side(slice_set: SliceSet) -> list[SliceSet]:
     """Split unevenly spaced slices by the first tag whose values are evenly spaced over one range.
 
@@ -193,7 +198,7 @@ def _side_by_side(slice_set: SliceSet) -> list[SliceSet]:
     """
     if is_even(np.diff(_depths(slice_set.slices))):
         return [slice_set]
-    for number in range(len(SPLIT_KEYS)):
+    for number in range(_n_keys(slice_set)):
         parts = _by_key(slice_set.slices, number)
         depths = [_depths(part) for part in parts]
         together = max(depth[0] for depth in depths) < min(depth[-1] for depth in depths)

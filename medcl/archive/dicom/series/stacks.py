@@ -97,16 +97,24 @@ def group(
     series: dict[tuple[str, ...], list[Slice]] = {}
     stacks: list[Stack] = []
     for number, header in distinct:
-        slices = [Slice(number, header, frame) for frame in header.frames]
-        if not all(map(_has_place, slices)):
-            stacks.append(_flat(number, header, slices))
-        else:
-            series.setdefault(_series_key(header), []).extend(slices)
+        for subset, slices in _subsets(number, header).items():
+            if not all(map(_has_place, slices)):
+                stacks.append(_flat(number, header, slices))
+            else:
+                series.setdefault((*_series_key(header), subset), []).extend(slices)
     for key in sorted(series):
         stacks += _series(series[key], sums, verdicts)
     used = {number for stack in stacks for number in stack.files}
     verdicts = {number: verdict for number, verdict in verdicts.items() if number not in used}
     return sorted(stacks, key=_order), verdicts
+
+
+def _subsets(number: int, header: DicomHeader) -> dict[str, list[Slice]]:
+    """Return the frames of a file by the subset that they belong to."""
+    subsets: dict[str, list[Slice]] = {}
+    for frame in header.frames:
+        subsets.setdefault(frame.subset, []).append(Slice(number, header, frame))
+    return subsets
 
 
 def _order(stack: Stack) -> tuple[str, str, str, str]:
@@ -218,22 +226,25 @@ def _has_scales(slices: Sequence[Slice]) -> bool:
 def _flat(number: int, header: DicomHeader, slices: Sequence[Slice], flags: set[str] | None = None) -> Stack:
     """Return an image, or a cine of several, without a place in space."""
     rows, columns = header.matrix
-    if header.box is not None:
-        rows, columns = header.box[1] - header.box[0], header.box[3] - header.box[2]
+    region = slices[0].frame.region
+    if region is not None:
+        rows, columns = region.bottom - region.top, region.right - region.left
     shape: tuple[int, ...] = (rows, columns)
     if header.shared.photometric.startswith(COLORS) or header.shared.samples > 1:
         shape = (*shape, 3)
     kind = "image" if len(slices) == 1 else "cine"
     if kind == "cine":
         shape = (len(slices), *shape)
-    mm = image_spacing(header)
+    own_flags = {*(flags or ()), *image_flags(header, region), *header.flags}
+    if (order := [image.frame.index for image in slices]) != sorted(order):
+        own_flags.add("FRAMES_SORTED")
     return _stack(
         kind,
         slices,
         shape,
-        mm,
+        image_spacing(header, region),
         image_unit(header),
-        (flags or set()) | image_flags(header) | set(header.flags),
+        own_flags,
         None,
         slices,
     )
@@ -269,7 +280,12 @@ def _stack(
         study_uid=shared.study_uid,
         series_uid=shared.series_uid,
         site=shared.site,
-        stack_key=f"{sop_uid}|{probe:08x}|{frame}",
+        stack_key=f"{sop_uid}|{probe:08x}|{frame}" + _region_key(slices[0]),
         slices=tuple(slices),
         grid=where,
     )
+
+
+def _region_key(image: Slice) -> str:
+    """Return what tells the regions of one screen apart; empty where it has only one."""
+    return f"|{image.frame.subset}" if len(image.header.regions) > 1 else ""
