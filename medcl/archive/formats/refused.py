@@ -1,15 +1,16 @@
 """Files beside images that are not read, and the reason that the ledger gives for each kind.
 
-Content decides. A name counts only for a kind without any magic bytes.
+Content decides. A name counts only for a kind without any magic bytes. HDF5 is refused because no convention
+says which of its data sets are images and where they are in space; MINC 2, which has one, has a converter.
 """
 
 from __future__ import annotations
 
 import re
 
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 SIGNATURES = (
-    ("HDF5", 0, b"\x89HDF\r\n\x1a\n"),
-    ("HDF5", 512, b"\x89HDF\r\n\x1a\n"),
+    *(("HDF5", offset, HDF5_MAGIC) for offset in (0, 512, 1024, 2048)),
     ("MATLAB", 0, b"MATLAB "),
     ("MINC", 0, b"CDF\1"),
     ("MINC", 0, b"CDF\2"),
@@ -66,7 +67,7 @@ def refusal(head: bytes, name: str) -> str | None:
     """
     for code, offset, magic in SIGNATURES:
         if head.startswith(magic, offset):
-            return code
+            return "MINC" if code == "HDF5" and b"minc-2.0" in head else code
     if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
         return "SYSTEM_FILE" if name.lower().endswith("thumbs.db") else "OFFICE_DOCUMENT"
     return next((code for code, pattern in TEXTS if pattern.search(head)), None)

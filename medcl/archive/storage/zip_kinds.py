@@ -6,7 +6,19 @@ import re
 import zipfile
 from typing import BinaryIO
 
-OFFICE = ("[Content_Types].xml", "META-INF/manifest.xml", "META-INF/container.xml")
+DOCUMENTS = re.compile(
+    r"\[content_types\]\.xml"  # Word, Excel, PowerPoint, XPS
+    r"|mimetype|meta-inf/(manifest|container)\.xml"  # OpenDocument, EPUB, OpenRaster
+    r"|index/document\.iwa"  # Pages, Numbers, Keynote
+    r"|meta-inf/manifest\.mf|androidmanifest\.xml|classes\.dex"  # Java, Android
+    r"|payload/[^/]+\.app/.*|[^/]+\.dist-info/wheel",  # iOS, Python
+    re.IGNORECASE,
+)
+"""Names of members that documents and programs have."""
+DOCUMENT_NAMES = re.compile(
+    r"\.(docx|docm|dotx|pptx|pptm|ppsx|xlsx|xlsm|vsdx|xps|od[tspg]|epub|pages|numbers|key|jar|war|apk|ipa|whl)$",
+    re.IGNORECASE,
+)
 END = b"PK\5\6"
 TAIL_BYTES = 1 << 16
 
@@ -30,7 +42,7 @@ def zip_refusal(stream: BinaryIO, name: str, size: int) -> str | None:
 
 
 def _by_members(names: list[str]) -> str | None:
-    if any(name in OFFICE for name in names):
+    if any(DOCUMENTS.fullmatch(name) for name in names):
         return "OFFICE_DOCUMENT"
     if any(re.fullmatch(r"([^/]+/)?(data\.pkl|constants\.pkl)", name) for name in names):
         return "PYTORCH"
@@ -44,4 +56,6 @@ def _without_directory(stream: BinaryIO, name: str, size: int) -> str | None:
     disk = int.from_bytes(tail[end + 4 : end + 6], "little") if end >= 0 else 0
     if 0 < disk < 0xFFFF or re.search(r"\.(z\d\d|zip\.\d{3})$", name, re.IGNORECASE):
         return "SPLIT_ARCHIVE"
+    if DOCUMENT_NAMES.search(name):
+        return "OFFICE_DOCUMENT"
     return "PYTORCH" if re.search(r"\.(pt|pth|ckpt)$", name, re.IGNORECASE) else None

@@ -78,9 +78,9 @@ def nrrd(
     return ("\n".join(lines) + ("\n" if data else "\n\n")).encode()
 
 
-def written() -> dict[str, tuple[str, dict[str, bytes]]]:
+def written(array: np.ndarray | None = None) -> dict[str, tuple[str, dict[str, bytes]]]:
     """Return, by the name of a variant, the file to scan and all files to write."""
-    array, affine = voxels(), oblique()
+    array, affine = voxels() if array is None else array, oblique()
     files: dict[str, tuple[str, dict[str, bytes]]] = {}
     for name, order in (("little", "<"), ("big", ">")):
         raw = stored(array, order)

@@ -27,6 +27,7 @@ from medcl.archive.flags import Rejected
 from medcl.archive.privacy import silenced_loggers
 from medcl.testing import phantom
 from medcl.testing.traps import dicom_traps
+from tests.archive.dicom.samples import Folder
 
 WHEEL = Path(pydicom.__file__).parent / "data"
 DATA_SETS = ("dicom_mr_nih", "dicom_ct_philips", "dicom_mr_tcia")
@@ -235,3 +236,26 @@ def test_sop_classes_are_compared_whole(sop_class: str, derived: bool) -> None:
     header = dicom.read_header(stream, len(stream.getvalue()))
     assert header is not None
     assert ("DERIVED" in header.flags) == derived
+
+
+SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
+CONFOCAL = "1.2.840.10008.5.1.4.1.1.77.1.9"
+PARAMETRIC = "1.2.840.10008.5.1.4.1.1.30"
+
+
+@pytest.mark.parametrize(
+    ("sop_class", "organization"),
+    [(SLIDE, "TILED_FULL"), (SLIDE, "TILED_SPARSE"), (SLIDE, ""), (CONFOCAL, ""), (PARAMETRIC, "TILED_FULL")],
+)
+@pytest.mark.parametrize("frames", [1, 6])
+def test_tiles_of_a_slide_are_no_slices(
+    sop_class: str, organization: str, frames: int, tmp_path: Path
+) -> None:
+    ds = phantom.image(np.zeros((frames, 8, 8), np.uint8), modality="SM")
+    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = sop_class
+    phantom.put(ds, TotalPixelMatrixColumns=16, TotalPixelMatrixRows=24)
+    phantom.put(ds, DimensionOrganizationType=organization or None)
+    (tmp_path / "slide").write_bytes(phantom.encoded(ds))
+    folder = Folder(tmp_path)
+    assert list(folder.reasons.values()) == ["WHOLE_SLIDE"]
+    assert folder.stacks == []
