@@ -10,7 +10,7 @@ import pytest
 
 from medcl.archive import scan_archive
 from medcl.archive.storage.zip_kinds import zip_refusal
-from tests.archive.samples import picture_bytes
+from tests.archive.samples import image_bytes
 
 DOCUMENTS = {
     "a.docx": ("[Content_Types].xml", "word/media/image1.png"),
@@ -30,8 +30,8 @@ def zipped(names: tuple[str, ...]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for number, name in enumerate(names):
-            is_picture = name.endswith((".png", ".jpeg"))
-            archive.writestr(name, picture_bytes(number) if is_picture else b"<xml/>")
+            is_image = name.endswith((".png", ".jpeg"))
+            archive.writestr(name, image_bytes(number) if is_image else b"<xml/>")
     return buffer.getvalue()
 
 
@@ -50,13 +50,13 @@ def test_a_zip_of_pictures_is_opened(name: str) -> None:
 def test_documents_in_folders_zips_and_cut_ones_give_no_scans(tmp_path: Path) -> None:
     archive = tmp_path / "archive"
     archive.mkdir()
-    (archive / "scan.png").write_bytes(picture_bytes(9))
+    (archive / "scan.png").write_bytes(image_bytes(9))
     inner = {name: zipped(names) for name, names in DOCUMENTS.items()}
     for name, content in inner.items():
         (archive / name).write_bytes(content)
     (archive / "cut.docx").write_bytes(inner["a.docx"][:-40])
     with zipfile.ZipFile(archive / "all.zip", "w") as outer:
-        outer.writestr("scan.png", picture_bytes(8))
+        outer.writestr("scan.png", image_bytes(8))
         for name, content in inner.items():
             outer.writestr(name, content)
     catalog = scan_archive([archive], tmp_path / "catalog")
