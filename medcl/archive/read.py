@@ -16,7 +16,7 @@ from medcl.archive.dicom import segments, structures
 from medcl.archive.flags import Rejected, held_back, quarantined, split_flags
 from medcl.archive.formats import FORMATS_BY_NAME
 from medcl.archive.label_evidence import labels_of_image, labels_of_volume
-from medcl.archive.masks import onto_grid
+from medcl.archive.mask_grid import onto_grid
 from medcl.archive.privacy import silenced_loggers
 from medcl.archive.scan import Scan
 from medcl.archive.storage import (

@@ -18,7 +18,7 @@ from medcl.archive.ledger.examine import FileOutcome
 from medcl.archive.ledger.mask_rows import add_masks, grids, is_mask
 from medcl.archive.ledger.metadata_files import Metadata, is_metadata
 from medcl.archive.ledger.tables import ScanRow, Tables
-from medcl.archive.masks import FileGrid
+from medcl.archive.mask_grid import FileGrid
 from medcl.archive.patients import (
     LAYOUTS,
     BidsOriginals,

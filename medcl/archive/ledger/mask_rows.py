@@ -10,7 +10,8 @@ from medcl.archive.formats.scan_info import ScanInfo
 from medcl.archive.ledger.datasets import flagged
 from medcl.archive.ledger.examine import FileOutcome
 from medcl.archive.ledger.tables import Tables
-from medcl.archive.masks import FileGrid, StatedImages, pair
+from medcl.archive.mask_grid import FileGrid
+from medcl.archive.masks import StatedImages, pair
 from medcl.archive.patients import stem
 from medcl.archive.privacy import pseudonym
 

@@ -10,7 +10,7 @@ import pytest
 
 from medcl.archive import Catalog, read_mask, scan_archive
 from medcl.store import prepare
-from tests.archive.volume_files import SHAPE, block, noise, write_files
+from tests.archive.volume_files import block, noise, write_files
 
 NNUNET = {
     "channel_names": {"0": "CT", "1": "PET"},
@@ -90,14 +90,3 @@ def test_stated_pairs_need_no_names(scanned: Callable[[dict[str, Any]], Catalog]
     assert store.record["kinds"] == {"MR volumes": 2}
     assert store.record["left_out"] == {"MASK": 1}
     assert description(catalog) == ("DATASET_JSON", "")
-
-
-def test_a_stated_pair_on_another_grid_is_refused(scanned: Callable[[dict[str, Any]], Catalog]) -> None:
-    catalog = scanned(
-        {
-            "D/data/a.nii": noise(1, (SHAPE[0] * 2, *SHAPE[1:])),
-            "D/other/x_seg.nii": noise(2, (SHAPE[0], SHAPE[1] + 30, SHAPE[2])) % 3,
-            "D/dataset.json": {"training": [{"image": "data/a.nii", "label": "other/x_seg.nii"}]},
-        }
-    )
-    assert len(catalog.masks) <= 1  # its voxels are voxels of the scan, so that it may be read
