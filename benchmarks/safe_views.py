@@ -13,6 +13,7 @@ same in all rows; label draws are those of the study's seeds.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -31,6 +32,7 @@ from medcl.store import Store
 from medcl.study import StudyConfig
 from medcl.views import ViewBatch, ViewLoader, draw_views, load_policy
 from medcl.views.audit.mutations import simclr_crops
+from medcl.views.loader import DrawnBatch
 from medcl.views.policy import Crop
 from medcl.views.sampling.params import ViewParams
 
@@ -41,17 +43,22 @@ SALT = 1
 class SimCLRLoader(ViewLoader):
     """SimCLR's augmentation in place of the policy's, of which only the window is used."""
 
-    def batch(self, positions: np.ndarray, epoch: int) -> ViewBatch:
-        """Draw crops anywhere, rendered finely enough not to alias, and average them to the size of views."""
-        geometry = self.geometry.take(positions)
+    def draw_batch(self, positions: np.ndarray, epoch: int) -> DrawnBatch:
+        """Draw crops anywhere, so fine that they do not alias."""
+        geometry = self.geometry(positions)
         oversampling = max(1, int(geometry.fov.max() // self.size))
         policy = self.policy.unaugmented().model_copy(
             update={"crop": Crop(area=(0.08, 1.0), overlap=0, anchor=0)}
         )
-        params = simclr_crops(draw_views(policy, geometry, self.size * oversampling, self.seed, epoch))
-        rendered = self.render(self.store, params).flatten(0, 1)
-        data = F.avg_pool2d(rendered, oversampling).unflatten(0, params.shape)
-        return self._packed(mirrored_and_jittered(data, params), params, None)
+        drawn = draw_views(policy, geometry, self.size * oversampling, self.seed, epoch)
+        return DrawnBatch([simclr_crops(drawn)])
+
+    def render_batch(self, drawn: DrawnBatch) -> ViewBatch:
+        """Average the crops to the size of views, mirror and jitter them."""
+        batch = super().render_batch(drawn)
+        params = drawn.views[0]
+        data = F.avg_pool2d(batch.data.flatten(0, 1), params.size // self.size).unflatten(0, params.shape)
+        return replace(batch, data=mirrored_and_jittered(data, params))
 
 
 def mirrored_and_jittered(data: Tensor, params: ViewParams) -> Tensor:

@@ -47,7 +47,8 @@ def predict_archive(
     with tempfile.TemporaryDirectory(prefix="medcl-") as folder:
         catalog = scan_archive(archives, Path(folder) / "catalog")
         try:
-            store = prepare(catalog, Path(folder) / "store", _labels(catalog, modality))
+            labels, form = _labels(catalog, modality), model.config.store_form
+            store = prepare(catalog, Path(folder) / "store", labels, form=form)
         finally:
             catalog.forget()
         mismatch = _mismatches(store, model.config, model.images)

@@ -103,13 +103,28 @@ def prepare(
         Path | None,
         typer.Option(help="YAML of the image types to leave out; default: the shipped image_types.yaml."),
     ] = None,
+    spacing_mm: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01, help="Finest spacing to keep of volumes; finer axes are resampled. Default: all."
+        ),
+    ] = None,
+    crop_body: Annotated[
+        bool, typer.Option("--crop-body", help="Cut the air round the body off volumes.")
+    ] = False,
+    compress: Annotated[
+        bool, typer.Option("--compress", help="Compress pixels without loss: less disk, slower views.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Store the scans as memory-mapped arrays, measured once and split by patient."""
     from medcl.archive import Catalog
+    from medcl.store import StoreForm
     from medcl.store import prepare as prepare_store
 
-    record = prepare_store(Catalog.open(catalog), out, labels, seed, scheduler, workers, image_types).record
+    form = StoreForm(spacing_mm=spacing_mm, crop_body=crop_body, compress=compress)
+    opened = Catalog.open(catalog)
+    record = prepare_store(opened, out, labels, seed, scheduler, workers, image_types, form).record
     print_result(record, _prepare_lines(record, out), as_json)
 
 

@@ -46,14 +46,17 @@ def metadata(store: Store, images: Images) -> np.ndarray:
     scans = store.scans
     names = [name for name in METADATA if name in scans]
     columns = [pd.get_dummies(scans[names].astype("string").fillna("none")).to_numpy(float)]
-    columns += [_numbers(scans[name]) for name in ("shape", "spacing_mm")]
+    columns += [
+        _shapes(store),
+        np.nan_to_num(store.measures(np.arange(len(store)), anchored=False).spacing_mm),
+    ]
     return _standardize(np.concatenate(columns, axis=1), store)
 
 
 def size_and_mean(store: Store, images: Images) -> np.ndarray:
     """Return the scan's size in pixels and its mean value."""
     mean = np.array([[float(np.mean(store.array(row)))] for row in range(len(store))])
-    return _standardize(np.concatenate([_numbers(store.scans["shape"]), mean], axis=1), store)
+    return _standardize(np.concatenate([_shapes(store), mean], axis=1), store)
 
 
 def _over_slices(store: Store, images: Images, describe: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -84,10 +87,12 @@ def _rim(view: np.ndarray) -> np.ndarray:
     return standardized
 
 
-def _numbers(lists: pd.Series) -> np.ndarray:
-    """Return (n, 3) from lists of two or three numbers, or None; missing numbers are 0."""
-    rows = [[] if value is None or np.ndim(value) == 0 else list(value) for value in lists]
-    return np.array([[*row, 0, 0, 0][:3] for row in rows], float)
+def _shapes(store: Store) -> np.ndarray:
+    """Return (n, 3) samples along each axis; an image's third number is that of its color channels."""
+    measures = store.measures(np.arange(len(store)), anchored=False)
+    shape = measures.shape.astype(float)
+    shape[:, 2] = np.where(measures.slice_axis < 0, measures.channels, shape[:, 2])
+    return shape
 
 
 def _standardize(columns: np.ndarray, store: Store) -> np.ndarray:

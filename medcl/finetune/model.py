@@ -14,6 +14,7 @@ from medcl.finetune.classifier import Classifier
 from medcl.finetune.features import Images
 from medcl.finetune.pooling import Pooling
 from medcl.pretrain import Encoder, EncoderConfig, ViewsConfig
+from medcl.store import StoreForm
 
 
 class ModelConfig(Config):
@@ -30,6 +31,7 @@ class ModelConfig(Config):
         arm: Arm of the study that the classifier comes from.
         budget: Label budget of that arm.
         seed: Random seed of that arm.
+        store_form: Form in which the training scans were stored; other scans are brought into it.
     """
 
     encoder: EncoderConfig
@@ -42,6 +44,7 @@ class ModelConfig(Config):
     arm: str
     budget: str
     seed: int
+    store_form: StoreForm = StoreForm()
 
 
 @dataclass(frozen=True)

@@ -253,7 +253,7 @@ class Pretraining:
             self.rows = metrics[metrics["step"] <= self.step].to_dict("records")
         elif self.fabric.is_global_zero and not (self.run / "config.yaml").is_file():
             policy = self.loader.policy
-            store_hash = hash_file(self.config.store / "scans.parquet")
+            store_hash = hash_file(self.config.store / "scans.arrow")
             describe_run(self.run, self.config, {"store": store_hash, "policy": policy.digest()})
             if self.loaded_weights is not None:
                 write_json(self.loaded_weights.as_dict(), self.run / "initial_weights.json")

@@ -85,6 +85,8 @@ class ScanPicture:
         mask: Mask of the same shape, None without one.
         plane: Slice plane of a volume, None for an image.
         letters: Orientation letters; None when the patient's sides are unknown.
+        pixel_mm: Millimeters between rows and between columns of an image; None for a volume, whose plane
+            knows them, and where they are not known.
     """
 
     scan: pd.Series
@@ -92,6 +94,7 @@ class ScanPicture:
     mask: np.ndarray | None
     plane: SlicePlane | None
     letters: tuple[str, str, str, str] | None
+    pixel_mm: tuple[float, float] | None = None
 
     @classmethod
     def read(cls, store: Store, row: int) -> ScanPicture:
@@ -99,7 +102,9 @@ class ScanPicture:
         affine = store.affine(row)
         plane = None if affine is None else slice_plane(affine)
         letters = None if plane is None or _flags(store, row) & SIDES_UNKNOWN else plane.letters
-        return cls(store.scans.iloc[row], store.array(row), store.mask(row), plane, letters)
+        rows, columns = (float(mm) for mm in store.measures([row]).spacing_mm[0, :2])
+        pixel_mm = None if plane is not None or np.isnan(rows) else (rows, columns)
+        return cls(store.scans.iloc[row], store.array(row), store.mask(row), plane, letters, pixel_mm)
 
     @property
     def slices(self) -> int:
@@ -121,8 +126,7 @@ class ScanPicture:
         """
         pixels, mask = self.array, self.mask
         if self.plane is None:
-            spacing = self.scan["spacing_mm"]
-            pixel_mm = None if spacing is None else (float(spacing[0]), float(spacing[1]))
+            pixel_mm = self.pixel_mm
             caption = f"{self.scan['modality']}, orientation as stored"
         else:
             pixels = cut_slice(pixels, self.plane.axis, index)

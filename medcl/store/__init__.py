@@ -1,5 +1,6 @@
 """The store: scans as memory-mapped arrays, measured once and split by patient."""
 
+from medcl.store.form import StoreForm
 from medcl.store.labels import SUBGROUP_COLUMNS, Labels, read_labels
 from medcl.store.left_out import count_reasons, left_out_lines, reason_text
 from medcl.store.patients import patient_warnings
@@ -10,6 +11,7 @@ __all__ = [
     "SUBGROUP_COLUMNS",
     "Labels",
     "Store",
+    "StoreForm",
     "count_reasons",
     "left_out_lines",
     "patient_warnings",

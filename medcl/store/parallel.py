@@ -15,6 +15,7 @@ from medcl.cluster import on_cluster
 from medcl.errors import UsageError
 from medcl.processes import BrokenProcessPool, in_processes
 from medcl.progress import track
+from medcl.store.form import StoreForm
 from medcl.store.labels import Labels
 from medcl.store.shards import write_shard
 
@@ -27,14 +28,16 @@ class ShardTask:
         catalog: Catalog of these scans and their masks only.
         scans: Scan pseudonyms in order.
         labels: Labels of these scans only.
-        folder: Path of the shard without suffix; None to only try whether the scans can be read.
+        path: Path of the shard without suffix; None to only try whether the scans can be read.
+        form: Form in which they are stored.
         crashed: Scans that end a process when they are read.
     """
 
     catalog: Catalog
     scans: tuple[str, ...]
     labels: Labels
-    folder: Path | None
+    path: Path | None
+    form: StoreForm
     crashed: frozenset[str] = frozenset()
 
 
@@ -42,6 +45,7 @@ def write_shards(
     catalog: Catalog,
     labels: Labels,
     shards: Sequence[tuple[Path, Sequence[str]]],
+    form: StoreForm,
     workers: int = 1,
     scheduler: str | None = None,
 ) -> None:
@@ -51,13 +55,14 @@ def write_shards(
         catalog: Catalog that the scans are read from.
         labels: Masks, boxes and modalities to store with the scans.
         shards: Path without suffix and scans of each shard.
+        form: Form in which they are stored.
         workers: Number of processes on this machine.
         scheduler: Address of a Dask scheduler, whose workers then do the work.
 
     Raises:
         UsageError: Dask is not installed, or no scheduler answers.
     """
-    tasks = (_task(catalog, labels, folder, scans) for folder, scans in shards)
+    tasks = (_task(catalog, labels, path, scans, form) for path, scans in shards)
     if scheduler:
         results = on_cluster(_write, tasks, scheduler, _after_lost_worker)
     elif workers > 1 and len(shards) > 1:
@@ -68,19 +73,20 @@ def write_shards(
         pass
 
 
-def _task(catalog: Catalog, labels: Labels, folder: Path, scans: Sequence[str]) -> ShardTask:
+def _task(catalog: Catalog, labels: Labels, path: Path, scans: Sequence[str], form: StoreForm) -> ShardTask:
     masks = {scan: labels.mask[scan] for scan in scans if scan in labels.mask}
     modality = {scan: labels.modality[scan] for scan in scans if scan in labels.modality}
     boxes = {scan: labels.box[scan] for scan in scans if scan in labels.box}
     task_labels = replace(
         labels, label={}, patient={}, mask=masks, modality=modality, extra=labels.extra[:0], box=boxes
     )
-    return ShardTask(catalog.subset([*scans, *masks.values()]), tuple(scans), task_labels, folder.absolute())
+    subset = catalog.subset([*scans, *masks.values()])
+    return ShardTask(subset, tuple(scans), task_labels, path.absolute(), form)
 
 
 def _write(task: ShardTask) -> None:
-    if task.folder is not None:
-        write_shard(task.catalog, task.scans, task.labels, task.folder, task.crashed)
+    if task.path is not None:
+        write_shard(task.catalog, task.scans, task.labels, task.path, task.form, task.crashed)
         return
     for scan in task.scans:
         try:
@@ -104,7 +110,7 @@ def _without_crashes(task: ShardTask, submit: Callable[[ShardTask], None], died:
     crashed = set()
     for scan in task.scans:
         try:
-            submit(replace(task, scans=(scan,), folder=None))
+            submit(replace(task, scans=(scan,), path=None))
         except died:
             crashed.add(scan)
     submit(replace(task, crashed=frozenset(crashed)))

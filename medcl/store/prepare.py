@@ -8,11 +8,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from medcl.archive import Catalog
 from medcl.archive.flags import join_flags, split_flags
 from medcl.errors import UsageError
 from medcl.files import check_utf8, read_json, write_json, write_table
+from medcl.store.blocks import shard_path
+from medcl.store.columns import NumberColumns, read_arrow, write_arrow
+from medcl.store.form import StoreForm
 from medcl.store.image_types import read_image_types
 from medcl.store.labels import Labels, read_labels
 from medcl.store.left_out import (
@@ -27,9 +32,7 @@ from medcl.store.patients import patient_warnings, strangers_joined
 from medcl.store.people import unite_patients
 from medcl.store.shards import shard_plan
 from medcl.store.splits import assign_splits, mark_duplicates
-from medcl.store.store import Store
-
-FORMAT = 3
+from medcl.store.store import FORMAT, Store, joined_columns, light_columns
 
 
 def prepare(
@@ -40,6 +43,7 @@ def prepare(
     scheduler: str | None = None,
     workers: int = 1,
     image_types: Path | None = None,
+    form: StoreForm | None = None,
 ) -> Store:
     """Write the scans of `catalog` as a store at `out`; the same call resumes an interrupted one.
 
@@ -55,29 +59,32 @@ def prepare(
             must see archive, catalog and store under the same paths.
         workers: Number of processes that read scans; the store is the same for any number.
         image_types: YAML file of the image types to leave out, instead of `configs/image_types.yaml`.
+        form: Form in which scans are stored; as they are by default.
 
     Raises:
         UsageError: labels that do not fit the catalog, a folder at `out` that holds something else, or no
             scan that can be read.
     """
+    form = form or StoreForm()
     rules = read_image_types(image_types)
     scan_labels = labels if isinstance(labels, Labels) else read_labels(catalog, labels)
     reasons = reasons_before_reading(catalog, scan_labels, rules)
     selected = catalog.scans[(reasons == "").to_numpy(bool)]
     if selected.empty:
         raise nothing_to_prepare(catalog, reasons)
-    plan = _begin(out, selected, scan_labels, seed)
-    shards = [(out / "arrays" / f"{number:05d}", scans) for number, scans in enumerate(plan)]
-    missing = [shard for shard in shards if not shard[0].with_suffix(".parquet").is_file()]
-    write_shards(catalog, scan_labels, missing, workers, scheduler)
-    return _finish(catalog, out, selected, scan_labels, reasons, len(plan), seed)
+    plan = _begin(out, selected, scan_labels, seed, form)
+    shards = [(shard_path(out, number), scans) for number, scans in enumerate(plan)]
+    missing = [shard for shard in shards if not shard[0].with_suffix(".arrow").is_file()]
+    write_shards(catalog, scan_labels, missing, form, workers, scheduler)
+    return _finish(catalog, out, selected, scan_labels, reasons, len(plan), seed, form)
 
 
-def _begin(out: Path, scans: pd.DataFrame, labels: Labels, seed: int) -> list[list[str]]:
+def _begin(out: Path, scans: pd.DataFrame, labels: Labels, seed: int, form: StoreForm) -> list[list[str]]:
     """Check that `out` is new or left unfinished by the same call, and plan its shards."""
     check_utf8(out)
     plan = shard_plan(scans)
-    request = repr((plan, labels.label, labels.patient, labels.mask, labels.modality, labels.box, seed))
+    columns = (labels.label, labels.patient, labels.mask, labels.modality, labels.box)
+    request = repr((plan, *columns, seed, form))
     ticket = {"format": FORMAT, "request": hashlib.sha256(request.encode()).hexdigest()}
     begun = out / "begun.json"
     if (out / "store.json").exists() or (out.exists() and any(out.iterdir()) and not begun.is_file()):
@@ -86,7 +93,7 @@ def _begin(out: Path, scans: pd.DataFrame, labels: Labels, seed: int) -> list[li
         raise UsageError(
             f"{out} was begun from another catalog, labels or seed; name a new folder for the store"
         )
-    (out / "arrays").mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     write_json(ticket, begun)
     return plan
 
@@ -99,28 +106,31 @@ def _finish(
     reasons: pd.Series,
     shards: int,
     seed: int,
+    form: StoreForm,
 ) -> Store:
-    parts = [
-        pd.read_parquet(out / "arrays" / f"{number:05d}.parquet").assign(shard=f"{number:05d}")
-        for number in range(shards)
-    ]
-    read = pd.concat(parts, ignore_index=True)
-    faults = read.loc[read["fault"] != "", ["scan", "fault", "fault_code"]]
-    stored = read[read["fault"] == ""].drop(columns=["fault", "fault_code"])
-    if stored.empty:
+    read = pa.concat_tables(
+        read_arrow(shard_path(out, number).with_suffix(".arrow")) for number in range(shards)
+    )
+    is_stored = pc.equal(read["fault"], "")
+    faults = read.filter(pc.invert(is_stored)).select(["scan", "fault", "fault_code"]).to_pandas()
+    stored = read.filter(is_stored).drop_columns(["fault", "fault_code"])
+    if not len(stored):
         counts = count_reasons(faults["fault_code"])
         text = "; ".join(f"{count} {code} ({reason_text(code)})" for code, count in counts.items())
         raise UsageError(f"{out}: no scan could be read: {text}")
+    # Exact copies share a fingerprint: the pseudonym orders them.
+    stored = stored.sort_by([("fingerprint", "ascending"), ("scan", "ascending")])
     scans = _scan_table(stored, selected, labels)
-    joined = strangers_joined(scans)
-    scans["patient"] = unite_patients(scans)
-    scans["duplicate"] = mark_duplicates(scans)
-    splits = scans[["scan", "patient", "label"]].assign(split=assign_splits(scans, seed))
+    grids = _with_grids(scans, stored)
+    joined = strangers_joined(grids)
+    scans["patient"] = grids["patient"] = unite_patients(grids)
+    scans["duplicate"] = grids["duplicate"] = mark_duplicates(scans)
+    splits = scans[["scan", "patient", "label"]].assign(split=assign_splits(grids, seed))
     left_out = _reasons_by_scan(reasons, faults, scans)
     write_table(left_out, out / "left_out.parquet")
-    write_table(scans.drop(columns="source_split"), out / "scans.parquet")
+    write_arrow(joined_columns(scans.drop(columns="source_split"), stored), out / "scans.arrow")
     write_table(splits, out / "splits.parquet")
-    write_json(_record(catalog, scans, labels, splits, faults, left_out, joined, seed), out / "store.json")
+    write_json(_record(catalog, grids, labels, splits, faults, left_out, joined, seed, form), out / "store.json")
     return Store.open(out)
 
 
@@ -135,12 +145,12 @@ def _reasons_by_scan(reasons: pd.Series, faults: pd.DataFrame, scans: pd.DataFra
     return pd.DataFrame({"scan": left_out.index.astype(str), "reason": left_out.astype(str).to_numpy()})
 
 
-def _scan_table(stored: pd.DataFrame, selected: pd.DataFrame, labels: Labels) -> pd.DataFrame:
-    """Join measurements with the catalog and the labels, in fingerprint order."""
+def _scan_table(stored: pa.Table, selected: pd.DataFrame, labels: Labels) -> pd.DataFrame:
+    """Join measurements with the catalog and the labels, in the order of `stored`."""
     known = selected[
         ["scan", "patient", "patient_evidence", "site", "body_part", "manufacturer", "source_split"]
     ]
-    scans = stored.merge(known, on="scan", validate="1:1")
+    scans = light_columns(stored).merge(known, on="scan", validate="1:1")
     scans["label"] = scans["scan"].map(labels.label)
     named = scans["scan"].isin(labels.patient)
     scans.loc[named, "patient"] = scans.loc[named, "scan"].map(labels.patient)
@@ -149,12 +159,17 @@ def _scan_table(stored: pd.DataFrame, selected: pd.DataFrame, labels: Labels) ->
     for column in labels.extra.columns.drop("scan"):
         values = scans["scan"].map(labels.extra.set_index("scan")[column])
         scans[column] = values.fillna(scans[column]) if column in scans else values
-    integers = ["offset", "valid_offset", "mask_offset"]
-    scans[integers] = scans[integers].astype(np.int64)
-    for column in ("fingerprint", "mask_fingerprint"):
-        scans[column] = scans[column].astype(np.uint64)
-    # Exact copies share a fingerprint: the pseudonym orders them.
-    return scans.sort_values(["fingerprint", "scan"], ignore_index=True)
+    return scans
+
+
+def _with_grids(scans: pd.DataFrame, stored: pa.Table) -> pd.DataFrame:
+    """Return the table of scans with `shape` and `affine`, which tell whether two patients are one."""
+    measures = NumberColumns(stored.combine_chunks()).measures(np.arange(len(scans)))
+    affines = [
+        None if axis < 0 else affine.ravel()
+        for axis, affine in zip(measures.slice_axis, measures.affine, strict=True)
+    ]
+    return scans.assign(shape=list(measures.shape), affine=pd.Series(affines, scans.index, dtype=object))
 
 
 def _without_patient_flags(flags: str) -> str:
@@ -170,12 +185,14 @@ def _record(
     left_out: pd.DataFrame,
     joined: int,
     seed: int,
+    form: StoreForm,
 ) -> dict[str, Any]:
     is_copy = scans["duplicate"] != ""
     copies, masks = scans[is_copy], scans.loc[~is_copy, "mask_from"]
     kinds = (scans["modality"] + " " + scans["kind"] + "s")[~is_copy]
     return {
         "format": FORMAT,
+        "form": form.model_dump(),
         "seed": seed,
         "archive": catalog.summary(),
         "scans": len(scans),

@@ -1,7 +1,7 @@
-"""Arrays on disk: flat memory-mapped files, one per shard and dtype, with a table of offsets.
+"""Shards: the scans of a store that are written together, whole or not at all.
 
-A shard is `arrays/00012.parquet` (a row per scan) beside `arrays/00012-<dtype>.npy` (its pixels end to end).
-It is written whole or not at all, so that an interrupted `prepare` can resume.
+A shard is `arrays/0000/0000012.arrow` (a row per scan) beside `0000012.bin` and `0000012.blocks.npy` (their
+arrays, see `medcl.store.blocks`). The table is written last, so an interrupted `prepare` can resume.
 """
 
 from __future__ import annotations
@@ -25,40 +25,51 @@ from medcl.archive import (
 )
 from medcl.archive.flags import join_flags
 from medcl.errors import UsageError
-from medcl.files import atomic, write_table
+from medcl.store.blocks import CODECS, Codec, ShardWriter, writing_shard
 from medcl.store.boxes import draw_boxes
+from medcl.store.columns import DTYPES, measured_row, to_table, write_arrow
+from medcl.store.form import StoreForm
 from medcl.store.labels import Labels
 from medcl.store.measure import measure
+from medcl.store.slices import slice_axis, slices_first
 
 STORED = ("uint8", "int16", "uint16", "float32")
 """Pixel types of a store."""
+
+
+LEAST_SCANS, MOST_SCANS = 64, 2**16
+LEAST_VOXELS, MOST_VOXELS = 2**22, 2**31
+SHARDS = 64
+"""A store has about this many shards, within the limits above, so that several processes share the work; a
+shard of the largest size has 4 GB of 16-bit voxels."""
 
 
 def write_shard(
     catalog: Catalog,
     scans: Sequence[str],
     labels: Labels,
-    folder: Path,
+    path: Path,
+    form: StoreForm,
     crashed: frozenset[str] = frozenset(),
 ) -> None:
-    """Read `scans` and write them as one shard at `folder` (its name without suffix).
+    """Read `scans` and write them as one shard at `path` (its name without suffix).
 
     Args:
         catalog: Catalog that the scans are read from.
         scans: Scan pseudonyms.
         labels: Masks, boxes and modalities to store with the scans.
-        folder: For example `STORE/arrays/00012`.
+        path: For example `STORE/arrays/0000/0000012`.
+        form: Form in which they are stored.
         crashed: Scans that must not be read, because this ends the process.
 
     A scan that cannot be read becomes a row with a `fault` and without pixels.
     """
-    pixels = _Pixels()
-    rows = [
-        _fault(catalog, scan) if scan in crashed else _stored_row(catalog, scan, labels, pixels)
-        for scan in scans
-    ]
-    pixels.write(folder)
-    write_table(pd.DataFrame(rows), folder.with_suffix(".parquet"))
+    with writing_shard(path) as writer:
+        rows = [
+            _fault(catalog, scan) if scan in crashed else _stored_row(catalog, scan, labels, writer, form)
+            for scan in scans
+        ]
+    write_arrow(to_table([{**row, "shard": int(path.name)} for row in rows]), path.with_suffix(".arrow"))
 
 
 def _fault(catalog: Catalog, scan: str) -> dict[str, Any]:
@@ -71,28 +82,9 @@ def _fault_row(error: UsageError, scan: str) -> dict[str, Any]:
     return {"scan": scan, "fault": str(error), "fault_code": code}
 
 
-class _Pixels:
-    """Arrays of one shard, joined by dtype."""
-
-    def __init__(self) -> None:
-        self.parts: dict[str, list[np.ndarray]] = {}
-        self.length: dict[str, int] = {}
-
-    def add(self, array: np.ndarray) -> tuple[str, int]:
-        name = array.dtype.name
-        offset = self.length.get(name, 0)
-        self.parts.setdefault(name, []).append(np.ascontiguousarray(array).ravel())
-        self.length[name] = offset + array.size
-        return name, offset
-
-    def write(self, folder: Path) -> None:
-        for name, parts in self.parts.items():
-            target = folder.with_name(f"{folder.name}-{name}.npy")
-            with atomic(target) as temporary, temporary.open("wb") as stream:
-                np.save(stream, np.concatenate(parts), allow_pickle=False)
-
-
-def _stored_row(catalog: Catalog, scan: str, labels: Labels, pixels: _Pixels) -> dict[str, Any]:
+def _stored_row(
+    catalog: Catalog, scan: str, labels: Labels, writer: ShardWriter, form: StoreForm
+) -> dict[str, Any]:
     try:
         original = _with_modality(read(catalog, scan), labels.modality.get(scan))
         stored = _orthogonal(original)
@@ -101,41 +93,63 @@ def _stored_row(catalog: Catalog, scan: str, labels: Labels, pixels: _Pixels) ->
     mask, mask_fault = _mask(catalog, scan, labels.mask.get(scan))
     if mask is not None and stored is not original and original.affine is not None:
         mask = orthogonal_labels(mask, original.affine)
+    stored, mask = form.apply(stored, mask)
     array = stored_type(stored.array)
     spatial = 3 if stored.is_volume else 2
     boxes = labels.box.get(scan)
     if boxes:
         mask = draw_boxes(boxes, stored.affine, array.shape[:spatial])
     measures = measure(array, stored.unit, spatial, stored.valid, mask)
-    dtype, offset = pixels.add(array)
-    valid = pixels.add(stored.valid.astype(bool))[1] if stored.valid is not None else -1
-    mask_dtype, mask_offset = pixels.add(mask) if mask is not None else ("", -1)
+    affine = stored.affine if stored.is_volume else None
     return {
         "scan": scan,
         "fault": "",
         "fault_code": "",
         "mask_fault": mask_fault,
         "kind": "volume" if stored.is_volume else "image",
-        "shape": list(array.shape),
-        "spacing_mm": list(stored.spacing_mm) if stored.spacing_mm else None,
-        "affine": None if stored.affine is None else [float(v) for v in stored.affine.ravel()],
         "unit": stored.unit,
         "modality": stored.modality,
         "flags": join_flags(stored.flags),
-        "fingerprint": np.uint64(measures.fingerprint),
+        "fingerprint": measures.fingerprint,
         "lo": measures.lo,
         "hi": measures.hi,
         "noise": measures.noise,
-        "box": list(measures.box),
-        "anchors": list(measures.anchors),
-        "marked": list(measures.marked),
-        "dtype": dtype,
-        "offset": offset,
-        "valid_offset": valid,
-        "mask_offset": mask_offset,
-        "mask_dtype": mask_dtype,
         "mask_from": "boxes" if boxes else "voxels" if mask is not None else "",
-        "mask_fingerprint": np.uint64(0 if boxes else measures.mask_fingerprint),
+        "mask_fingerprint": 0 if boxes else measures.mask_fingerprint,
+        **measured_row(array.shape, stored.spacing_mm, affine, measures, stored.valid),
+        **write_arrays(writer, slice_axis(affine), array, stored.valid, mask, form.codec),
+    }
+
+
+def write_arrays(
+    writer: ShardWriter,
+    axis: int,
+    array: np.ndarray,
+    valid: np.ndarray | None = None,
+    mask: np.ndarray | None = None,
+    codec: Codec = "raw",
+) -> dict[str, int]:
+    """Write the arrays of one scan and return where they lie, as the columns `PLACES` without `shard`.
+
+    Args:
+        writer: Writer of the shard.
+        axis: Slice axis of a volume, along which it is cut into blocks; -1 for an image.
+        array: Pixels of a stored type.
+        valid: Boolean mask of measured voxels, if not all are.
+        mask: Label mask, if there is one.
+        codec: How pixels are encoded.
+    """
+
+    def block(part: np.ndarray | None, codec: Codec) -> int:
+        return -1 if part is None else writer.add(slices_first(part, axis), codec)
+
+    return {
+        "first_block": block(array, codec),
+        "valid_block": block(valid, "zlib"),
+        "mask_block": block(mask, "raw"),
+        "dtype": DTYPES.index(array.dtype.name),
+        "mask_dtype": -1 if mask is None else DTYPES.index(mask.dtype.name),
+        "codec": CODECS.index(codec),
     }
 
 
@@ -173,15 +187,17 @@ def stored_type(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float32)
 
 
-def shard_plan(scans: pd.DataFrame, most_scans: int = 1024, most_voxels: int = 2**27) -> list[list[str]]:
+def shard_plan(scans: pd.DataFrame) -> list[list[str]]:
     """Return the scans of each shard: the catalog's rows, in order, with bounded count and size."""
+    voxels = [int(np.prod([int(n) for n in str(shape).split("x")])) for shape in scans["shape"]]
+    most_scans = int(np.clip(len(voxels) // SHARDS, LEAST_SCANS, MOST_SCANS))
+    most_voxels = int(np.clip(sum(voxels) // SHARDS, LEAST_VOXELS, MOST_VOXELS))
     shards: list[list[str]] = []
-    voxels = most_voxels
-    for scan, shape in zip(scans["scan"], scans["shape"], strict=True):
-        size = int(np.prod([int(n) for n in str(shape).split("x")]))
-        if not shards or len(shards[-1]) == most_scans or voxels + size > most_voxels:
+    filled = most_voxels
+    for scan, size in zip(scans["scan"], voxels, strict=True):
+        if not shards or len(shards[-1]) == most_scans or filled + size > most_voxels:
             shards.append([])
-            voxels = 0
+            filled = 0
         shards[-1].append(scan)
-        voxels += size
+        filled += size
     return shards

@@ -66,7 +66,7 @@ def study_record(
         versions=environment()["packages"],
         provenance={
             "study.yaml": hash_file(out / "study.yaml"),
-            "store": hash_file(out / "store" / "scans.parquet"),
+            "store": hash_file(out / "store" / "scans.arrow"),
             "encoder": hash_file(out / "pretrain" / "encoder.safetensors"),
         },
     )

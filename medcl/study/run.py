@@ -188,6 +188,7 @@ def _save_model(config: StudyConfig, context: ArmContext, budgets: Sequence[Budg
         arm=cell.arm,
         budget=cell.budget.text,
         seed=cell.seed,
+        store_form=context.task.store.form,
     )
     Model(result.classifier, model).save(folder)
 

@@ -71,7 +71,7 @@ def fold_store(store: Store, patients: pd.Series, fold: Fold, folder: Path) -> P
         folder: Folder to write.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("arrays", "scans.parquet", "store.json"):
+    for name in ("arrays", "scans.arrow", "store.json"):
         if not (folder / name).exists():
             (folder / name).symlink_to(os.path.relpath(store.folder / name, folder))
     splits = store.scans[["scan", "patient", "label"]].assign(split=fold.splits(patients).to_numpy())

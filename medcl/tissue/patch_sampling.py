@@ -22,8 +22,8 @@ def masked_rows(store: Store) -> np.ndarray:
         UsageError: There are none.
     """
     scans = store.scans
-    gray = scans["shape"].map(len) == 3
-    usable = (scans["mask_offset"] >= 0) & (scans["kind"] == "volume") & gray & (scans["duplicate"] == "")
+    gray = store.measures(np.arange(len(store)), anchored=False).channels == 0
+    usable = (scans["mask_from"] != "") & (scans["kind"] == "volume") & gray & (scans["duplicate"] == "")
     if not usable.any():
         raise UsageError(
             f"{store.folder}: no volume with a mask; name masks in the column 'mask' of the label table that "

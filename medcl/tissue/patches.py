@@ -6,23 +6,30 @@ the adjacent tissue and no padding. All limits of a policy hold for it as for a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from medcl.files import atomic, write_json, write_table
 from medcl.store import Store
-from medcl.views import coarsest_axis
+from medcl.store.blocks import ShardWriter, shard_path, writing_shard
+from medcl.store.columns import ScanMeasures, measured_row, to_table, write_arrow
+from medcl.store.measure import Measures
+from medcl.store.shards import write_arrays
+from medcl.store.slices import coarsest_axis, slice_axis
+from medcl.store.store import FORMAT, joined_columns
 from medcl.views.sampling.keyed_random import combine
 
 MARGIN = 0.2
 """Share of a patch's edge by which its pixels reach beyond it: a cube rotated as far as any shipped policy
 rotates one stays inside."""
 
-_COPIED = ("patient", "site", "kind", "modality", "body_part", "unit", "flags", "spacing_mm")
+_COPIED = ("patient", "site", "kind", "modality", "body_part", "unit", "flags")
 _MEASURED = ("lo", "hi", "noise")
 
 
@@ -43,7 +50,19 @@ class Patches:
     def __len__(self) -> int:
         return len(self.scans)
 
-    def array(self, row: int) -> np.ndarray:
+    def measures(self, rows: Sequence[int] | np.ndarray, anchored: bool = True) -> ScanMeasures:
+        """Return geometry and measurements of some patches."""
+        return ScanMeasures.of([self._measured(int(row)) for row in rows])
+
+    def _measured(self, row: int) -> dict[str, Any]:
+        affine, scan = self.affine(row), self.scans.iloc[row]
+        shape = [int(n) for n in self._ends[row, 1] - self._ends[row, 0]]
+        box = tuple(int(n) for n in scan["box"])
+        known = Measures(int(scan["fingerprint"]), scan["lo"], scan["hi"], scan["noise"], box, anchors=())
+        spacing = [float(n) for n in np.linalg.norm(affine[:3, :3], axis=0)]
+        return measured_row(shape, spacing, affine, known, self.valid(row))
+
+    def array(self, row: int, box: np.ndarray | None = None) -> np.ndarray:
         """Return the pixels of a patch and its margin."""
         return self.store.array(self._row[row])[self._voxels(row)]
 
@@ -79,41 +98,23 @@ class Patches:
         """Write the patches as a store of scans, whole or not at all; open it if it exists."""
         if not (folder / "store.json").is_file():
             with atomic(folder) as temporary:
-                (temporary / "arrays").mkdir(parents=True)
                 self._write(temporary)
         return Store.open(folder)
 
     def _write(self, folder: Path) -> None:
-        arrays = [self.array(row) for row in range(len(self))]
-        valid = [self.valid(row) for row in range(len(self))]
-        dtypes = np.array([array.dtype.name for array in arrays])
-        offset = np.zeros(len(self), np.int64)
-        for name in sorted(set(dtypes)):
-            rows = np.flatnonzero(dtypes == name)
-            offset[rows] = _save(folder, name, [arrays[n] for n in rows])
-        valid_offset = np.full(len(self), -1, np.int64)
-        with_valid = [n for n, part in enumerate(valid) if part is not None]
-        if with_valid:
-            valid_offset[with_valid] = _save(folder, "bool", [part for part in valid if part is not None])
-        scans = self.scans.drop(columns="split").assign(
-            shard="00000",
-            dtype=dtypes,
-            offset=offset,
-            valid_offset=valid_offset,
-            mask_offset=-1,
-            mask_dtype="",
-            affine=[self.affine(row).ravel().tolist() for row in range(len(self))],
-        )
-        write_table(scans, folder / "scans.parquet")
+        path = shard_path(folder, 0)
+        with writing_shard(path) as writer:
+            rows = [self._stored_row(row, writer) for row in range(len(self))]
+        scans = self.scans.drop(columns=["split", "first", "last", "box"])
+        write_arrow(joined_columns(scans, to_table(rows)), folder / "scans.arrow")
         write_table(self.scans[["scan", "patient", "label", "split"]], folder / "splits.parquet")
-        write_json({"of": self.store.folder.name, "scans": len(self), "faults": {}}, folder / "store.json")
+        record = {"format": FORMAT, "of": self.store.folder.name, "scans": len(self), "faults": {}}
+        write_json(record, folder / "store.json")
 
-
-def _save(folder: Path, name: str, arrays: list[np.ndarray]) -> np.ndarray:
-    """Write arrays end to end and return where each begins."""
-    flat = np.concatenate([array.ravel() for array in arrays])
-    np.save(folder / "arrays" / f"00000-{name}.npy", flat, allow_pickle=False)
-    return np.cumsum([0, *[array.size for array in arrays[:-1]]])
+    def _stored_row(self, row: int, writer: ShardWriter) -> dict[str, Any]:
+        axis = slice_axis(self.affine(row))
+        places = write_arrays(writer, axis, self.array(row), self.valid(row))
+        return {**self._measured(row), **places, "shard": 0}
 
 
 def patch_shape(store: Store, row: int, edge_mm: float, dims: int) -> np.ndarray:
@@ -165,7 +166,6 @@ def patches_at(
             {"scan": names, "row": row, **copied, **measured}
             | {name: list(values) for name, values in columns.items()}
             | {
-                "shape": list(last - first),
                 "fingerprint": combine(key, *start.T, int(shape.max())),
                 "label": [None] * len(start) if label is None else label,
                 "split": "train",

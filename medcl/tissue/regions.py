@@ -16,10 +16,10 @@ from medcl.errors import UsageError
 from medcl.finetune import Images
 from medcl.pretrain import EncoderConfig
 from medcl.store import Store
+from medcl.store.slices import coarsest_axis
 from medcl.tissue.config import PatchConfig
 from medcl.tissue.patches import Patches, join_patches, patches_at
 from medcl.tissue.unet import total_stride
-from medcl.views import coarsest_axis
 
 EDGES = 4
 

@@ -51,7 +51,7 @@ def tissue_record(study: TissueStudy, folds: list[Fold]) -> TissueRecord:
         versions=environment()["packages"],
         provenance={
             "study.yaml": hash_file(study.out / "study.yaml"),
-            "store": hash_file(config.store / "scans.parquet"),
+            "store": hash_file(config.store / "scans.arrow"),
         },
     )
 

@@ -15,11 +15,10 @@ if TYPE_CHECKING:
     from medcl.views.related import same_scan_or_patient
     from medcl.views.sampling.draw import draw_views
     from medcl.views.sampling.params import ViewParams
-    from medcl.views.sampling.scan_geometry import ScanGeometry, ScanSource, coarsest_axis, read_geometry
+    from medcl.views.sampling.scan_geometry import ScanGeometry, ScanSource, read_geometry
 
 _MODULES = {
     "ScanSource": "sampling.scan_geometry",
-    "coarsest_axis": "sampling.scan_geometry",
     "same_scan_or_patient": "related",
     "view_masks": "masks",
     "Policy": "policy",
@@ -42,7 +41,6 @@ __all__ = [
     "ViewBatch",
     "ViewLoader",
     "ViewParams",
-    "coarsest_axis",
     "draw_views",
     "flags",
     "load_policy",

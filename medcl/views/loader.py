@@ -5,13 +5,14 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count as counted
-from typing import Any, Literal, cast
+from itertools import islice
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -21,6 +22,8 @@ from medcl.views.backends.buffers import Buffers
 from medcl.views.backends.choose import Backend, choose_backend
 from medcl.views.backends.source import view_shape
 from medcl.views.match import unmet_assumptions
+from medcl.views.paging import PageIn, paged
+from medcl.views.partners import Partners
 from medcl.views.policy import Policy
 from medcl.views.resolution import Sampling, plan
 from medcl.views.sampling.draw import Kind, draw_views
@@ -30,6 +33,15 @@ from medcl.views.sampling.scan_geometry import ScanGeometry, ScanSource, read_ge
 
 AHEAD = 2
 """Batches that are rendered ahead of the consumer."""
+
+PAGED_AHEAD = 2
+"""Batches whose pixels are read from disk ahead of those that are rendered."""
+
+BUFFER_SHARDS = 32
+"""Shards whose scans are shuffled together: 128 GB of shards of the largest size."""
+
+SURVEYED = 2**14
+"""Scans whose flags are looked up at once when a loader is made."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,24 @@ class ViewBatch:
     wait_s: float = 0.0
     small: Tensor | None = None
     partners: Tensor | None = None
+
+
+class DrawnBatch(NamedTuple):
+    """Parameters of a batch that is to be rendered.
+
+    Attributes:
+        views: Parameters of the views, which are put side by side.
+        small: Parameters of the small views.
+        partners: Row of the second view, where it is of another scan.
+    """
+
+    views: list[ViewParams]
+    small: ViewParams | None = None
+    partners: np.ndarray | None = None
+
+    def parts(self) -> list[ViewParams]:
+        """Return the parameters of all views."""
+        return [*self.views, *([] if self.small is None else [self.small])]
 
 
 class ViewLoader:
@@ -121,15 +151,14 @@ class ViewLoader:
         self.draw, self.stack = draw, stack
         self.shuffle, self.drop_last = shuffle, drop_last
         self.rank, self.world_size = rank, world_size
-        plans = plan(policy, read_geometry(store, self.rows, dims), size, sampling)
-        self.geometry = plans.geometry
-        self.flags = plans.flags + unmet_assumptions(policy, plans.geometry, store.scans.iloc[self.rows])
-        images = dims == 2 and bool((self.geometry.slice_axis < 0).all())
+        self.dims, self.sampling = dims, sampling
+        self.flags, images = self._survey()
         self.count = 1 if images and draw not in ("pair", "patient") else count
         self.small_count, self.small_size = small_count, small_size
         self.render = choose_backend(backend, threads)
         self._buffers = Buffers()
-        self._partners = _partners(store.scans, self.rows) if draw == "patient" else None
+        self._partners = Partners(store.scans.iloc[self.rows]) if draw == "patient" else None
+        self._shards = np.unique(store.shards(self.rows), return_inverse=True)[1] if paged(store) else None
         self.wait_s = 0.0
         self._epoch, self._start = 0, 0
 
@@ -176,100 +205,124 @@ class ViewLoader:
         self, first: int, last: int | None, batches: queue.Queue[Any], stop: threading.Event
     ) -> None:
         """Render batches until none is left, or the consumer has stopped."""
-        order, order_epoch = np.empty(0, np.int64), -1
         try:
-            for step in counted(first) if last is None else range(first, last):
-                epoch, number = divmod(step, len(self))
-                if epoch != order_epoch:
-                    order, order_epoch = self._order(epoch), epoch
-                if not _put(batches, self.batch(self._share(order, number), epoch), stop):
-                    return
+            with PageIn(self.store) as pages:
+                drawn: deque[DrawnBatch] = deque()
+                upcoming = self._upcoming(first, last)
+                while not stop.is_set():
+                    for positions, epoch in islice(upcoming, 1 + PAGED_AHEAD - len(drawn)):
+                        drawn.append(self.draw_batch(positions, epoch))
+                        pages.read(drawn[-1].parts())
+                    if not drawn:
+                        break
+                    _put(batches, self.render_batch(drawn.popleft()), stop)
             _put(batches, None, stop)
         except BaseException as error:
             _put(batches, error, stop)
 
+    def _upcoming(self, first: int, last: int | None) -> Iterator[tuple[np.ndarray, int]]:
+        """Yield the positions and the epoch of each batch of this rank."""
+        order, order_epoch = np.empty(0, np.int64), -1
+        for step in counted(first) if last is None else range(first, last):
+            epoch, number = divmod(step, len(self))
+            if epoch != order_epoch:
+                order, order_epoch = self._order(epoch), epoch
+            yield self._share(order, number), epoch
+
     def _order(self, epoch: int) -> np.ndarray:
+        """Return the positions of `rows` in the order of an epoch.
+
+        They are shuffled as a whole where they lie in at most `BUFFER_SHARDS` shards. Else the shards are
+        shuffled, and the scans of each `BUFFER_SHARDS` of them, so that an epoch reads each shard once.
+        """
         positions = np.arange(len(self.rows))
         if not self.shuffle:
             return positions
         key = combine(np.zeros(1, np.uint64), self.seed, epoch)
-        return np.random.Generator(np.random.Philox(key=int(key[0]))).permutation(positions)
+        generator = np.random.Generator(np.random.Philox(key=int(key[0])))
+        order: np.ndarray = generator.permutation(positions)
+        if self._shards is None or self._shards.max() < BUFFER_SHARDS:
+            return order
+        group = generator.permutation(self._shards.max() + 1) // BUFFER_SHARDS
+        return order[np.argsort(group[self._shards[order]], kind="stable")]
 
     def _share(self, order: np.ndarray, number: int) -> np.ndarray:
         step = self.batch_size * self.world_size
         return order[number * step : (number + 1) * step][self.rank :: self.world_size]
 
+    def geometry(self, positions: np.ndarray) -> ScanGeometry:
+        """Return the geometry of the scans at `positions` of `rows`."""
+        geometry = read_geometry(self.store, self.rows[positions], self.dims)
+        return plan(self.policy, geometry, self.size, self.sampling).geometry
+
+    def _survey(self) -> tuple[tuple[str, ...], bool]:
+        """Return the flags of the views, and whether all scans are images, without keeping anything."""
+        flags, images = set(), True
+        for start in range(0, len(self.rows), SURVEYED):
+            rows = self.rows[start : start + SURVEYED]
+            plans = plan(
+                self.policy,
+                read_geometry(self.store, rows, self.dims, anchored=False),
+                self.size,
+                self.sampling,
+            )
+            scans = self.store.scans.iloc[rows]
+            flags |= {*plans.flags, *unmet_assumptions(self.policy, plans.geometry, scans)}
+            images &= self.dims == 2 and bool((plans.geometry.slice_axis < 0).all())
+        return tuple(sorted(flags)), images
+
     def batch(self, positions: np.ndarray, epoch: int) -> ViewBatch:
         """Return the batch of the scans at `positions` of `rows`."""
-        geometry = self.geometry.take(positions)
+        return self.render_batch(self.draw_batch(positions, epoch))
+
+    def draw_batch(self, positions: np.ndarray, epoch: int) -> DrawnBatch:
+        """Draw the parameters of the batch of the scans at `positions` of `rows`."""
         if self._partners is not None:
-            return self._patient_batch(positions, epoch)
-        params = self._draw(geometry, epoch)
-        small = self._small(geometry, epoch) if self.small_count else None
-        return self._packed(self._rendered(params), params, small)
+            return self._draw_patients(positions, epoch, self._partners)
+        geometry, draw = self.geometry(positions), cast(Kind, self.draw)
+        params = draw_views(
+            self.policy, geometry, self.size, self.seed, epoch, draw, self.count, stack=self.stack
+        )
+        return DrawnBatch([params], self._draw_small(geometry, epoch) if self.small_count else None)
+
+    def _draw_small(self, geometry: ScanGeometry, epoch: int) -> ViewParams:
+        """Draw views of smaller fields, keyed after those of the pair."""
+        policy, size, count = self.policy.with_small_crops(), self.small_size, self.small_count
+        return draw_views(policy, geometry, size, self.seed, epoch, "pair", count, self.count)
+
+    def _draw_patients(self, positions: np.ndarray, epoch: int, partners: Partners) -> DrawnBatch:
+        """Draw one view of each scan, and one of another scan (or place) of the same patient."""
+        geometry = self.geometry(positions)
+        share = uniform(scan_keys(self.seed, epoch, geometry.fingerprint), _PARTNER_DRAW)
+        other = partners.draw(positions, share)
+        parts = [
+            draw_views(self.policy, one, self.size, self.seed + n, epoch, "pair", 1, n)
+            for n, one in enumerate((geometry, self.geometry(other)))
+        ]
+        return DrawnBatch(parts, None, self.rows[other])
+
+    def render_batch(self, drawn: DrawnBatch) -> ViewBatch:
+        """Render a batch that was drawn."""
+        shape = view_shape(drawn.views[0])
+        data = self._buffers.take((shape[0], shape[1] * len(drawn.views), *shape[2:]))
+        for number, params in enumerate(drawn.views):
+            self.render(self.store, params, out=data[:, number * shape[1] : (number + 1) * shape[1]])
+        small = drawn.small
+        affines = [view_affines(self.store, params) for params in drawn.views]
+        return ViewBatch(
+            data,
+            torch.from_numpy(drawn.views[0].rows),
+            None if any(one is None for one in affines) else torch.cat(cast(list[Tensor], affines), dim=1),
+            drawn.views[0],
+            small=None if small is None else self._rendered(small),
+            partners=None if drawn.partners is None else torch.from_numpy(drawn.partners),
+        )
 
     def _rendered(self, params: ViewParams) -> Tensor:
         return self.render(self.store, params, out=self._buffers.take(view_shape(params)))
 
-    def _draw(self, geometry: ScanGeometry, epoch: int) -> ViewParams:
-        draw = cast(Kind, self.draw)
-        return draw_views(
-            self.policy, geometry, self.size, self.seed, epoch, draw, self.count, stack=self.stack
-        )
-
-    def _small(self, geometry: ScanGeometry, epoch: int) -> Tensor:
-        """Views of smaller fields, keyed after those of the pair."""
-        params = draw_views(
-            self.policy.with_small_crops(),
-            geometry,
-            self.small_size,
-            self.seed,
-            epoch,
-            "pair",
-            self.small_count,
-            self.count,
-        )
-        return self._rendered(params)
-
-    def _patient_batch(self, positions: np.ndarray, epoch: int) -> ViewBatch:
-        """Return one view of each scan and one of another scan (or position) of the same patient."""
-        assert self._partners is not None
-        share = uniform(scan_keys(self.seed, epoch, self.geometry.fingerprint[positions]), _PARTNER_DRAW)
-        partners = [self._partners[int(n)] for n in positions]
-        other = np.array([m[int(u * len(m))] for m, u in zip(partners, share, strict=True)])
-        parts = [
-            draw_views(self.policy, self.geometry.take(at), self.size, self.seed + n, epoch, "pair", 1, n)
-            for n, at in enumerate((positions, other))
-        ]
-        shape = view_shape(parts[0])
-        data = self._buffers.take((shape[0], 2, *shape[2:]))
-        for view, params in enumerate(parts):
-            data[:, view : view + 1] = self._rendered(params)
-        batch = self._packed(data, parts[0], None)
-        affines = [view_affines(self.store, params) for params in parts]
-        joined = (
-            None if affines[0] is None or affines[1] is None else torch.cat([affines[0], affines[1]], dim=1)
-        )
-        return replace(batch, affines=joined, partners=torch.from_numpy(self.rows[other]))
-
-    def _packed(self, data: Tensor, params: ViewParams, small: Tensor | None) -> ViewBatch:
-        affines = view_affines(self.store, params)
-        return ViewBatch(data, torch.from_numpy(params.rows), affines, params, small=small)
-
 
 _PARTNER_DRAW = 48
-
-
-def _partners(scans: pd.DataFrame, rows: np.ndarray) -> list[np.ndarray]:
-    """Return, for each row, the positions of the patient's other scans of that modality, or its own."""
-    selected = scans.iloc[rows]
-    groups = selected.groupby(["patient", "modality"], dropna=False).indices
-    partners: list[np.ndarray] = [np.array([n]) for n in range(len(rows))]
-    for members in groups.values():
-        if len(members) > 1:
-            for n in members:
-                partners[n] = members[members != n]
-    return partners
 
 
 def _put(batches: queue.Queue[Any], item: object, stop: threading.Event) -> bool:

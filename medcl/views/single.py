@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from medcl.store.measure import measure
+from medcl.store.columns import ScanMeasures, measured_row
+from medcl.store.measure import Measures, measure
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,7 @@ class SingleScan:
     """A store of one scan, row 0; what `medcl prepare` would have measured is measured here."""
 
     scans: pd.DataFrame
+    measured: ScanMeasures
     pixels: np.ndarray
     to_world: np.ndarray | None
     labels: np.ndarray | None = None
@@ -37,9 +40,16 @@ class SingleScan:
         array = pixels[0] if volume or len(pixels) == 1 else np.moveaxis(pixels, 0, -1)
         if volume and affine is not None:
             spacing_mm = tuple(float(n) for n in np.linalg.norm(affine[:3, :3], axis=0))
-        return cls(_scans(array, unit, spacing_mm, volume), array, affine if volume else None)
+        measures = measure(array, unit, 3 if volume else 2)
+        row = measured_row(array.shape, spacing_mm, affine if volume else None, measures)
+        scans = _scans(measures, unit, "volume" if volume else "image")
+        return cls(scans, ScanMeasures.of([row]), array, affine if volume else None)
 
-    def array(self, row: int) -> np.ndarray:
+    def measures(self, rows: Sequence[int] | np.ndarray, anchored: bool = True) -> ScanMeasures:
+        """Return what was measured."""
+        return self.measured.take(np.asarray(rows, np.int64))
+
+    def array(self, row: int, box: np.ndarray | None = None) -> np.ndarray:
         """Return the pixels."""
         return self.pixels
 
@@ -56,19 +66,14 @@ class SingleScan:
         return None
 
 
-def _scans(array: np.ndarray, unit: str, spacing: tuple[float, ...] | None, volume: bool) -> pd.DataFrame:
-    measures = measure(array, unit, 3 if volume else 2)
+def _scans(measures: Measures, unit: str, kind: str) -> pd.DataFrame:
     row = {
         "scan": "s-0",
-        "kind": "volume" if volume else "image",
-        "shape": list(array.shape),
-        "spacing_mm": None if spacing is None else list(spacing),
+        "kind": kind,
         "unit": unit,
         "fingerprint": np.uint64(measures.fingerprint),
         "lo": measures.lo,
         "hi": measures.hi,
         "noise": measures.noise,
-        "box": list(measures.box),
-        "anchors": list(measures.anchors),
     }
     return pd.DataFrame([row])

@@ -104,7 +104,7 @@ def test_boxes_become_masks_in_the_place_of_their_scan(catalog: Catalog, tmp_pat
         else:
             kind = "straight" if np.allclose(np.diag([2, 2, 3]), affine[:3, :3]) else "oblique"
             by_shape[kind] = np.argwhere(mask) @ affine[:3, :3].T + affine[:3, 3]
-            assert store.scans["marked"].iat[row] is not None
+            assert store.measures([row]).marked[0]
     np.testing.assert_array_equal(by_shape["image"].min(axis=0), [2, 4])
     np.testing.assert_array_equal(by_shape["image"].max(axis=0), [19, 8])
     # Two boxes of one scan, voxels every 2, 2 and 3 mm with one on the origin.

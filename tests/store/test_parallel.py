@@ -5,25 +5,23 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
 from medcl.archive import Catalog, scan_archive
 from medcl.errors import UsageError
 from medcl.store import Store, parallel, prepare
+from medcl.store.columns import read_arrow
+from medcl.store.form import StoreForm
 from medcl.store.labels import read_labels
-from medcl.store.shards import shard_plan
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +61,7 @@ def assert_same(first: Store, second: Store) -> None:
 
 @pytest.fixture
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    room = sys.modules["medcl.store.prepare"]
-    monkeypatch.setattr(room, "shard_plan", partial(shard_plan, most_scans=2))
+    monkeypatch.setattr("medcl.store.shards.LEAST_SCANS", 2)
 
 
 def test_a_worker_that_is_killed_changes_nothing(tmp_path: Path, cluster: Any, small_shards: None) -> None:
@@ -73,7 +70,7 @@ def test_a_worker_that_is_killed_changes_nothing(tmp_path: Path, cluster: Any, s
     victim = min(worker.pid for worker in cluster.workers.values())
 
     def kill_one() -> None:
-        while not list((tmp_path / "together" / "arrays").glob("*.parquet")):
+        while not list((tmp_path / "together" / "arrays").rglob("*.arrow")):
             time.sleep(0.005)
         os.kill(victim, signal.SIGKILL)
 
@@ -116,9 +113,9 @@ def test_a_scan_that_kills_its_reader_is_left_out_and_named(tmp_path: Path) -> N
             raise distributed.KilledWorker("task", None, 3)
         parallel._write(task)
 
-    folder = tmp_path / "00000"
-    parallel._after_lost_worker(parallel.ShardTask(catalog, scans, labels, folder), again)
-    rows = pd.read_parquet(folder.with_suffix(".parquet")).set_index("scan")
+    path = tmp_path / "0000000"
+    parallel._after_lost_worker(parallel.ShardTask(catalog, scans, labels, path, StoreForm()), again)
+    rows = read_arrow(path.with_suffix(".arrow")).to_pandas().set_index("scan")
     assert rows["fault"][killer].endswith("(CRASHED)")
     assert (rows["fault"] == "").sum() == len(scans) - 2
     assert "CRASHED" in catalog.summary()["reasons"]
@@ -151,7 +148,7 @@ def test_workers_go_on_where_another_number_stopped(tmp_path: Path, small_shards
     catalog = mixed(tmp_path)
     prepare(catalog, tmp_path / "store", workers=2)
     whole = files_of(tmp_path / "store")
-    for name in ("store.json", "arrays/00001.parquet", "arrays/00003.parquet"):
+    for name in ("store.json", "arrays/0000/0000001.arrow", "arrays/0000/0000003.arrow"):
         (tmp_path / "store" / name).unlink()
     prepare(catalog, tmp_path / "store")
     assert files_of(tmp_path / "store") == whole

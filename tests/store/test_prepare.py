@@ -91,16 +91,16 @@ def test_a_killed_prepare_goes_on_where_it_stopped(tmp_path: Path) -> None:
     whole = prepare(catalog, tmp_path / "whole")
     command = [sys.executable, "-m", "medcl", "prepare", str(tmp_path / "c"), "-o", str(tmp_path / "killed")]
     process = subprocess.Popen(command, env=os.environ)
-    while not (tmp_path / "killed" / "arrays" / "00001.parquet").exists():
+    while not (tmp_path / "killed" / "arrays" / "0000" / "0000001.arrow").exists():
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
     with pytest.raises(UsageError, match="unfinished"):
         Store.open(tmp_path / "killed")
-    done = (tmp_path / "killed" / "arrays" / "00001.parquet").stat().st_mtime_ns
+    done = (tmp_path / "killed" / "arrays" / "0000" / "0000001.arrow").stat().st_mtime_ns
     resumed = prepare(catalog, tmp_path / "killed")
-    assert (tmp_path / "killed" / "arrays" / "00001.parquet").stat().st_mtime_ns == done
+    assert (tmp_path / "killed" / "arrays" / "0000" / "0000001.arrow").stat().st_mtime_ns == done
     assert resumed.scans.equals(whole.scans)
     assert all((resumed.array(r) == whole.array(r)).all() for r in range(0, len(whole), 97))
 

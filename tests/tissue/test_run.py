@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from medcl.archive import scan_archive
 from medcl.errors import UsageError
 from medcl.store import Store, prepare
+from medcl.store.columns import read_arrow, write_arrow
 from medcl.tissue import TissueConfig, run_tissue
 from medcl.tissue import experiment_cells as cells_module
 from medcl.tissue.folds import fold_task, plan_folds
@@ -136,8 +138,10 @@ def test_a_study_of_boxes_and_of_unknown_patients_says_so(tmp_path: Path) -> Non
     table.to_csv(tmp_path / "boxes.csv", index=False)
     catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
     store = prepare(catalog, tmp_path / "store", tmp_path / "boxes.csv")
-    scans = pd.read_parquet(store.folder / "scans.parquet").assign(patient_evidence="unknown")
-    scans.to_parquet(store.folder / "scans.parquet")
+    scans = read_arrow(store.folder / "scans.arrow")
+    unknown = pa.array(["unknown"] * len(store), pa.large_string())
+    place = scans.column_names.index("patient_evidence")
+    write_arrow(scans.set_column(place, "patient_evidence", unknown), store.folder / "scans.arrow")
     only = "random-probe"
     primary = {"arm": only, "baseline": only, "budget": 1}
     run_tissue(settings(store.folder, arms=[only], budgets=[1], primary=primary), tmp_path / "out")

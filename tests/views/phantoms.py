@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from medcl.store.columns import ScanMeasures, measured_row
 from medcl.store.measure import measure
 
 
@@ -18,7 +20,8 @@ class MemoryStore:
         self.arrays: list[np.ndarray] = []
         self.affines: list[np.ndarray | None] = []
         self.masks: list[np.ndarray | None] = []
-        self.measured: list[np.ndarray | None] = []
+        self.validity: list[np.ndarray | None] = []
+        self.measured: list[dict[str, Any]] = []
 
     def add(
         self,
@@ -43,8 +46,6 @@ class MemoryStore:
                 "scan": f"s-{row:016x}",
                 "patient": patient or f"p-{row:016x}",
                 "kind": "volume" if affine is not None else "image",
-                "shape": list(array.shape),
-                "spacing_mm": None if spacing is None else list(spacing),
                 "unit": unit,
                 "modality": modality,
                 "label": label,
@@ -52,15 +53,13 @@ class MemoryStore:
                 "lo": measures.lo,
                 "hi": measures.hi,
                 "noise": measures.noise,
-                "box": list(measures.box),
-                "anchors": list(measures.anchors),
-                "marked": list(measures.marked),
             }
         )
         self.arrays.append(array)
         self.affines.append(affine)
         self.masks.append(mask)
-        self.measured.append(valid)
+        self.validity.append(valid)
+        self.measured.append(measured_row(array.shape, spacing, affine, measures, valid))
         return self
 
     @property
@@ -69,7 +68,10 @@ class MemoryStore:
         table["fingerprint"] = table["fingerprint"].astype(np.uint64)
         return table
 
-    def array(self, row: int) -> np.ndarray:
+    def measures(self, rows: Sequence[int] | np.ndarray, anchored: bool = True) -> ScanMeasures:
+        return ScanMeasures.of(self.measured).take(np.asarray(rows, np.int64))
+
+    def array(self, row: int, box: np.ndarray | None = None) -> np.ndarray:
         return self.arrays[row]
 
     def affine(self, row: int) -> np.ndarray | None:
@@ -79,7 +81,7 @@ class MemoryStore:
         return self.masks[row]
 
     def valid(self, row: int) -> np.ndarray | None:
-        return self.measured[row]
+        return self.validity[row]
 
 
 def smooth_phantom(world: np.ndarray) -> np.ndarray:

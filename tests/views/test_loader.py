@@ -158,7 +158,9 @@ def test_leaving_early_stops_the_thread(make: Callable) -> None:
 
 def test_a_fault_in_the_thread_reaches_the_consumer(images: MemoryStore, make: Callable) -> None:
     loader = make()
-    loader.store = MemoryStore()
+    lost = MemoryStore()
+    lost.rows, lost.measured = images.rows, images.measured
+    loader.store = lost
     with pytest.raises(IndexError):
         list(loader)
 
@@ -207,3 +209,28 @@ def test_patient_pairs_come_from_other_scans_of_the_patient() -> None:
             assert all((one == other) == (one == 5) for one, other in pairs)
             seen.update(pairs)
     assert len(seen) > 6, "partners change with the epoch"
+
+
+def test_scans_in_many_shards_are_shuffled_some_shards_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = image_store(48)
+    shards = np.arange(48) // 4
+    store.page_in = lambda row, box=None: None
+    store.shards = lambda rows: shards[rows]
+    monkeypatch.setattr("medcl.views.loader.BUFFER_SHARDS", 3)
+    loader = ViewLoader(store, range(48), load_policy("cxr"), 8, 4, seed=0)
+    orders = [loader._order(epoch) for epoch in range(2)]
+    for order in orders:
+        assert sorted(order) == list(range(48))
+        groups = [set(shards[part]) for part in np.split(order, 4)]
+        assert [len(group) for group in groups] == [3, 3, 3, 3]
+        within = [shards[part] for part in np.split(order, 4)]
+        assert all(np.diff(part).any() and (np.sort(part) != part).any() for part in within)
+    assert (orders[0] != orders[1]).any()
+
+
+def test_few_shards_are_shuffled_as_a_whole() -> None:
+    plain, sharded = image_store(24), image_store(24)
+    sharded.page_in = lambda row, box=None: None
+    sharded.shards = lambda rows: np.asarray(rows) // 6
+    loaders = [ViewLoader(store, range(24), load_policy("cxr"), 8, 4, seed=0) for store in (plain, sharded)]
+    np.testing.assert_array_equal(loaders[0]._order(3), loaders[1]._order(3))

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from medcl.store.columns import ScanMeasures, measured_row
+from medcl.store.measure import Measures
 from medcl.views.policy import Policy
 
 CANARY = "p-canary-of-a-person"
@@ -19,11 +21,16 @@ class Phantoms:
     """A store of phantoms (see `medcl.views.sampling.scan_geometry.ScanSource`)."""
 
     scans: pd.DataFrame
+    measured: ScanMeasures
     arrays: Sequence[np.ndarray]
     to_world: np.ndarray | None
     labels: np.ndarray | None = None
 
-    def array(self, row: int) -> np.ndarray:
+    def measures(self, rows: Sequence[int] | np.ndarray, anchored: bool = True) -> ScanMeasures:
+        """Return what is known of the phantoms."""
+        return self.measured.take(np.asarray(rows, np.int64))
+
+    def array(self, row: int, box: np.ndarray | None = None) -> np.ndarray:
         """Return the pixels."""
         return self.arrays[row]
 
@@ -81,27 +88,25 @@ class PhantomGrid:
     ) -> Phantoms:
         """Return a store of `arrays`; equal fingerprints are shown through equal views."""
         anchors = np.random.Generator(np.random.Philox(key=11)).integers(0, self.shape, (64, len(self.shape)))
-        box = [bound for n in self.shape for bound in (0, n)]
-        rows = []
+        box = tuple(bound for n in self.shape for bound in (0, n))
+        rows, measured = [], []
         for array, fingerprint in zip(arrays, fingerprints, strict=True):
             low, high = limits or (float(array.min()), float(array.max()))
+            known = Measures(int(fingerprint), low, high, noise, box, tuple(anchors.ravel()))
+            measured.append(measured_row(self.shape, self.spacing, self.affine, known))
             rows.append(
                 {
                     "scan": "s-phantom",
                     "patient": CANARY,
                     "kind": "image" if len(self.shape) == 2 else "volume",
-                    "shape": list(self.shape),
-                    "spacing_mm": list(self.spacing),
                     "unit": unit,
                     "fingerprint": np.uint64(fingerprint),
                     "lo": low,
                     "hi": high,
                     "noise": noise,
-                    "box": box,
-                    "anchors": [int(value) for value in anchors.ravel()],
                 }
             )
-        return Phantoms(pd.DataFrame(rows), arrays, self.affine, mask)
+        return Phantoms(pd.DataFrame(rows), ScanMeasures.of(measured), arrays, self.affine, mask)
 
 
 def phantom_grids(policy: Policy) -> list[PhantomGrid]:

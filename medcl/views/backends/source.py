@@ -20,7 +20,7 @@ def read_source(store: ScanSource, params: ViewParams, scan: int, view: int) -> 
         scan: Position of the scan in `params`.
         view: Number of the view.
     """
-    array = store.array(int(params.rows[scan]))
+    array = store.array(int(params.rows[scan]), sampled_box(params, scan, view))
     axis = int(params.slice_axis[scan])
     if axis >= 0:
         source = slices_of(array, axis, int(params.slices[scan, view]), params.stack)
@@ -30,6 +30,26 @@ def read_source(store: ScanSource, params: ViewParams, scan: int, view: int) -> 
         source = _image(array, params.channels)
     factor = int(params.reduce[scan])
     return source if factor == 1 else averaged(source, factor)
+
+
+def sampled_box(params: ViewParams, scan: int, view: int) -> np.ndarray | None:
+    """Return the voxels (3, 2), first and one past the last along each axis, that views of a volume read.
+
+    A 2-D view reads its slices. 3-D views of a scan share one box, which holds all that they sample. None
+    stands for the whole scan.
+    """
+    axis = int(params.slice_axis[scan])
+    if axis >= 0:
+        box = np.array([[0, np.iinfo(np.int64).max]] * 3)
+        half = params.stack // 2
+        box[axis] = params.slices[scan, view] + np.array([-half, half + 1])
+        return box
+    if params.dims == 2 or params.reduce[scan] > 1:
+        return None
+    corners = np.stack(np.meshgrid(*[[0, params.size - 1]] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    matrix = params.matrix[scan]
+    at = corners @ matrix[:, :, :3].swapaxes(1, 2) + matrix[:, None, :, 3]
+    return np.stack([np.floor(at.min(axis=(0, 1))) - 1, np.ceil(at.max(axis=(0, 1))) + 2], axis=1).astype(int)
 
 
 def view_shape(params: ViewParams) -> tuple[int, ...]:

@@ -9,23 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
 from medcl.archive.flags import split_flags
 from medcl.errors import UsageError
-from medcl.views.sampling.extents import Extent
+from medcl.store.columns import ScanMeasures
+from medcl.store.slices import DISPLAYED_AXES
+from medcl.views.sampling.extents import MeasuredPart
 
 THIN_BORDER = 0.9
 """A tissue box that covers this much of an axis is taken to cover it: not worth a resampling."""
 
 SIDES_UNKNOWN = {"XFORM_UNKNOWN", "XFORM_CONFLICT"}
 """Flags of scans whose left and right are not certain."""
-
-DISPLAYED_AXES = {0: (2, 1), 1: (2, 0), 2: (1, 0)}
-"""Slice axis to (row, column) source axes; both run against the source axis."""
 
 
 class ScanSource(Protocol):
@@ -35,8 +34,11 @@ class ScanSource(Protocol):
     def scans(self) -> pd.DataFrame:
         """The table of scans, as `medcl.store.Store.scans`."""
 
-    def array(self, row: int) -> np.ndarray:
-        """Return the scan's pixels."""
+    def measures(self, rows: np.ndarray, anchored: bool = True) -> ScanMeasures:
+        """Return geometry and measurements of some rows; positions on the body only where `anchored`."""
+
+    def array(self, row: int, box: np.ndarray | None = None) -> np.ndarray:
+        """Return the scan's pixels; only voxels in `box` (3, 2) of a volume need be valid."""
 
     def affine(self, row: int) -> np.ndarray | None:
         """Return the voxel-to-RAS+ affine of a volume."""
@@ -67,7 +69,7 @@ class ScanGeometry:
         slice_box: (n, 2) first and last slice with tissue.
         low, high: (n, D) the tissue box.
         start, end: (n, D) the measured box, in which views lie.
-        extents: (n,) the measured box of each slice (`Extent`), or None where all of it was measured.
+        extents: (n,) the measured box of each slice (`MeasuredPart`), or None where all of it was measured.
         fov: (n,) edge of the field of view that crops are fractions of.
         whole: (n,) edge of the square that shows all tissue.
         anchors: (n, k, D) tissue positions; `anchor_slice` (n, k) their slices.
@@ -136,23 +138,25 @@ class ScanGeometry:
         return replace(self, start=start, end=end)
 
 
-def read_geometry(store: ScanSource, rows: Sequence[int] | np.ndarray, dims: int = 2) -> ScanGeometry:
-    """Read the geometry of `rows` for views of `dims` dimensions.
+def read_geometry(
+    store: ScanSource, rows: Sequence[int] | np.ndarray, dims: int = 2, anchored: bool = True
+) -> ScanGeometry:
+    """Read the geometry of `rows` for views of `dims` dimensions; not the positions unless `anchored`.
 
     Raises:
         UsageError: 3-D views of an image.
     """
     rows = np.asarray(rows, np.int64)
-    scans = store.scans.iloc[rows]
-    records = [
-        _scan_fields(store, int(row), scan, dims) for row, scan in zip(rows, _rows(scans), strict=True)
-    ]
-    extents = np.empty(len(records), object)
-    extents[:] = [one.pop("extents") for one in records]
-    stacked = {key: np.stack([one[key] for one in records]) for key in records[0]}
+    scans, measures = store.scans.iloc[rows], store.measures(rows, anchored)
+    if dims == 3 and (measures.slice_axis < 0).any():
+        name = scans["scan"].iloc[int(np.argmax(measures.slice_axis < 0))]
+        raise UsageError(f"scan {name} is an image; 3-D views need volumes")
+    slice_axis = measures.slice_axis if dims == 2 else np.full(len(rows), -1)
     return _with_extent(
-        **stacked,
-        extents=extents,
+        **_frames(measures, slice_axis, dims),
+        slice_axis=slice_axis,
+        marked=measures.marked,
+        spaced=~np.isnan(measures.spacing_mm[:, 0]),
         sided=np.array([not SIDES_UNKNOWN & split_flags(flags) for flags in _texts(scans, "flags")]),
         rows=rows,
         fingerprint=scans["fingerprint"].to_numpy(np.uint64),
@@ -164,87 +168,67 @@ def read_geometry(store: ScanSource, rows: Sequence[int] | np.ndarray, dims: int
     )
 
 
-def _rows(scans: pd.DataFrame) -> list[dict[str, Any]]:
-    wanted = [c for c in ("scan", "kind", "shape", "spacing_mm", "box", "anchors", "marked") if c in scans]
-    rows: list[dict[str, Any]] = scans[wanted].to_dict("records")
-    return rows
-
-
 def _texts(scans: pd.DataFrame, column: str) -> np.ndarray:
     texts = scans[column].astype(object).fillna("") if column in scans else pd.Series("", index=scans.index)
     return np.asarray(texts.to_numpy(str))
 
 
-def _scan_fields(store: ScanSource, row: int, scan: dict[str, Any], dims: int) -> dict[str, Any]:
-    volume = scan["kind"] == "volume"
-    if dims == 3 and not volume:
-        raise UsageError(f"scan {scan['scan']} is a 2-D image; 3-D views need volumes")
-    spatial = 3 if volume else 2
-    shape = np.asarray(scan["shape"], int)[:spatial]
-    affine = store.affine(row) if volume else None
-    spacing = scan["spacing_mm"]
-    spaced = spacing is not None
-    steps = affine[:3, :3] if affine is not None else np.diag(_spacing(spacing, spatial))
-    along = np.linalg.norm(steps, axis=0)
-    slice_axis = coarsest_axis(along) if volume and dims == 2 else -1
-    axes = np.array(DISPLAYED_AXES[slice_axis] if slice_axis >= 0 else range(dims))
-    sign = np.full(dims, -1 if slice_axis >= 0 else 1)
-    shown = steps[:, axes] * sign
-    grid = np.linalg.cholesky(shown.T @ shown).T
-    box = np.asarray(scan["box"], int).reshape(spatial, 2)
-    marked = len(() if scan.get("marked") is None else scan["marked"]) > 0
-    valid = store.valid(row)
-    ends = np.where(sign[:, None] > 0, box[axes], shape[axes][:, None] - box[axes][:, ::-1])
-    edge = np.diag(grid)
+def _frames(measures: ScanMeasures, slice_axis: np.ndarray, dims: int) -> dict[str, np.ndarray]:
+    """Return the fields that depend on how scans are displayed, for those with equal slice axes at once."""
+    numbers = [np.flatnonzero(slice_axis == axis) for axis in np.unique(slice_axis)]
+    parts = [_frame(measures.take(rows), int(slice_axis[rows[0]]), dims) for rows in numbers]
+    order = np.argsort(np.concatenate(numbers))
+    return {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
 
-    def placed(name: str) -> tuple[np.ndarray, np.ndarray]:
-        at = _positions(scan.get(name), box, spatial)
-        shown = np.where(sign > 0, at[:, axes], shape[axes] - 1 - at[:, axes])
-        return (shown + 0.5) @ grid.T, at[:, slice_axis] if slice_axis >= 0 else np.zeros(len(at), int)
 
-    anchors, anchor_slice = placed("anchors")
-    marks, mark_slice = placed("marked")
+def _frame(measures: ScanMeasures, slice_axis: int, dims: int) -> dict[str, np.ndarray]:
+    n, has_slices = len(measures), slice_axis >= 0
+    axes = np.array(DISPLAYED_AXES[slice_axis] if has_slices else range(dims))
+    sign = np.full(dims, -1 if has_slices else 1)
+    steps = _steps(measures, 3 if has_slices else dims)
+    along = np.linalg.norm(steps, axis=1)
+    shown = steps[:, :, axes] * sign
+    grid = np.linalg.cholesky(np.swapaxes(shown, 1, 2) @ shown).swapaxes(1, 2)
+    count, box = measures.shape[:, axes], measures.box[:, axes]
+    ends = box if not has_slices else count[..., None] - box[..., ::-1]
+    edge = np.einsum("nii->ni", grid)
+
+    def placed(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        at = positions[:, :, axes] if not has_slices else count[:, None] - 1 - positions[:, :, axes]
+        slices = positions[:, :, slice_axis] if has_slices else np.zeros(positions.shape[:2], int)
+        return (at + 0.5) @ grid.swapaxes(1, 2), slices
+
+    anchors, anchor_slice = placed(measures.anchors)
+    marks, mark_slice = placed(measures.marks)
+    extents = np.empty(n, object)
+    extents[:] = [
+        None if extent is None else MeasuredPart.of(extent, has_slices, mm)
+        for extent, mm in zip(measures.extents, edge, strict=True)
+    ]
     return {
-        "axes": axes,
-        "sign": sign,
-        "count": shape[axes],
+        "axes": np.tile(axes, (n, 1)),
+        "sign": np.tile(sign, (n, 1)),
+        "count": count,
         "grid": grid,
-        "slice_axis": np.int64(slice_axis),
-        "slice_count": np.int64(shape[slice_axis] if slice_axis >= 0 else 1),
-        "slice_mm": np.float64(along[slice_axis] if slice_axis >= 0 else 0.0),
-        "slice_box": np.array([0, 0]) if slice_axis < 0 else box[slice_axis] - np.array([0, 1]),
-        "low": edge * ends[:, 0],
-        "high": edge * ends[:, 1],
-        "extents": None if valid is None else Extent.of(valid, slice_axis, axes, sign, edge),
+        "slice_count": measures.shape[:, slice_axis] if has_slices else np.ones(n, np.int64),
+        "slice_mm": along[:, slice_axis] if has_slices else np.zeros(n),
+        "slice_box": measures.box[:, slice_axis] - [0, 1] if has_slices else np.zeros((n, 2), np.int64),
+        "low": edge * ends[..., 0],
+        "high": edge * ends[..., 1],
+        "extents": extents,
         "anchors": anchors,
         "anchor_slice": anchor_slice,
-        "marked": np.bool_(marked),
         "marks": marks,
         "mark_slice": mark_slice,
-        "spaced": np.bool_(spaced),
     }
 
 
-def _spacing(spacing: object, spatial: int) -> np.ndarray:
-    return np.ones(spatial) if spacing is None else np.asarray(spacing, float)[:spatial]
-
-
-def coarsest_axis(along: np.ndarray) -> int:
-    """Return the axis of coarsest spacing, along which slices are counted.
-
-    Of equally coarse ones it is the last, which makes slices axial.
-
-    Args:
-        along: (3,) spacing along each axis.
-    """
-    return int(np.flatnonzero(along >= along.max() * 0.99)[-1])
-
-
-def _positions(flat: Any, box: np.ndarray, spatial: int) -> np.ndarray:
-    """Return positions (64, spatial); without measured ones, the middle of the tissue box."""
-    if flat is None or len(flat) == 0:
-        return np.repeat(box.mean(axis=1)[None].astype(int), 64, axis=0)
-    return np.resize(np.asarray(flat, int).reshape(-1, spatial), (64, spatial))
+def _steps(measures: ScanMeasures, spatial: int) -> np.ndarray:
+    """Return millimeters per sample as columns (n, 3 or spatial, spatial); pixels where not known."""
+    if spatial == 3:
+        return measures.affine[:, :3, :3]
+    spacing = np.where(np.isnan(measures.spacing_mm), 1.0, measures.spacing_mm)[:, :spatial]
+    return spacing[:, None] * np.eye(spatial)
 
 
 def _with_extent(**values: np.ndarray) -> ScanGeometry:

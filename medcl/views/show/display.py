@@ -13,8 +13,8 @@ from functools import cache
 
 import numpy as np
 
+from medcl.store.slices import DISPLAYED_AXES, coarsest_axis
 from medcl.views.policy import load_policy, policy_variants
-from medcl.views.sampling.scan_geometry import DISPLAYED_AXES, coarsest_axis
 
 PLANE_NAMES = {0: "sagittal", 1: "coronal", 2: "axial"}
 """Slice axis to the plane's name."""
