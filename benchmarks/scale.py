@@ -1,6 +1,6 @@
 """What a store costs at the size of an archive: start, memory, open files, bytes read, views per second.
 
-    python benchmarks/scale.py rows      # a store of 1,000,000 scans: seconds and memory until the first batch
+    python benchmarks/scale.py rows      # 1,000,000 scans: seconds and memory until the first batch
     python benchmarks/scale.py shards    # 5,000 shards under `ulimit -n 1024`
     python benchmarks/scale.py slice     # bytes that one slice of a 512 x 512 x 300 volume costs
     python benchmarks/scale.py cold      # slices per second from disk, against other forms

@@ -130,7 +130,9 @@ def _finish(
     write_table(left_out, out / "left_out.parquet")
     write_arrow(joined_columns(scans.drop(columns="source_split"), stored), out / "scans.arrow")
     write_table(splits, out / "splits.parquet")
-    write_json(_record(catalog, grids, labels, splits, faults, left_out, joined, seed, form), out / "store.json")
+    write_json(
+        _record(catalog, grids, labels, splits, faults, left_out, joined, seed, form), out / "store.json"
+    )
     return Store.open(out)
 
 
