@@ -21,6 +21,9 @@ TISSUE_THRESHOLD_HU = -500.0
 AIR_PEAK_HU, WATER_PEAK_HU = (-1100, -850), (-200, 200)
 """Between these, a body scan in HU has its peaks of air and of water and soft tissue."""
 
+FAT_HU = (-150, -30)
+"""Between these lies fat in HU."""
+
 AIR_SHARE = 0.1
 """Without calibration, what lies in this lowest share of the robust range over a wider place is air."""
 

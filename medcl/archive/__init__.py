@@ -8,6 +8,7 @@ from medcl.archive.catalog import ArchiveError, Catalog
 from medcl.archive.convert import convert, nifti_image
 from medcl.archive.explain import explain_scan
 from medcl.archive.geometry import LPS_TO_RAS
+from medcl.archive.hounsfield import as_modality
 from medcl.archive.patients import bids_subject
 from medcl.archive.privacy import pseudonym
 from medcl.archive.read import read, read_all, read_mask
@@ -22,6 +23,7 @@ __all__ = [
     "ArchiveError",
     "Catalog",
     "Scan",
+    "as_modality",
     "bids_subject",
     "convert",
     "explain_scan",

@@ -18,17 +18,15 @@ def explain_scan(catalog: Catalog, scan: str) -> str:
     """
     row = catalog.row(scan)
     lines = [f"{scan}: {row['modality']} {row['kind']}, {row['shape']}, from {row['n_files']} file(s)"]
-    spacing = row["spacing_mm"]
-    if spacing is not None:
-        lengths = " x ".join(f"{mm:.4g}" for mm in spacing)
-        lines.append(f"  spacing {lengths} mm, values in {row['unit']}")
-    else:
-        lines.append(f"  spacing unknown, values in {row['unit']}")
-    flags = sorted(split_flags(row["flags"]))
+    flags, unit, fault = sorted(split_flags(row["flags"])), row["unit"], ""
     try:
-        flags = list(read(catalog, scan).flags)
+        values = read(catalog, scan)
+        flags, unit = list(values.flags), values.unit
     except UsageError as error:
-        lines.append(f"  cannot be read: {error}")
+        fault = f"  cannot be read: {error}"
+    spacing = row["spacing_mm"]
+    lengths = "unknown" if spacing is None else " x ".join(f"{mm:.4g}" for mm in spacing) + " mm"
+    lines += [f"  spacing {lengths}, values in {unit}", *filter(None, [fault])]
     lines += [f"  {flag} ({severity(flag).value}): {explain(flag)}" for flag in flags]
     files = {row["file"] for row in catalog.files_by_scan.get(scan, [])} if catalog.is_located() else set()
     ledger = catalog.ledger

@@ -93,20 +93,37 @@ FLAGS: dict[str, tuple[Severity, str]] = {
     "AFFINE_DEGENERATE": (DOUBT, "the affine is singular or not finite; the position in space is unknown"),
     "FRAME_OF_MANY": (NOTE, "the file holds several frames or channels; each is a separate scan"),
     # calibration and pixel meaning
-    "UNCALIBRATED": (REPAIR, "CT without rescale values; values are arbitrary, not HU"),
+    "UNCALIBRATED": (
+        REPAIR,
+        "CT whose values are not HU: no rescale values, another unit stated, or air and water not where HU "
+        "have them; no limit in HU is applied",
+    ),
     "HU_LIKELY": (NOTE, "air and water have the values of HU, but no tag states that values are HU"),
     "LUT_APPLIED": (NOTE, "a modality look-up table was applied"),
     "VOI_APPLIED": (NOTE, "the window (VOI) that the image is presented with was applied"),
     "PAD_MASKED": (NOTE, "padding outside the reconstruction was masked"),
     "OVERLAY_MASKED": (REPAIR, "overlay bits inside the pixels were masked out"),
     "MONO1_INVERTED": (NOTE, "stored with low values as bright (MONOCHROME1); inverted"),
+    "MONO1_KEPT": (
+        NOTE,
+        "shown with low values as bright (MONOCHROME1), but the values are measurements (HU, activity, "
+        "counts) and were kept",
+    ),
+    "ASPECT_CORRECTED": (
+        REPAIR,
+        "pixels are not square (PixelAspectRatio); resampled to square ones, whose millimeters are unknown",
+    ),
     "PALETTE": (NOTE, "a color palette was applied"),
     "PRECISE_SCALE": (
         REPAIR,
         "slices differ in scale; the private Philips scale was used for precise values",
     ),
     "SUV": (NOTE, "converted to standardized uptake values by body weight"),
-    "SUV_UNKNOWN": (NOTE, "PET without the tags that SUV needs; values keep their stored unit"),
+    "SUV_UNKNOWN": (
+        NOTE,
+        "PET whose tags for SUV (weight, dose, dates and times, corrections) are missing, implausible or "
+        "contradict each other; values keep their stored unit",
+    ),
     "RESCALED": (NOTE, "stored values were scaled by slope and intercept"),
     "NONFINITE": (REPAIR, "NaN or infinite voxels were masked and filled with the lowest value"),
     "NONFINITE_MANY": (DOUBT, "over 1 % of the voxels are NaN or infinite"),
@@ -126,7 +143,7 @@ FLAGS: dict[str, tuple[Severity, str]] = {
     "PATIENT_UNKNOWN": (NOTE, "no patient is identified; the scan counts as a patient of its own"),
     "DERIVED": (NOTE, "computed from other images, or a secondary capture"),
     "LOSSY": (NOTE, "was compressed lossily"),
-    "DEPTH_REDUCED": (NOTE, "a color image of 16 bits per channel, of which the upper 8 were read"),
+    "DEPTH_REDUCED": (NOTE, "a color image of over 8 bits per channel, of which the upper 8 were read"),
     "BURNED_IN_RISK": (NOTE, "text about the patient may be burned into the pixels"),
     "LABEL_MAP": (NOTE, "a label mask; it belongs to a scan only if their grids agree"),
     "PROBABILITY_MAP": (NOTE, "probabilities of a label, by name and values; neither an image nor a mask"),

@@ -15,6 +15,7 @@ from medcl.archive.catalog import ArchiveError, Catalog
 from medcl.archive.dicom import segments, structures
 from medcl.archive.flags import Rejected, held_back, quarantined, split_flags
 from medcl.archive.formats import FORMATS_BY_NAME
+from medcl.archive.hounsfield import as_modality
 from medcl.archive.label_evidence import labels_of_image, labels_of_volume
 from medcl.archive.mask_grid import onto_grid
 from medcl.archive.privacy import silenced_loggers
@@ -52,7 +53,10 @@ def read(catalog: Catalog, scan: str) -> Scan:
         catalog.record_fault(scan, verdict.code)
         raise ArchiveError(scan, verdict.code) from None
     flags = {*loaded.flags, *split_flags(row["flags"])}
-    return replace(loaded, modality=row["modality"], unit=row["unit"], flags=tuple(sorted(flags)))
+    loaded = replace(loaded, flags=tuple(sorted(flags)))
+    if row["source"] == "dicom":
+        return replace(loaded, modality=row["modality"])
+    return as_modality(loaded, row["modality"])
 
 
 def read_all(catalog: Catalog) -> Iterator[tuple[str, Scan | ArchiveError]]:

@@ -33,6 +33,7 @@ from medcl.store.people import unite_patients
 from medcl.store.shards import shard_plan
 from medcl.store.splits import assign_splits, mark_duplicates
 from medcl.store.store import FORMAT, Store, joined_columns, light_columns
+from medcl.store.units import unit_warnings
 
 
 def prepare(
@@ -210,6 +211,7 @@ def _record(
         "mask_faults": count_reasons(scans["mask_fault"]),
         "strangers_joined": joined,
         "warnings": [
+            *unit_warnings(scans[~is_copy]),
             *patient_warnings(scans[~is_copy]),
             *mask_warnings(catalog, labels, scans.loc[~is_copy, "scan"]),
         ],

@@ -7,7 +7,6 @@ arrays, see `medcl.store.blocks`). The table is written last, so an interrupted 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from medcl.archive import (
     ArchiveError,
     Catalog,
     Scan,
+    as_modality,
     orthogonal,
     orthogonal_labels,
     read,
@@ -167,7 +167,7 @@ def _with_modality(scan: Scan, modality: str | None) -> Scan:
     """Return `scan` with the label table's modality if its file records none."""
     if modality is None or scan.modality != "unknown":
         return scan
-    return replace(scan, modality=modality, unit="HU" if modality == "CT" else scan.unit)
+    return as_modality(scan, modality)
 
 
 def _orthogonal(scan: Scan) -> Scan:

@@ -220,13 +220,12 @@ def _row(outcome: FileOutcome, info: ScanInfo, pattern: Pattern) -> ScanRow:
 
 
 def _with_sidecar(row: ScanRow, sidecar: Sidecar) -> ScanRow:
-    """Return a row with the metadata of the file's sidecar; volumes of a CT are in HU by convention."""
+    """Return a row with the metadata of the file's sidecar; whether a CT is in HU is seen when it is read."""
     return replace(
         row,
         modality=sidecar.modality,
         body_part=sidecar.body_part,
         manufacturer=sidecar.manufacturer,
-        unit="HU" if sidecar.modality == "CT" else row.unit,
         flags=tuple(sorted({*row.flags, "SIDECAR_USED"})),
     )
 

@@ -149,9 +149,9 @@ def high_bit() -> Files:
     return files(slices)
 
 
-@trap("18", flags="LUT_APPLIED", tolerance=1.01)
+@trap("18", unit="a.u.", flags="LUT_APPLIED UNCALIBRATED", tolerance=1.01)
 def modality_table() -> Files:
-    """A modality look-up table instead of slope and intercept."""
+    """A modality look-up table instead of slope and intercept; it states HU but cannot hold air."""
     table = np.round(np.arange(4096) * 0.5 + 60).astype(np.uint16)
     item = put(Dataset(), LUTDescriptor=[4096, 0, 16], ModalityLUTType="HU")
     item.add_new("LUTData", "OW", table.tobytes())

@@ -36,12 +36,13 @@ def archive(tmp_path: Path) -> Path:
 def test_modality_maker_and_body_part_come_from_the_sidecar(archive: Path, tmp_path: Path) -> None:
     catalog = scan_archive([archive], tmp_path / "catalog")
     (row,) = catalog.scans[catalog.scans["modality"] == "CT"].to_dict("records")
-    assert (row["manufacturer"], row["body_part"], row["unit"]) == ("GE", "CHEST", "HU")
+    assert (row["manufacturer"], row["body_part"], row["unit"]) == ("GE", "CHEST", "a.u.")
     assert "SIDECAR_USED" in row["flags"]
     assert catalog.summary()["modalities"] == {"CT": 1, "unknown": 1}
     assert catalog.summary()["reasons"] == {"SIDECAR": 1, "NOT_AN_IMAGE": 1}
     scan = read(catalog, row["scan"])
-    assert (scan.modality, scan.unit) == ("CT", "HU")
+    assert (scan.modality, scan.unit) == ("CT", "a.u.")
+    assert "UNCALIBRATED" in scan.flags
     assert "SIDECAR_USED" in scan.flags
     for name, content in outputs(tmp_path / "catalog"):
         assert_clean(content, name)

@@ -10,6 +10,7 @@ from pydicom.multival import MultiValue
 
 from medcl.archive.dicom.header.elements import Elements
 from medcl.archive.dicom.header.model import Attributes, Frame
+from medcl.archive.dicom.header.real_world import real_world_value
 from medcl.archive.dicom.header.values import direction, finite_number, finite_vector, sizes
 from medcl.archive.dicom.tags import FRAME_GROUPS, SHARED_GROUPS
 from medcl.archive.flags import quarantined
@@ -72,6 +73,10 @@ class _FunctionalGroups:
                     return value
         return None
 
+    def sequence(self, sequence: str) -> Any:
+        """Return the items of a group, or None."""
+        return next((items for groups in self.levels if (items := groups.get(sequence))), None)
+
     def inner(self, sequence: str, nested: str, name: str) -> Any:
         """Return an attribute of a sequence inside a group's first item, or None."""
         items = self.get(sequence, nested)
@@ -87,6 +92,10 @@ def _stacks(groups: Sequence[_FunctionalGroups]) -> list[str]:
 def _frame(number: int, groups: _FunctionalGroups, shared: Attributes) -> Frame:
     value = groups.get("PixelValueTransformationSequence", "RescaleSlope")
     offset = groups.get("PixelValueTransformationSequence", "RescaleIntercept")
+    kind = groups.get("PixelValueTransformationSequence", "RescaleType")
+    mapping = real_world_value(groups.sequence("RealWorldValueMappingSequence"))
+    if value is None and shared.slope is None and mapping is not None:
+        value, offset, kind = mapping
     thickness = finite_number(groups.get("PixelMeasuresSequence", "SliceThickness"))
     return Frame(
         index=number,
@@ -97,9 +106,7 @@ def _frame(number: int, groups: _FunctionalGroups, shared: Attributes) -> Frame:
         thickness=thickness if thickness and thickness > 0 else shared.thickness,
         slope=(finite_number(value) or None) if value is not None else shared.slope,
         intercept=finite_number(offset) if offset is not None else shared.intercept,
-        rescale_type=str(
-            groups.get("PixelValueTransformationSequence", "RescaleType") or shared.rescale_type
-        ),
+        rescale_type=str(kind or shared.rescale_type),
         keys=_keys(groups, shared),
         dimensions=_dimensions(groups.get("FrameContentSequence", "DimensionIndexValues")),
     )

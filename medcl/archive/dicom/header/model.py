@@ -38,6 +38,7 @@ class Attributes:
     n_frames: int = 1
     orientation: Vector | None = None
     pixel_spacing: Vector | None = None
+    aspect: Vector | None = None
     imager_spacing: Vector | None = None
     nominal_spacing: Vector | None = None
     magnification: float | None = None
@@ -64,13 +65,6 @@ class Attributes:
     trigger: float | None = None
     contrast: str = field(default="", repr=False)
     kernel: str = ""
-    units: str = ""
-    suv_type: str = ""
-    corrected: tuple[str, ...] = ()
-    decay: str = ""
-    weight: float | None = field(default=None, repr=False)
-    series_time: str = field(default="", repr=False)
-    acquisition_time: str = field(default="", repr=False)
     tilt: float | None = None
     scale_slope: float | None = None
     bad_values: bool = False
@@ -149,7 +143,7 @@ class DicomHeader:
         tiles: rows and columns of tiles in a mosaic; None for anything else.
         functional: frames of an enhanced or nuclear medicine object, or tiles of a mosaic.
         modality_lut: whether stored values go through a table.
-        suv: factor from Bq/ml to standardized uptake value, when the tags allow it.
+        activity: of a PET, the unit that its tags allow (`SUV`, `Bq/ml`, `a.u.`) and the factor to it.
         regions: images within an ultrasound screen; empty where the whole frame is one.
         flags: what was noticed.
     """
@@ -167,7 +161,7 @@ class DicomHeader:
     tiles: tuple[int, int] | None = None
     functional: tuple[Frame, ...] = ()
     modality_lut: bool = False
-    suv: float | None = None
+    activity: tuple[str, float] = ("a.u.", 1.0)
     regions: tuple[Region, ...] = ()
     flags: tuple[str, ...] = ()
 

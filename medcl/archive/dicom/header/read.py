@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from dataclasses import replace
 from typing import BinaryIO
 
 from pydicom.uid import (
@@ -27,7 +28,7 @@ from medcl.archive.dicom.header.model import Attributes, DicomHeader, Frame
 from medcl.archive.dicom.header.mosaic import is_mosaic, mosaic_frames
 from medcl.archive.dicom.header.nuclear import NUCLEAR, nuclear_frames
 from medcl.archive.dicom.header.parser import read_elements
-from medcl.archive.dicom.header.suv import suv_factor
+from medcl.archive.dicom.header.suv import PET_TAGS, pet_unit
 from medcl.archive.dicom.header.ultrasound import image_regions
 from medcl.archive.dicom.header.values import identifier, integer, place, text
 from medcl.archive.dicom.tags import (
@@ -63,7 +64,7 @@ SEQUENCES = frozenset(
     | {MODALITY_LUT, VOI_LUT}
 )
 PALETTE = frozenset({*PALETTE_DESCRIPTORS, *PALETTE_TABLES, *PALETTE_SEGMENTED})
-ELEMENTS = WANTED | PALETTE | NUCLEAR | {WINDOW_CENTER, WINDOW_WIDTH, VOI_LUT_FUNCTION}
+ELEMENTS = WANTED | PALETTE | NUCLEAR | PET_TAGS | {WINDOW_CENTER, WINDOW_WIDTH, VOI_LUT_FUNCTION}
 ELEMENTS |= {UIH_SLICES, DIMENSION_ORGANIZATION}
 VIDEO = ("1.2.840.10008.1.2.4.10", "1.2.840.10008.1.2.7")
 """Beginnings of the transfer syntaxes of MPEG, HEVC (1.2.4.100 to .108) and SMPTE ST 2110."""
@@ -122,6 +123,8 @@ def header_of(elements: Elements) -> DicomHeader:
     shared = attributes(elements)
     _check_kind(elements, shared)
     _check_pixels(elements, shared)
+    if shared.modality == "CT" and MODALITY_LUT in elements.sequences:
+        shared = replace(shared, rescale_type=_table_type(elements))
     values = elements.values
     tiles, functional, extra = _frames(elements, shared)
     regions, region_flags = image_regions(elements, shared)
@@ -139,10 +142,24 @@ def header_of(elements: Elements) -> DicomHeader:
         tiles=tiles,
         functional=functional,
         modality_lut=MODALITY_LUT in elements.sequences,
-        suv=suv_factor(elements, shared) if shared.modality == "PT" else None,
+        activity=_activity(elements, shared, functional),
         regions=regions,
         flags=tuple(sorted({*elements.flags, *extra, *region_flags, *_remarks(shared)})),
     )
+
+
+def _table_type(elements: Elements) -> str:
+    """Return the unit that a modality look-up table states (ModalityLUTType)."""
+    items = elements.items(MODALITY_LUT)
+    return str(items[0].get("ModalityLUTType") or "") if items else ""
+
+
+def _activity(elements: Elements, shared: Attributes, functional: tuple[Frame, ...]) -> tuple[str, float]:
+    """Return unit and factor of a PET; of an enhanced one, the frames state the units."""
+    if shared.modality != "PT":
+        return "a.u.", 1.0
+    units = {frame.rescale_type for frame in functional}
+    return pet_unit(elements, units.pop() if len(units) == 1 else "")
 
 
 def _integer(raw: bytes | None) -> int | None:

@@ -81,7 +81,9 @@ class PixelFile:
 
         try:
             array: np.ndarray
-            array, _ = get_decoder(header.syntax).as_array(self._content, index=index, **options)
+            decoder = get_decoder(header.syntax)
+            # The bits above or below the value are handled by `stored_values`.
+            array, _ = decoder.as_array(self._content, index=index, correct_unused_bits=False, **options)
         except Exception:  # whatever pydicom finds wrong with the pixels
             raise quarantined("UNDECODABLE") from None
         return array.astype(array.dtype.newbyteorder("="), copy=False)

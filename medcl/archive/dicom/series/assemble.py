@@ -11,15 +11,24 @@ import numpy as np
 
 from medcl.archive.arrays import compact, finite, gray_if_equal
 from medcl.archive.dicom.header.model import DicomHeader, Frame
-from medcl.archive.dicom.pixels.frames import Opener, PixelFile, measure, modality_table, rescaled
+from medcl.archive.dicom.pixels.frames import (
+    Opener,
+    PixelFile,
+    measure,
+    modality_table,
+    rescaled,
+    stored_values,
+)
 from medcl.archive.dicom.pixels.lut import LookupTable
 from medcl.archive.dicom.pixels.palette import as_bytes, from_palette
+from medcl.archive.dicom.pixels.square import to_shape
 from medcl.archive.dicom.pixels.voi import apply_voi
 from medcl.archive.dicom.series.duplicates import PixelSums
-from medcl.archive.dicom.series.projection import is_inverted
+from medcl.archive.dicom.series.projection import image_shape, is_inverted
 from medcl.archive.dicom.series.split import Slice
 from medcl.archive.dicom.series.stacks import Stack, group
 from medcl.archive.dicom.series.volume import volume
+from medcl.archive.dicom.tags import PIXEL_DATA
 from medcl.archive.flags import quarantined
 from medcl.archive.scan import Scan
 
@@ -67,6 +76,7 @@ class _SliceReader:
         self.stack = stack
         self.flags: set[str] = set()
         self._open: tuple[int, PixelFile, LookupTable | None] | None = None
+        self._pivot: float | None = None
 
     def close(self) -> None:
         if self._open is not None:
@@ -83,16 +93,22 @@ class _SliceReader:
         return self._open[1], self._open[2]
 
     def measured(self, number: int) -> Any:
-        """Return the n-th slice after the modality transform; PET as SUV where its tags allow."""
+        """Return the n-th slice after the modality transform; PET in the best unit that its tags allow."""
         image = self.stack.slices[number]
         file, table = self.file(image.file)
         frame = image.frame
-        suv = image.header.suv
-        if self.stack.unit == "SUV" and suv is not None:
-            frame = replace(frame, slope=(frame.slope or 1.0) * suv, intercept=(frame.intercept or 0.0) * suv)
+        unit, factor = image.header.activity
+        if self.stack.unit == unit and factor != 1.0:
+            slope, intercept = frame.slope or 1.0, frame.intercept or 0.0
+            frame = replace(frame, slope=slope * factor, intercept=intercept * factor)
         if "PRECISE_SCALE" in self.stack.flags:
             frame = _precise(frame, image.header.shared.scale_slope or 1.0)
-        return measure(file, frame, table)
+        measured = measure(file, frame, table)
+        if not is_inverted(image.header):
+            return measured
+        if self._pivot is None:
+            self._pivot = inversion_pivot(table or (lambda values: rescaled(values, frame)), image.header)
+        return replace(measured, values=inverted(measured.values, self._pivot))
 
 
 def _precise(frame: Frame, scale: float) -> Frame:
@@ -137,15 +153,17 @@ def _read_image(
     file, table = reader.file(image.file)
     header, shared = image.header, image.header.shared
     if shared.samples > 1:
-        return _cropped(as_bytes(file.frame(image.frame.index)[..., :3]), image), None, None
+        samples, _ = stored_values(file.frame(image.frame.index)[..., :3], replace(shared, signed=False))
+        return _finished(as_bytes(samples, shared.bits_stored), image), None, None
     measured = measure(file, replace(image.frame, slope=None, intercept=None), None)
     if shared.photometric == "PALETTE COLOR":
-        return _cropped(from_palette(measured.values, file.elements), image), None, None
+        colors = from_palette(measured.values, file.elements, shared.signed)
+        return _finished(colors, image), None, None
     transform: Callable[[np.ndarray], np.ndarray] = table or (lambda values: rescaled(values, image.frame))
     values = transform(measured.values)
     plain, shown = values, apply_voi(values, file.elements, shared)
     if is_inverted(header):
-        plain = _inverted(values, transform, header)
+        plain = inverted(values, inversion_pivot(transform, header))
         shown = None if shown is None else (1 << min(shared.bits_stored, 16)) - 1 - shown.astype(np.int32)
     if shown is not None:
         reader.flags.add("VOI_APPLIED")
@@ -154,24 +172,32 @@ def _read_image(
     if mask is not None and not mask.all():
         values = np.where(mask, values[~mask].min(), values)
     return (
-        _cropped(values, image),
-        None if mask is None else _cropped(mask, image),
-        None if shown is None else compact(_cropped(plain, image)),
+        _finished(values, image),
+        None if mask is None else _finished(mask, image),
+        None if shown is None else compact(_finished(plain, image)),
     )
 
 
-def _inverted(
-    values: np.ndarray, transform: Callable[[np.ndarray], np.ndarray], header: DicomHeader
-) -> np.ndarray:
-    """Turn bright into dark within the range that the values can have."""
+def inversion_pivot(transform: Callable[[np.ndarray], np.ndarray], header: DicomHeader) -> float:
+    """Return the sum of the lowest and the highest value that pixels can have; floats have no such range."""
     shared = header.shared
+    if not shared.bits_stored or header.pixel_tag != PIXEL_DATA:
+        return 0.0
     half = 1 << (shared.bits_stored - 1)
     ends = np.array([-half, half - 1] if shared.signed else [0, 2 * half - 1], dtype=np.int64)
-    low, high = transform(ends)
-    wide = np.float32 if values.dtype.kind == "f" else np.int64
-    return np.asarray(low + high - values.astype(wide))
+    return float(transform(ends).sum())
 
 
-def _cropped(array: np.ndarray, image: Slice) -> np.ndarray:
+def inverted(values: np.ndarray, pivot: float) -> np.ndarray:
+    """Turn bright into dark; the slices of a volume share one pivot, so that they stay comparable."""
+    if values.dtype.kind == "f" or not pivot.is_integer():
+        return np.asarray(pivot - values, np.float32)
+    return np.asarray(int(pivot) - values.astype(np.int64))
+
+
+def _finished(array: np.ndarray, image: Slice) -> np.ndarray:
+    """Return the part of a frame that is the image, in square pixels."""
     region = image.frame.region
-    return array if region is None else array[region.top : region.bottom, region.left : region.right]
+    if region is not None:
+        array = array[region.top : region.bottom, region.left : region.right]
+    return to_shape(array, image_shape(image.header, region))

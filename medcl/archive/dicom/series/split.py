@@ -23,6 +23,9 @@ from medcl.archive.dicom.series.slice_grid import (
     same_spacing,
 )
 
+HOUNSFIELD = frozenset({"", "HU", "US", "UNSPECIFIED", "HOUNSFIELD", "HOUNSFIELD UNIT", "HOUNSFIELD UNITS"})
+"""Values of RescaleType with which a CT is in HU: those that name them, and those that name no unit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Slice:
@@ -88,10 +91,10 @@ def volume_unit(image: Slice) -> str:
     header = image.header
     modality, kind = header.shared.modality, image.frame.rescale_type.upper()
     if modality == "CT" and is_calibrated(image):
-        return "HU" if kind in ("", "HU", "US") and "LOCALIZER" not in header.shared.image_type else "a.u."
-    if modality != "PT":
+        return "HU" if kind in HOUNSFIELD and "LOCALIZER" not in header.shared.image_type else "a.u."
+    if modality != "PT" or image.frame.slope is None:
         return "a.u."
-    return "SUV" if header.suv is not None else {"BQML": "Bq/ml"}.get(header.shared.units, "a.u.")
+    return header.activity[0]
 
 
 def _parallel(first: Slice, second: Slice) -> bool:

@@ -13,14 +13,19 @@ import numpy as np
 
 from medcl.archive.dicom.header.model import DicomHeader
 from medcl.archive.dicom.series.duplicates import Numbered, PixelSums, distinct_files
-from medcl.archive.dicom.series.projection import image_flags, image_spacing, image_unit
+from medcl.archive.dicom.series.projection import (
+    image_flags,
+    image_shape,
+    image_spacing,
+    image_unit,
+    inversion_flags,
+)
 from medcl.archive.dicom.series.slice_grid import Grid, grid
 from medcl.archive.dicom.series.split import (
     Slice,
     SliceSet,
     by_place,
     drop_copies,
-    is_calibrated,
     split_geometry,
     split_phases,
     volume_unit,
@@ -195,17 +200,16 @@ def stored_shape(first: Slice, where: Grid) -> tuple[int, int, int]:
 
 def _volume_flags(slices: Sequence[Slice]) -> set[str]:
     first = slices[0].header
-    flags = {flag for image in slices for flag in image.header.flags}
+    flags = {flag for image in slices for flag in image.header.flags} | inversion_flags(first)
     if any("LOCALIZER" in image.header.shared.image_type for image in slices) or len(slices) < MIN_SLICES:
         flags.add("SCOUT")
     if len(slices) == 1:
         flags.add("SINGLE_SLICE")
-    if first.shared.modality == "CT" and not any(is_calibrated(image) for image in slices):
+    is_localizer = "LOCALIZER" in first.shared.image_type
+    if first.shared.modality == "CT" and not is_localizer and volume_unit(slices[0]) != "HU":
         flags.add("UNCALIBRATED")
-    if first.shared.modality == "PT" and first.suv is None:
-        flags.add("SUV_UNKNOWN")
-    if first.shared.modality == "PT" and first.suv is not None:
-        flags.add("SUV")
+    if first.shared.modality == "PT":
+        flags.add("SUV" if volume_unit(slices[0]) == "SUV" else "SUV_UNKNOWN")
     if first.modality_lut:
         flags.add("LUT_APPLIED")
     if _has_scales(slices):
@@ -225,11 +229,8 @@ def _has_scales(slices: Sequence[Slice]) -> bool:
 
 def _flat(number: int, header: DicomHeader, slices: Sequence[Slice], flags: set[str] | None = None) -> Stack:
     """Return an image, or a cine of several, without a place in space."""
-    rows, columns = header.matrix
     region = slices[0].frame.region
-    if region is not None:
-        rows, columns = region.bottom - region.top, region.right - region.left
-    shape: tuple[int, ...] = (rows, columns)
+    shape: tuple[int, ...] = image_shape(header, region)
     if header.shared.photometric.startswith(COLORS) or header.shared.samples > 1:
         shape = (*shape, 3)
     kind = "image" if len(slices) == 1 else "cine"

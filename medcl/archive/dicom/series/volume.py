@@ -10,16 +10,16 @@ import numpy as np
 from medcl.archive.arrays import finite
 from medcl.archive.dicom.pixels.frames import MeasuredFrame
 from medcl.archive.dicom.series.slice_grid import Grid
+from medcl.archive.dicom.series.split import is_calibrated
 from medcl.archive.dicom.series.stacks import Stack
 from medcl.archive.flags import quarantined
 from medcl.archive.geometry import canonical_affine, canonical_axes, spacing
+from medcl.archive.hounsfield import is_hounsfield
 from medcl.archive.limits import MAX_SCAN_BYTES
 from medcl.archive.scan import Scan
-from medcl.intensity import AIR_PEAK_HU, PADDING_HU, WATER_PEAK_HU
+from medcl.intensity import PADDING_HU
 
 CORNER_SHARE = 0.005
-PEAK_SHARE = 0.05
-"""A body scan in HU has at least this share of its voxels each in the peaks of air and of water."""
 
 
 class VolumeBuffer:
@@ -89,7 +89,7 @@ def volume(stack: Stack, read: Callable[[int], MeasuredFrame]) -> Scan:
     canvas = VolumeBuffer(len(stack.slices), rows, columns, (turned[0], turned[1]))
     for number in range(len(stack.slices)):
         canvas.write(number, read(number))
-    array, valid, flags = _cleaned(canvas, stack)
+    array, valid, unit, flags = _cleaned(canvas, stack)
     if not where.is_even:
         array, valid = interpolated(array, valid, where)
     affine = canonical_affine(where.affine, (columns, rows, where.count))[0]
@@ -101,41 +101,38 @@ def volume(stack: Stack, read: Callable[[int], MeasuredFrame]) -> Scan:
         array=_positive(array).transpose(axes),
         affine=affine,
         spacing_mm=spacing(affine),
-        unit=stack.unit,
+        unit=unit,
         modality=stack.modality,
         valid=None if valid is None else _positive(valid).transpose(axes),
         flags=tuple(sorted(flags)),
     )
 
 
-def _cleaned(canvas: VolumeBuffer, stack: Stack) -> tuple[np.ndarray, np.ndarray | None, set[str]]:
-    """Return the array with padding and what is no number filled, the mask of the others, and all flags."""
+def _cleaned(canvas: VolumeBuffer, stack: Stack) -> tuple[np.ndarray, np.ndarray | None, str, set[str]]:
+    """Return the array with padding and what is no number filled, the mask of the others, unit and flags."""
     array = canvas.finished()
-    flags = set(stack.flags)
-    if "UNCALIBRATED" in flags and _looks_calibrated(array):
+    unit, flags = stack.unit, set(stack.flags)
+    is_bare = "UNCALIBRATED" in flags and not is_calibrated(stack.slices[0])
+    if is_bare and is_hounsfield(array, canvas.padding):
         flags.add("HU_LIKELY")
-    padding = _mask(array, canvas.padding, stack.unit)
+    if unit == "HU" and not is_hounsfield(array, canvas.padding, stated=True):
+        unit = "a.u."
+        flags.add("UNCALIBRATED")
+    padding = _mask(array, canvas.padding, unit)
     if padding is not None:
         flags.add("PAD_MASKED")
-        array[padding] = PADDING_HU if stack.unit == "HU" else _lowest(array, padding)
+        array[padding] = PADDING_HU if unit == "HU" else _lowest(array, padding)
     valid = None if padding is None else ~padding
     array, numbers, missing = finite(array)
     if numbers is not None:
         flags |= missing
         valid = numbers if valid is None else valid & numbers
-    return array, valid, flags
+    return array, valid, unit, flags
 
 
 def _positive(array: np.ndarray) -> np.ndarray:
     """Return the array without negative strides, which torch does not take."""
     return array if min(array.strides) > 0 else np.ascontiguousarray(array)
-
-
-def _looks_calibrated(array: np.ndarray) -> bool:
-    """Return whether stored values have air and water at the HU of air and water."""
-    return all(
-        np.mean((array > low) & (array < high)) >= PEAK_SHARE for low, high in (AIR_PEAK_HU, WATER_PEAK_HU)
-    )
 
 
 def _lowest(array: np.ndarray, padding: np.ndarray) -> float:
