@@ -59,7 +59,7 @@ def test_hu_without_offset_is_uncalibrated_in_archive_conversion_and_store(
     assert '"unit": "a.u."' in (tmp_path / "converted" / f"{name}.json").read_text()
     store = prepare(catalog, tmp_path / "s")
     assert store.scans["unit"].tolist() == ["a.u.", "a.u."]
-    assert store.record["warnings"][0].startswith("2 of 2 CT scans are not in HU")
+    assert store.record["warnings"][0].startswith("1 of 1 CT scans are not in HU")
 
 
 def test_color_is_scaled_by_its_depth(
