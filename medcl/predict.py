@@ -45,12 +45,14 @@ def predict_archive(
         raise UsageError(f"{out} already exists; name a new file")
     model = Model.load(run)
     with tempfile.TemporaryDirectory(prefix="medcl-") as folder:
+        located = Catalog.located()
         catalog = scan_archive(archives, Path(folder) / "catalog")
         try:
             labels, form = _labels(catalog, modality), model.config.store_form
             store = prepare(catalog, Path(folder) / "store", labels, form=form)
         finally:
-            catalog.forget()
+            if catalog.identity not in located:  # an earlier catalog of the same files needs its locator
+                catalog.forget()
         mismatch = _mismatches(store, model.config, model.images)
         rows = np.flatnonzero(mismatch == "")
         left_out = _left_out(store, mismatch)

@@ -136,6 +136,11 @@ class Catalog:
         """Return whether the private locator of this catalog is on this machine."""
         return _locator_path(self.identity).is_file()
 
+    @staticmethod
+    def located() -> frozenset[str]:
+        """Return the identities of all catalogs whose private locators are on this machine."""
+        return frozenset(path.stem for path in private_folder("locators").glob("*.parquet"))
+
     def forget(self) -> None:
         """Delete the private locator; the scans can then no longer be read."""
         _locator_path(self.identity).unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from medcl.store.columns import ScanMeasures, measured_row
 from medcl.store.measure import Measures, measure
+from medcl.store.shards import stored_type
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class SingleScan:
         volume = pixels.ndim == 4
         if volume and affine is None:
             affine = np.eye(4) if image_affine is None else np.asarray(image_affine, float)
-        array = pixels[0] if volume or len(pixels) == 1 else np.moveaxis(pixels, 0, -1)
+        array = stored_type(pixels[0] if volume or len(pixels) == 1 else np.moveaxis(pixels, 0, -1))
         if volume and affine is not None:
             spacing_mm = tuple(float(n) for n in np.linalg.norm(affine[:3, :3], axis=0))
         measures = measure(array, unit, 3 if volume else 2)

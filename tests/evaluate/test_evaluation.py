@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score, roc_auc_score
 
-from medcl.errors import UsageError
 from medcl.evaluate import ArmRecord, Evaluation, Primary, evaluate
 from medcl.statistics import wilson
 from medcl.testing.simulated_study import study
@@ -109,23 +108,6 @@ def test_seeds_that_only_one_arm_has_are_left_out_of_differences() -> None:
     evaluation = evaluate(table[(table["arm"] != "supervised") | (table["seed"] < 3)], draws=100)
     assert (evaluation.differences["seeds"] == 3).all()
     assert any("share" in caveat for caveat in evaluation.caveats)
-
-
-@pytest.mark.parametrize(
-    ("primary", "message"),
-    [
-        (Primary(arm="moco-probe"), "arm 'moco-probe' is not in the table; the arms are"),
-        (Primary(arm="simclr-probe", budgets=("1%",)), "do not both have budget '1%'"),
-    ],
-)
-def test_a_comparison_that_cannot_be_made_is_refused(primary: Primary, message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        evaluate(study(EQUAL, patients=40), primary=primary, draws=50)
-
-
-def test_a_table_without_a_method_is_refused() -> None:
-    with pytest.raises(UsageError, match="no arm to compare"):
-        evaluate(study({"supervised": {"all": 0.9}}, patients=40), draws=50)
 
 
 def test_single_seeds_have_wilson_intervals() -> None:

@@ -65,18 +65,3 @@ def test_few_labels_come_from_many_patients(store: Store, task: Task) -> None:
     drawn = draw_labels(crowded, Budget.parse("3/class"), seed=0).train
     by_class = [crowded.patients[drawn[crowded.truth[drawn] == side]] for side in (0, 1)]
     assert all(len(set(patients)) == 3 for patients in by_class)
-
-
-@pytest.mark.parametrize(
-    ("negative", "positive", "message"),
-    [
-        (ClassConfig(name="a", labels=("0",)), ClassConfig(name="b", labels=("7",)), "not in the store"),
-        (ClassConfig(name="a", labels=("0", "1")), ClassConfig(name="b", labels=("1",)), "both classes"),
-        (ClassConfig(name="a", labels=()), ClassConfig(name="b", labels=("1",)), "not in the store"),
-    ],
-)
-def test_a_question_that_the_store_cannot_answer_is_refused(
-    store: Store, negative: ClassConfig, positive: ClassConfig, message: str
-) -> None:
-    with pytest.raises(UsageError, match=message):
-        make_task(store, negative, positive)

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -18,13 +19,16 @@ from safetensors.torch import load_file
 
 from medcl.config import dump
 from medcl.errors import UsageError, WorkFailed
-from medcl.pretrain import PretrainConfig, ViewsConfig, load_encoder, pretrain
+from medcl.pretrain import EncoderConfig, PretrainConfig, ViewsConfig, load_encoder, pretrain
 from medcl.pretrain.optimizers import OptimizerConfig
 from tests.killable import kill, start
+from tests.pretrain.small_methods import SMALL_ENCODER, SMALL_METHODS
 from tests.pretrain.stores import settings as short
 from tests.pretrain.stores import store_of_images
 
 torch.set_num_threads(1)
+LINEAR = EncoderConfig(name=SMALL_ENCODER, options={"pixels": 256}, feature_size=8)
+"""Without batch norm, so that cached gradients are exact."""
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +49,10 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
     return load_file(run / "encoder.safetensors")
 
 
+def flat_weights(run: Path) -> torch.Tensor:
+    return torch.cat([weight.flatten().double() for weight in weights(run).values()])
+
+
 def same(first: Path, second: Path) -> bool:
     one, other = weights(first), weights(second)
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
@@ -56,9 +64,9 @@ def test_a_run_learns_and_leaves_what_is_needed_to_repeat_it(store: Path, tmp_pa
     assert summary["steps"] == len(log) == 36
     assert log["loss"].tail(6).mean() < log["loss"].head(6).mean() - 0.1
     assert load_encoder(tmp_path / "run").feature_size == 64
-    names = {path.name for path in (tmp_path / "run").iterdir()}
-    assert {"config.yaml", "provenance.json", "environment.json", "events", "summary.json"} <= names
-    assert "checkpoint.pt" not in names
+    kept = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"config.yaml", "provenance.json", "environment.json", "events", "summary.json"} <= kept
+    assert "checkpoint.pt" not in kept
 
 
 def test_the_same_configuration_gives_the_same_weights_and_another_seed_does_not(
@@ -149,12 +157,67 @@ def test_a_restarted_process_resumes_unasked(
 def test_a_second_process_is_refused_by_name(store: Path, tmp_path: Path) -> None:
     config = settings(store, epochs=2000)
     (tmp_path / "config.yaml").write_text(dump(config))
-    first = start("pretrain", tmp_path / "config.yaml", "-o", tmp_path / "run")
+    command = command_line(tmp_path)
+    first = subprocess.Popen(command, env=os.environ, stderr=subprocess.DEVNULL)
     try:
         while not list((tmp_path / "run").glob("events/*")):
-            assert first.is_alive()
+            assert first.poll() is None
             time.sleep(0.05)
-        with pytest.raises(UsageError, match=f"in use by process {first.pid}"):
-            pretrain(config, tmp_path / "run", resume=True)
+        second = subprocess.run([*command, "--resume"], capture_output=True, text=True, check=False)
+        assert second.returncode == 2
+        assert f"in use by process {first.pid}" in second.stderr
     finally:
-        kill(first)
+        first.kill()
+        first.wait()
+
+
+def test_a_collapsed_run_says_so_and_stops_if_asked(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flat = EncoderConfig(name=f"{SMALL_METHODS}:OneDirection", feature_size=8)
+    monitor = {"scans": 32, "every_epochs": 1}
+    summary = pretrain(short(store, encoder=flat, monitor=monitor), tmp_path / "on")
+    assert "one direction" in summary["collapsed"]
+    assert "epoch 1: collapsed" in capsys.readouterr().err
+    with pytest.raises(WorkFailed, match=r"collapsed.*after epoch 1"):
+        pretrain(short(store, encoder=flat, monitor=monitor | {"stop": True}), tmp_path / "off")
+    assert "one direction" in json.loads((tmp_path / "off" / "failure.json").read_text())["collapsed"]
+
+
+def test_gradients_are_shortened_to_the_norm_that_is_asked(store: Path, tmp_path: Path) -> None:
+    start = weights_of_start(store, tmp_path)
+    without_decay = OptimizerConfig(weight_decay=0)
+    pretrain(short(store, encoder=LINEAR, optimizer=without_decay, clip_norm=1e-6), tmp_path / "run")
+    assert (flat_weights(tmp_path / "run") - start).norm() < 1e-5
+    assert (pd.read_csv(tmp_path / "run" / "metrics.csv")["gradient_norm"] > 1e-3).all()
+
+
+def weights_of_start(store: Path, folder: Path) -> torch.Tensor:
+    still = OptimizerConfig(lr_per_256=1e-30, weight_decay=0)
+    pretrain(short(store, encoder=LINEAR, optimizer=still, epochs=1), folder / "start")
+    return flat_weights(folder / "start")
+
+
+def test_a_run_starts_from_the_weights_of_another(store: Path, tmp_path: Path) -> None:
+    pretrain(short(store, epochs=1, seed=5), tmp_path / "first")
+    still = OptimizerConfig(lr_per_256=1e-30, weight_decay=0)
+    start = tmp_path / "first" / "encoder.safetensors"
+    pretrain(short(store, epochs=1, optimizer=still, initial_weights=start), tmp_path / "next")
+    convolution = "network.layer2.0.conv1.weight"
+    one, other = (load_file(tmp_path / name / "encoder.safetensors") for name in ("first", "next"))
+    assert torch.equal(one[convolution], other[convolution])
+    report = json.loads((tmp_path / "next" / "initial_weights.json").read_text())
+    assert "layer2.0.conv1.weight" in report["loaded"]
+    assert not report["missing"]
+    assert not report["unused"]
+
+
+def test_random_layers_draw_by_step_alone(store: Path, tmp_path: Path) -> None:
+    """Dropout of a network of somebody else's must not break resuming to the bit."""
+    dropping = EncoderConfig(name=f"{SMALL_METHODS}:Dropping", options={"pixels": 256}, feature_size=8)
+    for name in ("one", "two"):
+        torch.manual_seed(np.random.default_rng().integers(1000))
+        before = torch.get_rng_state()
+        pretrain(short(store, encoder=dropping), tmp_path / name)
+        assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(flat_weights(tmp_path / "one"), flat_weights(tmp_path / "two"))

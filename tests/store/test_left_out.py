@@ -11,17 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from typer.testing import CliRunner
 
 from medcl.archive import scan_archive
-from medcl.archive.flags import FLAGS
-from medcl.archive.vocabulary import MODALITIES
-from medcl.cli import app
 from medcl.errors import UsageError
 from medcl.store import prepare
-from medcl.store.image_types import excluding_flag, read_image_types
-from medcl.store.left_out import reason_text
-from medcl.store.patients import patient_warnings
 
 
 def write_mixture(folder: Path, images: int, copies: int, volumes: int, masks: int, lost: int) -> Path:
@@ -63,16 +56,6 @@ def test_used_and_left_out_are_all_scans(
     assert sum(record["kinds"].values()) == record["used"]
 
 
-def test_the_command_prints_the_reasons_and_the_patients(tmp_path: Path) -> None:
-    scan_archive([write_mixture(tmp_path / "a", 4, 2, 2, 1, 1)], tmp_path / "c")
-    result = CliRunner().invoke(app, ["prepare", str(tmp_path / "c"), "-o", str(tmp_path / "s")])
-    assert result.exit_code == 0, result.output
-    assert "2 EXACT_COPY: the same pixels" in result.output
-    assert "1 MASK: the mask of another scan" in result.output
-    assert "have no known patient" in result.output
-    assert "column 'patient' of the label table" in result.output
-
-
 def test_nothing_to_prepare_says_why_and_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     labels = (np.random.default_rng(0).normal(size=(9, 8, 7)) > 1).astype(np.uint8)
@@ -85,42 +68,6 @@ def test_nothing_to_prepare_says_why_and_what_to_do(tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
     own.write_text("SCOUT: {}\n")
     assert len(prepare(catalog, tmp_path / "s", image_types=own)) == 1
-
-
-def test_derived_alone_leaves_no_radiograph_out() -> None:
-    rules = read_image_types()
-    for modality in ("CR", "DX", "MG", "US", "OP", "ES", "XC"):
-        assert excluding_flag("DERIVED;NO_GEOM", modality, rules) is None
-    for modality in ("CT", "MR", "PT", "OT", "unknown"):
-        assert excluding_flag("DERIVED", modality, rules) == "DERIVED"
-        assert excluding_flag("DERIVED;LOSSY", modality, rules) is None
-    assert excluding_flag("SCOUT", "DX", rules) == "SCOUT"
-
-
-@given(st.sets(st.sampled_from(sorted(FLAGS))), st.sampled_from(sorted(MODALITIES)))
-def test_every_excluding_flag_is_one_of_the_scan_and_has_a_text(flags: set[str], modality: str) -> None:
-    flag = excluding_flag(";".join(sorted(flags)), modality, read_image_types())
-    assert flag is None or (flag in flags and reason_text(flag) != flag)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [("DERIVD: {}", "no flag"), ("DERIVED: {except_modalities: [XX]}", "no DICOM modality"),
-     ("DERIVED: {modalities: [DX]}", "unknown key")],
-)  # fmt: skip
-def test_faulty_rules_are_refused(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / "types.yaml").write_text(text)
-    with pytest.raises(UsageError, match=message):
-        read_image_types(tmp_path / "types.yaml")
-
-
-def test_one_identifier_for_everybody_is_warned_of() -> None:
-    scans = pd.DataFrame({"patient": ["p"] * 12, "patient_evidence": "PatientID"})
-    (warning,) = patient_warnings(scans)
-    assert warning.startswith("all 12 scans have one patient identifier: the split cannot be by patient")
-    assert not patient_warnings(scans.head(10))
-    assert not patient_warnings(scans.assign(patient=[f"p{n}" for n in range(12)]))
-    assert patient_warnings(scans.assign(patient=["p"] * 11 + ["q"]))
 
 
 def test_a_faulty_mask_does_not_lose_its_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,3 +1,5 @@
+"""A store on disk: what opens, what each row gives, and how its arrays are laid."""
+
 from __future__ import annotations
 
 import json
@@ -71,3 +73,58 @@ def test_a_store_is_pickled_as_its_path(store: Store) -> None:
     packed = pickle.dumps(store)
     assert len(packed) < 500
     np.testing.assert_array_equal(pickle.loads(packed).array(0), store.array(0))  # noqa: S301
+
+
+@pytest.fixture(scope="module")
+def masked(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Two volumes, one with a mask."""
+    folder = tmp_path_factory.mktemp("store")
+    (folder / "archive").mkdir()
+    generator = np.random.default_rng(0)
+    for number in range(2):
+        volume = generator.normal(size=(6, 5, 4)).astype(np.float32)
+        nib.Nifti1Image(volume, np.diag([1, 2, 3, 1])).to_filename(folder / "archive" / f"v{number}.nii")
+    mask = (volume > 0).astype(np.uint8)
+    nib.Nifti1Image(mask, np.diag([1, 2, 3, 1])).to_filename(folder / "archive" / "v1_seg.nii")
+    return prepare(scan_archive([folder / "archive"], folder / "catalog"), folder / "store")
+
+
+def test_a_row_gives_pixels_affine_and_mask(masked: Store) -> None:
+    assert len(masked) == 2
+    masked = [row for row in range(2) if masked.mask(row) is not None]
+    assert len(masked) == 1
+    np.testing.assert_array_equal(masked.mask(masked[0]), masked.array(masked[0]) > 0)
+    for row in range(2):
+        assert masked.array(row).shape == (6, 5, 4)
+        np.testing.assert_allclose(masked.affine(row), np.diag([1, 2, 3, 1]))
+        assert masked.valid(row) is None
+
+
+def test_pixels_are_read_only(masked: Store) -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        masked.array(0)[0, 0, 0] = 1
+
+
+def test_rows_of_a_split_are_numbered(masked: Store) -> None:
+    splits = [masked.rows(split) for split in ("train", "val", "test", "excluded")]
+    assert sorted(np.concatenate(splits)) == [0, 1]
+    assert all((masked.scans["split"].iloc[rows] == name).all()
+               for name, rows in zip(("train", "val", "test"), splits, strict=False))  # fmt: skip
+
+
+def test_rows_with_text_in_their_pixels_are_not_shown(masked: Store) -> None:
+    one = Store(masked.folder, masked.scans.assign(flags=["BURNED_IN_RISK;LOSSY", "LOSSY"]), masked.record)
+    assert one.showable() == [1]
+    none = Store(masked.folder, masked.scans.assign(flags="BURNED_IN_RISK"), masked.record)
+    with pytest.raises(UsageError, match=r"every scan may have text burned in \(BURNED_IN_RISK\)"):
+        none.showable()
+
+
+def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
+    for folder, state in (
+        (tmp_path / "nowhere", "no store"),
+        (tmp_path, "an unfinished store; run the same 'medcl prepare' again"),
+    ):
+        with pytest.raises(UsageError) as caught:
+            Store.open(folder)
+        assert str(caught.value) == f"{folder}: {state}"

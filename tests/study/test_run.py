@@ -295,13 +295,6 @@ def test_a_wrong_command_is_exit_code_2_in_a_process_too(config: Path, tmp_path:
     assert line.startswith(f"medcl: {config}: unknown key 'nonsense'; known keys: ")
 
 
-@pytest.mark.parametrize("command", ["scan", "convert", "prepare", "views", "pretrain", "study", "predict"])
-def test_every_command_explains_itself_with_an_example(command: str) -> None:
-    result = CliRunner().invoke(app, [command, "--help"])
-    assert result.exit_code == 0
-    assert f"Example: medcl {command}" in result.stdout
-
-
 def test_the_example_of_few_labels_runs_on_a_study(
     study: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

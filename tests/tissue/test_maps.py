@@ -1,10 +1,7 @@
-"""Maps lie in the geometry of their scan and say what the classifier says there."""
+"""Maps say what the classifier says at each place."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import nibabel as nib
 import numpy as np
 import torch
 from hypothesis import given, settings
@@ -15,7 +12,6 @@ from medcl.finetune import Classifier, Images
 from medcl.store import Store
 from medcl.tissue import DenseViews
 from medcl.tissue.config import PatchConfig
-from medcl.tissue.map_files import read_map, save_map
 from medcl.tissue.maps import DenseGrid
 from medcl.tissue.patch_sampling import abnormal_mask, scan_body_mask
 from medcl.views import load_policy
@@ -70,15 +66,3 @@ def test_a_map_shows_the_ball_where_it_is(store: Store) -> None:
         weight = probability - probability[tissue].mean()
         center = (np.argwhere(weight > 0.2)).mean(axis=0)
         assert np.abs(center - np.argwhere(ball).mean(axis=0)).max() < 1.5
-
-
-def test_a_saved_map_has_the_place_of_its_scan(tmp_path: Path) -> None:
-    generator = np.random.default_rng(0)
-    probability = generator.random((5, 6, 7)).astype(np.float32)
-    probability[0, 0, :2] = 0, 1
-    affine = np.array([[0, 2.0, 0, -7], [-1.5, 0, 0, 3], [0, 0, 4.0, 11], [0, 0, 0, 1]])
-    save_map(probability, affine, tmp_path / "map.nii.gz")
-    image = nib.load(tmp_path / "map.nii.gz")
-    np.testing.assert_allclose(image.affine, affine)
-    np.testing.assert_allclose(image.get_fdata(), probability, atol=1e-5)
-    np.testing.assert_array_equal(read_map(tmp_path / "map.nii.gz")[0, 0, :2], [0, 1])

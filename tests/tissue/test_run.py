@@ -8,53 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 
-from medcl.archive import scan_archive
 from medcl.errors import UsageError
-from medcl.store import Store, prepare
-from medcl.store.columns import read_arrow, write_arrow
+from medcl.store import Store
 from medcl.tissue import TissueConfig, run_tissue
 from medcl.tissue import experiment_cells as cells_module
-from medcl.tissue.folds import fold_task, plan_folds
-from medcl.tissue.patch_sampling import labeled_patches, masked_rows
-from tests.tissue.samples import BALLS, SPACING, settings, write_archive
-
-
-@pytest.fixture(scope="session")
-def study(store: Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[TissueConfig, Path]:
-    arms = ["simclr-probe", "supervised", "simclr-segment", "supervised-segment"]
-    config = settings(store.folder, arms=arms, budgets=[1], primary={"arm": "simclr-probe", "budget": 1})
-    out = tmp_path_factory.mktemp("study") / "out"
-    run_tissue(config, out)
-    return config, out
-
-
-def test_nobody_learns_from_the_patient_that_is_tested(store: Store, tmp_path: Path) -> None:
-    rows = masked_rows(store)
-    folds = plan_folds(store, rows, 2, seed=0)
-    patches = labeled_patches(store, rows, settings(store.folder).patches, 2, 0).write(tmp_path / "patches")
-    assert sorted(fold.test for fold in folds) == sorted(set(store.scans["patient"]))
-    for fold in folds:
-        assert {fold.test, fold.val, *fold.train} == set(store.scans["patient"])
-        one, two = (fold_task(patches, fold, budget) for budget in (1, 2))
-        assert set(one[1].train) < set(two[1].train), "a smaller budget is part of a larger one"
-        for task, known in (one, two):
-            whose = task.store.scans["patient"]
-            assert set(whose.iloc[known.val]) == {fold.val}
-            assert fold.test not in set(whose.iloc[known.train]) | {fold.val}
-            assert set(task.truth[known.train]) == {0, 1}
-            np.testing.assert_array_equal(task.store.rows("train"), known.train)
-
-
-def test_pretraining_sees_training_patients_only(study: tuple[TissueConfig, Path], store: Store) -> None:
-    _, out = study
-    for folder in (out / "folds").iterdir():
-        pool = Store.open(folder / "patches")
-        seen = set(pool.scans["owner"].iloc[pool.rows("train")])
-        (val,) = set(pool.scans["owner"].iloc[pool.rows("val")])
-        assert seen == set(store.scans["patient"]) - {folder.name, val}
+from tests.tissue.samples import settings
 
 
 def test_a_study_leaves_maps_tables_pictures_and_a_page(
@@ -127,27 +87,6 @@ def test_too_few_patients_are_named_before_any_work(store: Store, tmp_path: Path
     with pytest.raises(UsageError, match="4 patients with masks: 3 to learn from, one to validate"):
         run_tissue(config, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-
-
-def test_a_study_of_boxes_and_of_unknown_patients_says_so(tmp_path: Path) -> None:
-    table = pd.read_csv(write_archive(tmp_path, masks=False))
-    for path in (tmp_path / "archive").glob("*/seg.nii.gz"):
-        path.unlink()
-    ends = [(np.array(ball) * SPACING - 6, np.array(ball) * SPACING + 6) for ball in BALLS]
-    table["box"] = [" ".join(map(str, [*low, *high])) for low, high in ends]
-    table.to_csv(tmp_path / "boxes.csv", index=False)
-    catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
-    store = prepare(catalog, tmp_path / "store", tmp_path / "boxes.csv")
-    scans = read_arrow(store.folder / "scans.arrow")
-    unknown = pa.array(["unknown"] * len(store), pa.large_string())
-    place = scans.column_names.index("patient_evidence")
-    write_arrow(scans.set_column(place, "patient_evidence", unknown), store.folder / "scans.arrow")
-    only = "random-probe"
-    primary = {"arm": only, "baseline": only, "budget": 1}
-    run_tissue(settings(store.folder, arms=[only], budgets=[1], primary=primary), tmp_path / "out")
-    page = (tmp_path / "out" / "report.html").read_text()
-    assert "The masks of 4 of 4 scans are boxes of the label table" in page
-    assert "4 of 4 scans have no known patient" in page
 
 
 @pytest.mark.slow

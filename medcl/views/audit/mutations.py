@@ -26,7 +26,7 @@ class FaultyPipeline(ViewPipeline):
         change_params: Changes the drawn parameters.
         change_pixels: Changes single views (C, *spatial) after they were rendered.
         change_key: Changes what views are rekeyed by.
-        drawn_policy: The policy that views are truly change_params from.
+        drawn_policy: The policy that views are truly drawn from.
         marker_per_scan: a marker in the corner that belongs to the scan.
         unknown_patients: every scan is its own patient to the loss.
         window_in_store: stored scans are clipped to the window.
@@ -46,7 +46,7 @@ class FaultyPipeline(ViewPipeline):
         return distinct if self.unknown_patients else super().identity(scans)
 
     def draw(self, policy: Policy, geometry: ScanGeometry, seed: int, epoch: int) -> ViewParams:
-        """ParamsChange as the fault has it."""
+        """Draw as the fault has it."""
         if self.drawn_policy is not None:
             wide = self.drawn_policy
             policy = policy.model_copy(update={"crop": wide.crop, "motion": wide.motion})

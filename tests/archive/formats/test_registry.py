@@ -11,12 +11,18 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from medcl.archive import read, scan_archive
+from medcl.archive.convert import convert
+from medcl.archive.formats import nifti
 from medcl.archive.formats.registry import FORMATS, SIGNATURES, ZIP_SUFFIXES, Format, find_format
 from medcl.archive.storage import open_file
 from medcl.archive.storage.containers import container_kind
 from medcl.archive.storage.open_file import SourceFile
 from medcl.archive.storage.sniff import sniff
-from tests.archive.formats.volumes import written
+from medcl.store import prepare
+from tests.archive.formats import volumes
+from tests.archive.formats.in_memory import in_memory
+from tests.archive.formats.volumes import put, reasons, written
 from tests.archive.samples import image_bytes, npz_bytes
 
 NIFTI = nib.Nifti1Image(np.arange(4 * 5 * 6 * 3, dtype=np.int16).reshape(4, 5, 6, 3), np.eye(4)).to_bytes()
@@ -88,3 +94,32 @@ def test_scans_of_one_file_are_read_without_opening_it_again(
         entry.load(SourceFile(str(path), "", len(content), 0), part)
     assert len(parts) > 2
     assert len(opened) == len({part.partition(":")[0] for part in parts})
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_format_gives_what_nifti_gives(name: str, tmp_path: Path) -> None:
+    image = nib.Nifti1Image(volumes.voxels(), volumes.oblique())
+    expected = nifti.load(in_memory(image.to_bytes()), "")
+    _, files = WRITTEN[name]
+    catalog = scan_archive([put(tmp_path / "archive", files)], tmp_path / "catalog")
+    assert len(catalog.scans) == 1
+    row = catalog.scans.iloc[0]
+    scan = read(catalog, row["scan"])
+    assert scan.affine is not None
+    assert (scan.array == expected.array).all()
+    assert np.abs(scan.affine - expected.affine).max() < 1e-4
+    assert row["shape"] == "x".join(map(str, expected.array.shape))
+    assert np.allclose(row["spacing_mm"], expected.spacing_mm, atol=1e-4)
+    assert row["n_files"] == len(files)
+    assert reasons(catalog) == ["DATA_FILE"] * (len(files) - 1)
+    assert set(catalog.ledger["scan"]) == {row["scan"]}
+
+
+def test_converted_and_prepared(tmp_path: Path) -> None:
+    for number, name in enumerate(["mhd-little", "nhdr-gzip-big", "mgz", "pair1-big"]):
+        put(tmp_path / "archive" / f"p{number}", WRITTEN[name][1])
+    catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog")
+    convert(catalog, tmp_path / "nifti")
+    for path in (tmp_path / "nifti").rglob("*.nii.gz"):
+        assert np.asarray(nib.load(path).dataobj).sum() == volumes.voxels().sum()
+    assert len(prepare(catalog, tmp_path / "store").scans) == 4

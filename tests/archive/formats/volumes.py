@@ -7,9 +7,15 @@ import gzip
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pytest
+
+from medcl.archive import Catalog, scan_archive
+from medcl.archive.flags import Rejected
+from tests.archive.formats.in_memory import in_memory
 
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -134,3 +140,27 @@ def analyze(order: str = "<") -> dict[str, bytes]:
     struct.pack_into(f"{order}8f", head, 76, 0, 0.9, 1.4, 3.1, 0, 0, 0, 0)
     head[252] = 1  # an orientation that NIfTI would take for its qform_code
     return {"a.hdr": bytes(head), "a.img": stored(array, order)}
+
+
+def put(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+def scanned(folder: Path, out: Path) -> Catalog:
+    """Scan a folder to which a small NIfTI is added, so that there is always something to use."""
+    (folder / "other.nii").write_bytes(nib.Nifti1Image(np.ones((4, 4, 4), np.int16), np.eye(4)).to_bytes())
+    return scan_archive([folder], out)
+
+
+def reasons(catalog: Catalog) -> list[str]:
+    return sorted(reason for reason in catalog.ledger["reason"] if reason)
+
+
+def refusal(content: bytes, module: object) -> str:
+    with pytest.raises(Rejected) as caught:
+        module.inspect(in_memory(content))  # type: ignore[attr-defined]
+    return caught.value.code

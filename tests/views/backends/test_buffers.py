@@ -5,13 +5,16 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from medcl.views import ViewLoader, load_policy
 from medcl.views.backends.buffers import Buffers
+from tests.views.phantoms import MemoryStore, image_store
 
 SHAPE = (4, 2, 8)
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="beside a GPU, PyTorch pools the memory")
@@ -108,3 +111,37 @@ def test_tensors_outlive_the_pool() -> None:
     del buffers
     gc.collect()
     assert (tensor == 3).all()
+
+
+SCANS = 8
+
+
+@pytest.fixture(scope="module")
+def few() -> MemoryStore:
+    return image_store(SCANS)
+
+
+def loader(store: MemoryStore, backend: str = "torch", **changes: Any) -> ViewLoader:
+    settings: dict[str, Any] = {"size": 24, "batch_size": 4, "seed": 3, "backend": backend} | changes
+    return ViewLoader(store, range(SCANS), load_policy("cxr"), **settings)
+
+
+def test_batches_that_are_kept_are_not_written_over(few: MemoryStore) -> None:
+    batches = loader(few, batch_size=2)
+    first_epoch = [batch.data for batch in batches]
+    copies = [views.clone() for views in first_epoch]
+    batches.set_epoch(1)
+    for _ in batches:
+        pass
+    for views, copy in zip(first_epoch, copies, strict=True):
+        assert views.equal(copy)
+
+
+def test_memory_is_used_again(few: MemoryStore) -> None:
+    batches = loader(few, batch_size=2)
+    places = set()
+    for epoch in range(6):
+        batches.set_epoch(epoch)
+        for batch in batches:
+            places.add(batch.data.data_ptr())
+    assert len(places) <= 5, "two batches ahead, one being made, one being used, one about to be"

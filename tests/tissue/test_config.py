@@ -1,4 +1,4 @@
-"""`medcl tissue` from the command line: the shipped settings hold, and faults are one line."""
+"""Settings of a tissue study: the shipped ones hold, and contradictions are one line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from medcl.cli import app, main
 from medcl.config import load
 from medcl.store import Store
 from medcl.tissue import TissueConfig
-from tests.tissue.samples import write_archive
+from medcl.tissue.config import tissue_arms
+from tests.tissue.samples import settings, write_archive
 
 SHIPPED = Path(__file__).parents[2] / "configs" / "studies" / "brats6_tissue.yaml"
 
@@ -75,3 +76,33 @@ def test_scans_without_a_number_never_reach_a_study(
     scan_archive([tmp_path / "archive"], tmp_path / "catalog")
     words = ("prepare", tmp_path / "catalog", "-o", tmp_path / "store", "--labels", table)
     assert "no scan could be read" in refused(capsys, monkeypatch, *words)
+
+
+def test_an_encoder_without_stages_is_refused_in_one_line(tmp_path: Path) -> None:
+    for encoder, reason in (
+        ({"name": "densenet121"}, "'densenet121'"),
+        ({"name": "efficientnet-b0"}, "'efficientnet-b0'"),
+        ({"name": "torch.nn:Identity", "feature_size": 8}, "'torch.nn:Identity'"),
+        ({"name": "resnet10", "spatial_dims": 3, "sequence": "gru"}, "a sequence of slices"),
+    ):
+        pretrain = {"encoder": encoder, "epochs": 1, "batch_size": 24}
+        with pytest.raises(ValueError, match=f"supervised-segment' needs the stages.*it is {reason}"):
+            settings(tmp_path, pretrain=pretrain, arms=["supervised", "supervised-segment", "simclr-probe"])
+
+
+def test_settings_that_contradict_each_other_are_refused(tmp_path) -> None:
+    for changes, message in (
+        ({"patches": {"edge_mm": 9, "stride_mm": 6, "healthy": 0.6}}, "must be below abnormal"),
+        ({"arms": ["classical", "supervised"]}, "arm 'classical' cannot map tissue"),
+        ({"budgets": [2, 1]}, "in increasing order"),
+        ({"pretrain": {"encoder": {"in_channels": 3}, "epochs": 1}}, "patches are gray"),
+        ({"primary": {"arm": "simclr-probe", "budget": 3}}, "budget 3 is not among"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            settings(tmp_path, **changes)
+
+
+def test_arms_are_those_that_end_in_a_network_and_those_that_segment() -> None:
+    arms = tissue_arms("byol")
+    assert {"byol-probe", "byol-finetune", "supervised", "byol-segment", "supervised-segment"} <= set(arms)
+    assert not {"classical", "byol-knn", "metadata-only"} & set(arms)

@@ -1,4 +1,4 @@
-"""Shipped policies hold every invariant."""
+"""The view policies of `configs/views` hold every invariant of the audit."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Whole ways through several packages, from files to scans and predictions."""
