@@ -63,7 +63,7 @@ def test_images_have_no_slices_and_perhaps_no_spacing() -> None:
     np.testing.assert_allclose(geometry.length, [[10, 21], [20, 30]])
     assert geometry.rows.tolist() == [1, 0]
     assert len(geometry.take(np.array([1]))) == 1
-    with pytest.raises(UsageError, match="scan s-0000000000000000 is an image; 3-D views need volumes"):
+    with pytest.raises(UsageError, match="scan s-0000000000000000 is a 2-D image; 3-D views need volumes"):
         read_geometry(store, [0], 3)
 
 
