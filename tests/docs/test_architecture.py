@@ -35,6 +35,7 @@ NO_MODULE = {
     "configs": "files of `configs`",
     "docs": "pages of `docs`, `README.md` and `examples`",
     "end_to_end": "ways through several packages",
+    "archive/formats/test_pipeline.py": "every format through convert, prepare and predict",
     "store/test_bids_trees.py": "whole trees of BIDS, from files to a store",
     "test_imports.py": "which modules packages import from each other",
 }
