@@ -24,11 +24,17 @@ from tests.review import fake_study
 
 
 def store_of(scans: pd.DataFrame, array: np.ndarray, affine: np.ndarray | None, mask: Any = None) -> Any:
-    return SimpleNamespace(scans=scans, array=lambda _: array, affine=lambda _: affine, mask=lambda _: mask)
+    return SimpleNamespace(
+        scans=scans,
+        array=lambda _: array,
+        affine=lambda _: affine,
+        mask=lambda _: mask,
+        measures=lambda _: SimpleNamespace(spacing_mm=np.array([[*scans["spacing_mm"][0], np.nan]])),
+    )
 
 
 def row(**values: object) -> pd.DataFrame:
-    return pd.DataFrame([{"scan": "s-1", "modality": "CT", "flags": "", "spacing_mm": [0.5, 1.0]} | values])
+    return pd.DataFrame([{"scan": "s-1", "modality": "CT", "flags": "", "spacing_mm": (0.5, 1.0)} | values])
 
 
 def test_a_heading_names_truth_outcome_and_patient_without_markup() -> None:
@@ -94,7 +100,7 @@ def test_an_image_has_its_spacing_or_says_that_it_is_unknown() -> None:
     assert (known.slices, known.plane) == (1, None)
     assert "CT, orientation as stored" in known.html(0, (0, 255), outline=False)
     assert "mm" in known.html(0, (0, 255), outline=False).split("scale")[-1]
-    unknown = ScanPicture.read(store_of(row(spacing_mm=None), pixels, None), 0)
+    unknown = ScanPicture.read(store_of(row(spacing_mm=(np.nan, np.nan)), pixels, None), 0)
     assert "spacing unknown" in unknown.html(0, (0, 255), outline=False)
 
 

@@ -91,9 +91,8 @@ def masked(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 def test_a_row_gives_pixels_affine_and_mask(masked: Store) -> None:
     assert len(masked) == 2
-    masked = [row for row in range(2) if masked.mask(row) is not None]
-    assert len(masked) == 1
-    np.testing.assert_array_equal(masked.mask(masked[0]), masked.array(masked[0]) > 0)
+    (row,) = [row for row in range(2) if masked.mask(row) is not None]
+    np.testing.assert_array_equal(masked.mask(row), masked.array(row) > 0)
     for row in range(2):
         assert masked.array(row).shape == (6, 5, 4)
         np.testing.assert_allclose(masked.affine(row), np.diag([1, 2, 3, 1]))

@@ -33,7 +33,7 @@ def test_the_record_says_what_was_compared_and_what_was_not_done(study: tuple[Ti
     assert "never saw the test patient" in text
     assert "A patch is a square of one slice of 9 mm, abnormal from 50% of mask, healthy up to 0%" in text
     assert "trained on regions of 36 mm around the same patches" in text
-    hashes = {"study.yaml": hash_file(out / "study.yaml"), "store": hash_file(config.store / "scans.parquet")}
+    hashes = {"study.yaml": hash_file(out / "study.yaml"), "store": hash_file(config.store / "scans.arrow")}
     assert record.provenance == hashes
 
 

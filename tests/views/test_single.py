@@ -18,7 +18,7 @@ def test_a_volume_has_the_affine_of_its_tensor_or_the_one_given() -> None:
     for scan in (SingleScan.of(MetaTensor(pixels, affine=affine)), SingleScan.of(pixels, affine=affine)):
         np.testing.assert_array_equal(scan.array(0), pixels[0])
         np.testing.assert_array_equal(scan.affine(0), affine)
-        assert scan.scans["spacing_mm"][0] == [2, 3, 5]
+        assert scan.measures([0]).spacing_mm.tolist() == [[2, 3, 5]]
         assert scan.scans["kind"][0] == "volume"
     np.testing.assert_array_equal(SingleScan.of(pixels).affine(0), np.eye(4))
 
@@ -31,8 +31,9 @@ def test_an_image_is_gray_or_color_and_its_spacing_may_be_unknown(
     scan = SingleScan.of(pixels)
     assert scan.array(0).shape == shape
     assert scan.affine(0) is None
-    assert scan.scans["spacing_mm"][0] is None
-    assert SingleScan.of(pixels, spacing_mm=(0.5, 0.7)).scans["spacing_mm"][0] == [0.5, 0.7]
+    assert np.isnan(scan.measures([0]).spacing_mm).all()
+    known = SingleScan.of(pixels, spacing_mm=(0.5, 0.7)).measures([0])
+    assert known.spacing_mm[0, :2].tolist() == [0.5, 0.7]
 
 
 def test_it_is_measured_as_a_store_is_and_gives_views() -> None:
@@ -42,7 +43,7 @@ def test_it_is_measured_as_a_store_is_and_gives_views() -> None:
     row = scan.scans.iloc[0]
     assert (row["unit"], row["scan"]) == ("a.u.", "s-0")
     assert 100 <= row["lo"] < row["hi"] <= 200
-    assert row["box"] == [5, 25, 10, 20]
+    assert scan.measures([0]).box[0, :2].tolist() == [[5, 25], [10, 20]]
     assert scan.mask(0) is None
     assert scan.valid(0) is None
     assert draw_views(load_policy("ct"), read_geometry(scan, [0]), 8, 0).shape == (1, 2)

@@ -7,7 +7,7 @@ import pytest
 
 from medcl.errors import UsageError
 from medcl.views import ScanGeometry, read_geometry
-from medcl.views.sampling.scan_geometry import SIDES_UNKNOWN, coarsest_axis
+from medcl.views.sampling.scan_geometry import SIDES_UNKNOWN
 from tests.views.phantoms import MemoryStore, grid_affine, phantom_volume
 
 
@@ -16,14 +16,6 @@ def geometry_of(
 ) -> ScanGeometry:
     affine = grid_affine(spacing, shape)
     return read_geometry(MemoryStore().add(phantom_volume(shape, affine), affine), [0], dims)
-
-
-@pytest.mark.parametrize(
-    ("spacing", "axis"),
-    [((1, 1, 5), 2), ((5, 1, 1), 0), ((1, 5, 1), 1), ((1, 1, 1), 2), ((1, 1, 0.995), 2), ((3, 3, 1), 1)],
-)
-def test_slices_are_counted_along_the_coarsest_axis(spacing: tuple[float, ...], axis: int) -> None:
-    assert coarsest_axis(np.array(spacing)) == axis
 
 
 @pytest.mark.parametrize(
@@ -63,7 +55,7 @@ def test_images_have_no_slices_and_perhaps_no_spacing() -> None:
     np.testing.assert_allclose(geometry.length, [[10, 21], [20, 30]])
     assert geometry.rows.tolist() == [1, 0]
     assert len(geometry.take(np.array([1]))) == 1
-    with pytest.raises(UsageError, match="scan s-0000000000000000 is a 2-D image; 3-D views need volumes"):
+    with pytest.raises(UsageError, match="scan s-0000000000000000 is an image; 3-D views need volumes"):
         read_geometry(store, [0], 3)
 
 
