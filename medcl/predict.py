@@ -18,7 +18,7 @@ from medcl.store import Labels, Store, count_reasons, prepare, read_labels, reas
 
 
 def predict_archive(
-    run: Path, archives: list[Path], out: Path, modality: str | None = None
+    run: Path, archives: list[Path], out: Path, modality: str | None = None, follow_links: bool = False
 ) -> dict[str, Any]:
     """Predict every scan of `archives` and write a table.
 
@@ -31,6 +31,7 @@ def predict_archive(
         archives: Folders or files with scans.
         out: New `.parquet` or `.csv` file.
         modality: DICOM modality code of files that do not record one (NIfTI, images).
+        follow_links: Whether links in the archives are followed.
 
     Returns:
         Counts (`scans`, `positive`; by reason: `left_out` of scans, `files_not_used`), `model` and `out`.
@@ -46,7 +47,7 @@ def predict_archive(
     model = Model.load(run)
     with tempfile.TemporaryDirectory(prefix="medcl-") as folder:
         located = Catalog.located()
-        catalog = scan_archive(archives, Path(folder) / "catalog")
+        catalog = scan_archive(archives, Path(folder) / "catalog", follow_links=follow_links)
         try:
             labels, form = _labels(catalog, modality), model.config.store_form
             store = prepare(catalog, Path(folder) / "store", labels, form=form)

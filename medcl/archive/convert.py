@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,35 @@ from medcl.archive.read import read
 from medcl.archive.scan import Scan
 from medcl.errors import UsageError
 from medcl.files import atomic, new_folder, read_json, write_json
+from medcl.processes import BrokenProcessPool, in_processes
 from medcl.progress import track
 
 NIFTI_TYPES = ("uint8", "int16", "uint16", "int32", "int64", "float32")
+MAX_AXIS = 32767
+"""Voxels along an axis that NIfTI-1 can state."""
+
+BATCH = 8
+"""Scans that a process converts at a time."""
+
 COLOR = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
 
 
-def convert(catalog: Catalog, out: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class ConvertTask:
+    """All that a worker needs to convert some scans; it reads no private folder.
+
+    Attributes:
+        catalog: Catalog of these scans only.
+        scans: Scan pseudonyms in order.
+        out: Folder to write into.
+    """
+
+    catalog: Catalog
+    scans: tuple[str, ...]
+    out: Path
+
+
+def convert(catalog: Catalog, out: Path, workers: int = 1) -> dict[str, Any]:
     """Write `<scan>.nii.gz` and `<scan>.json` for every scan of `catalog` into the new folder `out`.
 
     A radiograph whose window was applied is also written without it, as `<scan>_unwindowed.nii.gz`.
@@ -34,6 +58,7 @@ def convert(catalog: Catalog, out: Path) -> dict[str, Any]:
     Args:
         catalog: Catalog of the scans.
         out: New folder, or that of an interrupted call.
+        workers: Number of processes; the files are the same for any number.
 
     Returns:
         The counts `written` and `failed`, and `faults` (scan to reason).
@@ -45,28 +70,65 @@ def convert(catalog: Catalog, out: Path) -> dict[str, Any]:
     if not (begun.is_file() and read_json(begun)["catalog"] == catalog.identity):
         new_folder(out, "converted scans")
         write_json({"catalog": catalog.identity}, begun)
-    faults: dict[str, str] = {}
-    for scan in track(catalog.scans["scan"], "convert", total=len(catalog.scans), unit="scan"):
-        if (out / f"{scan}.json").is_file():
-            continue
-        try:
-            image = read(catalog, scan)
-        except ArchiveError as error:
-            faults[scan] = error.code
-            continue
-        _write(image, out / f"{scan}.nii.gz")
-        if image.unwindowed is not None:
-            _write(replace(image, array=image.unwindowed), out / f"{scan}_unwindowed.nii.gz")
-        write_json(_metadata(catalog.row(scan), image), out / f"{scan}.json")
+    missing = [scan for scan in catalog.scans["scan"] if not (out / f"{scan}.json").is_file()]
+    codes = _convert_all(catalog, missing, out, workers)
+    progress = track(zip(missing, codes, strict=True), "convert", total=len(missing), unit="scan")
+    faults = {scan: code for scan, code in progress if code}
     begun.unlink()
     written = len(catalog.scans) - len(faults)
     if not written:
-        raise UsageError(f"{catalog.folder}: no scan could be read; ledger.parquet lists the reasons")
+        counts = Counter(faults.values()).most_common()
+        text = "; ".join(f"{count} {code} ({explain(code)})" for code, count in counts)
+        raise UsageError(f"{catalog.folder}: no scan could be read: {text}")
     return {"written": written, "failed": len(faults), "faults": faults}
 
 
+def _convert_all(catalog: Catalog, scans: list[str], out: Path, workers: int) -> Iterator[str]:
+    """Yield for each scan the reason for which it was not converted, or an empty text."""
+    if workers == 1 or len(scans) <= BATCH:
+        yield from (convert_scan(catalog, scan, out) for scan in scans)
+        return
+    batches = (tuple(scans[start : start + BATCH]) for start in range(0, len(scans), BATCH))
+    tasks = (ConvertTask(catalog.subset(batch), batch, out.absolute()) for batch in batches)
+    for codes in in_processes(_convert_batch, tasks, workers, _after_death):
+        yield from codes
+
+
+def _convert_batch(task: ConvertTask) -> list[str]:
+    return [convert_scan(task.catalog, scan, task.out) for scan in task.scans]
+
+
+def _after_death(task: ConvertTask, submit: Callable[[ConvertTask], list[str]]) -> list[str]:
+    """Convert the scans of a batch one by one, except those that end the process."""
+    codes = []
+    for scan in task.scans:
+        try:
+            codes += submit(replace(task, scans=(scan,)))
+        except BrokenProcessPool:
+            task.catalog.record_fault(scan, "CRASHED")
+            codes.append("CRASHED")
+    return codes
+
+
+def convert_scan(catalog: Catalog, scan: str, out: Path) -> str:
+    """Write one scan, its metadata last, and return the reason for which it was not, or an empty text."""
+    try:
+        image = read(catalog, scan)
+        _write(image, out / f"{scan}.nii.gz")
+        if image.unwindowed is not None:
+            _write(replace(image, array=image.unwindowed), out / f"{scan}_unwindowed.nii.gz")
+    except ArchiveError as error:
+        return error.code
+    except OSError:  # a full disk ends the work
+        raise
+    except Exception:  # what NIfTI cannot hold must not end the run, nor be quoted
+        return "NOT_CONVERTED"
+    write_json(_metadata(catalog.row(scan), image), out / f"{scan}.json")
+    return ""
+
+
 def nifti_image(scan: Scan) -> nibabel.Nifti1Image:
-    """Return a scan as a NIfTI image in memory."""
+    """Return a scan as a NIfTI-1 image in memory, or as NIfTI-2 where an axis is too long for that."""
     array = scan.array
     if array.dtype.name not in NIFTI_TYPES:
         array = array.astype(np.float32)
@@ -76,7 +138,8 @@ def nifti_image(scan: Scan) -> nibabel.Nifti1Image:
         array = np.ascontiguousarray(array).view(COLOR)[..., 0] if array.dtype == np.uint8 else array
     known = scan.affine is not None
     affine = scan.affine if scan.affine is not None else np.diag([*_image_mm(scan), 1.0, 1.0])
-    image = nibabel.Nifti1Image(array, affine, dtype=array.dtype)
+    kind = nibabel.Nifti2Image if max(array.shape) > MAX_AXIS else nibabel.Nifti1Image
+    image = kind(array, affine, dtype=array.dtype)
     image.set_sform(affine, code=1 if known else 0)
     image.set_qform(affine, code=1 if known and _is_rigid(affine) else 0)
     image.header.set_xyzt_units("mm" if known or scan.spacing_mm else 0)

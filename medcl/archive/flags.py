@@ -195,7 +195,20 @@ REASONS: dict[str, str] = {
     "BZIP2": "compressed with bzip2; unpack it (bunzip2), or compress it with gzip",
     "SPLIT_ARCHIVE": "a part of a zip that is split over several files; join and unpack them first",
     "UNSUPPORTED_ARCHIVE": "an unsupported archive format; use zip, tar or tar.gz, or unpack it first",
-    "SYMLINK": "a symbolic link; its target is read at its own path if that is inside the archive",
+    "SYMLINK": "a symbolic link; scan with --follow-links (in a study: follow_links: true) to read what it "
+    "leads to, under the link's name",
+    "LINK_REPEATED": "another name (link) of a file or folder that is read under its first link",
+    "LINK_LOOP": "a link to a folder that the link is in",
+    "LINK_DANGLING": "a link whose target is not there or may not be read; restore it, or delete the link",
+    "LINK_IN_CONTAINER": "a link inside a zip or tar, whose files are read under their own names; if its "
+    "target is outside, unpack it and scan the folder with --follow-links",
+    "CONTENT_STORE": "kept under a key by git, git-annex, DVC or the Hugging Face cache (.git, blobs); scan "
+    "the folder of the links to it, with --follow-links",
+    "ANNEX_NOT_FETCHED": "a file of DataLad or git-annex whose content is not here; run 'datalad get .' or "
+    "'git annex get .' in the data set and scan again",
+    "LFS_NOT_FETCHED": "a pointer of Git LFS to a file that is not here; run 'git lfs pull' and scan again",
+    "DVC_POINTER": "a pointer of DVC; if the file that it stands for is not beside it, run 'dvc pull'",
+    "CLOUD_PLACEHOLDER": "a placeholder of iCloud for a file that is not here; download it and scan again",
     "SPECIAL_FILE": "not a regular file",
     "CONTAINER_EMPTY": "a zip or tar without a readable image",
     "CONTAINER_NESTED": "an archive inside an archive; unpack it first",
@@ -212,7 +225,7 @@ REASONS: dict[str, str] = {
     # quarantined: an image that is unreadable or unreliable
     "UNREADABLE": "reading the file failed",
     "CRASHED": "the process that read the file crashed",
-    "UNREADABLE_FOLDER": "no permission to read the folder",
+    "UNREADABLE_FOLDER": "no permission to read the folder, or its path is too long",
     "TRUNCATED": "the file is cut off before the end of its pixels",
     "DAMAGED": "the file's checksum or structure is broken",
     "UNDECODABLE": "the pixels cannot be decoded",
@@ -244,6 +257,7 @@ REASONS: dict[str, str] = {
     "NPZ_SHAPE": "the arrays of an npz are not 2D images; save volumes as NIfTI, which holds their geometry",
     "NPZ_LABELS": "the labels of an npz do not match its images",
     "SEG": "a segmentation that could not be read",
+    "NOT_CONVERTED": "NIfTI cannot hold the scan; it can be used through 'medcl prepare'",
     "LABEL_NUMBERS": "a mask with label numbers over 65535; renumber its labels",
 }
 

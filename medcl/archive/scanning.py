@@ -25,7 +25,7 @@ from medcl.archive.ledger import (
 from medcl.archive.patients import compile_pattern
 from medcl.archive.privacy import silenced_loggers
 from medcl.archive.storage import Entry, Listing, check_roots
-from medcl.archive.storage.walk import walk
+from medcl.archive.storage.walk import real_path, walk
 from medcl.errors import UsageError
 from medcl.files import atomic, new_folder
 from medcl.progress import track
@@ -41,6 +41,7 @@ def scan_archive(
     workers: int = 1,
     scheduler: str | None = None,
     patient_pattern: str | None = None,
+    follow_links: bool = False,
 ) -> Catalog:
     """Find every scan under `archives` and account for every file.
 
@@ -55,6 +56,8 @@ def scan_archive(
         scheduler: Address of a Dask scheduler (`tcp://host:8786`) whose workers read headers instead; they
             must see the archives under the same paths.
         patient_pattern: Regular expression for the patient in a file's path (`compile_pattern`).
+        follow_links: Whether links are followed. A file with several names is then read once, under that of
+            the first link to it.
 
     Raises:
         UsageError: An archive is missing, empty or without a readable image, or `out` is in use or in an
@@ -62,9 +65,9 @@ def scan_archive(
     """
     check_accept(accept)
     pattern = None if patient_pattern is None else compile_pattern(patient_pattern)
-    roots = check_roots(archives)
+    roots = check_roots(archives, follow_links)
     new_folder(out, "catalog")
-    if any(out.resolve().is_relative_to(root.path) for root in roots):
+    if any(out.resolve().is_relative_to(real_path(root.path)) for root in roots):
         raise UsageError(f"{out}: inside the archive, whose next scan would read it; name a folder outside")
     listing = Listing(walk(roots))
     named = ", ".join(str(archive) for archive in archives)
@@ -79,7 +82,7 @@ def scan_archive(
     with silenced_loggers():  # where files may be copies, their pixels are compared
         tables = gather(index.groups(listing), partial(index.metadata_files, listing), accept, pattern)
     if not tables.scan_count:
-        raise UsageError(f"{named}: no readable image in {len(listing)} files ({reasons(tables)})")
+        raise UsageError(f"{named}: no readable image in {len(listing)} files: {reasons(tables)}")
     catalog = Catalog.write(out, tables, accept)
     index.store_result(fingerprint, out)
     index.prune(listing)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from medcl.cli.app import app
-from medcl.cli.options import AsJson, counts_text, print_result
+from medcl.cli.options import AsJson, FollowLinks, counts_text, print_result
 from medcl.errors import UsageError
 
 
@@ -31,6 +31,7 @@ def scan(
             "group, is the patient. Takes precedence over PatientID and folder layouts."
         ),
     ] = None,
+    follow_links: FollowLinks = False,
     explain: Annotated[
         str | None,
         typer.Option(metavar="SCAN", help="Given a catalog: print what was found and repaired in this scan."),
@@ -49,12 +50,14 @@ def scan(
         return
     if out is None:
         raise UsageError("name a new folder for the catalog with -o")
-    catalog = scan_archive(archives, out, accept, workers, scheduler, patient_pattern)
+    catalog = scan_archive(archives, out, accept, workers, scheduler, patient_pattern, follow_links)
     summary = catalog.summary()
     print_result(summary, _scan_lines(summary, out), as_json)
 
 
 def _scan_lines(summary: dict[str, Any], out: Path) -> list[str]:
+    from medcl.store.left_out import left_out_lines
+
     states = [f"{summary[state]} {state}" for state in ("used", "dropped", "quarantined")]
     lines = [f"{summary['files']} files: {', '.join(states)}", f"{summary['scans']} scans in {out}"]
     evidence = ", ".join(f"{name} {count}" for name, count in summary["patient_evidence"].items())
@@ -64,25 +67,26 @@ def _scan_lines(summary: dict[str, Any], out: Path) -> list[str]:
         f"decoder missing: {syntax}: {decoder['install']} ({decoder['files']} files)"
         for syntax, decoder in summary["missing_decoders"].items()
     ]
-    if summary["reasons"]:
-        lines += ["files not used, by reason:"]
-        lines += [f"  {count:>7} {code}" for code, count in summary["reasons"].items()]
-    return lines
+    by_count = dict(sorted(summary["reasons"].items(), key=lambda item: -item[1]))
+    return lines + left_out_lines(by_count, "files not used")
 
 
 @app.command(epilog="Example: medcl convert catalog -o nifti")
 def convert(
     catalog: Annotated[Path, typer.Argument(help="Folder that 'medcl scan' wrote.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="New folder for the NIfTI files.")],
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Write every scan as NIfTI (RAS+ affine, physical units) with its flags in a JSON file."""
     from medcl.archive import Catalog
     from medcl.archive import convert as convert_catalog
+    from medcl.store.left_out import count_reasons, left_out_lines
 
-    result = convert_catalog(Catalog.open(catalog), out)
-    line = f"{result['written']} scans written to {out}, {result['failed']} could not be read"
-    print_result(result, [line], as_json)
+    result = convert_catalog(Catalog.open(catalog), out, workers)
+    lines = [f"{result['written']} scans written to {out}"]
+    lines += left_out_lines(count_reasons(result["faults"].values()), "scans not written")
+    print_result(result, lines, as_json)
 
 
 @app.command(epilog="Example: medcl prepare catalog -o store --labels labels.csv")

@@ -10,6 +10,14 @@ import typer
 from medcl.text import printable
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for scripts.")]
+FollowLinks = Annotated[
+    bool,
+    typer.Option(
+        "--follow-links",
+        help="Read what links lead to, once, under the link's name (DataLad, git-annex, the Hugging Face "
+        "cache, Nextflow).",
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace those of the file."),

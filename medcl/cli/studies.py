@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from medcl.cli.app import app
-from medcl.cli.options import AsJson, Overrides, print_result
+from medcl.cli.options import AsJson, FollowLinks, Overrides, print_result
 from medcl.errors import UsageError
 
 ConfigFile = Annotated[Path, typer.Argument(help="YAML file.")]
@@ -104,12 +104,13 @@ def predict(
         str | None,
         typer.Option(help="Modality of NIfTI files and images, which do not record one: CT, MR, US, ..."),
     ] = None,
+    follow_links: FollowLinks = False,
     as_json: AsJson = False,
 ) -> None:
     """Predict the scans of an archive with a study's model."""
     from medcl.predict import predict_archive
 
-    result = predict_archive(run, archive, out, modality)
+    result = predict_archive(run, archive, out, modality, follow_links)
     print_result(result, _predict_lines(result, out), as_json)
 
 

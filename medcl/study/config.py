@@ -33,6 +33,7 @@ class StudyConfig(Config):
         title: Title of the report.
         question: Question that the study answers.
         archive: Folders or files to scan; `$MEDCL_DATA` is expanded.
+        follow_links: Whether links in the archive are followed (DataLad, git-annex, the Hugging Face cache).
         labels: Label table, or `folders`; omitted for files that carry their own labels.
         negative: The negative class.
         positive: The positive class.
@@ -58,6 +59,7 @@ class StudyConfig(Config):
     title: str
     question: str
     archive: Annotated[tuple[str, ...], Field(min_length=1)]
+    follow_links: bool = False
     labels: str | None = None
     negative: ClassConfig
     positive: ClassConfig

@@ -127,6 +127,7 @@ def _prepare_store(config: StudyConfig, out: Path, workers: int) -> Store:
     archives = [expand(path) for path in config.archive]
     inputs = {
         "archive": [str(path) for path in archives],
+        "follow_links": config.follow_links,
         "labels": hash_file(labels) if isinstance(labels, Path) else labels,
         "external_weights": hash_file(expand(config.external_weights)) if config.external_weights else None,
         "split_seed": config.split_seed,
@@ -144,7 +145,11 @@ def _prepare_store(config: StudyConfig, out: Path, workers: int) -> Store:
     if (out / "store" / "store.json").is_file():
         return Store.open(out / "store")
     scanned = (out / "catalog" / "catalog.parquet").is_file()
-    catalog = Catalog.open(out / "catalog") if scanned else scan_archive(archives, out / "catalog")
+    catalog = (
+        Catalog.open(out / "catalog")
+        if scanned
+        else scan_archive(archives, out / "catalog", follow_links=config.follow_links)
+    )
     return prepare(catalog, out / "store", labels, config.split_seed, workers=workers)
 
 

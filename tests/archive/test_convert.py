@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import sys
+from functools import partial
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 
-from medcl.archive import convert, nifti_image, read, scan_archive
+from medcl.archive import Catalog, convert, nifti_image, read, scan_archive
+from medcl.archive.convert import ConvertTask, convert_scan
 from medcl.archive.scan import Scan
-from medcl.errors import UsageError
+from medcl.errors import Interrupted, UsageError
 from medcl.testing.phantom import encoded, put
 from medcl.testing.traps.images import projection
 from tests.archive.samples import mixed_archive
@@ -85,3 +90,69 @@ def test_color_images_and_cine_keep_their_axes() -> None:
     assert image.header.get_zooms()[:2] == (0.25, 0.5)
     cine = np.arange(2 * 4 * 5, dtype=np.uint8).reshape(2, 4, 5)
     assert nifti_image(Scan(cine, None, None, "display", "US")).shape == (5, 4, 2)
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalog:
+    """Scans for several batches, of which one cannot be read."""
+    monkeypatch.setattr(sys.modules["medcl.archive.convert"], "BATCH", 3)
+    mixed_archive(tmp_path / "archive")
+    lost = nib.Nifti1Image(np.full((9, 8, 7), np.nan, np.float32), np.eye(4))
+    (tmp_path / "archive" / "lost.nii").write_bytes(lost.to_bytes())
+    return scan_archive([tmp_path / "archive"], tmp_path / "catalog")
+
+
+def test_any_number_of_workers_writes_the_same_bytes(tmp_path: Path, many: Catalog) -> None:
+    reports = [convert(many, tmp_path / str(workers), workers) for workers in (1, 2, 3)]
+    assert reports[0]["faults"].popitem()[1] == "NONFINITE_MANY"
+    assert reports[1] == reports[2]
+    assert reports[1]["written"] == reports[0]["written"] == len(many.scans) - 1
+    assert _files(tmp_path / "1") == _files(tmp_path / "2") == _files(tmp_path / "3")
+
+
+def test_a_stopped_conversion_is_resumed_by_workers(
+    tmp_path: Path, many: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    convert(many, tmp_path / "whole")
+    module = sys.modules["medcl.archive.convert"]
+    plain, done = module.convert_scan, []
+
+    def stopping(catalog: Catalog, scan: str, out: Path) -> str:
+        if len(done) == 5:
+            raise Interrupted("stopped", 15)
+        done.append(scan)
+        return str(plain(catalog, scan, out))
+
+    monkeypatch.setattr(module, "convert_scan", stopping)
+    with pytest.raises(Interrupted):
+        convert(many, tmp_path / "out")
+    assert (tmp_path / "out" / "converting.json").is_file()
+    monkeypatch.setattr(module, "convert_scan", plain)
+    convert(many, tmp_path / "out", workers=2)
+    assert _files(tmp_path / "out") == _files(tmp_path / "whole")
+
+
+def _die_of(victim: str, task: ConvertTask) -> list[str]:
+    if victim in task.scans:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return [convert_scan(task.catalog, scan, task.out) for scan in task.scans]
+
+
+def test_a_scan_that_ends_its_process_is_left_out_alone(
+    tmp_path: Path, many: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim = many.scans["scan"][4]
+    monkeypatch.setattr(sys.modules["medcl.archive.convert"], "_convert_batch", partial(_die_of, victim))
+    report = convert(many, tmp_path / "out", workers=2)
+    assert report["faults"][victim] == "CRASHED"
+    assert report["failed"] == 2
+    assert len(list((tmp_path / "out").glob("*.json"))) == report["written"] == len(many.scans) - 2
+
+
+def test_an_axis_too_long_for_nifti_1_is_written_as_nifti_2() -> None:
+    strip = Scan(np.zeros((2, 40_000), np.uint8), None, None, "display", "SM")
+    assert nib.Nifti2Image.from_bytes(nifti_image(strip).to_bytes()).shape == (40_000, 2, 1)

@@ -44,11 +44,18 @@ SIGNATURES = (
     ("UNSUPPORTED_FORMAT", 0, b"8BPS"),
 )
 TEXTS = (
+    ("ANNEX_NOT_FETCHED", re.compile(rb"\A(/|(\.\./)*\.git/)annex/objects/")),
+    ("LFS_NOT_FETCHED", re.compile(rb"\Aversion https://(git-lfs\.github\.com|hawser\.github\.com)/spec/")),
+    (
+        "DVC_POINTER",
+        re.compile(rb"\A(md5: [0-9a-f]+\s+(frozen: \w+\s+)?)?outs:\s+- (md5|etag|hash|size|path): "),
+    ),
     ("VTK", re.compile(rb"\A# vtk DataFile|\A\s*(<\?xml[^>]*>\s*)?<VTKFile")),
     ("PAR_REC", re.compile(rb"\A#[^\n]*DATA DESCRIPTION FILE")),
     ("AFNI", re.compile(rb"\A\s*type\s*=\s*(string|integer|float)-attribute")),
 )
 NAMES = (
+    ("CLOUD_PLACEHOLDER", re.compile(r"(^|/)\.[^/]+\.icloud$", re.IGNORECASE)),
     ("MATLAB", re.compile(r"\.mat$", re.IGNORECASE)),
     ("PAR_REC", re.compile(r"\.rec$", re.IGNORECASE)),
     ("AFNI", re.compile(r"\.brik$", re.IGNORECASE)),

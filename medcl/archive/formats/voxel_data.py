@@ -167,7 +167,8 @@ def open_beside(source: SourceFile, names: list[str]) -> Iterator[tuple[BinaryIO
     path = next((f"{folder}/{name}" for name in relative if _exists(f"{folder}/{name}")), None)
     if path is None:
         raise quarantined("DATA_MISSING")
-    if not is_url(path) and not os.path.realpath(path).startswith(os.path.realpath(folder) + "/"):
+    is_inside = is_url(path) or os.path.realpath(path).startswith(os.path.realpath(folder) + "/")
+    if not is_inside and not source.follow_links:
         raise quarantined("DATA_OUTSIDE")
     size, mtime_ns = status(path)
     with open_file(path) as stream:

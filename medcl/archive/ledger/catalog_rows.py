@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from medcl.archive import dicom
 from medcl.archive.dicom import PixelSums, Stack
-from medcl.archive.flags import held_back
+from medcl.archive.flags import explain, held_back
 from medcl.archive.formats.scan_info import ScanInfo
 from medcl.archive.formats.sidecar import Sidecar
 from medcl.archive.ledger.datasets import flagged
@@ -23,14 +23,19 @@ from medcl.archive.patients import (
     LAYOUTS,
     BidsOriginals,
     Evidence,
+    Patient,
     is_derivative,
     matched_patient,
     patient_of_path,
 )
 from medcl.archive.privacy import pseudonym
+from medcl.archive.storage.links import link_target
 from medcl.archive.storage.open_file import open_dicom
 
 Pattern = re.Pattern[str] | None
+
+DATA_SETS: frozenset[Evidence] = frozenset({"BIDS", "nnU-Net", "Decathlon"})
+"""Layouts that are sure enough to name the patient of a file outside of the archive."""
 
 UNMASKED = frozenset({"DERIVED", "PROBABILITY_MAP"})
 """Scans with one of these flags are not what a mask was drawn on."""
@@ -245,10 +250,19 @@ def _patient_of_stack(stack: Stack, place: str, pattern: Pattern) -> tuple[str, 
 
 def _patient_of_file(outcome: FileOutcome, part: str, pattern: Pattern) -> tuple[str, Evidence]:
     """Return the pseudonym of the patient of a file, or of one image of a file that holds many patients."""
-    named = None if part else patient_of_path(outcome.place, pattern)
+    named = None if part else patient_of_path(outcome.place, pattern) or _patient_of_target(outcome)
     if named is None:
         return pseudonym("patient", f"{outcome.key}|{part}"), "unknown"
     return pseudonym("patient", named.value), named.evidence
+
+
+def _patient_of_target(outcome: FileOutcome) -> Patient | None:
+    """Return the patient whom a data set names to which a link leads, where the link names none."""
+    root = outcome.entry.root
+    if not root.follow_links or not (target := link_target(outcome.entry.path)):
+        return None
+    named = patient_of_path(root.name + target.removeprefix(root.path))
+    return named if named is not None and named.evidence in DATA_SETS else None
 
 
 def _with_evidence(flags: Iterable[str], evidence: Evidence) -> tuple[str, ...]:
@@ -262,6 +276,6 @@ def _with_evidence(flags: Iterable[str], evidence: Evidence) -> tuple[str, ...]:
 
 
 def reasons(tables: Tables) -> str:
-    """Return the commonest reasons for which files were not used, as `12 TRUNCATED, 3 EMPTY_FILE`."""
+    """Return all reasons for which files were not used, the commonest first, each with its explanation."""
     counts = Counter(reason for reason in tables.ledger()["reason"].to_pylist() if reason)
-    return ", ".join(f"{count} {code}" for code, count in counts.most_common(3))
+    return "; ".join(f"{count} {code} ({explain(code)})" for code, count in counts.most_common())

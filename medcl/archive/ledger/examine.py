@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -28,6 +29,7 @@ from medcl.archive.label_evidence import (
 from medcl.archive.privacy import pseudonym, silenced_loggers
 from medcl.archive.storage.compression import gunzip_head
 from medcl.archive.storage.containers import Member, container_kind, content, members
+from medcl.archive.storage.links import is_annexed
 from medcl.archive.storage.monotonous import is_monotonous
 from medcl.archive.storage.open_file import SourceFile, without_gzip
 from medcl.archive.storage.remote import open_file
@@ -96,8 +98,8 @@ def crashed(entry: Entry) -> FileOutcome:
 def examine(entry: Entry) -> list[FileOutcome]:
     """Return the outcome of a file and of its members; faults become ledger reasons, never exceptions."""
     blank = FileOutcome(entry, "", entry.size, "used")
-    if entry.fault:
-        state: State = "dropped" if entry.fault in ("SYMLINK", "SPECIAL_FILE") else "quarantined"
+    if entry.fault and not _stands_for_a_copy(entry):
+        state: State = "quarantined" if entry.fault.startswith("UNREADABLE") else "dropped"
         return [replace(blank, state=state, code=entry.fault)]
     try:
         with open_file(entry.path) as stream:
@@ -109,6 +111,19 @@ def examine(entry: Entry) -> list[FileOutcome]:
             return [examine_stream(blank, stream)]
     except OSError:
         return [replace(blank, state="quarantined", code="UNREADABLE")]
+
+
+def _stands_for_a_copy(entry: Entry) -> bool:
+    """Return whether a further link to one content says something of its own by its name and folder.
+
+    Git-annex keeps equal files once: the sidecars, headers and empty masks of two subjects are one object.
+    """
+    is_metadata = re.search(r"\.(json|n?hdr|mhd)$", entry.path, re.IGNORECASE) is not None
+    return (
+        entry.fault == "LINK_REPEATED"
+        and (is_metadata or looks_like_labels(entry.key))
+        and is_annexed(entry.path)
+    )
 
 
 def _examine_container(blank: FileOutcome, stream: BinaryIO, kind: str) -> list[FileOutcome]:
@@ -175,7 +190,8 @@ def _examine_content(blank: FileOutcome, stream: BinaryIO, head: bytes) -> FileO
     if kind == "text" and (metadata := read_sidecar(stream, blank.size)) is not None:
         return replace(blank, state="dropped", code="SIDECAR", sidecar=metadata)
     file_format = _format(kind, stream, blank.place)
-    file = SourceFile(blank.entry.path, blank.member, blank.size, blank.entry.mtime_ns, stream)
+    follow_links = blank.entry.root.follow_links
+    file = SourceFile(blank.entry.path, blank.member, blank.size, blank.entry.mtime_ns, stream, follow_links)
     scans = file_format.inspect(file)
     verdict: str = _label_verdict(file_format, file, blank.place, scans)
     if not verdict and is_map_name(blank.place, scans[0].kind == "volume"):

@@ -7,6 +7,7 @@ sizes are refused by their directory, before anything is unpacked.
 from __future__ import annotations
 
 import io
+import stat
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
@@ -123,6 +124,8 @@ def _zip(stream: BinaryIO) -> Iterator[Member]:
             fault = quarantined("DEFLATE64" if info.compress_type == DEFLATE64 else "ZIP_METHOD")
         if info.flag_bits & 0x1:
             fault = quarantined("ENCRYPTED")
+        if stat.S_ISLNK(info.external_attr >> 16):
+            fault = dropped("LINK_IN_CONTAINER")
         yield Member(number, info.filename, info.file_size, fault, _zip_reader(archive, info))
 
 
@@ -155,7 +158,8 @@ def _tar(stream: BinaryIO, kind: str, size: int) -> Iterator[Member]:
         if info.isdir():
             continue
         if not info.isfile():
-            fault: Rejected | None = dropped("SYMLINK" if info.issym() or info.islnk() else "SPECIAL_FILE")
+            is_link = info.issym() or info.islnk()
+            fault: Rejected | None = dropped("LINK_IN_CONTAINER" if is_link else "SPECIAL_FILE")
         else:
             fault = _fault(info.name, info.size, size)
         yield Member(number, info.name, info.size if info.isfile() else 0, fault, _tar_reader(archive, info))

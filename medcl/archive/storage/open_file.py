@@ -25,6 +25,8 @@ class SourceFile:
         size: Length in bytes.
         mtime_ns: Time of the last change of the file on disk.
         stream: The content where it is open already; otherwise `open` opens it.
+        follow_links: Whether files beside it may be links to files elsewhere. They may for a file of a
+            catalog, whose scan has checked it.
     """
 
     path: str = field(repr=False)
@@ -32,6 +34,7 @@ class SourceFile:
     size: int
     mtime_ns: int
     stream: BinaryIO | None = field(default=None, repr=False)
+    follow_links: bool = True
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
