@@ -117,6 +117,7 @@ def predict(
 def _predict_lines(result: dict[str, Any], out: Path) -> list[str]:
     from medcl.store.left_out import left_out_lines
 
-    lines = [f"{result['scans']} scans predicted with {result['model']}: {out}"]
+    scans = result["scans"] + sum(result["left_out"].values())
+    lines = [f"{result['scans']} of {scans} scans predicted with {result['model']}: {out}"]
     lines += left_out_lines(result["left_out"])
     return lines + left_out_lines(result["files_not_used"], "files that are no scan or cannot be read")

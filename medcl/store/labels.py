@@ -141,8 +141,8 @@ def _masks(
     faulty = sum(len(masks) != 1 for masks in masks_of_scan.values())
     if faulty:
         raise UsageError(
-            f"{path}: {faulty} rows have a 'mask' that is not one usable file of the archive; "
-            "see the catalog's ledger for the reason"
+            f"{path}: {faulty} rows have a 'mask' that is not one usable file of the archive; write its path "
+            "inside the archive; the summary of 'medcl scan' says why files are not used"
         )
     return {scan: masks[0] for scan, masks in masks_of_scan.items()}
 

@@ -17,13 +17,15 @@ OPTIONS = {
     name: {option for parameter in command.params for option in parameter.opts} | {"--help"}
     for name, command in COMMANDS.items()
 }
-OTHER_PROGRAMS = ("torchrun", "docker", "pip ")
+OTHER_PROGRAMS = ("launch.py",)
+"""Files whose texts are arguments of another program (Streamlit)."""
 
 
 def texts() -> list[str]:
     """Return all texts of the package, f-strings without their values."""
     found = []
-    for path in sorted(Path(medcl.__file__).parent.rglob("*.py")):
+    paths = Path(medcl.__file__).parent.rglob("*.py")
+    for path in sorted(path for path in paths if path.name not in OTHER_PROGRAMS):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.JoinedStr):
@@ -32,7 +34,7 @@ def texts() -> list[str]:
                 )
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.append(node.value)
-    return [text for text in found if not any(program in text for program in OTHER_PROGRAMS)]
+    return found
 
 
 def named_commands(text: str) -> list[tuple[str, list[str]]]:

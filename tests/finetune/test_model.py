@@ -97,3 +97,10 @@ def test_images_are_left_out_or_refused(volumes: Task, tmp_path: Path, store: St
     nib.save(volume(np.random.default_rng(5), True), archive / "b.nii.gz")
     summary = predict_archive(tmp_path / "model", [archive], tmp_path / "p.csv")
     assert (summary["scans"], summary["left_out"]) == (1, {"NOT_A_VOLUME": 1})
+    links = tmp_path / "links"
+    links.mkdir()
+    (links / "sub-01_T1w.nii.gz").symlink_to(archive / "b.nii.gz")
+    with pytest.raises(UsageError, match="1 SYMLINK .*--follow-links"):
+        predict_archive(tmp_path / "model", [links], tmp_path / "links.csv")
+    summary = predict_archive(tmp_path / "model", [links], tmp_path / "links.csv", follow_links=True)
+    assert (summary["scans"], summary["left_out"], summary["files_not_used"]) == (1, {}, {})
