@@ -100,7 +100,7 @@ def test_images_are_left_out_or_refused(volumes: Task, tmp_path: Path, store: St
     links = tmp_path / "links"
     links.mkdir()
     (links / "sub-01_T1w.nii.gz").symlink_to(archive / "b.nii.gz")
-    with pytest.raises(UsageError, match="1 SYMLINK .*--follow-links"):
+    with pytest.raises(UsageError, match=r"1 SYMLINK .*--follow-links"):
         predict_archive(tmp_path / "model", [links], tmp_path / "links.csv")
     summary = predict_archive(tmp_path / "model", [links], tmp_path / "links.csv", follow_links=True)
     assert (summary["scans"], summary["left_out"], summary["files_not_used"]) == (1, {}, {})
