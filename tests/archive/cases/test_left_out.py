@@ -16,7 +16,7 @@ from medcl.archive.flags import FLAGS, REASONS
 from medcl.cli import app
 from medcl.errors import UsageError
 from medcl.store import prepare
-from tests.archive.samples import mixed_archive, nifti_bytes, npz_bytes, picture_bytes
+from tests.archive.samples import mixed_archive, nifti_bytes, npz_bytes, image_bytes
 
 CaseFolder = Callable[[str], Path]
 
@@ -68,9 +68,9 @@ CONTENTS = {
     "b/copy.nii": nifti_bytes(1),
     "b/four.nii": nifti_bytes(3, (4, 4, 3, 5)),
     "b/cut.nii": nifti_bytes(6)[:400],
-    "x.png": picture_bytes(4),
-    "masks/x.png": picture_bytes(5),
-    "cut.jpg": picture_bytes(8, "JPEG")[:-40],
+    "x.png": image_bytes(4),
+    "masks/x.png": image_bytes(5),
+    "cut.jpg": image_bytes(8, "JPEG")[:-40],
     "set.npz": npz_bytes(),
     "a.json": b'{"Modality": "CT"}',
     "notes.txt": b"text",
