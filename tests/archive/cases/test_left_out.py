@@ -16,7 +16,7 @@ from medcl.archive.flags import FLAGS, REASONS
 from medcl.cli import app
 from medcl.errors import UsageError
 from medcl.store import prepare
-from tests.archive.samples import mixed_archive, nifti_bytes, npz_bytes, image_bytes
+from tests.archive.samples import image_bytes, mixed_archive, nifti_bytes, npz_bytes
 
 CaseFolder = Callable[[str], Path]
 
