@@ -75,11 +75,11 @@ class Links:
                 if child.is_symlink():
                     self._pending.append(_Link(child.path, keys))
                 elif child.is_dir(follow_symlinks=False):
-                    key = _key(child.stat(follow_symlinks=False))
-                    if not is_linked or self._enters(child.path, key, keys):
+                    key = _key_of(child)
+                    if key is not None and (not is_linked or self._enters(child.path, key, keys)):
                         folders.append((child.path, (*keys, key)))
-                elif is_linked:
-                    self._names.setdefault(_key(child.stat(follow_symlinks=False)), child.path)
+                elif is_linked and (key := _key_of(child)) is not None:
+                    self._names.setdefault(key, child.path)
 
     def _follow(self, link: _Link) -> None:
         try:
@@ -136,6 +136,14 @@ def link_target(path: str) -> str:
 def _key(status: os.stat_result) -> Key:
     """Return what all names of one file or folder have in common."""
     return status.st_dev, status.st_ino
+
+
+def _key_of(child: os.DirEntry[str]) -> Key | None:
+    """Return the key of a file or folder, or None where its path is too long or it is gone."""
+    try:
+        return _key(child.stat(follow_symlinks=False))
+    except OSError:
+        return None
 
 
 def _is_inside_target(path: str) -> bool:

@@ -73,6 +73,22 @@ def test_any_bytes_are_a_name(names: list[bytes], tmp_path_factory: pytest.TempP
     assert all(read(catalog, scan).is_volume for scan in catalog.scans["scan"])
 
 
+@pytest.mark.parametrize("follow_links", [False, True])
+def test_a_path_too_long_to_open_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, follow_links: bool
+) -> None:
+    write_names(tmp_path / "archive", [b"x.nii"])
+    monkeypatch.chdir(tmp_path / "archive")
+    for _ in range(25):
+        os.mkdir("d" * 200)
+        os.chdir("d" * 200)
+    Path("deep.nii").write_bytes(nifti_bytes(1))
+    os.chdir(tmp_path)
+    catalog = scan_archive([tmp_path / "archive"], tmp_path / "catalog", follow_links=follow_links)
+    assert catalog.summary()["reasons"] == {"UNREADABLE_FOLDER": 1}
+    assert catalog.summary()["used"] == 1
+
+
 def test_folders_of_any_name_are_classes(tmp_path: Path) -> None:
     for number, name in enumerate([b"gesund", b"gro\xdf\n"]):
         folder = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path / "archive"), name)))
