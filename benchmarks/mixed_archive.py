@@ -1,6 +1,6 @@
 """A mixed archive, accounted for to the last file: scanned, prepared, converted and predicted.
 
-    python benchmarks/mixed_archive.py --cases ../shared/cases/cases.py --copies 3 --study STUDY
+    python benchmarks/mixed_archive.py --cases ../shared/cases/cases.py --copies 3
 
 Every situation of a `cases.py` is written `--copies` times, each under another folder, beside data sets of
 links (git-annex, a Hugging Face cache) and files whose names hold any bytes. What the commands print is added
@@ -27,6 +27,9 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pandas as pd
+
+from medcl.finetune import Classifier, Model, ModelConfig
+from medcl.pretrain import EncoderConfig, ViewsConfig, build_encoder
 
 SLOW = frozenset({"many_small"})
 NAMES = 200
@@ -110,7 +113,24 @@ def files_on_disk(archive: Path) -> int:
     )
 
 
-def steps(archive: Path, out: Path, study: Path | None) -> Iterator[tuple[str, dict[str, Any]]]:
+def write_model(folder: Path) -> None:
+    """Write an untrained model of MR and CT, whose predictions are only counted."""
+    network = EncoderConfig(name="resnet10", width=8, stem="compact")
+    config = ModelConfig(
+        encoder=network,
+        views=ViewsConfig(policy="unknown", size_px=16, slices=2),
+        names=("no", "yes"),
+        threshold=0.5,
+        units=("HU", "a.u."),
+        modalities=("CT", "MR", "unknown"),
+        arm="untrained",
+        budget="all",
+        seed=0,
+    )
+    Model(Classifier(build_encoder(network, 0)), config).save(folder)
+
+
+def steps(archive: Path, out: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the account of each command."""
     lines, seconds = medcl(
         "scan", str(archive), "-o", str(out / "catalog"), "--follow-links", "--workers", "2"
@@ -142,13 +162,13 @@ def steps(archive: Path, out: Path, study: Path | None) -> Iterator[tuple[str, d
     )
     yield "convert", {"found": scans, "used": used, "left_out": left_out, "seconds": seconds, "ok": ok}
 
-    if study is not None:
-        table = out / "predictions.csv"
-        lines, seconds = medcl("predict", str(study), str(archive), "-o", str(table), "--follow-links")
-        used = int(re.findall(r"(\d+) of", lines[0])[0])
-        left_out = reasons(lines, "scans left out")
-        ok = used + sum(left_out.values()) == scans and used == len(pd.read_csv(table))
-        yield "predict", {"found": scans, "used": used, "left_out": left_out, "seconds": seconds, "ok": ok}
+    table = out / "predictions.csv"
+    write_model(out / "model")
+    lines, seconds = medcl("predict", str(out), str(archive), "-o", str(table), "--follow-links")
+    used = int(re.findall(r"(\d+) of", lines[0])[0])
+    left_out = reasons(lines, "scans left out")
+    ok = used + sum(left_out.values()) == scans and used == len(pd.read_csv(table))
+    yield "predict", {"found": scans, "used": used, "left_out": left_out, "seconds": seconds, "ok": ok}
 
 
 def main() -> int:
@@ -158,7 +178,6 @@ def main() -> int:
         "--cases", type=Path, default=Path(os.environ.get("MEDCL_CASES", "../shared/cases/cases.py"))
     )
     parser.add_argument("--copies", type=int, default=3)
-    parser.add_argument("--study", type=Path, help="Folder of a study or of a saved model.")
     options = parser.parse_args()
     cases = load_cases(options.cases).CASES
     report: dict[str, Any] = {}
@@ -172,7 +191,7 @@ def main() -> int:
         write_links(archive / "links")
         write_names(archive)
         report["on_disk"] = files_on_disk(archive)
-        for step, account in steps(archive, folder, options.study):
+        for step, account in steps(archive, folder):
             report[step] = account
             print(step, json.dumps(account), flush=True)
     report["ok"] = all(account["ok"] for account in report.values() if isinstance(account, dict))
