@@ -139,7 +139,7 @@ def test_links_and_devices_in_a_tar_are_never_followed(tmp_path: Path) -> None:
             info.linkname = str(secret)
             archive.addfile(info)
     catalog = scan_bytes(tmp_path, **{"links.tar": stream.getvalue()})
-    assert reasons(catalog) == {"CONTAINER_EMPTY": 1, "SPECIAL_FILE": 1, "SYMLINK": 2}
+    assert reasons(catalog) == {"CONTAINER_EMPTY": 1, "SPECIAL_FILE": 1, "LINK_IN_CONTAINER": 2}
 
 
 def test_damaged_encrypted_nested_and_foreign_containers_are_named(tmp_path: Path) -> None:
