@@ -17,15 +17,15 @@ OPTIONS = {
     name: {option for parameter in command.params for option in parameter.opts} | {"--help"}
     for name, command in COMMANDS.items()
 }
-OTHER_PROGRAMS = ("launch.py",)
-"""Files whose texts are arguments of another program (Streamlit)."""
+OTHER_LANGUAGES = ("launch.py", "html.py")
+"""Files whose texts are arguments of Streamlit, or CSS."""
 
 
 def texts() -> list[str]:
     """Return all texts of the package, f-strings without their values."""
     found = []
     paths = Path(medcl.__file__).parent.rglob("*.py")
-    for path in sorted(path for path in paths if path.name not in OTHER_PROGRAMS):
+    for path in sorted(path for path in paths if path.name not in OTHER_LANGUAGES):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.JoinedStr):

@@ -56,5 +56,5 @@ def test_a_series_that_lacks_its_last_slice_says_so(tmp_path: Path) -> None:
     assert set(row["flags"].split(";")) == {"TRUNCATED_SLICE"}
     assert "TRUNCATED_SLICE (geometry)" in explain_scan(catalog, row["scan"])
     assert read(catalog, row["scan"]).array.shape == (48, 40, 23)
-    with pytest.raises(UsageError, match="23 TRUNCATED_SLICE, 1 TRUNCATED"):
+    with pytest.raises(UsageError, match=r"23 TRUNCATED_SLICE \(.*; 1 TRUNCATED \("):
         scan_archive([tmp_path / "archive"], tmp_path / "strict", "strict")
