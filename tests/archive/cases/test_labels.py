@@ -64,7 +64,7 @@ def test_image_masks_beside_and_in_a_folder_of_their_own(
         assert read_mask(catalog, row["mask"], row["scan"]).sum() == 20 * 30
     store = prepare(catalog, tmp_path / "store")
     assert len(store.scans) == 40
-    assert (store.scans["mask_offset"] >= 0).all()
+    assert (store.scans["mask_from"] != "").all()
 
 
 def test_decathlon_in_3d(scanned: Callable[[str], Catalog]) -> None:
