@@ -49,6 +49,23 @@ FLAGS: dict[str, tuple[Severity, str]] = {
         "the series or file held several acquisitions, echoes, b-values, phases, kernels, energy windows or "
         "detectors; it was split",
     ),
+    "SPLIT_BY_NUMBER": (
+        REPAIR,
+        "several slices share each place and no tag names what tells them apart; they were split by "
+        "InstanceNumber, which runs through all places again and again in one way",
+    ),
+    "PARALLEL_STACKS": (
+        GEOMETRY,
+        "the series held parallel stacks with room between or beside them; each is a scan of its own",
+    ),
+    "SERIES_JOINED": (
+        GEOMETRY,
+        "each slice had a series UID of its own; they were put together by study, protocol and geometry",
+    ),
+    "SPACES_JOINED": (
+        GEOMETRY,
+        "each slice had a frame of reference of its own; they were put together by series and geometry",
+    ),
     "NO_GEOM": (NOTE, "the position in space is not known"),
     "SPACING_UNKNOWN": (NOTE, "the pixel spacing in millimeters is not known"),
     "SPACING_AT_DETECTOR": (NOTE, "pixel spacing is measured at the detector, not in the patient"),
@@ -272,17 +289,21 @@ class Rejected(Exception):
         code: Reason, a key of `REASONS` or `FLAGS`.
         flags: Flags raised so far, sorted.
         series: Private UID of the series that lacks this slice, or empty.
+        study: Private UID of its study, or empty.
     """
 
-    def __init__(self, state: State, code: str, flags: Iterable[str] = (), series: str = "") -> None:
+    def __init__(
+        self, state: State, code: str, flags: Iterable[str] = (), series: str = "", study: str = ""
+    ) -> None:
         super().__init__(code)
         self.state = state
         self.code = code
         self.flags = tuple(sorted(set(flags)))
         self.series = series
+        self.study = study
 
-    def __reduce__(self) -> tuple[type[Rejected], tuple[State, str, tuple[str, ...], str]]:
-        return Rejected, (self.state, self.code, self.flags, self.series)
+    def __reduce__(self) -> tuple[type[Rejected], tuple[State, str, tuple[str, ...], str, str]]:
+        return Rejected, (self.state, self.code, self.flags, self.series, self.study)
 
 
 def dropped(code: str, *flags: str) -> Rejected:

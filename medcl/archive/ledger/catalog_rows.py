@@ -50,7 +50,7 @@ def gather(
     """Return the rows of catalog, ledger and locator.
 
     Args:
-        groups: Outcomes of files; the files of a series are in one group.
+        groups: Outcomes of files; the files of a study are in one group.
         metadata_files: Gives the outcomes of sidecars and descriptions of data sets, which `groups` has, too.
         accept: Which flagged scans are used: `strict`, `default` or `lenient`.
         pattern: Pattern of the user for the patient in a path.

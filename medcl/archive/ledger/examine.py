@@ -56,6 +56,7 @@ class FileOutcome:
         sidecar: Metadata of an image in a JSON file.
         dataset: Description of a data set in a JSON file.
         truncated_series: Series of a truncated DICOM slice; an identifier until it is pseudonymized.
+        truncated_study: Study of that series; likewise.
     """
 
     entry: Entry
@@ -71,6 +72,7 @@ class FileOutcome:
     sidecar: Sidecar | None = None
     dataset: DatasetDescription | None = None
     truncated_series: str = field(default="", repr=False)
+    truncated_study: str = field(default="", repr=False)
 
     @property
     def key(self) -> str:
@@ -245,7 +247,13 @@ def _examine_dicom(blank: FileOutcome, stream: BinaryIO) -> FileOutcome:
             return replace(blank, labels=labels)
         if verdict.code != "TRUNCATED":
             raise
-        return replace(blank, state=verdict.state, code=verdict.code, truncated_series=verdict.series)
+        return replace(
+            blank,
+            state=verdict.state,
+            code=verdict.code,
+            truncated_series=verdict.series,
+            truncated_study=verdict.study,
+        )
     if header is None:
         raise dropped("UNKNOWN_FORMAT")
     return replace(blank, header=header)
@@ -261,7 +269,11 @@ def pseudonymized(outcome: FileOutcome) -> FileOutcome:
         shared = _pseudonymized_attributes(outcome.header.shared, os.environ.get("MEDCL_HOME"))
         return replace(outcome, header=replace(outcome.header, shared=shared))
     if outcome.truncated_series:
-        return replace(outcome, truncated_series=_pseudonym_or_empty("series", outcome.truncated_series))
+        return replace(
+            outcome,
+            truncated_series=_pseudonym_or_empty("series", outcome.truncated_series),
+            truncated_study=_pseudonym_or_empty("study", outcome.truncated_study),
+        )
     if outcome.labels is not None:
         series = tuple(sorted(_pseudonym_or_empty("series", uid) for uid in outcome.labels.series))
         return replace(outcome, labels=replace(outcome.labels, series=series))
@@ -281,6 +293,9 @@ def _pseudonymized_attributes(shared: Attributes, home: str | None) -> Attribute
         site=_pseudonym_or_empty("site", shared.site),
         contrast=_pseudonym_or_empty("text", shared.contrast),
         kernel=_pseudonym_or_empty("text", shared.kernel),
+        sequence=_pseudonym_or_empty("text", shared.sequence),
+        filter=_pseudonym_or_empty("text", shared.filter),
+        protocol=_pseudonym_or_empty("text", shared.protocol),
     )
 
 

@@ -28,7 +28,7 @@ from medcl.archive.storage.listing import STAMP, Listing
 from medcl.archive.storage.walk import Root
 from medcl.files import atomic
 
-CONTENT_VERSION = 4
+CONTENT_VERSION = 5
 """To be raised when the meaning of outcomes changes while their fields stay the same."""
 
 BUCKETS = 64
@@ -97,7 +97,7 @@ class Index:
     def groups(self, listing: Listing) -> Iterator[list[FileOutcome]]:
         """Yield the outcomes of the listed files in groups of bounded size, in the order of the list.
 
-        The files of a series are in one group.
+        The files of a study are in one group: a broken series is spread over many series of it.
         """
         sizes = [0] * BUCKETS
         for chunk in self._chunks():
@@ -181,10 +181,12 @@ def _is_detached(outcome: FileOutcome) -> bool:
 
 
 def _bucket(outcome: FileOutcome) -> int:
-    """Return the bucket of a file: the same for the files of a series."""
-    series = outcome.header.shared.series_uid if outcome.header is not None else outcome.truncated_series
-    if series or outcome.header is not None:
-        return zlib.crc32(series.encode()) % BUCKETS
+    """Return the bucket of a file: the same for the files of a study."""
+    if outcome.header is not None:
+        shared = outcome.header.shared
+        return zlib.crc32((shared.study_uid or shared.series_uid).encode()) % BUCKETS
+    if outcome.truncated_series:
+        return zlib.crc32((outcome.truncated_study or outcome.truncated_series).encode()) % BUCKETS
     return zlib.crc32(os.fsencode(outcome.place)) % BUCKETS
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 import random
 from collections import Counter
 from functools import cache
@@ -11,11 +9,12 @@ from functools import cache
 import numpy as np
 import pytest
 
-from medcl.archive import Scan, dicom
-from medcl.archive.flags import Rejected, held_back
+from medcl.archive import Scan
+from medcl.archive.flags import held_back
 from medcl.testing import phantom
 from medcl.testing.traps import dicom_traps
 from medcl.testing.traps.base import ExpectedImage, Trap, TrapCollection
+from tests.archive.dicom.samples import Read
 
 TRAPS = {trap.name: trap for trap in dicom_traps()}
 
@@ -33,37 +32,6 @@ def built(name: str) -> dict[str, bytes]:
 @cache
 def in_order(name: str) -> Read:
     return Read(built(name), sorted(built(name)))
-
-
-class Read:
-    """The scans of a trap, and why files are not used."""
-
-    def __init__(self, files: dict[str, bytes], order: list[str]) -> None:
-        headers, reasons = [], {}
-        for number, name in enumerate(order):
-            try:
-                header = dicom.read_header(io.BytesIO(files[name]), len(files[name]))
-            except Rejected as verdict:
-                reasons[name] = verdict.code
-                continue
-            if header is None:
-                reasons[name] = "no DICOM"
-            else:
-                headers.append((number, header))
-        sums = dicom.PixelSums(lambda number: io.BytesIO(files[order[number]]))
-        self.stacks, verdicts = dicom.group(headers, sums)
-        reasons |= {order[number]: code for number, (_, code) in verdicts.items()}
-        self.reasons = reasons
-        self.names = [tuple(order[number] for number in stack.files) for stack in self.stacks]
-        self.scans: list[Scan] = []
-        for stack, names in zip(self.stacks, self.names, strict=True):
-            openers = [lambda name=name: io.BytesIO(files[name]) for name in names]
-            self.scans.append(dicom.assemble(openers, {"part": json.dumps({"key": stack.stack_key})}))
-
-    @property
-    def flags(self) -> set[str]:
-        stacked = [flag for stack in self.stacks for flag in stack.flags]
-        return {*stacked, *(flag for scan in self.scans for flag in scan.flags)}
 
 
 def error_of(scan: Scan, truth: object, trap: Trap) -> float:

@@ -22,11 +22,8 @@ VOLUME_POSITION = ("PlanePositionVolumeSequence", "ImagePositionVolume")
 VOLUME_ORIENTATION = ("PlaneOrientationVolumeSequence", "ImageOrientationVolume")
 """The plane in a frame of reference of the volume's own, as ultrasound volumes state it (PS3.3 C.8.24.3)."""
 FURTHER_KEYS = (
-    ("MRModifierSequence", "InversionTimes"),
     ("MRTimingAndRelatedParametersSequence", "FlipAngle"),
     ("MRVelocityEncodingSequence", "VelocityEncodingDirection"),
-    ("MRImageFrameTypeSequence", "ComplexImageComponent"),
-    ("CTXRayDetailsSequence", "KVP"),
     ("ImageDataTypeSequence", "DataType"),
     ("TemporalPositionSequence", "TemporalPositionTimeOffset"),
 )
@@ -144,7 +141,17 @@ def _keys(groups: _FunctionalGroups, shared: Attributes) -> tuple[Any, ...]:
         finite_number(groups.get("CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime")),
         "",
         str(groups.get("CTReconstructionSequence", "ConvolutionKernel") or ""),
-        kind[2:],
+        kind,
+        finite_number(groups.get("PixelMeasuresSequence", "SliceThickness")) or shared.thickness,
+        str(groups.get("CTReconstructionSequence", "ReconstructionAlgorithm") or ""),
+        str(groups.get("CTReconstructionSequence", "ImageFilter") or ""),
+        finite_number(groups.get("CTReconstructionSequence", "ReconstructionDiameter")),
+        finite_number(groups.get("CTXRayDetailsSequence", "KVP")),
+        str(groups.get("MRModifierSequence", "InversionTimes") or ""),
+        str(groups.get("MRImageFrameTypeSequence", "ComplexImageComponent") or ""),
+        finite_number(groups.get("CardiacSynchronizationSequence", "NominalPercentageOfCardiacPhase")),
+        "",
+        str(groups.get(content, "FrameAcquisitionDateTime") or ""),
         *(str(groups.get(*names) or "") for names in FURTHER_KEYS),
         *_dimensions(groups.get(content, "DimensionIndexValues")),
     )

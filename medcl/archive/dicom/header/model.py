@@ -65,6 +65,17 @@ class Attributes:
     trigger: float | None = None
     contrast: str = field(default="", repr=False)
     kernel: str = ""
+    sequence: str = ""
+    filter: str = ""
+    diameter: float | None = None
+    kvp: float | None = None
+    inversion_time: float | None = None
+    complex_part: str = ""
+    cardiac_phase: float | None = None
+    n_phases: int = 1
+    series_number: str = ""
+    protocol: str = field(default="", repr=False)
+    acquisition_time: str = field(default="", repr=False)
     tilt: float | None = None
     scale_slope: float | None = None
     bad_values: bool = False
@@ -121,9 +132,26 @@ class Frame:
 
 SPLIT_KEYS = (
     "acquisition", "temporal", "echo_time", "echo", "b_value", "gradient", "trigger", "contrast", "kernel",
-    "image_type",
+    "image_type", "thickness", "sequence", "filter", "diameter", "kvp", "inversion_time", "complex_part",
+    "cardiac_phase", "series_number", "acquisition_time",
 )  # fmt: skip
 """Attributes in which two slices at one position may differ, in the order in which they are compared."""
+RECONSTRUCTION_KEYS = frozenset(
+    {
+        "echo_time",
+        "b_value",
+        "kernel",
+        "image_type",
+        "thickness",
+        "filter",
+        "diameter",
+        "kvp",
+        "series_number",
+    }
+)
+"""Keys in which the slices of one volume agree, even where no two slices share a place."""
+TIME_KEYS = ("temporal", "trigger", "cardiac_phase", "acquisition_time", "acquisition")
+"""Keys that order the moments at which one slice was taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,5 +227,5 @@ def plain_frame(shared: Attributes, position: Vector | None) -> Frame:
         slope=shared.slope,
         intercept=shared.intercept,
         rescale_type=shared.rescale_type,
-        keys=(*(getattr(shared, name) for name in SPLIT_KEYS[:-1]), shared.image_type[2:]),
+        keys=tuple([getattr(shared, name) for name in SPLIT_KEYS]),
     )

@@ -1,4 +1,4 @@
-"""Private elements that replace empty standard ones: diffusion of three makers, and Philips' scale.
+"""Private elements that replace empty standard ones: diffusion, GE's complex parts, Philips' scale.
 
 An element counts only behind its maker's name. Sources: the makers' DICOM conformance statements, and
 dcm2niix (https://github.com/rordenlab/dcm2niix), which documents them in use.
@@ -9,19 +9,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from medcl.archive.dicom.header.values import Vector, decimal, doubles, singles
+from medcl.archive.dicom.header.values import Vector, decimal, double, doubles, short, singles
 from medcl.archive.dicom.tags import (
     BLOCK_19,
     BLOCK_43,
+    BLOCK_65,
     BLOCK_2001,
     BLOCK_2005,
     GE_B_VALUE,
+    GE_COMPLEX_PART,
     GE_GRADIENT,
     PHILIPS_B_VALUE,
     PHILIPS_GRADIENT,
     PHILIPS_SCALE_SLOPE,
     SIEMENS_B_VALUE,
     SIEMENS_GRADIENT,
+    UIH_B_VALUE,
+    UIH_GRADIENT,
 )
 
 GE_B_OFFSET = 100_000
@@ -30,12 +34,13 @@ GE_B_OFFSET = 100_000
 PRIVATE = frozenset(
     {BLOCK_19, BLOCK_43, BLOCK_2001, BLOCK_2005, SIEMENS_B_VALUE, SIEMENS_GRADIENT, GE_B_VALUE, *GE_GRADIENT}
     | {PHILIPS_B_VALUE, *PHILIPS_GRADIENT, PHILIPS_SCALE_SLOPE}
+    | {GE_COMPLEX_PART, BLOCK_65, UIH_B_VALUE, UIH_GRADIENT}
 )
 Raw = Mapping[int, bytes | None]
 
 
 def maker_facts(raw: Raw, little: bool) -> dict[str, Any]:
-    """Return `b_value`, `gradient` (direction) and `scale_slope` as far as the maker states them."""
+    """Return `b_value`, `gradient`, `complex_part` and `scale_slope` as far as the maker states them."""
     values: dict[str, Any] = {}
     try:
         if _made_by(raw, BLOCK_19, b"SIEMENS"):
@@ -43,6 +48,11 @@ def maker_facts(raw: Raw, little: bool) -> dict[str, Any]:
             values["gradient"] = doubles(raw[SIEMENS_GRADIENT] or b"", little)
         if _made_by(raw, BLOCK_43, b"GEMS"):
             values |= _ge(raw)
+            part = raw[GE_COMPLEX_PART]
+            values["complex_part"] = str(short(part, little)) if part else None
+        if _made_by(raw, BLOCK_65, b"IMAGE PRIVATE HEADER"):
+            values["b_value"] = double(raw[UIH_B_VALUE] or b"", little)
+            values["gradient"] = doubles(raw[UIH_GRADIENT] or b"", little)
         if _made_by(raw, BLOCK_2001, b"PHILIPS"):
             values["b_value"] = _single(raw, PHILIPS_B_VALUE, little)
         if _made_by(raw, BLOCK_2005, b"PHILIPS"):

@@ -46,6 +46,7 @@ from medcl.archive.dicom.tags import (
     RADIOPHARMACEUTICAL,
     SERIES_INSTANCE_UID,
     SOP_INSTANCE_UID,
+    STUDY_INSTANCE_UID,
     UIH_SLICE_SEQUENCE,
     UIH_SLICES,
     ULTRASOUND_REGIONS,
@@ -110,6 +111,7 @@ def read_header(stream: BinaryIO, size: int) -> DicomHeader | None:
     except Rejected as verdict:
         if elements is not None:
             verdict.series = text(elements.values.get(SERIES_INSTANCE_UID, b""))
+            verdict.study = text(elements.values.get(STUDY_INSTANCE_UID, b""))
         raise
     except (ArithmeticError, LookupError, TypeError, ValueError, struct.error):
         raise quarantined("BAD_HEADER") from None

@@ -25,9 +25,9 @@ from medcl.archive.dicom.pixels.square import to_shape
 from medcl.archive.dicom.pixels.voi import apply_voi
 from medcl.archive.dicom.series.duplicates import PixelSums
 from medcl.archive.dicom.series.projection import image_shape, is_inverted
-from medcl.archive.dicom.series.split import Slice
+from medcl.archive.dicom.series.slices import Slice
 from medcl.archive.dicom.series.stacks import Stack, group
-from medcl.archive.dicom.series.volume import volume
+from medcl.archive.dicom.series.volume import moments, volume
 from medcl.archive.dicom.tags import PIXEL_DATA
 from medcl.archive.flags import quarantined
 from medcl.archive.scan import Scan
@@ -52,10 +52,16 @@ def assemble(openers: Sequence[Opener], row: Mapping[str, Any] | None = None) ->
     stack = _wanted(group(headers, sums)[0], row)
     reader = _SliceReader(openers, stack)
     try:
-        volume_or_image = volume(stack, reader.measured) if stack.kind == "volume" else _flat(stack, reader)
+        volume_or_image = _built(stack, reader)
     finally:
         reader.close()
     return replace(volume_or_image, flags=tuple(sorted({*volume_or_image.flags, *reader.flags})))
+
+
+def _built(stack: Stack, reader: _SliceReader) -> Scan:
+    if stack.kind == "volume":
+        return volume(stack, reader.measured)
+    return _flat(stack, reader) if "NO_GEOM" in stack.flags else moments(stack, reader.measured)
 
 
 def _wanted(stacks: Sequence[Stack], row: Mapping[str, Any] | None) -> Stack:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from medcl.archive.dicom.header.model import DicomHeader
 from medcl.archive.dicom.pixels.frames import PixelFile
@@ -55,9 +56,10 @@ class PixelSums:
 
 
 def distinct_files(files: Sequence[Numbered], sums: PixelSums | None) -> tuple[list[Numbered], list[int]]:
-    """Keep one of files that are the same object with the same pixels, wherever they lie.
+    """Keep one of files that are the same object with the same pixels at the same place, wherever they lie.
 
     Files of one UID whose pixels agree in the sample only are distinguished by the checksum of all pixels.
+    Of copies in several series, the one in the series with the most files is kept.
 
     Returns:
         files to go on with, and the numbers of copies.
@@ -67,16 +69,35 @@ def distinct_files(files: Sequence[Numbered], sums: PixelSums | None) -> tuple[l
         unnamed = 0 if header.sop_uid else number + 1
         key = (header.sop_uid, header.probe, header.pixel_length, unnamed)
         same.setdefault(key, []).append((number, header))
+    sizes = Counter(header.shared.series_uid for _, header in files)
     distinct: list[Numbered] = []
     dropped: list[int] = []
     for alike in same.values():
-        by_sum: dict[int, list[Numbered]] = {}
+        if len(alike) == 1:
+            distinct += alike
+            continue
+        by_content: dict[tuple[Any, ...], list[Numbered]] = {}
         for file in alike:
-            whole = sums.stored(file) if sums is not None and len(alike) > 1 else 0
-            by_sum.setdefault(-1 - file[0] if whole is None else whole, []).append(file)
-        for whole, copies in by_sum.items():
-            copies.sort(key=lambda file: repr(file[1]))
+            whole = sums.stored(file) if sums is not None else 0
+            sum_or_unreadable = -1 - file[0] if whole is None else whole
+            by_content.setdefault((sum_or_unreadable, *_place(file[1])), []).append(file)
+        has_sums = len({content[0] for content in by_content}) > 1
+        for content, copies in by_content.items():
+            copies.sort(key=lambda file: (-sizes[file[1].shared.series_uid], *_content(file[1])))
             number, header = copies[0]
-            distinct.append((number, header if len(by_sum) == 1 else replace(header, probe=whole)))
+            distinct.append((number, replace(header, probe=content[0]) if has_sums else header))
             dropped += [number for number, _ in copies[1:]]
     return distinct, dropped
+
+
+def _place(header: DicomHeader) -> tuple[Any, ...]:
+    """Return where images lie and what their values mean: copies agree in it."""
+    shared = header.shared
+    frames = tuple((frame.position, frame.orientation) for frame in header.functional)
+    return header.position, shared.orientation, shared.slope, shared.intercept, frames
+
+
+def _content(header: DicomHeader) -> tuple[str, ...]:
+    """Return an order of copies that depends on their content alone."""
+    shared = header.shared
+    return shared.series_uid, shared.study_uid, shared.patient_id, repr(header)

@@ -115,6 +115,11 @@ def _places(distances: np.ndarray) -> tuple[np.ndarray, set[str]]:
     return _uneven(distances, median)
 
 
+def spacing_flags(distances: np.ndarray) -> set[str]:
+    """Return the flags that distances between slices earn."""
+    return _places(distances)[1]
+
+
 def is_even(distances: np.ndarray) -> bool:
     """Return whether slices are equidistant, in pairs and over the whole stack, where small errors add up."""
     if not distances.size:

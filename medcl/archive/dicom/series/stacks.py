@@ -6,13 +6,16 @@ headers come changes nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from medcl.archive.dicom.header.model import DicomHeader
 from medcl.archive.dicom.series.duplicates import Numbered, PixelSums, distinct_files
+from medcl.archive.dicom.series.parallel import MIN_SLICES
 from medcl.archive.dicom.series.projection import (
     image_flags,
     image_shape,
@@ -20,11 +23,10 @@ from medcl.archive.dicom.series.projection import (
     image_unit,
     inversion_flags,
 )
+from medcl.archive.dicom.series.reunite import reunite
 from medcl.archive.dicom.series.slice_grid import Grid, grid
+from medcl.archive.dicom.series.slices import Slice, SliceSet, by_place
 from medcl.archive.dicom.series.split import (
-    Slice,
-    SliceSet,
-    by_place,
     drop_copies,
     split_geometry,
     split_phases,
@@ -35,7 +37,6 @@ from medcl.archive.geometry import canonical_affine, spacing
 from medcl.archive.limits import MAX_SCAN_BYTES
 
 PROJECTIONS = frozenset({"CR", "DX", "IO", "MG", "PX", "RF", "RG", "US", "XA"})
-MIN_SLICES = 4
 COLORS = ("RGB", "YBR", "PALETTE", "ARGB", "CMYK", "HSV")
 
 
@@ -44,7 +45,7 @@ class Stack:
     """One scan: its files, its geometry, and raw identifiers for the archive to turn into pseudonyms.
 
     Attributes:
-        kind: `volume`, `image` or `cine`.
+        kind: `volume`, `image` or `cine` (also the moments of one slice, in the order of time).
         modality: DICOM code or `unknown`.
         files: file numbers in slice order; a multi-frame file stands once.
         frames: the frames of a multi-frame file in slice order; empty for single-frame files.
@@ -107,11 +108,11 @@ def group(
                 stacks.append(_flat(number, header, slices))
             else:
                 series.setdefault((*_series_key(header), subset), []).extend(slices)
-    for key in sorted(series):
-        stacks += _series(series[key], sums, verdicts)
+    for members in reunite(series):
+        stacks += _series(members, sums, verdicts)
     used = {number for stack in stacks for number in stack.files}
     verdicts = {number: verdict for number, verdict in verdicts.items() if number not in used}
-    return sorted(stacks, key=_order), verdicts
+    return _with_own_keys(sorted(stacks, key=_order)), verdicts
 
 
 def _subsets(number: int, header: DicomHeader) -> dict[str, list[Slice]]:
@@ -122,8 +123,21 @@ def _subsets(number: int, header: DicomHeader) -> dict[str, list[Slice]]:
     return subsets
 
 
-def _order(stack: Stack) -> tuple[str, str, str, str]:
-    return stack.patient_id, stack.study_uid, stack.series_uid, stack.stack_key
+def _order(stack: Stack) -> tuple[Any, ...]:
+    first = stack.slices[0].frame.position or ()
+    return stack.patient_id, stack.study_uid, stack.series_uid, stack.stack_key, first
+
+
+def _with_own_keys(stacks: Sequence[Stack]) -> list[Stack]:
+    """Return sorted stacks, those numbered whose first images have one UID and the same pixels."""
+    counts: Counter[tuple[Any, ...]] = Counter()
+    distinct: list[Stack] = []
+    for stack in stacks:
+        key = _order(stack)[:4]
+        suffix = f"|{counts[key]}" if counts[key] else ""
+        distinct.append(replace(stack, stack_key=stack.stack_key + suffix))
+        counts[key] += 1
+    return distinct
 
 
 def _series_key(header: DicomHeader) -> tuple[str, ...]:
@@ -149,17 +163,16 @@ def _has_place(image: Slice) -> bool:
     return located and shared.samples == 1 and not shared.photometric.startswith(COLORS)
 
 
-def _series(
-    slices: list[Slice], sums: PixelSums | None, verdicts: dict[int, tuple[State, str]]
-) -> list[Stack]:
+def _series(series: SliceSet, sums: PixelSums | None, verdicts: dict[int, tuple[State, str]]) -> list[Stack]:
     """Return the stacks of one series."""
     stacks = []
-    for geometry in split_geometry(slices):
+    for geometry in split_geometry(series.slices):
+        geometry.flags |= series.flags
         for copy in drop_copies(geometry, sums):
             verdicts[copy.file] = ("dropped", "DUPLICATE_SLICE")
         for slice_set in split_phases(geometry):
             try:
-                stacks.append(_volume(slice_set))
+                stacks.append(_cine(slice_set) if slice_set.is_cine else _volume(slice_set))
             except _NotAffine as fault:
                 for image in slice_set.slices:
                     verdicts[image.file] = ("quarantined", fault.args[0])
@@ -190,6 +203,15 @@ def _volume(slice_set: SliceSet) -> Stack:
     flags = slice_set.flags | set(where.flags) | _volume_flags(slices)
     used = slice_set.slices if conflict else slices
     return _stack("volume", used, shape, spacing(affine), volume_unit(first), flags, where, slices)
+
+
+def _cine(slice_set: SliceSet) -> Stack:
+    """Return the moments of one slice: images (frame, row, column) of measured values."""
+    slices = slice_set.slices
+    first = slices[0]
+    flags = slice_set.flags | _volume_flags(slices)
+    shape = (len(slices), *first.header.matrix)
+    return _stack("cine", slices, shape, first.frame.spacing, volume_unit(first), flags, None, slices)
 
 
 def stored_shape(first: Slice, where: Grid) -> tuple[int, int, int]:

@@ -108,6 +108,24 @@ def volume(stack: Stack, read: Callable[[int], MeasuredFrame]) -> Scan:
     )
 
 
+def moments(stack: Stack, read: Callable[[int], MeasuredFrame]) -> Scan:
+    """Build the scan of a cine of one slice, (frame, row, column); arguments as those of `volume`."""
+    rows, columns = stack.slices[0].header.matrix
+    canvas = VolumeBuffer(len(stack.slices), rows, columns, (False, False))
+    for number in range(len(stack.slices)):
+        canvas.write(number, read(number))
+    array, valid, unit, flags = _cleaned(canvas, stack)
+    return Scan(
+        array=array,
+        affine=None,
+        spacing_mm=stack.spacing_mm,
+        unit=unit,
+        modality=stack.modality,
+        valid=valid,
+        flags=tuple(sorted(flags)),
+    )
+
+
 def _cleaned(canvas: VolumeBuffer, stack: Stack) -> tuple[np.ndarray, np.ndarray | None, str, set[str]]:
     """Return the array with padding and what is no number filled, the mask of the others, unit and flags."""
     array = canvas.finished()
