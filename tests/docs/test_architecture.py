@@ -35,6 +35,8 @@ NO_MODULE = {
     "configs": "files of `configs`",
     "docs": "pages of `docs`, `README.md` and `examples`",
     "end_to_end": "ways through several packages",
+    "archive/dicom/pixels/test_color_and_inversion.py": "colors and inversion, from pixels to volumes",
+    "archive/formats/test_geometry_traps.py": "what the formats of volumes have in common",
     "archive/formats/test_pipeline.py": "every format through convert, prepare and predict",
     "store/test_bids_trees.py": "whole trees of BIDS, from files to a store",
     "test_imports.py": "which modules packages import from each other",
