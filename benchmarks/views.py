@@ -18,7 +18,8 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from medcl.errors import UsageError
+from medcl.store.columns import ScanMeasures, measured_row
 from medcl.store.measure import measure
 from medcl.views import Policy, ViewLoader, load_policy
 
@@ -43,31 +45,23 @@ class Sources:
     def __init__(self, edge: int, dims: int) -> None:
         coarse = [np.random.default_rng(n).normal(0, 300, (edge // 8,) * dims) for n in range(SOURCES)]
         self.arrays = [np.kron(c, np.ones((8,) * dims)).astype(np.int16) for c in coarse]
-        rows = []
+        self.dims, rows, measured = dims, [], []
         for number in range(BATCH):
             array = self.arrays[number % SOURCES]
-            measures = measure(array, "a.u.", dims)
-            box = [bound for n in array.shape for bound in (0, n)]
-            rows.append(
-                {
-                    "fingerprint": measures.fingerprint ^ number,
-                    "lo": measures.lo,
-                    "hi": measures.hi,
-                    "noise": 20.0,
-                    "box": box,
-                }
-            )
-        self.scans = pd.DataFrame(rows).assign(
-            scan="s-0",
-            kind="volume" if dims == 3 else "image",
-            shape=[list(self.arrays[0].shape)] * BATCH,
-            spacing_mm=[[1.0] * dims] * BATCH,
-            unit="a.u.",
-        )
+            known = measure(array, "a.u.", dims)
+            rows.append({"fingerprint": known.fingerprint ^ number, "lo": known.lo, "hi": known.hi})
+            box = tuple(bound for n in array.shape for bound in (0, n))
+            known = replace(known, box=box, anchors=())
+            measured.append(measured_row(array.shape, [1.0] * dims, self.affine(number), known))
+        kind = "volume" if dims == 3 else "image"
+        self.scans = pd.DataFrame(rows).assign(scan="s-0", kind=kind, unit="a.u.", noise=20.0)
         self.scans["fingerprint"] = self.scans["fingerprint"].astype(np.uint64)
-        self.dims = dims
+        self.measured = ScanMeasures.of(measured)
 
-    def array(self, row: int) -> np.ndarray:
+    def measures(self, rows: Sequence[int] | np.ndarray, anchored: bool = True) -> ScanMeasures:
+        return self.measured.take(np.asarray(rows, np.int64))
+
+    def array(self, row: int, box: np.ndarray | None = None) -> np.ndarray:
         return self.arrays[row % SOURCES]
 
     def affine(self, row: int) -> np.ndarray | None:
