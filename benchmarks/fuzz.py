@@ -35,6 +35,7 @@ from PIL import Image
 from medcl.archive import ArchiveError, Catalog, nifti_image, read
 from medcl.archive.dicom.pixels import gdcm_process
 from medcl.archive.ledger.catalog_rows import gather
+from medcl.archive.ledger.metadata_files import is_metadata
 from medcl.archive.ledger.examine import examine
 from medcl.archive.privacy import silenced_loggers
 from medcl.archive.storage.walk import check_roots, walk
@@ -172,7 +173,8 @@ def run_batch(files: int, seed: int) -> dict[str, Any]:
                 for entry in walk(check_roots([archive]))
                 for outcome in timed(lambda entry=entry: examine(entry), slowest)
             ]
-            tables = gather([outcomes], "lenient")
+            metadata = [outcome for outcome in outcomes if is_metadata(outcome)]
+            tables = gather([outcomes], lambda: metadata, "lenient")
         on_disk = sum(not outcome.member for outcome in outcomes)
         catalog = Catalog.write(Path(folder) / "catalog", tables, "lenient")
         converted = convert_all(catalog, slowest)

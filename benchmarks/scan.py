@@ -21,6 +21,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,8 @@ def simulate(data: Path, rows: int) -> dict[str, float]:
     while chunk := list(islice(outcomes, CHUNK)):
         index.add({listing.stamp(number): [outcome] for number, outcome in chunk})
     with tempfile.TemporaryDirectory() as folder:
-        catalog = Catalog.write(Path(folder) / "catalog", gather(index.groups(listing), "default"), "default")
+        tables = gather(index.groups(listing), partial(index.metadata_files, listing), "default")
+        catalog = Catalog.write(Path(folder) / "catalog", tables, "default")
         written = len(catalog.scans)
     return {
         "rows": written,

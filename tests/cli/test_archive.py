@@ -30,8 +30,8 @@ def test_scan_accounts_for_every_file(catalog: Path, tmp_path: Path) -> None:
     assert lines[0] == "11 files: 10 used, 1 dropped, 0 quarantined"
     assert lines[1] == f"10 scans in {tmp_path / 'catalog'}"
     assert lines[2].startswith("10 patients; evidence for the patient, scans per source: ")
-    assert [line.split() for line in lines[-2:]] == [["files", "not", "used,", "by", "reason:"],
-                                                     ["1", "NOT_AN_IMAGE"]]  # fmt: skip
+    assert lines[-2] == "1 files not used, by reason:"
+    assert lines[-1].split()[:2] == ["1", "NOT_AN_IMAGE:"]
 
 
 def test_scan_as_json_is_the_summary_of_the_catalog(catalog: Path, tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_scan_refuses_with_fault_and_remedy(
 def test_convert_writes_each_scan_and_counts_those_that_are_lost(tiny_nifti: Path, tmp_path: Path) -> None:
     scan_archive([tiny_nifti], tmp_path / "catalog")
     ended = medcl("convert", tmp_path / "catalog", "-o", tmp_path / "nifti")
-    assert ended.out == f"1 scans written to {tmp_path / 'nifti'}, 0 could not be read\n"
+    assert ended.out == f"1 scans written to {tmp_path / 'nifti'}\n"
     (written,) = (tmp_path / "nifti").glob("*.nii.gz")
     assert nib.load(written).shape == (16, 16, 4)
 

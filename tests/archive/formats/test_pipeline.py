@@ -22,7 +22,7 @@ from medcl.store import prepare
 from medcl.testing import phantom
 from tests.archive.formats import volumes
 from tests.archive.formats.in_memory import in_memory
-from tests.archive.formats.test_volumes import put
+from tests.archive.formats.volumes import put
 
 ENCODER = EncoderConfig(name="resnet10", width=8, stem="compact")
 
