@@ -35,8 +35,8 @@ from PIL import Image
 from medcl.archive import ArchiveError, Catalog, nifti_image, read
 from medcl.archive.dicom.pixels import gdcm_process
 from medcl.archive.ledger.catalog_rows import gather
-from medcl.archive.ledger.metadata_files import is_metadata
 from medcl.archive.ledger.examine import examine
+from medcl.archive.ledger.metadata_files import is_metadata
 from medcl.archive.privacy import silenced_loggers
 from medcl.archive.storage.walk import check_roots, walk
 
