@@ -30,6 +30,8 @@ def image_regions(elements: Elements, shared: Attributes) -> tuple[tuple[Region,
     Raises:
         Rejected: BAD_HEADER where there are absurdly many.
     """
+    if ULTRASOUND_REGIONS not in elements.sequences:
+        return (), set()
     try:
         items = elements.items(ULTRASOUND_REGIONS)
     except Rejected:

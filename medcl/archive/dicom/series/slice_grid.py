@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -48,6 +49,7 @@ class Grid:
         return np.array_equal(self.places, np.arange(self.count))
 
 
+@lru_cache(maxsize=4096)
 def normal(orientation: Vector) -> tuple[float, float, float]:
     """Return the unit normal of a slice: rows' direction x columns' direction."""
     vector = np.cross(orientation[:3], orientation[3:])

@@ -110,6 +110,8 @@ def n_keys(slices: Sequence[Slice]) -> int:
 
 def by_key(slices: Sequence[Slice], number: int) -> list[list[Slice]]:
     """Return the slices in parts that share the value of a key."""
+    if len({image.frame.keys[number] for image in slices}) == 1:
+        return [list(slices)]
     parts: dict[Any, list[Slice]] = {}
     for image in slices:
         parts.setdefault(key_value(image, number), []).append(image)

@@ -8,6 +8,7 @@ order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,11 @@ from medcl.archive.dicom.series.parallel import MIN_SLICES, is_whole, side_by_si
 from medcl.archive.dicom.series.slice_grid import SAME_PLACE_MM, same_orientation, same_spacing
 from medcl.archive.dicom.series.slices import Slice, SliceSet, by_key, by_place, key_value, n_keys
 
-COPY_KEYS = tuple(
-    SPLIT_KEYS.index(name)
-    for name in ("temporal", "echo_time", "echo", "b_value", "gradient", "trigger", "contrast", "kernel")
+COPY_KEYS = itemgetter(
+    *map(
+        SPLIT_KEYS.index,
+        ("temporal", "echo_time", "echo", "b_value", "gradient", "trigger", "contrast", "kernel"),
+    )
 )
 """Keys in which a slice and its copy agree."""
 
@@ -126,7 +129,7 @@ def _copy(first: Slice, second: Slice, sums: PixelSums | None) -> bool:
     a, b = first.header, second.header
     if first.frame.index != second.frame.index or a.functional or b.functional:
         return False
-    if any(first.frame.keys[number] != second.frame.keys[number] for number in COPY_KEYS):
+    if COPY_KEYS(first.frame.keys) != COPY_KEYS(second.frame.keys):
         return False
     if (first.frame.slope, first.frame.intercept) != (second.frame.slope, second.frame.intercept):
         return False
