@@ -38,7 +38,7 @@ def place(root: str, subject: str, session: str, image: str) -> str:
 @given(
     subjects=st.lists(st.tuples(SESSIONS, IMAGES), min_size=3, max_size=5),
     derivatives=DERIVATIVES,
-    links=st.booleans(),
+    links=st.sampled_from(["", "hard", "symbolic"]),
     seed=st.integers(0, 1000),
 )
 @settings(max_examples=12, deadline=None)
@@ -46,7 +46,7 @@ def test_patients_of_any_bids_tree_are_its_subjects(
     tmp_path_factory: pytest.TempPathFactory,
     subjects: list[tuple[list[str], list[str]]],
     derivatives: list[str],
-    links: bool,
+    links: str,
     seed: int,
 ) -> None:
     folder, generator = tmp_path_factory.mktemp("bids"), np.random.default_rng(seed)
@@ -57,12 +57,18 @@ def test_patients_of_any_bids_tree_are_its_subjects(
         repeated += [place(root, *name) for root in derivatives for name in names]
     voxels = {path: generator.integers(1, 4000, (7, 6, 5)).astype(np.int16) for path in originals + repeated}
     archive = write_files(folder / "archive", voxels)
-    if links:  # a copy of every image elsewhere in the tree, as of a tool that stages its input
+    if links == "hard":  # a copy of every image elsewhere in the tree, as of a tool that stages its input
         for path in originals:
             target = archive / "sourcedata" / path
             target.parent.mkdir(parents=True, exist_ok=True)
             os.link(archive / path, target)
-    catalog = scan_archive([archive], folder / "catalog")
+    if links == "symbolic":  # content under keys, as DataLad has it
+        for number, path in enumerate(originals):
+            key = folder / "annex" / f"{number:04d}"
+            key.parent.mkdir(exist_ok=True)
+            (archive / path).rename(key)
+            (archive / path).symlink_to(os.path.relpath(key, (archive / path).parent))
+    catalog = scan_archive([archive], folder / "catalog", follow_links=links == "symbolic")
     assert catalog.scans["patient"].nunique() == len(subjects)
     assert set(catalog.scans["patient_evidence"]) == {"BIDS"}
     store = prepare(catalog, folder / "store", seed=seed)

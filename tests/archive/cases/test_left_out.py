@@ -37,6 +37,24 @@ def test_derived_alone_is_no_reason(
     assert store.record["left_out"] == {}
 
 
+def test_photographs_of_eyes_and_skin_are_no_secondary_captures(
+    case_folder: CaseFolder, tmp_path: Path
+) -> None:
+    catalog = scan_archive([case_folder("ophthalmology")], tmp_path / "c")
+    assert not any("DERIVED" in flags for flags in catalog.scans["flags"])
+    store = prepare(catalog, tmp_path / "s")
+    assert store.record["used"] + store.record["left_out"].get("EXACT_COPY", 0) == 20
+    assert set(store.record["left_out"]) <= {"EXACT_COPY"}
+
+
+@pytest.mark.slow
+def test_thirty_thousand_slices_of_one_folder_are_volumes(case_folder: CaseFolder, tmp_path: Path) -> None:
+    catalog = scan_archive([case_folder("many_small")], tmp_path / "c")
+    assert len(catalog.scans) == 300
+    assert set(catalog.scans["shape"]) == {"16x16x100"}
+    assert catalog.scans["patient"].nunique() == 100
+
+
 def test_one_identifier_for_twelve_patients(case_folder: CaseFolder, tmp_path: Path) -> None:
     store = prepare(scan_archive([case_folder("patient_constant")], tmp_path / "c"), tmp_path / "s")
     (warning,) = store.record["warnings"]
