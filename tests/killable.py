@@ -1,22 +1,41 @@
-"""Commands in processes that can be killed, started by a server that has imported medcl for all of them."""
+"""Processes that start at once, from a server that has imported medcl for all of them."""
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 
+import psutil
+import pytest
 import torch
+from loky.process_executor import ProcessPoolExecutor
 
-from medcl.cli import app
+from medcl.cli import main
 
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["medcl.cli", "medcl.study.run", "tests.killable"])
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["pytest", "medcl.cli", "medcl.study.run", "tests.killable"])
 
 
-def start(*words: object) -> BaseProcess:
-    """Start a command of medcl, on one thread."""
-    process = _PROCESSES.Process(target=_command, args=([str(word) for word in words],))
+def start(*words: object, errors: Path | None = None, environment: Mapping[str, str] = {}) -> BaseProcess:
+    """Start a command of medcl, on one thread.
+
+    Args:
+        words: The command and its arguments.
+        errors: File for what it writes to standard error.
+        environment: Variables to set in the process.
+    """
+    return start_function(_command, [str(word) for word in words], errors, dict(environment))
+
+
+def start_function(target: Callable[..., None], *arguments: object) -> BaseProcess:
+    """Call a function in a process of its own."""
+    process = PROCESSES.Process(target=target, args=arguments)
     process.start()
     return process
 
@@ -35,6 +54,22 @@ def kill(process: BaseProcess) -> None:
     assert process.exitcode in (-signal.SIGKILL, 0)
 
 
-def _command(words: list[str]) -> None:
+def pools_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the server start the worker processes of every pool, which else import medcl one by one."""
+    quick = partial(ProcessPoolExecutor, context=PROCESSES)
+    monkeypatch.setattr("medcl.processes.ProcessPoolExecutor", quick)
+
+
+def started() -> list[psutil.Process]:
+    """Return the processes that the server started and that still run."""
+    this = psutil.Process()
+    return [child for child in this.children(recursive=True) if child.ppid() != this.pid]
+
+
+def _command(words: list[str], errors: Path | None, environment: dict[str, str]) -> None:
     torch.set_num_threads(1)
-    app(words)
+    os.environ.update(environment)
+    if errors is not None:
+        os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT), sys.stderr.fileno())
+    sys.argv = ["medcl", *words]
+    main()

@@ -20,6 +20,7 @@ from medcl.errors import Interrupted, UsageError
 from medcl.testing.phantom import encoded, put
 from medcl.testing.traps.images import projection
 from tests.archive.samples import mixed_archive
+from tests.killable import pools_of_the_server
 
 
 def test_every_scan_is_written_as_it_reads(tmp_path: Path) -> None:
@@ -106,7 +107,10 @@ def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalog:
     return scan_archive([tmp_path / "archive"], tmp_path / "catalog")
 
 
-def test_any_number_of_workers_writes_the_same_bytes(tmp_path: Path, many: Catalog) -> None:
+def test_any_number_of_workers_writes_the_same_bytes(
+    tmp_path: Path, many: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pools_of_the_server(monkeypatch)
     reports = [convert(many, tmp_path / str(workers), workers) for workers in (1, 2, 3)]
     assert reports[0]["faults"].popitem()[1] == "NONFINITE_MANY"
     assert reports[1] == reports[2]
@@ -117,6 +121,7 @@ def test_any_number_of_workers_writes_the_same_bytes(tmp_path: Path, many: Catal
 def test_a_stopped_conversion_is_resumed_by_workers(
     tmp_path: Path, many: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pools_of_the_server(monkeypatch)
     convert(many, tmp_path / "whole")
     module = sys.modules["medcl.archive.convert"]
     plain, done = module.convert_scan, []
@@ -145,6 +150,7 @@ def _die_of(victim: str, task: ConvertTask) -> list[str]:
 def test_a_scan_that_ends_its_process_is_left_out_alone(
     tmp_path: Path, many: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pools_of_the_server(monkeypatch)
     victim = many.scans["scan"][4]
     monkeypatch.setattr(sys.modules["medcl.archive.convert"], "_convert_batch", partial(_die_of, victim))
     report = convert(many, tmp_path / "out", workers=2)

@@ -7,8 +7,6 @@ import json
 import logging
 import os
 import stat
-import subprocess
-import sys
 import threading
 import warnings
 import zipfile
@@ -32,6 +30,7 @@ from medcl.testing import phantom
 from medcl.testing.traps.images import projection
 from tests.archive.canaries import CANARY, TEXT_VRS, TEXTS, assert_clean, canary_slice, outputs
 from tests.archive.samples import image_bytes, nifti_bytes
+from tests.killable import start_function
 
 
 def nameless_syntax(ds: Dataset) -> bytes:
@@ -197,16 +196,23 @@ def test_a_patient_has_one_pseudonym_whatever_the_spaces(tmp_path: Path) -> None
     assert set(scans["patient"]) == {pseudonym("patient", "A1")}
 
 
+def write_pseudonym(home: Path, path: Path) -> None:
+    os.environ["MEDCL_HOME"] = str(home)
+    try:
+        path.write_text(pseudonym("patient", "x"))
+    except UsageError as error:
+        path.write_text(str(error))
+
+
 def test_a_broken_key_is_refused_and_many_processes_agree_on_one(tmp_path: Path) -> None:
-    code = "from medcl.archive.privacy import pseudonym; print(pseudonym('patient', 'x'))"
-    environment = {**os.environ, "MEDCL_HOME": str(tmp_path / "fresh")}
-    command = [sys.executable, "-c", code]
-    running = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) for _ in range(4)]
-    assert len({process.communicate()[0] for process in running}) == 1
-    assert len(list((tmp_path / "fresh").iterdir())) == 1
-    (tmp_path / "fresh" / "pseudonym.key").write_bytes(b"short")
-    broken = subprocess.run(command, env=environment, capture_output=True, check=False)
-    assert b"not a pseudonym key" in broken.stderr
+    home, texts = tmp_path / "fresh", [tmp_path / f"{number}.txt" for number in range(5)]
+    for process in [start_function(write_pseudonym, home, text) for text in texts[:4]]:
+        process.join()
+    assert len({text.read_text() for text in texts[:4]}) == 1
+    assert len(list(home.iterdir())) == 1
+    (home / "pseudonym.key").write_bytes(b"short")
+    start_function(write_pseudonym, home, texts[4]).join()
+    assert "not a pseudonym key" in texts[4].read_text()
 
 
 def test_a_catalog_without_its_locator_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.docs.pages import ROOT
+from tests.killable import start_function
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
@@ -27,7 +29,7 @@ NAMED = re.compile(r"# ((?:medcl|configs)/\S+)\n")
 def checkout(tmp_path: Path) -> Path:
     """A copy of the package and its configurations, which an example may change."""
     for name in ("medcl", "configs"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, tmp_path / name)
     return tmp_path
 
 
@@ -43,10 +45,21 @@ def add_lines(path: Path, block: str) -> None:
 def run(checkout: Path, block: str) -> None:
     script = checkout / "example.py"
     script.write_text(block, encoding="utf-8")
-    environment = os.environ | {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(script)]
-    done = subprocess.run(command, cwd=checkout, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    process = start_function(run_in_copy, script)
+    process.join()
+    assert process.exitcode == 0, (checkout / "stderr").read_text(encoding="utf-8")
+
+
+def run_in_copy(script: Path) -> None:
+    """Run a script beside a copy of medcl, which takes the place of the one that is imported."""
+    os.chdir(script.parent)
+    os.dup2(os.open("stderr", os.O_WRONLY | os.O_CREAT), sys.stderr.fileno())
+    torch.set_num_threads(1)
+    for name in [name for name in sys.modules if name.split(".")[0] == "medcl"]:
+        del sys.modules[name]
+    sys.path.insert(0, str(script.parent))
+    runpy.run_path(str(script), run_name="__main__")
+    assert Path(sys.modules["medcl"].__path__[0]) == script.parent / "medcl"
 
 
 @pytest.mark.parametrize("title", SECTIONS)

@@ -7,7 +7,6 @@ from pathlib import Path
 from threading import Thread
 
 import pandas as pd
-import psutil
 import pytest
 
 from medcl.errors import WorkFailed
@@ -19,6 +18,7 @@ from medcl.finetune import (
     run_experiment_cells,
 )
 from tests.finetune.samples import PLAIN, TRAINING
+from tests.killable import pools_of_the_server, started
 
 
 def test_cells_are_computed_once_and_make_sound_predictions(context: ArmContext, tmp_path: Path) -> None:
@@ -35,7 +35,10 @@ def test_cells_are_computed_once_and_make_sound_predictions(context: ArmContext,
     assert changed == {f"{cells[0].name}.parquet", f"{cells[0].name}.json"}
 
 
-def test_cells_computed_side_by_side_are_the_same(context: ArmContext, tmp_path: Path) -> None:
+def test_cells_computed_side_by_side_are_the_same(
+    context: ArmContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pools_of_the_server(monkeypatch)
     arms = ["simclr-probe", "simclr-finetune", "classical", "shuffled-labels"]
     few = ArmContext(
         context.task, context.images, TRAINING.model_copy(update={"steps": 4}), context.pretrained, PLAIN
@@ -48,23 +51,21 @@ def test_cells_computed_side_by_side_are_the_same(context: ArmContext, tmp_path:
 
 
 def test_a_killed_worker_ends_the_run_with_one_line_and_keeps_what_was_done(
-    context: ArmContext, tmp_path: Path
+    context: ArmContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def kill_one() -> None:
-        while len(started := workers()) < 2:
+        while len(workers := started()) < 2:
             time.sleep(0.01)
-        started[0].kill()
+        workers[0].kill()
 
-    def workers() -> list[psutil.Process]:
-        return [child for child in psutil.Process().children() if "popen_loky" in " ".join(child.cmdline())]
-
+    pools_of_the_server(monkeypatch)
     cells = plan_experiment_cells(["simclr-probe"], [Budget.parse("5/class")], range(12))
     run_experiment_cells(context, cells[:1], tmp_path, "simclr")
     before = (tmp_path / f"{cells[0].name}.parquet").stat().st_mtime_ns
     Thread(target=kill_one, daemon=True).start()
     with pytest.raises(WorkFailed, match="run the same command again"):
         run_experiment_cells(context, cells, tmp_path, "simclr", workers=2)
-    assert not workers()
+    assert not started()
     assert len(list(tmp_path.glob("*.parquet"))) < 12
     assert (tmp_path / f"{cells[0].name}.parquet").stat().st_mtime_ns == before
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -40,9 +37,17 @@ def settings(store: Path, **changes: object) -> PretrainConfig:
     return short(store, **{"views": ViewsConfig(policy="cxr", size_px=16), "epochs": 4, **changes})
 
 
-def command_line(folder: Path) -> list[str]:
-    """Pretrain `folder/config.yaml` into `folder/run`, as a process of its own."""
-    return [sys.executable, "-m", "medcl", "pretrain", str(folder / "config.yaml"), "-o", str(folder / "run")]
+def start_run(config: PretrainConfig, folder: Path) -> BaseProcess:
+    """Start to pretrain into `folder/run`; its errors go to `folder/stderr`."""
+    (folder / "config.yaml").write_text(dump(config))
+    command = ["pretrain", folder / "config.yaml", "-o", folder / "run"]
+    return start(*command, errors=folder / "stderr")
+
+
+def wait_for(process: BaseProcess, folder: Path, pattern: str) -> None:
+    while not list(folder.glob(pattern)):
+        assert process.is_alive()
+        time.sleep(0.005)
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
@@ -80,13 +85,10 @@ def test_the_same_configuration_gives_the_same_weights_and_another_seed_does_not
 
 @pytest.mark.parametrize("method", ["simclr", "moco", "byol", "swav", "barlow_twins"])
 def test_killed_at_random_and_resumed_equals_undisturbed(store: Path, tmp_path: Path, method: str) -> None:
-    config = settings(store, epochs=6, checkpoint_every_s=0.0, method={"name": method})
-    (tmp_path / "config.yaml").write_text(dump(config))
+    config = settings(store, checkpoint_every_s=0.0, method={"name": method})
     pretrain(config, tmp_path / "whole")
-    process = start("pretrain", tmp_path / "config.yaml", "-o", tmp_path / "run")
-    while not (tmp_path / "run" / "checkpoint.pt").exists():
-        assert process.is_alive()
-        time.sleep(0.005)
+    process = start_run(config, tmp_path)
+    wait_for(process, tmp_path, "run/checkpoint.pt")
     time.sleep(random.random() / 2)
     kill(process)
     if not (tmp_path / "run" / "summary.json").exists():
@@ -95,17 +97,13 @@ def test_killed_at_random_and_resumed_equals_undisturbed(store: Path, tmp_path: 
 
 
 def test_sigterm_saves_and_says_how_to_go_on(store: Path, tmp_path: Path) -> None:
-    config = settings(store, epochs=2000)
-    (tmp_path / "config.yaml").write_text(dump(config))
-    command = command_line(tmp_path)
-    process = subprocess.Popen(command, env=os.environ, stderr=subprocess.PIPE, text=True)
-    while not list((tmp_path / "run").glob("events/*")):
-        assert process.poll() is None
-        time.sleep(0.05)
+    process = start_run(settings(store, epochs=2000), tmp_path)
+    wait_for(process, tmp_path, "run/events/*")
     time.sleep(0.5)
-    process.send_signal(signal.SIGTERM)
-    _, stderr = process.communicate(timeout=90)
-    assert process.returncode == 143
+    process.terminate()
+    process.join(90)
+    assert process.exitcode == 143
+    stderr = (tmp_path / "stderr").read_text()
     assert stderr.strip().splitlines()[-1].startswith("medcl: stopped at step")
     assert "Traceback" not in stderr
     assert torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"] > 0
@@ -156,19 +154,13 @@ def test_a_restarted_process_resumes_unasked(
 
 def test_a_second_process_is_refused_by_name(store: Path, tmp_path: Path) -> None:
     config = settings(store, epochs=2000)
-    (tmp_path / "config.yaml").write_text(dump(config))
-    command = command_line(tmp_path)
-    first = subprocess.Popen(command, env=os.environ, stderr=subprocess.DEVNULL)
+    first = start_run(config, tmp_path)
     try:
-        while not list((tmp_path / "run").glob("events/*")):
-            assert first.poll() is None
-            time.sleep(0.05)
-        second = subprocess.run([*command, "--resume"], capture_output=True, text=True, check=False)
-        assert second.returncode == 2
-        assert f"in use by process {first.pid}" in second.stderr
+        wait_for(first, tmp_path, "run/events/*")
+        with pytest.raises(UsageError, match=f"in use by process {first.pid}"):
+            pretrain(config, tmp_path / "run", resume=True)
     finally:
-        first.kill()
-        first.wait()
+        kill(first)
 
 
 def test_a_collapsed_run_says_so_and_stops_if_asked(

@@ -22,6 +22,7 @@ from medcl.store import Store, parallel, prepare
 from medcl.store.columns import read_arrow
 from medcl.store.form import StoreForm
 from medcl.store.labels import read_labels
+from tests.killable import pools_of_the_server
 
 
 @pytest.fixture(scope="module")
@@ -134,8 +135,10 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("workers", [2, 3])
 def test_any_number_of_workers_writes_the_same_bytes(
-    tmp_path: Path, small_shards: None, workers: int
+    tmp_path: Path, small_shards: None, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if workers == 3:
+        pools_of_the_server(monkeypatch)
     catalog = mixed(tmp_path)
     prepare(catalog, tmp_path / "one")
     (tmp_path / "several").mkdir()
@@ -144,7 +147,10 @@ def test_any_number_of_workers_writes_the_same_bytes(
     assert one == several
 
 
-def test_workers_go_on_where_another_number_stopped(tmp_path: Path, small_shards: None) -> None:
+def test_workers_go_on_where_another_number_stopped(
+    tmp_path: Path, small_shards: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pools_of_the_server(monkeypatch)
     catalog = mixed(tmp_path)
     prepare(catalog, tmp_path / "store", workers=2)
     whole = files_of(tmp_path / "store")

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +14,7 @@ from PIL import Image
 from medcl.archive import scan_archive
 from medcl.errors import UsageError
 from medcl.store import Store, prepare
+from tests.killable import kill, start
 
 
 def test_stored_pixels_are_the_file_s(archive: Path, tmp_path: Path) -> None:
@@ -82,20 +79,18 @@ def test_a_killed_prepare_goes_on_where_it_stopped(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     np.savez(
         tmp_path / "set.npz",
-        train_images=generator.integers(0, 255, (5000, 28, 28), np.uint8),
-        train_labels=generator.integers(0, 2, (5000, 1)),
+        train_images=generator.integers(0, 255, (1950, 28, 28), np.uint8),
+        train_labels=generator.integers(0, 2, (1950, 1)),
         test_images=generator.integers(0, 255, (50, 28, 28), np.uint8),
         test_labels=generator.integers(0, 2, (50, 1)),
     )
     catalog = scan_archive([tmp_path / "set.npz"], tmp_path / "c")
     whole = prepare(catalog, tmp_path / "whole")
-    command = [sys.executable, "-m", "medcl", "prepare", str(tmp_path / "c"), "-o", str(tmp_path / "killed")]
-    process = subprocess.Popen(command, env=os.environ)
+    process = start("prepare", tmp_path / "c", "-o", tmp_path / "killed")
     while not (tmp_path / "killed" / "arrays" / "0000" / "0000001.arrow").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+        assert process.is_alive()
+        time.sleep(0.002)
+    kill(process)
     with pytest.raises(UsageError, match="unfinished"):
         Store.open(tmp_path / "killed")
     done = (tmp_path / "killed" / "arrays" / "0000" / "0000001.arrow").stat().st_mtime_ns
@@ -108,7 +103,12 @@ def test_a_killed_prepare_goes_on_where_it_stopped(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "labels", "facts"),
     [
-        ("pneumoniamnist.npz", None, {"copies": 26, "crossing_splits": 10, "conflicting_labels": 0}),
+        pytest.param(
+            "pneumoniamnist.npz",
+            None,
+            {"copies": 26, "crossing_splits": 10, "conflicting_labels": 0},
+            marks=pytest.mark.slow,
+        ),
         ("busi", "folders", {"copies": 0, "crossing_splits": 0, "conflicting_labels": 2}),
     ],
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import re
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -203,7 +202,7 @@ def test_a_study_killed_at_random_ends_with_the_same_table(study: Path, config: 
     generator, killed = np.random.default_rng(), tmp_path / "killed"
     seconds = (study / "model").stat().st_mtime - (study / "catalog").stat().st_mtime
     start_server()
-    for _ in range(3):
+    for _ in range(2):
         process = start("study", config, "-o", killed)
         process.join(seconds * generator.uniform(0.1, 0.9))
         kill(process)
@@ -288,10 +287,10 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_2(
 
 
 def test_a_wrong_command_is_exit_code_2_in_a_process_too(config: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "medcl", "study", config, "-o", tmp_path / "s", "nonsense=1"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    (line,) = done.stderr.strip().splitlines()
+    process = start("study", config, "-o", tmp_path / "s", "nonsense=1", errors=tmp_path / "stderr")
+    process.join()
+    assert process.exitcode == 2
+    (line,) = (tmp_path / "stderr").read_text().strip().splitlines()
     assert line.startswith(f"medcl: {config}: unknown key 'nonsense'; known keys: ")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import psutil
 import pytest
 
 from medcl.archive import scan_archive
@@ -13,6 +12,7 @@ from medcl.archive.ledger.examine import examine_all
 from medcl.archive.storage.walk import Entry, check_roots, walk
 from medcl.processes import BrokenProcessPool
 from tests.archive.samples import image_bytes
+from tests.killable import pools_of_the_server, started
 
 
 @pytest.fixture
@@ -27,10 +27,12 @@ def batches(entries: list[Entry], size: int = 4) -> list[list[Entry]]:
     return [entries[start : start + size] for start in range(0, len(entries), size)]
 
 
-def test_a_killed_worker_loses_no_file(entries: list[Entry]) -> None:
+def test_a_killed_worker_loses_no_file(entries: list[Entry], monkeypatch: pytest.MonkeyPatch) -> None:
+    pools_of_the_server(monkeypatch)
+    monkeypatch.setattr(workers, "BATCHES_PER_WORKER", 1)  # each that is under way takes a process of its own
     examined = workers.examine_in_processes(iter(batches(entries)), 2)
     outcomes = [next(examined)]
-    psutil.Process().children()[-1].kill()
+    started()[-1].kill()
     outcomes += examined
     assert outcomes == examine_all(entries)
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.multiprocessing as mp
 
+import tests.killable  # noqa: F401  (its server starts the processes)
 from tests.pretrain.distributed.two_processes import WORLD, one_rank
 
 
@@ -18,5 +19,5 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    mp.spawn(one_rank, (port, folder), WORLD)
+    mp.start_processes(one_rank, (port, folder), WORLD, start_method="forkserver")
     return [torch.load(folder / f"{rank}.pt") for rank in range(WORLD)]

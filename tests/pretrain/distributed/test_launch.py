@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from safetensors.torch import load_file
 from medcl.config import dump
 from medcl.pretrain import PretrainConfig, pretrain
 from medcl.pretrain.distributed.launch import resolve_precision
+from tests import killable
 from tests.pretrain.stores import settings, store_of_images
 
 torch.set_num_threads(1)
@@ -36,10 +38,27 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> PretrainConfig:
 
 @pytest.fixture(scope="module")
 def undisturbed(config: PretrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of two processes, with the variables that torchrun sets for each."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    stdout, stderr = start(config, folder).communicate(timeout=300)
-    assert stdout.count("18 steps in") == 1
-    assert (folder / "run" / "summary.json").is_file(), stderr
+    (folder / "config.yaml").write_text(dump(config))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+    group = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0", "TORCHELASTIC_RUN_ID": "none"}
+    processes = [
+        killable.start(
+            "pretrain",
+            folder / "config.yaml",
+            "-o",
+            folder / "run",
+            environment={**place, **group, "RANK": rank, "LOCAL_RANK": rank},
+        )
+        for rank in "01"
+    ]
+    for process in processes:
+        process.join(300)
+        assert process.exitcode == 0
+    assert (folder / "run" / "summary.json").is_file()
     return folder / "run"
 
 
