@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -53,6 +55,7 @@ def test_whole_image_intensity_does_not_tell_the_label() -> None:
     features = []
     for who in drawn:
         rng, scanner = who.generator, SCANNERS[who.scanner]
+        scanner = replace(scanner, matrix=scanner.matrix // 2)  # for time; intensities are the same
         body = draw_body(rng, who.abnormal)
         hu = acquire(rng, body, draw_grid(rng, scanner), scanner)
         features.append(np.r_[np.histogram(hu, edges)[0] / hu.size, hu.mean() / 100, hu.std() / 100])

@@ -78,19 +78,16 @@ def levels_of(volumes: Sequence[Scan]) -> list[int]:
 def _level(scan: Scan) -> int:
     """Return the level whose phantom the volume is everywhere."""
     assert scan.affine is not None
-    fits = [
-        phantom.deviation(
-            scan.array, scan.affine, lambda p, n=n: (phantom.tissue(p) + 1024) / (n + 1)
-        ).largest
-        < 0.51
-        for n in range(8)
-    ]
+    index = np.stack(np.indices(scan.array.shape), axis=-1)
+    points = (index @ scan.affine[:3, :3].T + scan.affine[:3, 3]) * [-1.0, -1.0, 1.0]
+    stored = phantom.tissue(points) + 1024
+    fits = [np.abs(scan.array - stored / (n + 1)).max() < 0.51 for n in range(8)]
     assert sum(fits) == 1
     return fits.index(True)
 
 
 @given(names=st.sets(st.sampled_from(sorted(DIMENSIONS)), min_size=1, max_size=3), seed=st.integers(0, 99))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_every_combination_of_dimensions_is_a_volume(names: set[str], seed: int) -> None:
     dimensions = [DIMENSIONS[name] for name in sorted(names)]
     combinations = list(itertools.product((0, 1), repeat=len(dimensions)))
