@@ -100,15 +100,28 @@ def test_a_killed_prepare_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert all((resumed.array(r) == whole.array(r)).all() for r in range(0, len(whole), 97))
 
 
+def test_copies_are_counted_and_none_is_used_twice(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 255, (12, 28, 28), np.uint8)
+    images[3] = images[2]  # with another label
+    images[8:10] = images[:2]  # from training to test
+    images[5] = images[4]
+    arrays = {"train_images": images[:8], "test_images": images[8:]}
+    labels = {
+        "train_labels": np.array([[0, 1, 0, 1, 1, 1, 0, 1]]).T,
+        "test_labels": np.array([[0, 1, 1, 0]]).T,
+    }
+    np.savez(tmp_path / "set.npz", **arrays, **labels)
+    store = prepare(scan_archive([tmp_path / "set.npz"], tmp_path / "c"), tmp_path / "s")
+    assert store.record["duplicates"] == {"copies": 3, "crossing_splits": 2, "conflicting_labels": 2}
+    used = store.scans[store.scans["split"] != "excluded"]
+    assert len(used) == used["fingerprint"].nunique() == 12 - 3 - 2
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "labels", "facts"),
     [
-        pytest.param(
-            "pneumoniamnist.npz",
-            None,
-            {"copies": 26, "crossing_splits": 10, "conflicting_labels": 0},
-            marks=pytest.mark.slow,
-        ),
+        ("pneumoniamnist.npz", None, {"copies": 26, "crossing_splits": 10, "conflicting_labels": 0}),
         ("busi", "folders", {"copies": 0, "crossing_splits": 0, "conflicting_labels": 2}),
     ],
 )
