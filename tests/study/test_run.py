@@ -93,6 +93,12 @@ def study(config: Path) -> Path:
     return config.parent / "study"
 
 
+@pytest.fixture(autouse=True)
+def _figures_are_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave figures out of every report but that of `study`, as they are half of a study's time here."""
+    monkeypatch.setattr("medcl.evaluate.report.write.save", lambda *_: "<svg/>")
+
+
 def test_predictions_hold_every_cell_and_the_report_its_figures(study: Path) -> None:
     predictions = pd.read_parquet(study / "predictions.parquet")
     cells = predictions.groupby(["arm", "budget", "seed"]).size()

@@ -41,6 +41,8 @@ STYLE: Any = {
 def save(figure: Figure, folder: Path, name: str) -> str:
     """Write `name`.svg and `name`.png into `folder` atomically and return the text of the SVG."""
     with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # laid out once, not once for each format
         with atomic(folder / f"{name}.png") as temporary:
             figure.savefig(temporary, format="png")
         with atomic(folder / f"{name}.svg") as temporary:
