@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -35,9 +34,16 @@ def start(*words: object, errors: Path | None = None, environment: Mapping[str, 
 
 def start_function(target: Callable[..., None], *arguments: object) -> BaseProcess:
     """Call a function in a process of its own."""
-    process = PROCESSES.Process(target=target, args=arguments)
+    process = PROCESSES.Process(target=_call, args=(dict(os.environ), target, *arguments))
     process.start()
     return process
+
+
+def _call(environment: Mapping[str, str], target: Callable[..., None], *arguments: object) -> None:
+    """Call a function with the variables of the process that asks; the server has those of its start."""
+    os.environ.clear()
+    os.environ.update(environment)
+    target(*arguments)
 
 
 def start_server() -> None:
@@ -56,8 +62,20 @@ def kill(process: BaseProcess) -> None:
 
 def pools_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the server start the worker processes of every pool, which else import medcl one by one."""
-    quick = partial(ProcessPoolExecutor, context=PROCESSES)
-    monkeypatch.setattr("medcl.processes.ProcessPoolExecutor", quick)
+    monkeypatch.setattr("medcl.processes.ProcessPoolExecutor", _pool)
+
+
+def _pool(
+    workers: int, initializer: Callable[..., None] | None, initargs: tuple[object, ...], timeout: int
+) -> ProcessPoolExecutor:
+    arguments = (dict(os.environ), initializer or _nothing, *initargs)
+    return ProcessPoolExecutor(
+        workers, context=PROCESSES, timeout=timeout, initializer=_call, initargs=arguments
+    )
+
+
+def _nothing() -> None:
+    pass
 
 
 def started() -> list[psutil.Process]:

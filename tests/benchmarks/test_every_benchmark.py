@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import runpy
-import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -17,30 +17,31 @@ BENCHMARKS = sorted(path for path in (ROOT / "benchmarks").glob("*.py") if path.
 """All but the one that runs in lightly's own environment and does not know medcl."""
 
 
-def python(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, *map(str, arguments)]
-    variables = {name: value for name, value in os.environ.items() if name != "MEDCL_DATA"}
-    variables |= {"PYTHONPATH": str(ROOT), **environment}
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=variables)
-
-
-def import_all(errors: Path) -> None:
+def run(errors: Path, names: list[str], run_name: str, environment: Mapping[str, str] = {}) -> None:
+    """Run benchmarks in this process, which writes its errors to a file."""
     os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT), sys.stderr.fileno())
     os.environ.pop("MEDCL_DATA", None)
+    os.environ.update(environment)
     sys.path.insert(0, str(ROOT / "benchmarks"))  # as for a script: some import another
-    for path in BENCHMARKS:
-        runpy.run_path(str(path), run_name="imported")
+    for name in names:
+        sys.argv = [name]
+        runpy.run_path(str(ROOT / "benchmarks" / name), run_name=run_name)
 
 
 def test_every_benchmark_can_be_imported(tmp_path: Path) -> None:
     assert len(BENCHMARKS) >= 10
-    process = start_function(import_all, tmp_path / "stderr")
+    process = start_function(run, tmp_path / "stderr", [path.name for path in BENCHMARKS], "imported")
     process.join()
     assert process.exitcode == 0, (tmp_path / "stderr").read_text()
 
 
 @pytest.mark.parametrize("data", ["", "nowhere"])
-def test_the_scan_benchmark_says_which_data_it_needs(data: str) -> None:
-    done = python(ROOT / "benchmarks" / "scan.py", **({"MEDCL_DATA": data} if data else {}))
-    assert done.returncode == 2
-    assert "--data (or $MEDCL_DATA) must name a folder that holds dicom_mr_nih" in done.stderr
+def test_the_scan_benchmark_says_which_data_it_needs(data: str, tmp_path: Path) -> None:
+    environment = {"MEDCL_DATA": data} if data else {}
+    process = start_function(run, tmp_path / "stderr", ["scan.py"], "__main__", environment)
+    process.join()
+    assert process.exitcode == 2
+    assert (
+        "--data (or $MEDCL_DATA) must name a folder that holds dicom_mr_nih"
+        in (tmp_path / "stderr").read_text()
+    )

@@ -205,16 +205,19 @@ def test_other_external_weights_under_the_same_name_are_refused(
 
 
 def test_a_study_killed_at_random_ends_with_the_same_table(study: Path, config: Path, tmp_path: Path) -> None:
+    """A part of the cells of `study` comes out as there, whatever was killed between."""
     generator, killed = np.random.default_rng(), tmp_path / "killed"
+    command = ["study", config, "-o", killed, "arms=[simclr-probe, supervised]", "budgets=[5/class]"]
     seconds = (study / "model").stat().st_mtime - (study / "catalog").stat().st_mtime
     start_server()
     for _ in range(2):
-        process = start("study", config, "-o", killed)
-        process.join(seconds * generator.uniform(0.1, 0.9))
+        process = start(*command)
+        process.join(seconds * generator.uniform(0.05, 0.4))
         kill(process)
-    medcl("study", config, "-o", killed)
+    medcl(*command)
     whole, resumed = (pd.read_parquet(folder / "predictions.parquet") for folder in (study, killed))
-    pd.testing.assert_frame_equal(whole, resumed, check_exact=False, atol=1e-6)
+    part = whole[whole["arm"].isin(["simclr-probe", "supervised"]) & (whole["budget"] == "5/class")]
+    pd.testing.assert_frame_equal(part.reset_index(drop=True), resumed, check_exact=False, atol=1e-6)
 
 
 def test_energy_is_processor_time_times_watts() -> None:

@@ -46,7 +46,7 @@ def settings(store: Path, **changes: Any) -> TissueConfig:
         "title": "Bright balls",
         "question": "Is a ball found?",
         "store": store,
-        "patches": {"edge_mm": 9, "each": 24, "unlabeled": 24, "stride_mm": 6},
+        "patches": {"edge_mm": 9, "each": 16, "unlabeled": 16, "stride_mm": 6},
         "views": {"policy": "mr", "size_px": 8},
         "pretrain": {
             "encoder": encoder,
