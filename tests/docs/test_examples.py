@@ -20,9 +20,9 @@ OUT = Path("examples-output")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with `demo-output` as `make demo` leaves it, but of 30 patients and few training steps."""
+    """A folder with `demo-output` as `make demo` leaves it, but of 40 patients and few training steps."""
     folder = tmp_path_factory.mktemp("examples")
-    write_cohort(folder / "demo-output" / "cohort", 30)
+    write_cohort(folder / "demo-output" / "cohort", 40)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         runpy.run_path(str(EXAMPLES / "pretrain_and_study.py"))
@@ -49,7 +49,7 @@ def test_every_example_is_listed_and_run_here() -> None:
 def test_an_archive_becomes_a_catalog(capsys: pytest.CaptureFixture[str]) -> None:
     run("archive_to_catalog")
     assert "used" in capsys.readouterr().out
-    assert len(pd.read_parquet(OUT / "catalog" / "catalog.parquet")) >= 30
+    assert len(pd.read_parquet(OUT / "catalog" / "catalog.parquet")) >= 40
 
 
 def test_a_contact_sheet_is_drawn() -> None:
@@ -81,7 +81,7 @@ def test_the_readme_s_script_fits_a_probe() -> None:
 def test_new_scans_are_predicted() -> None:
     run("predict_new_scans")
     table = pd.read_csv(OUT / "predictions.csv")
-    assert len(table) == 30
+    assert len(table) == 40
     assert table["probability"].between(0, 1).all()
 
 

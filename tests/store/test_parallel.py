@@ -137,8 +137,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 def test_any_number_of_workers_writes_the_same_bytes(
     tmp_path: Path, small_shards: None, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if workers == 3:
-        pools_of_the_server(monkeypatch)
+    pools_of_the_server(monkeypatch)
     catalog = mixed(tmp_path)
     prepare(catalog, tmp_path / "one")
     (tmp_path / "several").mkdir()
