@@ -13,15 +13,17 @@ MAX_NONFINITE = 0.01
 def compact(array: np.ndarray) -> np.ndarray:
     """Return the same values in the smallest common dtype and native byte order.
 
-    Integers become the first of uint8, int16, uint16, int32 and int64 that holds them; the rest is float32.
+    uint8, int16 and uint16 are kept; other integers become the first of uint8, int16, uint16, int32 and int64
+    that holds them; the rest is float32.
     """
     kind = array.dtype.kind
     if kind == "b":
         return array.astype(np.uint8)
     if kind == "f":
         return array.astype(np.float32)
-    if array.dtype in (np.uint8, np.int16, np.uint16):
-        return array.astype(array.dtype.newbyteorder("="))
+    native = array.dtype.newbyteorder("=")
+    if native in (np.uint8, np.int16, np.uint16):
+        return array.astype(native)
     low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
     for dtype in (np.uint8, np.int16, np.uint16, np.int32, np.int64):
         if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:

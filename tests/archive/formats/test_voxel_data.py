@@ -120,6 +120,13 @@ def test_nothing_outside_of_the_folder_is_opened(header: SourceFile, tmp_path: P
     assert refused(lambda: load(unfollowed, data("raw", file=name))) == "DATA_OUTSIDE"
 
 
+def test_a_link_out_of_the_folder_is_opened_where_links_are_followed(
+    header: SourceFile, tmp_path: Path
+) -> None:
+    (tmp_path / "case" / "link.raw").symlink_to(tmp_path / "secret.raw")
+    assert load(replace(header, follow_links=True), data("raw", file="link.raw")) == RAW
+
+
 WRITTEN = volumes.written()
 
 

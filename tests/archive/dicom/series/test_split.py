@@ -12,10 +12,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
+from medcl.archive.dicom.header.model import plain_frame
+from medcl.archive.dicom.series.slices import Slice, SliceSet
+from medcl.archive.dicom.series.split import (
+    drop_copies,
+    is_calibrated,
+    split_geometry,
+    split_phases,
+    volume_unit,
+)
 from medcl.archive.flags import held_back
 from medcl.testing import phantom
 from medcl.testing.phantom import AXIAL, SAGITTAL, SliceGeometry, encoded, enhanced, put, series, tissue
 from tests.archive.dicom.samples import Read
+from tests.archive.dicom.series.slices import header, slice_at
 
 SMALL = replace(AXIAL, rows=16, columns=20, spacing=(8.0, 7.0), count=12)
 
@@ -247,3 +257,115 @@ def test_names_and_order_of_files_change_nothing(kind: str, seed: int) -> None:
     ]
     for one, two in zip(first.scans, shuffled.scans, strict=True):
         np.testing.assert_array_equal(one.array, two.array)
+
+
+def axial(number: int, z: float = 0.0, rescale_type: str = "", **changes: Any) -> Slice:
+    head = header(number, (0.0, 0.0, z), **changes)
+    return Slice(number, head, replace(plain_frame(head.shared, head.position), rescale_type=rescale_type))
+
+
+def heights(part: SliceSet) -> list[float]:
+    return [image.frame.position[2] for image in part.slices if image.frame.position is not None]
+
+
+@pytest.mark.parametrize(
+    ("change", "flag"),
+    [
+        ({"rows": 9}, "IRREGULAR_MATRIX"),
+        ({"pixel_spacing": (0.5, 0.8)}, "IRREGULAR_MATRIX"),
+        ({"slope": None}, "IRREGULAR_MATRIX"),
+        ({"orientation": (1.0, 0, 0, 0, 0, -1.0)}, "MIXED_ORIENT"),
+    ],
+)
+def test_slices_of_two_geometries_are_two_stacks(change: dict[str, Any], flag: str) -> None:
+    parts = split_geometry([axial(1), axial(2, 1.0), axial(3, 2.0, **change)])
+    assert sorted(len(part.slices) for part in parts) == [1, 2]
+    assert all(part.flags == {flag} for part in parts)
+
+
+@pytest.mark.parametrize(("spaces", "sizes"), [(["1", "1", "2"], [1, 2]), (["1", "", ""], [3])])
+def test_slices_of_two_frames_of_reference_are_two_stacks_but_none_is_no_other(
+    spaces: list[str], sizes: list[int]
+) -> None:
+    parts = split_geometry(
+        [axial(number, float(number), frame_of_reference=space) for number, space in enumerate(spaces)]
+    )
+    assert sorted(len(part.slices) for part in parts) == sizes
+
+
+def test_one_geometry_is_one_stack_within_rounding() -> None:
+    turned = (1.0, 0.0005, 0.0, -0.0005, 1.0, 0.0)
+    (part,) = split_geometry(
+        [axial(1), axial(2, 1.0, orientation=turned), axial(3, 2.0, pixel_spacing=(0.5001, 0.7))]
+    )
+    assert len(part.slices) == 3
+    assert part.flags == set()
+
+
+@pytest.mark.parametrize(
+    ("image", "unit"),
+    [
+        (axial(1), "HU"),
+        (axial(1, rescale_type="HU"), "HU"),
+        (axial(1, rescale_type="MGML"), "a.u."),
+        (axial(1, slope=None), "a.u."),
+        (axial(1, image_type=("ORIGINAL", "PRIMARY", "LOCALIZER")), "a.u."),
+        (axial(1, modality="MR"), "a.u."),
+        (axial(1, modality="PT", slope=None), "a.u."),
+    ],
+)
+def test_the_unit_is_what_the_header_states(image: Slice, unit: str) -> None:
+    assert volume_unit(image) == unit
+
+
+def test_a_factor_or_a_table_makes_values_measured() -> None:
+    pet = axial(1, modality="PT")
+    for unit in ("SUV", "Bq/ml", "a.u."):
+        assert volume_unit(replace(pet, header=replace(pet.header, activity=(unit, 2.0)))) == unit
+    table = axial(1, slope=None, intercept=None)
+    assert not is_calibrated(table)
+    assert is_calibrated(replace(table, header=replace(table.header, modality_lut=True)))
+
+
+def test_a_slice_stored_twice_is_dropped_and_flagged() -> None:
+    part = SliceSet([slice_at(1, 0.0, probe=5), slice_at(2, 0.0, probe=5), slice_at(3, 1.0, probe=5)])
+    copies = drop_copies(part, None)
+    assert [image.file for image in copies] == [2]
+    assert [image.file for image in part.slices] == [1, 3]
+    assert part.flags == {"DUP_DROPPED"}
+
+
+def test_equal_pixels_with_other_tags_are_no_copies() -> None:
+    part = SliceSet([slice_at(1, 0.0, probe=5), slice_at(2, 0.0, probe=5, echo_time=80.0)])
+    assert drop_copies(part, None) == []
+    assert part.flags == set()
+
+
+@pytest.mark.parametrize("key", ["acquisition", "temporal", "echo_time", "b_value", "trigger", "kernel"])
+def test_phases_at_the_same_places_are_split_by_the_tag_that_tells_them_apart(key: str) -> None:
+    slices = [slice_at(2 * n + phase, n, **{key: f"v{phase}"}) for n in range(5) for phase in (0, 1)]
+    parts = split_phases(SliceSet(slices))
+    assert [heights(part) for part in parts] == [[0, 1, 2, 3, 4]] * 2
+    assert [{image.file % 2 for image in part.slices} for part in parts] == [{0}, {1}]
+    assert all(part.flags == {"SPLIT"} for part in parts)
+
+
+def test_phases_without_a_tag_are_split_in_the_order_of_acquisition() -> None:
+    slices = [slice_at(5 * phase + n, n) for n in range(5) for phase in (0, 1)]
+    first, second = split_phases(SliceSet(slices))
+    assert [image.file for image in first.slices] == [0, 1, 2, 3, 4]
+    assert [image.file for image in second.slices] == [5, 6, 7, 8, 9]
+
+
+def test_what_cannot_be_told_apart_is_a_conflict() -> None:
+    slices = [slice_at(n, n) for n in range(5)] + [slice_at(9, 2)]
+    (part,) = split_phases(SliceSet(slices))
+    assert part.flags == {"DUP_CONFLICT"}
+    assert len(part.slices) == 6
+
+
+def test_one_even_volume_stays_one_whatever_its_tags() -> None:
+    slices = [slice_at(n, n, acquisition=str(n % 2)) for n in range(8)]
+    (part,) = split_phases(SliceSet(slices))
+    assert len(part.slices) == 8
+    assert part.flags == set()
