@@ -87,7 +87,7 @@ def test_copies_and_slices_that_are_no_grid_have_their_reason() -> None:
     copy = (20, files[2][1])
     _, verdicts = group([*files, copy])
     assert set(verdicts.values()) == {("dropped", "DUPLICATE_FILE")}
-    shifted = [(n, replace(head, position=(5.0 * (n % 2), 0.0, 2.0 * n))) for n, head in files]
+    shifted = [(n, replace(head, position=(0.7 * (n % 2), 0.0, 2.0 * n))) for n, head in files]
     stacks, verdicts = group(shifted)
     assert stacks == []
     assert verdicts == dict.fromkeys(range(6), ("quarantined", "BAD_HEADER"))
