@@ -20,7 +20,8 @@ def compact(array: np.ndarray) -> np.ndarray:
     if kind == "b":
         return array.astype(np.uint8)
     if kind == "f":
-        return array.astype(np.float32)
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and `finite` masks it
+            return array.astype(np.float32)
     native = array.dtype.newbyteorder("=")
     if native in (np.uint8, np.int16, np.uint16):
         return array.astype(native)

@@ -40,6 +40,7 @@ JPEGS = ("JPEG", "MPO")
 
 TAIL_BYTES = 4096
 ORIENTATION_TAG = 0x0112
+SAMPLE_FORMAT_TAG, SIGNED = 339, 2
 PHOTOMETRIC_TAG, DESCRIPTION_TAG, MAKE_TAG, NDPI_TAG = 262, 270, 271, 65420
 OFFSET_TAGS = ((273, 279), (324, 325))
 """Tags of TIFF with the offsets of strips or tiles and their lengths in bytes."""
@@ -74,6 +75,8 @@ def _page(image: ImageFile.ImageFile, number: int, pages: int, file: SourceFile)
     _refuse_bomb(image, file.size)
     if image.format == "TIFF":
         _check_strips(image, file.size)
+        if image.mode == "L" and SIGNED in np.atleast_1d(image.tag_v2.get(SAMPLE_FORMAT_TAG, 1)):  # type: ignore[attr-defined]
+            raise quarantined("UNSUPPORTED_DTYPE")  # Pillow takes signed bytes as unsigned
     flags = {*_flags(image), *(["FRAME_OF_MANY"] if pages > 1 else [])}
     width, height = image.size
     is_transposed = image.format in JPEGS and _orientation(image) in (5, 6, 7, 8)
@@ -143,9 +146,11 @@ def load(file: SourceFile, part: str = "") -> Scan:
         flags = tuple(sorted({*_flags(image), *(["FRAME_OF_MANY"] if part else [])}))
         is_inverted = _is_inverted(image) and image.mode.startswith("I")
         is_rotated = image.format in JPEGS and _orientation(image) != 1
+        depth, is_gray = _depth(image), image.mode in GRAY_MODES
         _run(image.load)
         array = _pixels(ImageOps.exif_transpose(image) if is_rotated else image)
         array = np.iinfo(np.uint16).max - array if is_inverted else array  # Pillow inverts 8 bits only
+        array = _as_stored(array, depth) if is_gray else array
     return Scan(
         array=array,
         affine=None,
@@ -175,7 +180,9 @@ def _flags(image: ImageFile.ImageFile) -> tuple[str, ...]:
         flags.add("MONO1_INVERTED")
     if image.mode in ("LA", "PA", "RGBA", "RGBa", "La"):
         flags.add("ALPHA_DROPPED")
-    if image.mode not in GRAY_MODES and any(";16" in str(tile[3]) for tile in image.tile):
+    depth = _depth(image)
+    is_deep = any(";16" in str(tile[3]) for tile in image.tile) or (depth is not None and depth[0] > 8)
+    if image.mode not in GRAY_MODES and is_deep:
         flags.add("DEPTH_REDUCED")
     if image.mode in ("P", "PA"):
         flags.add("PALETTE")
@@ -190,17 +197,41 @@ def _is_lossy(image: ImageFile.ImageFile) -> bool:
         return image.info.get("compression") in ("jpeg", "tiff_jpeg")
     if image.format not in ("JPEG2000", "WEBP"):
         return False
-    stream = image.fp
-    if stream is None:
-        return True
-    place = stream.tell()
-    stream.seek(0)
-    head = stream.read(TAIL_BYTES)
-    stream.seek(place)
+    head = _head(image)
     if image.format == "WEBP":
         return b"VP8L" not in head
     style = head.find(b"\xff\x52")  # transformation 1 is the reversible wavelet
     return style < 0 or head[style + 13 : style + 14] != b"\1"
+
+
+def _head(image: ImageFile.ImageFile) -> bytes:
+    """Return the first bytes of an image that is not loaded yet, else nothing."""
+    stream = image.fp
+    if stream is None:
+        return b""
+    place = stream.tell()
+    stream.seek(0)
+    head: bytes = stream.read(TAIL_BYTES)
+    stream.seek(place)
+    return head
+
+
+def _depth(image: ImageFile.ImageFile) -> tuple[int, bool] | None:
+    """Return the bits and the sign of the first component of a JPEG 2000, else None."""
+    head = _head(image) if image.format == "JPEG2000" else b""
+    size = head.find(b"\xff\x4f\xff\x51")
+    if size < 0 or len(head) <= size + 42:
+        return None
+    return (head[size + 42] & 0x7F) + 1, head[size + 42] > 0x7F
+
+
+def _as_stored(array: np.ndarray, depth: tuple[int, bool] | None) -> np.ndarray:
+    """Return gray values as a JPEG 2000 stores them: Pillow spreads them over 8 or 16 bits, from 0 on."""
+    width = 8 * array.dtype.itemsize
+    if depth is None or depth == (width, False) or depth[0] > width:
+        return array
+    bits, is_signed = depth
+    return compact((array.astype(np.int32) >> (width - bits)) - (1 << (bits - 1) if is_signed else 0))
 
 
 def _is_inverted(image: ImageFile.ImageFile) -> bool:

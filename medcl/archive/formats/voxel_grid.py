@@ -138,15 +138,15 @@ def frame(grid: VoxelGrid, content: bytes | memoryview, part: str) -> Scan:
     color = [] if grid.color is None else [grid.color]
     stored = stored.transpose(*reversed(further), *grid.spatial, *color)
     index = np.unravel_index(int(part.partition(":")[2] or 0), stored.shape[: len(further)])
-    values, valid, missing = finite(stored[index])
+    values, valid, missing = finite(compact(stored[index]))  # float64 may be infinite as float32
     values = values[..., :3] if color else values
     flags = tuple(sorted({*grid.flags, *missing}))
     if grid.affine is None:
         values = np.swapaxes(values, 0, 1)
-        array = compact(gray_if_equal(values) if color else np.ascontiguousarray(values))
+        array = gray_if_equal(values) if color else np.ascontiguousarray(values)
         mask = None if valid is None else np.ascontiguousarray(valid.T)
         return Scan(array, None, grid.spacing_mm, _unit(grid), "unknown", mask, flags)
-    array, affine = to_canonical(compact(values), grid.affine)
+    array, affine = to_canonical(values, grid.affine)
     mask = None if valid is None else to_canonical(valid, grid.affine)[0]
     return Scan(array, affine, spacing(affine), _unit(grid), "unknown", mask, flags)
 

@@ -111,3 +111,27 @@ def test_a_telephones_image_is_a_jpeg() -> None:
     scan = images.load(in_memory(content))
     assert scan.array.shape == (9, 12, 3)
     assert {"EXIF_ROTATED", "LOSSY"} <= set(scan.flags)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bits", "low"),
+    [("u1", 4, 0), ("u1", 8, 0), ("u2", 10, 0), ("u2", 12, 0), ("u2", 16, 0), ("i2", 16, -9000)],
+)
+def test_jpeg_2000_of_any_depth_keeps_its_values(dtype: str, bits: int, low: int) -> None:
+    codecs = pytest.importorskip("imagecodecs")
+    stored = (np.arange(60 * 80).reshape(60, 80) * 7 % (1 << bits) + low).astype(dtype)
+    content = codecs.jpeg2k_encode(stored, level=0, bitspersample=bits, reversible=True)
+    np.testing.assert_array_equal(images.load(in_memory(content)).array, stored)
+
+
+def test_jpeg_2000_of_deep_color_says_that_it_is_reduced() -> None:
+    codecs = pytest.importorskip("imagecodecs")
+    stored = np.stack([np.arange(4800, dtype=np.uint16).reshape(60, 80) * step for step in (1, 5, 9)], -1)
+    content = codecs.jpeg2k_encode(stored, level=0, reversible=True)
+    assert "DEPTH_REDUCED" in images.load(in_memory(content)).flags
+    assert "DEPTH_REDUCED" in images.inspect(in_memory(content))[0].flags
+
+
+def test_a_tiff_of_signed_bytes_is_refused() -> None:
+    content = saved(Image.fromarray(GRAY), "TIFF", tiffinfo={images.SAMPLE_FORMAT_TAG: images.SIGNED})
+    assert refusal(content) == "UNSUPPORTED_DTYPE"

@@ -24,6 +24,16 @@ def refused(content: bytes) -> str:
     return caught.value.code
 
 
+def test_numbers_too_large_for_float32_are_masked() -> None:
+    array = np.zeros((20, 30, 40))
+    array[3, 4, 5] = 1e300
+    scan = npy.load(in_memory(written(array)), "")
+    assert scan.array.max() == 0
+    assert "NONFINITE" in scan.flags
+    assert scan.valid is not None
+    assert (~scan.valid).sum() == 1
+
+
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("shape", [(5, 4), (5, 4, 3), (5, 4, 6)])
 def test_arrays_come_back_in_either_order(order: str, shape: tuple[int, ...]) -> None:

@@ -97,7 +97,8 @@ def _region(item: Any, shared: Attributes) -> Region | None:
         return None
     top, bottom = values[0], min(values[1] + 1, shared.rows)
     left, right = values[2], min(values[3] + 1, shared.columns)
-    if not (0 <= top < bottom and 0 <= left < right):
+    # Regions of one row or column are placeholders, as a screen without regions may have them.
+    if not (0 <= top < bottom - 1 and 0 <= left < right - 1):
         return None
     steps = [_millimeters(item, axis) for axis in "YX"]
     return Region(top, bottom, left, right, None if None in steps else tuple(steps))  # type: ignore[arg-type]

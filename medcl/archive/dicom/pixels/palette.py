@@ -32,7 +32,9 @@ def from_palette(values: np.ndarray, elements: Elements, signed: bool = False) -
         ]
     except (ArithmeticError, LookupError, TypeError, ValueError):
         raise quarantined("BAD_HEADER") from None
-    return np.stack([as_bytes(table(values), table.bits) for table in tables], axis=-1)
+    # Some writers state 16 bits and store 8, which would be black.
+    are_bytes = all(table.values.max() < 256 for table in tables)
+    return np.stack([as_bytes(table(values), 8 if are_bytes else table.bits) for table in tables], axis=-1)
 
 
 def as_bytes(values: np.ndarray, bits: int) -> np.ndarray:

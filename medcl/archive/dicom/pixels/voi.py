@@ -16,6 +16,7 @@ from medcl.archive.dicom.tags import VOI_LUT, VOI_LUT_FUNCTION, WINDOW_CENTER, W
 from medcl.archive.flags import Rejected
 
 SHOWN = frozenset({"CR", "DX", "MG", "IO", "PX"})
+FAR_FEWER_BITS = 3
 
 
 def apply_voi(values: np.ndarray, elements: Elements, shared: Attributes) -> np.ndarray | None:
@@ -31,7 +32,7 @@ def apply_voi(values: np.ndarray, elements: Elements, shared: Attributes) -> np.
         items = elements.items(VOI_LUT)
         if items:
             table = LookupTable.of(items[0], shared.signed, elements.little)
-            return _spread(np.clip(table(values) / ((1 << table.bits) - 1), 0, 1), top)
+            return _spread(np.clip(table(values) / ((1 << _depth(table)) - 1), 0, 1), top)
         centers = decimals(elements.values.get(WINDOW_CENTER, b""))
         widths = decimals(elements.values.get(WINDOW_WIDTH, b""))
     except (Rejected, TypeError, ValueError, IndexError, ZeroDivisionError):
@@ -41,6 +42,15 @@ def apply_voi(values: np.ndarray, elements: Elements, shared: Attributes) -> np.
     function = text(elements.values.get(VOI_LUT_FUNCTION, b"")) or "LINEAR"
     shown = _window(values.astype(np.float64), centers[0], widths[0], function)
     return None if shown is None or shown.min() == shown.max() else _spread(shown, top)
+
+
+def _depth(table: LookupTable) -> int:
+    """Return the bits of a table's entries: those stated, unless entries need more or far fewer.
+
+    Writers that state 8 or 16 bits for entries of 12 would have the image white or black.
+    """
+    needed = int(table.values.max()).bit_length()
+    return needed if needed > table.bits or 0 < needed <= table.bits - FAR_FEWER_BITS else table.bits
 
 
 def _spread(shown: np.ndarray, top: int) -> np.ndarray:

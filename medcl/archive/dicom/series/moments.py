@@ -9,6 +9,7 @@ from medcl.archive.dicom.series.parallel import MIN_SLICES
 from medcl.archive.dicom.series.slices import Slice, SliceSet, by_key, n_keys
 
 CONTRAST_NUMBERS = [number for number, name in enumerate(SPLIT_KEYS) if name not in TIME_KEYS]
+NOON = 120000.0
 Places = Sequence[Sequence[Slice]]
 
 
@@ -38,12 +39,22 @@ def in_time(slices: Sequence[Slice]) -> list[Slice]:
     """Return slices in the order of time, or nothing where their tags do not give one."""
     times = [[_number(image.key(name)) for name in TIME_KEYS] for image in slices]
     orders = [[time[number] for time in times] for number in range(len(TIME_KEYS))]
+    clock = TIME_KEYS.index("acquisition_time")
+    orders[clock] = _past_midnight(orders[clock])
     if all(image.header.shared.n_phases > 1 for image in slices):
         orders.append([image.header.instance for image in slices])
     for order in orders:
         if None not in order and len(set(order)) == len(slices):
             return [slices[number] for number in sorted(range(len(slices)), key=lambda n: order[n] or 0.0)]
     return []
+
+
+def _past_midnight(clock: list[float | None]) -> list[float | None]:
+    """Return times of day (hhmmss) that go on counting where midnight is between them."""
+    stated = [time for time in clock if time is not None]
+    if not stated or max(stated) - min(stated) <= NOON:
+        return clock
+    return [time + 2 * NOON if time is not None and time < NOON else time for time in clock]
 
 
 def _number(value: float | str | None) -> float | None:

@@ -45,7 +45,7 @@ def split_in_plane(slice_set: SliceSet) -> list[SliceSet]:
         return [slice_set]
     owner = {id(image): number for number, cluster in enumerate(clusters) for image in cluster}
     shared = any(len({owner[id(image)] for image in place}) > 1 for place in by_place(slice_set.slices))
-    if not shared and not _far_apart(clusters):
+    if not shared and not _far_apart(clusters) and not _are_bent(clusters):
         return [slice_set]
     return slice_set.parts(clusters, "PARALLEL_STACKS")
 
@@ -79,6 +79,17 @@ def _far_apart(clusters: Sequence[Sequence[Slice]]) -> bool:
     return bool((shifts.max(axis=2) + np.eye(len(clusters)) > 0.5).all())
 
 
+def _are_bent(clusters: Sequence[Sequence[Slice]]) -> bool:
+    """True for even stacks one above the other whose first voxels lie on no common line, as a tilt has it."""
+    if any(len(cluster) < MIN_SLICES or evenness(np.sort(depths(cluster))) != EVEN for cluster in clusters):
+        return False
+    slices = [place[0] for place in by_place([image for cluster in clusters for image in cluster])]
+    corners = np.array([image.frame.position for image in slices])
+    along = (depths(slices) - depths(slices[:1])) / (depths(slices[-1:]) - depths(slices[:1]))
+    apart = corners - corners[0] - along[:, None] * (corners[-1] - corners[0])
+    return bool(np.linalg.norm(apart, axis=1).max() > min(slices[0].frame.spacing or (1.0,)) / 2)
+
+
 def side_by_side(slice_set: SliceSet) -> list[SliceSet]:
     """Split slices at different places that are several stacks.
 
@@ -98,19 +109,35 @@ def _by_tag(slice_set: SliceSet) -> list[SliceSet]:
     whole = evenness(np.sort(depths(slice_set.slices)))
     for number in range(n_keys(slice_set.slices)):
         parts = by_key(slice_set.slices, number)
+        name = SPLIT_KEYS[number] if number < len(SPLIT_KEYS) else ""
+        if len(parts) > 1 and (
+            _are_series(name, parts) or (name == "image_type" and _has_strays(parts, whole))
+        ):
+            return slice_set.parts(parts, "SPLIT")
         if len(parts) < 2 or 2 * len(parts) > len(slice_set.slices):
             continue
         along = [np.sort(depths(part)) for part in parts]
         if max(part[0] for part in along) >= min(part[-1] for part in along):
             continue
         worst = max(map(evenness, along))
-        is_reconstruction = number < len(SPLIT_KEYS) and SPLIT_KEYS[number] in RECONSTRUCTION_KEYS
-        if worst == EVEN < whole or (is_reconstruction and worst <= whole and _woven(parts)):
+        if worst == EVEN < whole or (name in RECONSTRUCTION_KEYS and worst <= whole and _woven(parts)):
             return slice_set.parts(parts, "SPLIT")
     sweeps = _sweeps(slice_set.slices) if whole == UNEVEN else []
     if len(sweeps) > 1 and all(evenness(np.sort(depths(sweep))) == EVEN for sweep in sweeps):
         return slice_set.parts(sweeps, "SPLIT", "SPLIT_BY_NUMBER")
     return [slice_set]
+
+
+def _are_series(name: str, parts: Sequence[Sequence[Slice]]) -> bool:
+    """True for stacks that share a series UID, but not the kernel or the number that a series has one of."""
+    return name in ("kernel", "series_number") and min(map(len, parts)) >= MIN_SLICES
+
+
+def _has_strays(parts: Sequence[Sequence[Slice]], whole: int) -> bool:
+    """True where a few images of another type (localizers, projections) disturb an even stack."""
+    *strays, most = sorted(parts, key=len)
+    is_even = evenness(np.sort(depths(most))) == EVEN < whole
+    return is_even and len(most) >= MIN_SLICES > sum(map(len, strays))
 
 
 def _woven(parts: Sequence[Sequence[Slice]]) -> bool:

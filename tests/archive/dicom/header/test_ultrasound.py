@@ -51,6 +51,13 @@ def test_two_images_of_different_calibration_are_two_scans(tmp_path: Path) -> No
     assert all("REGION_OF_MANY" in scan.flags and "REGIONS_OVERLAP" not in scan.flags for scan in (one, two))
 
 
+@pytest.mark.parametrize("box", [(0, 0, 0, 0), (5, 5, 0, 99), (0, 90, 7, 7)])
+def test_a_region_of_no_size_crops_nothing(box: tuple[int, int, int, int], tmp_path: Path) -> None:
+    (scan,) = scans(tmp_path, [region(box)])
+    assert (scan.array == IMAGE[0]).all()
+    assert scan.spacing_mm is None
+
+
 def test_an_image_without_calibration_does_not_take_that_of_its_neighbor(tmp_path: Path) -> None:
     one, two = scans(tmp_path, [region(LEFT, 0.2), region(RIGHT, 0.0)])
     assert one.spacing_mm == pytest.approx((0.4, 0.2))

@@ -93,6 +93,7 @@ def test_pictures_of_segmented_palettes(bits: int, little: bool) -> None:
         ((np.arange(256) * 257).astype("<u2").tobytes(), 16, True),
         ((np.arange(256) * 257).astype("<u2").tobytes(), 8, True),
         (np.arange(256, dtype=np.uint8).tobytes(), 16, True),
+        (np.arange(256, dtype="<u2").tobytes(), 16, True),
     ],
 )
 def test_pictures_of_plain_palettes(data: bytes, bits: int, little: bool) -> None:

@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 from pydicom import Dataset
+from pydicom.sequence import Sequence
 
 from medcl.archive.dicom.header.elements import Elements
 from medcl.archive.dicom.header.model import Attributes
 from medcl.archive.dicom.pixels.voi import apply_voi
 from medcl.archive.dicom.tags import VOI_LUT_FUNCTION, WINDOW_CENTER, WINDOW_WIDTH
+from medcl.testing.phantom import encoded
+from medcl.testing.traps.images import projection
+from tests.archive.dicom.samples import Read
 
 VALUES = np.array([[0, 100, 200, 300, 400]], np.uint16)
 
@@ -94,3 +98,17 @@ def test_a_table_comes_before_the_window() -> None:
     assert result[0].tolist() == [0, 0, 819, 4095, 4095]
     header.table.LUTData = [0]
     assert apply_voi(VALUES, header, Attributes(modality="MG", bits_stored=12)) is None
+
+
+STORED = (np.arange(32)[:, None] * 128 + np.arange(40)).astype(np.uint16) % 4096
+SQUARES = (np.arange(4096.0) ** 2 / 4095).astype(np.uint16)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 16])
+def test_the_entries_of_a_table_say_how_deep_it_is(bits: int) -> None:
+    item = Dataset()
+    item.LUTDescriptor = [4096, 0, bits]
+    item.add_new("LUTData", "OW", SQUARES.tobytes())
+    (scan,) = Read({"a": encoded(projection(STORED, VOILUTSequence=Sequence([item])))}).scans
+    assert "VOI_APPLIED" in scan.flags
+    np.testing.assert_array_equal(scan.array, SQUARES[STORED])

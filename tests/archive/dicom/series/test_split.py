@@ -115,6 +115,52 @@ def test_thick_slices_that_follow_thin_ones_are_one_scan() -> None:
     assert "VARSPACING" in stack.flags
 
 
+@pytest.mark.parametrize("kind", ["LOCALIZER", "PROJECTION IMAGE"])
+@pytest.mark.parametrize("mm", [1.1, -1.7], ids=["between", "before"])
+def test_a_stray_image_of_another_type_is_no_slice(kind: str, mm: float) -> None:
+    slices = series(SMALL, Modality="MR")
+    (stray,) = series(replace(SMALL, count=1), enhanced, "b", SeriesInstanceUID=slices[0].SeriesInstanceUID)
+    place = np.array(slices[5 if mm > 0 else 0].ImagePositionPatient, float)
+    put(
+        stray,
+        Modality="MR",
+        ImageType=["DERIVED", "SECONDARY", kind],
+        InstanceNumber=99,
+        ImagePositionPatient=[f"{value:.6f}" for value in place + SMALL.normal * mm],
+    )
+    read = Read(named([*slices, stray]))
+    assert sorted(stack.shape[2] for stack in read.stacks) == [1, 12]
+    whole = next(scan for scan in read.scans if scan.array.shape[2] == 12)
+    assert whole.affine is not None
+    assert phantom.deviation(whole.array + 0, whole.affine, tissue).correlation > 0.9999
+
+
+@pytest.mark.parametrize("tags", [{"ConvolutionKernel": "B70f"}, {"SeriesNumber": 7}], ids=str)
+def test_stacks_of_one_uid_that_follow_each_other_are_two_series(tags: dict[str, Any]) -> None:
+    one = series(SMALL, ConvolutionKernel="B30f", SeriesNumber=6)
+    base = {"ConvolutionKernel": "B30f", "SeriesNumber": 6}
+    read = Read(named([*one, *second(one, at_depth(12 * SMALL.step), **{**base, **tags})]))
+    assert [stack.shape[2] for stack in read.stacks] == [12, 12]
+    assert max(misses(read)) < 0.51
+
+
+def test_slabs_that_touch_but_are_shifted_in_plane_are_two_scans() -> None:
+    one = series(SMALL)
+    above = at_depth(12 * SMALL.step)
+    x, y, z = above.center
+    read = Read(named([*one, *second(one, replace(above, center=(x + 26, y, z)))]))
+    assert [stack.shape[2] for stack in read.stacks] == [12, 12]
+    assert all("PARALLEL_STACKS" in stack.flags for stack in read.stacks)
+    assert max(misses(read)) < 0.51
+
+
+@pytest.mark.parametrize("degrees", [1.0, 5.0, 15.0])
+def test_a_tilted_stack_is_one(degrees: float) -> None:
+    (stack,) = Read(named(series(replace(SMALL, tilt=degrees, count=24)))).stacks
+    assert stack.shape[2] == 24
+    assert "TILT" in stack.flags
+
+
 def test_slabs_apart_are_two_scans_unless_slices_are_missing_between() -> None:
     one = series(SMALL)
     read = Read(named([*one, *second(one, at_depth(90.0))]))
@@ -180,6 +226,12 @@ def test_moments_of_a_place_are_a_cine_in_the_order_of_time(tag: str, places: in
         assert scan.unit == "HU"
         assert scan.spacing_mm == (8.0, 7.0)
         np.testing.assert_allclose(np.diff(scan.array.mean(axis=(1, 2))), 10.0, atol=0.5)
+
+
+def test_time_goes_on_past_midnight() -> None:
+    times = [f"2359{52 + moment}" if moment < 8 else f"00000{moment - 8}" for moment in range(12)]
+    (scan,) = Read(named(cine(1, 12, AcquisitionTime=times))).scans
+    np.testing.assert_allclose(np.diff(scan.array.mean(axis=(1, 2))), 10.0, atol=0.5)
 
 
 def test_phases_of_many_places_are_volumes() -> None:
