@@ -62,10 +62,17 @@ class Catalog:
     identity: str
 
     @classmethod
-    def write(cls, folder: Path, tables: Tables, accept: str) -> Catalog:
-        """Write the tables of a finished scan as a new catalog, and empty them."""
+    def write(cls, folder: Path, tables: Tables, accept: str, owner: str | None = None) -> Catalog:
+        """Write the tables of a finished scan as a new catalog, and empty them.
+
+        Args:
+            folder: New folder of the catalog.
+            tables: Rows of the scan.
+            accept: Which flagged scans are used.
+            owner: Who alone uses the catalog, if anyone; see `owned`.
+        """
         locator = tables.locator()
-        identity = pseudonym("catalog", _content_hash(locator))
+        identity = _owned_identity(pseudonym("catalog", _content_hash(locator)), owner)
         with atomic(_locator_path(identity)) as temporary:
             pq.write_table(locator, private_file(temporary))
         del locator
@@ -140,6 +147,21 @@ class Catalog:
     def located() -> frozenset[str]:
         """Return the identities of all catalogs whose private locators are on this machine."""
         return frozenset(path.stem for path in private_folder("locators").glob("*.parquet"))
+
+    def owned(self, owner: str) -> Catalog:
+        """Return this catalog with a locator of its own, so that to forget it takes no other catalog's away.
+
+        Catalogs of the same files share one locator otherwise.
+
+        Args:
+            owner: Name of the work that alone uses the catalog.
+        """
+        identity = _owned_identity(self.identity, owner)
+        with atomic(_locator_path(identity)) as temporary:
+            os.link(_locator_path(self.identity), temporary)
+        record = read_json(self.folder / "summary.json")
+        write_json({**record, "catalog": identity}, self.folder / "summary.json")
+        return Catalog.open(self.folder)
 
     def forget(self) -> None:
         """Delete the private locator; the scans can then no longer be read."""
@@ -245,6 +267,10 @@ def _join(path: str, member: str) -> str:
     """Return the path of a file, continued inside a zip or tar."""
     inside = member.partition(":")[2]
     return f"{path}/{inside}" if inside else path
+
+
+def _owned_identity(identity: str, owner: str | None) -> str:
+    return identity if owner is None else pseudonym("catalog", f"{owner}\0{identity}")
 
 
 def _locator_path(identity: str) -> Path:

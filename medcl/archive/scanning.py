@@ -42,6 +42,7 @@ def scan_archive(
     scheduler: str | None = None,
     patient_pattern: str | None = None,
     follow_links: bool = False,
+    owner: str | None = None,
 ) -> Catalog:
     """Find every scan under `archives` and account for every file.
 
@@ -58,6 +59,7 @@ def scan_archive(
         patient_pattern: Regular expression for the patient in a file's path (`compile_pattern`).
         follow_links: Whether links are followed. A file with several names is then read once, under that of
             the first link to it.
+        owner: Name of the work that alone uses the catalog (`Catalog.owned`).
 
     Raises:
         UsageError: An archive is missing, empty or without a readable image, or `out` is in use or in an
@@ -76,15 +78,16 @@ def scan_archive(
     index = Index(roots)
     fingerprint = _fingerprint(listing, f"{accept}\0{patient_pattern}")
     if (earlier := _copy_earlier(index, fingerprint, out)) is not None:
-        return earlier
+        return earlier if owner is None else earlier.owned(owner)
     index.forget_detached()
     _examine_new(index, listing, workers, scheduler)
     with silenced_loggers():  # where files may be copies, their pixels are compared
         tables = gather(index.groups(listing), partial(index.metadata_files, listing), accept, pattern)
     if not tables.scan_count:
         raise UsageError(f"{named}: no readable image in {len(listing)} files: {reasons(tables)}")
-    catalog = Catalog.write(out, tables, accept)
-    index.store_result(fingerprint, out)
+    catalog = Catalog.write(out, tables, accept, owner)
+    if owner is None:
+        index.store_result(fingerprint, out)
     index.prune(listing)
     return catalog
 

@@ -99,18 +99,21 @@ def tissue(
 def predict(
     run: Annotated[Path, typer.Argument(help="Folder of a study or of a saved model.")],
     archive: Annotated[list[Path], typer.Argument(help="Folders or files with scans.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Table to write (.parquet or .csv).")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="New table (.parquet or .csv).")],
     modality: Annotated[
         str | None,
         typer.Option(help="Modality of NIfTI files and images, which do not record one: CT, MR, US, ..."),
     ] = None,
     follow_links: FollowLinks = False,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Number of processes that read scans; the table is the same.")
+    ] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Predict the scans of an archive with a study's model."""
+    """Predict the scans of an archive with a study's model; run the same command again to resume."""
     from medcl.predict import predict_archive
 
-    result = predict_archive(run, archive, out, modality, follow_links)
+    result = predict_archive(run, archive, out, modality, follow_links, workers)
     print_result(result, _predict_lines(result, out), as_json)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from safetensors.torch import load_file, save_file
 
 from medcl.config import Config, validate
@@ -58,6 +60,15 @@ class Model:
     def images(self) -> Images:
         """Presentation of scans to the classifier."""
         return Images.of(self.config.views, self.config.encoder)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of weights and configuration, in hexadecimal."""
+        content = hashlib.sha256(self.config.model_dump_json().encode())
+        for name, value in sorted(self.classifier.state_dict().items()):
+            content.update(name.encode())
+            content.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        return content.hexdigest()
 
     def save(self, folder: Path) -> None:
         """Write `classifier.safetensors` and `model.json` into the new `folder`, both or neither."""

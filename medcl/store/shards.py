@@ -13,29 +13,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medcl.archive import (
-    ArchiveError,
-    Catalog,
-    Scan,
-    as_modality,
-    orthogonal,
-    orthogonal_labels,
-    read,
-    read_mask,
-)
-from medcl.archive.flags import join_flags
+from medcl.archive import ArchiveError, Catalog
 from medcl.errors import UsageError
 from medcl.store.blocks import CODECS, Codec, ShardWriter, writing_shard
-from medcl.store.boxes import draw_boxes
-from medcl.store.columns import DTYPES, measured_row, to_table, write_arrow
+from medcl.store.columns import DTYPES, to_table, write_arrow
 from medcl.store.form import StoreForm
 from medcl.store.labels import Labels
-from medcl.store.measure import measure
 from medcl.store.slices import slice_axis, slices_first
-
-STORED = ("uint8", "int16", "uint16", "float32")
-"""Pixel types of a store."""
-
+from medcl.store.stored_scan import stored_scan
 
 LEAST_SCANS, MOST_SCANS = 64, 2**16
 LEAST_VOXELS, MOST_VOXELS = 2**22, 2**31
@@ -86,39 +71,12 @@ def _stored_row(
     catalog: Catalog, scan: str, labels: Labels, writer: ShardWriter, form: StoreForm
 ) -> dict[str, Any]:
     try:
-        original = _with_modality(read(catalog, scan), labels.modality.get(scan))
-        stored = _orthogonal(original)
+        stored = stored_scan(catalog, scan, labels, form)
     except UsageError as error:
         return _fault_row(error, scan)
-    mask, mask_fault = _mask(catalog, scan, labels.mask.get(scan))
-    if mask is not None and stored is not original and original.affine is not None:
-        mask = orthogonal_labels(mask, original.affine)
-    stored, mask = form.apply(stored, mask)
-    array = stored_type(stored.array)
-    spatial = 3 if stored.is_volume else 2
-    boxes = labels.box.get(scan)
-    if boxes:
-        mask = draw_boxes(boxes, stored.affine, array.shape[:spatial])
-    measures = measure(array, stored.unit, spatial, stored.valid, mask)
-    affine = stored.affine if stored.is_volume else None
-    return {
-        "scan": scan,
-        "fault": "",
-        "fault_code": "",
-        "mask_fault": mask_fault,
-        "kind": "volume" if stored.is_volume else "image",
-        "unit": stored.unit,
-        "modality": stored.modality,
-        "flags": join_flags(stored.flags),
-        "fingerprint": measures.fingerprint,
-        "lo": measures.lo,
-        "hi": measures.hi,
-        "noise": measures.noise,
-        "mask_from": "boxes" if boxes else "voxels" if mask is not None else "",
-        "mask_fingerprint": 0 if boxes else measures.mask_fingerprint,
-        **measured_row(array.shape, stored.spacing_mm, affine, measures, stored.valid),
-        **write_arrays(writer, slice_axis(affine), array, stored.valid, mask, form.codec),
-    }
+    axis = slice_axis(stored.affine)
+    places = write_arrays(writer, axis, stored.array, stored.valid, stored.mask, form.codec)
+    return {**stored.row, **places}
 
 
 def write_arrays(
@@ -151,40 +109,6 @@ def write_arrays(
         "mask_dtype": -1 if mask is None else DTYPES.index(mask.dtype.name),
         "codec": CODECS.index(codec),
     }
-
-
-def _mask(catalog: Catalog, scan: str, mask: str | None) -> tuple[np.ndarray | None, str]:
-    """Return the mask of a scan, or the code of its fault: a faulty mask is no reason to lose the scan."""
-    if mask is None:
-        return None, ""
-    try:
-        return read_mask(catalog, mask, scan), ""
-    except ArchiveError as error:
-        return None, error.code
-
-
-def _with_modality(scan: Scan, modality: str | None) -> Scan:
-    """Return `scan` with the label table's modality if its file records none."""
-    if modality is None or scan.modality != "unknown":
-        return scan
-    return as_modality(scan, modality)
-
-
-def _orthogonal(scan: Scan) -> Scan:
-    """Resample a sheared volume: views rotate and crop in millimeters, which needs orthogonal axes."""
-    return orthogonal(scan) if set(scan.flags) & {"TILT", "SHEARED"} else scan
-
-
-def stored_type(array: np.ndarray) -> np.ndarray:
-    """Return `array` in the smallest stored type that keeps every value (float64 is rounded to float32)."""
-    if array.dtype.name in STORED:
-        return array
-    if array.dtype.kind in "iub" and array.size:
-        low, high = int(array.min()), int(array.max())
-        for name in ("uint8", "int16", "uint16"):
-            if np.iinfo(name).min <= low and high <= np.iinfo(name).max:
-                return array.astype(name)
-    return array.astype(np.float32)
 
 
 def shard_plan(scans: pd.DataFrame) -> list[list[str]]:

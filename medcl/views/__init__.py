@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from medcl.views.sampling.draw import draw_views
     from medcl.views.sampling.params import ViewParams
     from medcl.views.sampling.scan_geometry import ScanGeometry, ScanSource, read_geometry
+    from medcl.views.single import SingleScan
 
 _MODULES = {
     "ScanSource": "sampling.scan_geometry",
+    "SingleScan": "single",
     "same_scan_or_patient": "related",
     "view_masks": "masks",
     "Policy": "policy",
@@ -38,6 +40,7 @@ __all__ = [
     "Policy",
     "ScanGeometry",
     "ScanSource",
+    "SingleScan",
     "ViewBatch",
     "ViewLoader",
     "ViewParams",

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from medcl.store.columns import ScanMeasures, measured_row
 from medcl.store.measure import Measures, measure
-from medcl.store.shards import stored_type
+from medcl.store.stored_scan import StoredScan, stored_type
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,21 @@ class SingleScan:
     pixels: np.ndarray
     to_world: np.ndarray | None
     labels: np.ndarray | None = None
+    measured_voxels: np.ndarray | None = None
+
+    @classmethod
+    def of_stored(cls, stored: StoredScan, body_part: str | None = None) -> SingleScan:
+        """Return the scan as a store would show it.
+
+        Args:
+            stored: The scan as the store would hold it.
+            body_part: Body part by the catalog, if it is known.
+        """
+        columns = ("scan", "kind", "unit", "modality", "flags", "fingerprint", "lo", "hi", "noise")
+        row = {name: stored.row[name] for name in columns}
+        scans = pd.DataFrame([{**row, "fingerprint": np.uint64(row["fingerprint"]), "body_part": body_part}])
+        measured = ScanMeasures.of([stored.row])
+        return cls(scans, measured, stored.array, stored.affine, stored.mask, stored.valid)
 
     @classmethod
     def of(
@@ -63,8 +78,8 @@ class SingleScan:
         return self.labels
 
     def valid(self, row: int) -> np.ndarray | None:
-        """Return None: every voxel counts as measured."""
-        return None
+        """Return the boolean mask of measured voxels; None when every voxel counts as measured."""
+        return self.measured_voxels
 
 
 def _scans(measures: Measures, unit: str, kind: str) -> pd.DataFrame:

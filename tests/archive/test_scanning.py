@@ -19,6 +19,7 @@ from medcl.archive.flags import REASONS
 from medcl.cli import app
 from medcl.errors import UsageError
 from tests.archive.samples import image_bytes, mixed_archive
+from tests.store.samples import write_images
 
 
 def test_every_file_ends_in_one_state(tmp_path: Path) -> None:
@@ -170,3 +171,19 @@ def test_names_and_folders_of_dicom_files_do_not_matter(
     small = [c for c in catalogs if c.scans["n_files"].sum() < 40]
     images = [converted(catalog, tmp_path / f"out{n}") for n, catalog in enumerate(small)]
     assert not images or images[0] == images[1]
+
+
+def test_a_catalog_with_an_owner_has_a_locator_of_its_own(tmp_path: Path, private_home: Path) -> None:
+    archive = write_images(tmp_path / "archive", {"a": 2})
+    owned = scan_archive([archive], tmp_path / "first", owner="one")
+    assert Catalog.located() == {owned.identity}
+    shared = scan_archive([archive], tmp_path / "second")
+    copied = scan_archive([archive], tmp_path / "third", owner="one")
+    other = scan_archive([archive], tmp_path / "fourth", owner="two")
+    assert copied.identity == owned.identity
+    assert len({owned.identity, shared.identity, other.identity}) == 3
+    assert other.locations().equals(shared.locations())
+    for catalog in (copied, other):
+        catalog.forget()
+    assert Catalog.located() == {shared.identity}
+    assert Catalog.open(tmp_path / "third").identity == copied.identity

@@ -131,8 +131,8 @@ def test_predict_says_what_is_not_in_the_table(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr("medcl.predict.predict_archive", run)
     out = tmp_path / "p.csv"
-    text = medcl("predict", "run", "a", "b", "-o", out, "--modality", "CT").out
-    assert calls == [(Path("run"), [Path("a"), Path("b")], out, "CT", False)]
+    text = medcl("predict", "run", "a", "b", "-o", out, "--modality", "CT", "--workers", 2).out
+    assert calls == [(Path("run"), [Path("a"), Path("b")], out, "CT", False, 2)]
     assert text.startswith(f"3 of 5 scans predicted with supervised at all: {out}\n")
     assert "2 OTHER_MODALITY: " in text
     assert "files that are no scan or cannot be read" in text

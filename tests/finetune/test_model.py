@@ -7,6 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from medcl.errors import UsageError
@@ -53,6 +54,11 @@ def test_a_model_on_disk_predicts_as_it_did(task: Task, context: ArmContext, tmp
         predict(classifier, task.store, task.test, model.images),
     )
     assert loaded.config == used
+    assert loaded.digest == model.digest
+    assert Model(classifier, used.model_copy(update={"threshold": 0.5})).digest != model.digest
+    with torch.no_grad():
+        classifier.head.bias += 1
+    assert loaded.digest != model.digest
 
 
 @pytest.mark.parametrize("name", ENCODERS)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
 
-from medcl.views import draw_views, load_policy, read_geometry
+from medcl.archive import scan_archive
+from medcl.store import StoreForm, prepare, read_labels, stored_scan
+from medcl.views import ViewLoader, draw_views, load_policy, read_geometry
 from medcl.views.backends.choose import choose_backend
 from medcl.views.single import SingleScan
 
@@ -47,6 +52,27 @@ def test_it_is_measured_as_a_store_is_and_gives_views() -> None:
     assert scan.mask(0) is None
     assert scan.valid(0) is None
     assert draw_views(load_policy("ct"), read_geometry(scan, [0]), 8, 0).shape == (1, 2)
+
+
+def test_a_scan_of_an_archive_is_shown_as_its_store_shows_it(tmp_path: Path) -> None:
+    archive, generator = tmp_path / "archive", np.random.default_rng(0)
+    archive.mkdir()
+    voxels = generator.normal(100, 30, (12, 11, 10)).astype(np.float32)
+    voxels[:3] = np.nan
+    nib.Nifti1Image(voxels, np.diag([1.0, 1.0, 2.0, 1.0])).to_filename(archive / "a.nii")
+    catalog = scan_archive([archive], tmp_path / "catalog")
+    store = prepare(catalog, tmp_path / "store")
+    labels, name = read_labels(catalog, None), catalog.scans["scan"][0]
+    single = SingleScan.of_stored(stored_scan(catalog, name, labels, StoreForm()), "ABDOMEN")
+    assert single.scans["body_part"][0] == "ABDOMEN"
+    np.testing.assert_array_equal(single.valid(0), store.valid(0))
+    for source in (single, store):
+        assert source.measures([0]).extents[0] is not None
+    first, second = (
+        ViewLoader(source, [0], load_policy("unknown"), 16, 1, 0).batch(np.zeros(1, int), 0).data
+        for source in (single, store)
+    )
+    assert torch.equal(first, second)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float16, np.int64, np.uint8, bool])
