@@ -36,9 +36,9 @@ def test_parts_keep_every_bit_and_say_what_is_missing(tmp_path: Path) -> None:
 
 def test_two_processes_do_not_write_one_table(tmp_path: Path) -> None:
     with Parts(tmp_path / "p.csv").locked():
-        with pytest.raises(UsageError, match=r"p\.csv\.parts is in use by process"):
-            with Parts(tmp_path / "p.csv").locked():
-                pass
+        second = Parts(tmp_path / "p.csv").locked()
+        with pytest.raises(UsageError, match=r"p\.csv\.parts is in use by process"), second:
+            pass
         assert (tmp_path / "p.csv.parts").is_dir()
 
 
@@ -47,8 +47,9 @@ def test_a_refused_call_leaves_no_folder_unless_it_holds_parts(tmp_path: Path) -
     with pytest.raises(UsageError), parts.locked():
         raise UsageError("no archive")
     assert not parts.folder.exists()
-    with pytest.raises(UsageError), parts.locked():
+    with parts.locked():
         parts.write(0, [{"scan": "s-0", "reason": "EMPTY"}])
+    with pytest.raises(UsageError), parts.locked():
         raise UsageError("no archive")
     assert parts.missing(1) == []
 
