@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
@@ -15,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medcl import __version__
-from medcl.archive import MODALITIES, Catalog, scan_archive
+from medcl.archive import MODALITIES, Catalog, pseudonym, scan_archive
 from medcl.errors import UsageError
 from medcl.files import check_utf8
 from medcl.finetune import Images, Model, ModelConfig
@@ -65,7 +67,7 @@ def predict_archive(
     parts = Parts(out)
     _check_table(out, archives, is_begun=parts.folder.is_dir())
     model = Model.load(run)
-    request = {"version": __version__, "model": model.digest, "modality": modality}
+    request = _request(archives, model, modality, follow_links)
     with parts.locked():
         result = parts.result(request)
         if result is not None:  # killed after the table was complete
@@ -94,6 +96,18 @@ def _check_table(out: Path, archives: list[Path], is_begun: bool) -> None:
         raise UsageError(f"{out}: inside the archive, whose next scan would read it; name a file outside")
 
 
+def _request(archives: list[Path], model: Model, modality: str | None, follow_links: bool) -> dict[str, Any]:
+    """Return what the parts depend on; names of archives may be those of patients."""
+    names = "\0".join(sorted(os.path.realpath(archive) for archive in archives))
+    return {
+        "version": __version__,
+        "model": model.digest,
+        "archives": pseudonym("archives", names),
+        "modality": modality,
+        "follow_links": follow_links,
+    }
+
+
 def _exists(out: Path) -> UsageError:
     return UsageError(f"{out} already exists; name a new file")
 
@@ -111,8 +125,11 @@ def _predict_catalog(
     total, remaining = (
         sum(len(plan[number]) for number in numbers) for numbers in (range(len(plan)), missing)
     )
-    with bar("predict", total, total - remaining, "scan") as progress:
-        for number, scans in groupby(read_ahead(tasks, workers), key=lambda one: one.part):
+    with (
+        bar("predict", total, total - remaining, "scan") as progress,
+        closing(read_ahead(tasks, workers)) as ahead,
+    ):
+        for number, scans in groupby(ahead, key=lambda one: one.part):
             parts.write(number, _part_rows(model, _counted(scans, progress)))
     rows = parts.read(len(plan))
     left_out = count_reasons([*reasons, *rows["reason"].to_pylist()])

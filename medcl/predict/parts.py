@@ -89,7 +89,7 @@ class Parts:
             if self._written():
                 self._forget(fresh, unless=begun.get("catalog"))
                 raise UsageError(
-                    f"{self.folder}: was begun with another model or modality, or the archive has changed "
+                    f"{self.folder}: was begun with other arguments, or the archive has changed "
                     "since; remove it to begin anew, or name a new table"
                 )
             self._forget(folder, unless=scanned.identity)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -64,7 +64,7 @@ class ScanViews:
     views: np.ndarray | None = None
 
 
-def read_ahead(tasks: Iterable[ReadTask], workers: int) -> Iterator[ScanViews]:
+def read_ahead(tasks: Iterable[ReadTask], workers: int) -> Generator[ScanViews, None, None]:
     """Yield the scans of the tasks in order; the next ones are read meanwhile, a bounded number.
 
     Args:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import threading
 import time
 import tracemalloc
 from pathlib import Path
@@ -14,8 +15,10 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from medcl.archive import ArchiveError, Catalog, read_all, scan_archive
+from medcl.cli.app import _interrupt
 from medcl.errors import Interrupted, UsageError
 from medcl.finetune import Model, predict
 from medcl.predict import archive as module
@@ -140,7 +143,7 @@ def test_scans_of_another_modality_are_not_read(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = write_model(tmp_path / "other", modalities=("MR",))
-    monkeypatch.setattr(module, "read_ahead", lambda tasks, _: itertools.filterfalse(pytest.fail, tasks))
+    monkeypatch.setattr(reading, "stored_scan", lambda *_: pytest.fail("a scan was read"))
     with pytest.raises(UsageError, match="5 OTHER_MODALITY"):
         predict_archive(run, [archive], tmp_path / "p.csv")
 
@@ -215,7 +218,7 @@ def test_parts_of_another_model_or_a_changed_archive_are_refused_and_kept(
     interrupted(run, archive, out, monkeypatch)
     other = write_model(tmp_path / "other", threshold=0.9)
     for folders in ((other, archive), (run, write_archive(tmp_path / "more", 4))):
-        with pytest.raises(UsageError, match=r"p\.csv\.parts: was begun with another model"):
+        with pytest.raises(UsageError, match=r"p\.csv\.parts: was begun with other arguments"):
             predict_archive(folders[0], [folders[1]], out)
     assert predict_archive(run, [archive], out)["scans"] == 5
 
@@ -256,38 +259,59 @@ def test_workers_change_nothing(run: Path, archive: Path, tmp_path: Path, small_
     assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "three.parquet").read_bytes()
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_process_that_is_called_again_gives_the_same_table(
-    run: Path, tmp_path: Path, number: signal.Signals
-) -> None:
+def test_a_killed_process_that_is_called_again_gives_the_same_table(run: Path, tmp_path: Path) -> None:
     archive, out = write_images(tmp_path / "images", {"a": 1500}), tmp_path / "p.csv"
     killable.start_server()
     process = killable.start("predict", run, archive, "-o", out)
     while not list(tmp_path.glob("p.csv.parts/0000002.parquet")):
         assert process.is_alive()
         time.sleep(0.002)
-    assert process.pid is not None
-    os.kill(process.pid, number)
-    process.join()
+    killable.kill(process)
     assert not out.exists()
-    written = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("p.csv.parts/0*.parquet")}
-    result = predict_archive(run, [archive], out)
-    assert result["scans"] == 1500
-    assert len(written) >= 3
+    assert predict_archive(run, [archive], out)["scans"] == 1500
     predict_archive(run, [archive], tmp_path / "q.csv")
     assert out.read_bytes() == (tmp_path / "q.csv").read_bytes()
+    assert sorted(path.name for path in tmp_path.glob("?.csv*")) == ["p.csv", "q.csv"]
 
 
-def test_memory_is_flat_in_the_number_of_scans(run: Path, tmp_path: Path) -> None:
-    peaks = []
-    for number, scans in enumerate((150, 600)):
-        archive = write_images(tmp_path / f"a{number}", {"a": scans}, seed=number)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_signal_ends_a_run_that_can_be_resumed(
+    run: Path, tmp_path: Path, small_parts: None, workers: int
+) -> None:
+    archive, out = write_images(tmp_path / "images", {"a": 200}), tmp_path / "p.csv"
+
+    def send_when_begun() -> None:
+        while not list(tmp_path.glob("p.csv.parts/0000001.parquet")):
+            time.sleep(0.002)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    earlier = signal.signal(signal.SIGTERM, _interrupt)
+    sender = threading.Thread(target=send_when_begun)
+    try:
+        sender.start()
+        with pytest.raises(Interrupted):
+            predict_archive(run, [archive], out, workers=workers)
+    finally:
+        sender.join()
+        signal.signal(signal.SIGTERM, earlier)
+    assert not out.exists()
+    assert predict_archive(run, [archive], out, workers=workers)["scans"] == 200
+
+
+def test_memory_is_flat_in_the_number_of_scans(run: Path, tmp_path: Path, small_parts: None) -> None:
+    generator, edge, peaks = np.random.default_rng(0), 256, []
+    for count in (8, 32, 128):
+        archive = tmp_path / f"{count}"
+        archive.mkdir()
+        for number in range(count):
+            pixels = generator.integers(0, 255, (edge, edge), np.uint8)
+            Image.fromarray(pixels).save(archive / f"{number}.png", compress_level=1)
         tracemalloc.start()
-        predict_archive(run, [archive], tmp_path / f"{number}.csv")
+        predict_archive(run, [archive], tmp_path / f"{count}.csv")
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    views_of_all = (600 - 150) * 24 * 30
-    assert peaks[1] - peaks[0] < 0.5 * views_of_all, peaks
+    pixels_of_all = (128 - 32) * edge**2
+    assert peaks[2] - peaks[1] < 0.25 * pixels_of_all, peaks
 
 
 def test_a_table_inside_the_archive_is_refused(run: Path, archive: Path) -> None:

@@ -76,6 +76,6 @@ def test_the_ledger_of_an_interrupted_run_is_continued(tmp_path: Path, scan: par
     catalog.record_fault(catalog.scans["scan"][0], "TRUNCATED")
     parts.write(0, [{"scan": "s-0", "reason": "TRUNCATED"}])
     assert parts.catalog({}, scan).summary()["reasons"] == {"TRUNCATED": 1}
-    with pytest.raises(UsageError, match="begun with another model"):
+    with pytest.raises(UsageError, match="begun with other arguments"):
         parts.catalog({"model": "other"}, scan)
     assert catalog.is_located()
