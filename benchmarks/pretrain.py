@@ -79,7 +79,7 @@ class Ours:
             monitor=None,
         )
         self.training = Pretraining(launch(1, config.precision, config.threads), config, folder / "run")
-        self.training.log = RunLog(folder / "run", self.training.steps, [], writes=True)
+        self.training.log = RunLog(folder / "run", self.training.steps, {}, (), writes=True)
         self.fixed: ViewBatch = self.training.loader.batch(np.arange(args.batch), 0)
         self.epoch = 0
         self.step(self.fixed)

@@ -110,10 +110,13 @@ class TrainingData:
         codes, names = pd.factorize(self.store.scans["label"].iloc[rows], sort=True)
         return torch.as_tensor(codes), [str(name) for name in names]
 
-    def identity(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return numbers (B,) that are equal for exact copies, and numbers that are equal for a patient."""
-        scan, patient = torch.as_tensor(self._identities[rows.numpy()]).unbind(1)
-        return scan, patient
+    def identity(self, rows: Tensor) -> Tensor:
+        """Return (B, 2): numbers that are equal for exact copies, and numbers that are equal for a patient.
+
+        Beside a GPU they are in pinned memory, from which they are copied without waiting.
+        """
+        identity = torch.as_tensor(self._identities[rows.numpy()])
+        return identity.pin_memory() if torch.cuda.is_available() else identity
 
     @cached_property
     def _identities(self) -> np.ndarray:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import signal
 import time
+from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
@@ -19,17 +19,10 @@ from medcl.errors import Interrupted, UsageError, WorkFailed
 from medcl.files import atomic, write_json
 from medcl.pretrain.config import PretrainConfig
 from medcl.pretrain.data import TrainingData
-from medcl.pretrain.distributed import (
-    average,
-    channels_last,
-    gather,
-    launch,
-    restarted,
-    synchronize_batch_norm,
-)
+from medcl.pretrain.distributed import channels_last, gather, launch, restarted, synchronize_batch_norm
 from medcl.pretrain.gradient_cache import cached_backward
 from medcl.pretrain.methods import Batch, build_method
-from medcl.pretrain.monitor import MonitorSet, RunLog, collapse_message
+from medcl.pretrain.monitor import MonitorSet, Reading, Readings, RunLog, StepRecord, collapse_message
 from medcl.pretrain.networks import build_encoder, load_external_weights, save_encoder
 from medcl.pretrain.optimizers import build_optimizer, cosine_rate
 from medcl.runs import StopRequest, describe_run, exclusive, hash_file, stop_requests
@@ -103,8 +96,9 @@ class Pretraining:
         self.method = method
         self.wrapped, self.optimizer = fabric.setup(method, optimizer)
         self.steps = config.epochs * len(self.loader)
-        self.step, self.seconds = 0, 0.0
-        self.rows: list[dict[str, float]] = []
+        self.step, self.seconds, self.waited = 0, 0.0, 0.0
+        self.last_row: dict[str, float] = {}
+        self.readings = Readings(fabric.device)
 
     def _build_monitor_set(self) -> MonitorSet | None:
         loader, monitor = self.data.monitor_loader(), self.config.monitor
@@ -121,7 +115,8 @@ class Pretraining:
             Interrupted: A stop was requested.
         """
         self._restore()
-        self.log = RunLog(self.run, self.steps, self.rows, self.fabric.is_global_zero)
+        measures = () if self.monitor_set is None else self.monitor_set.names
+        self.log = RunLog(self.run, self.steps, self.last_row, measures, self.fabric.is_global_zero)
         try:
             if self.loaded_weights is not None:
                 self.log.print(str(self.loaded_weights))
@@ -132,23 +127,27 @@ class Pretraining:
                 requests = self.train_step(batch, epoch, {"due": due, "stop": stop.number is not None})
                 if self.step % len(self.loader) == 0:
                     self._end_epoch(epoch + 1)
-                if any(requests.values()):
+                if requests:
                     self._save()
                     last_save = time.monotonic()
-                if requests["stop"]:
+                if "stop" in requests:
                     message = f"stopped at step {self.step} and saved; continue with --resume"
                     raise Interrupted(message, stop.number or signal.SIGTERM)
+            self._log(self.readings.drain())
         finally:
             self.log.close()
         return self._finish()
 
-    def train_step(self, batch: ViewBatch, epoch: int, requests: dict[str, bool]) -> dict[str, bool]:
-        """Take one step; return which of the requests any process makes.
+    def train_step(self, batch: ViewBatch, epoch: int, requests: dict[str, bool]) -> set[str]:
+        """Take one step; return the requests that any process made in the steps that were read meanwhile.
 
         Args:
             batch: Views of this process's scans.
             epoch: Epochs already completed.
             requests: This process's requests: whether a checkpoint is due, and whether to stop.
+
+        Raises:
+            WorkFailed: A loss or gradient was not finite.
         """
         start = time.monotonic()
         rate = cosine_rate(self.step, self.steps, self.config.optimizer.warmup_epochs * len(self.loader))
@@ -157,23 +156,37 @@ class Pretraining:
         # What is random in a step, such as dropout, depends on nothing before it, so that it can be repeated.
         torch.manual_seed((self.config.seed * 1_000_003 + self.step) * 1_009 + self.fabric.global_rank)
         self.optimizer.zero_grad()
-        parts = {name: float(part.detach()) for name, part in self.backward(batch, epoch).items()}
-        flags = {name: float(flag) for name, flag in requests.items()}
-        means = average(parts | flags, self.fabric.device)
-        norm = self._clip_gradients()
-        self._check_finite(means["loss"], norm, batch.rows)
+        values = self.backward(batch, epoch)
+        values["gradient_norm"] = self._clip_gradients()
+        record = StepRecord(
+            step=self.step + 1,
+            epoch=epoch,
+            lr=self.optimizer.param_groups[0]["lr"],
+            wait_s=batch.wait_s,
+            seconds=self.seconds + time.monotonic() - start + batch.wait_s,
+            rows=batch.rows,
+        )
+        requested = self._log(self.readings.add(record, values, requests))
         self.optimizer.step()
         self.step += 1
         self.method.on_step_end(self.step / self.steps)
         self.seconds += time.monotonic() - start + batch.wait_s
-        row = {"step": self.step, "epoch": epoch, "lr": self.optimizer.param_groups[0]["lr"]}
-        row |= {name: means[name] for name in parts} | {"gradient_norm": norm}
-        self.log.add_step(row | {"wait_s": batch.wait_s, "seconds": self.seconds})
-        return {name: means[name] > 0 for name in requests}
+        return requested
+
+    def _log(self, readings: Iterable[Reading]) -> set[str]:
+        """Check and log what was read of steps; return the requests of any process."""
+        requested: set[str] = set()
+        for record, values, requests in readings:
+            self._check_finite(record, values["loss"], values["gradient_norm"])
+            self.waited += record.wait_s
+            row = {"step": record.step, "epoch": record.epoch, "lr": record.lr, **values}
+            self.log.add_step(row | {"wait_s": record.wait_s, "seconds": record.seconds})
+            requested |= requests
+        return requested
 
     def backward(self, batch: ViewBatch, epoch: int) -> dict[str, Tensor]:
         """Give every parameter its gradient, averaged over processes; return the loss and its parts."""
-        scan, patient = map(self.fabric.to_device, self.data.identity(batch.rows))
+        scan, patient = self.fabric.to_device(self.data.identity(batch.rows)).unbind(1)
         identity = Batch(scan=scan, patient=patient, step=self.step, epoch=epoch)
         views = self.fabric.to_device(batch.data)
         small = None if batch.small is None else self.fabric.to_device(batch.small)
@@ -184,28 +197,32 @@ class Pretraining:
         self.fabric.backward(parts["loss"])
         return parts
 
-    def _clip_gradients(self) -> float:
+    def _clip_gradients(self) -> Tensor:
         """Clip the gradient if `clip_norm` is set; return its norm before clipping."""
         parameters = [p for p in self.method.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         if self.config.clip_norm is not None:
             torch.nn.utils.clip_grads_with_norm_(parameters, self.config.clip_norm, norm)
-        return float(norm)
+        return norm
 
-    def _check_finite(self, loss: float, norm: float, rows: Tensor) -> None:
-        """Stop before a loss or gradient that is not finite reaches the weights."""
+    def _check_finite(self, record: StepRecord, loss: float, norm: float) -> None:
+        """End the run at a loss or gradient that is not finite: on a CPU before it reaches the weights.
+
+        On a GPU it may have reached them, but never a checkpoint: steps are read before one is written.
+        """
         if math.isfinite(loss) and math.isfinite(norm):
             return
-        scans = self.data.scan_names(gather(self.fabric.to_device(rows)))
+        step = record.step - 1
+        scans = self.data.scan_names(gather(self.fabric.to_device(record.rows)))
         self._fail(
-            f"the loss is {loss} and its gradient norm {norm} at step {self.step}; lower "
+            f"the loss is {loss} and its gradient norm {norm} at step {step}; lower "
             f"optimizer.lr_per_256 (the batch's scans are in {self.run / 'failure.json'})",
-            {"loss": str(loss), "scans": scans},
+            {"step": step, "loss": str(loss), "scans": scans},
         )
 
     def _fail(self, message: str, details: dict[str, Any]) -> None:
         if self.fabric.is_global_zero:
-            write_json({"step": self.step, **details}, self.run / "failure.json")
+            write_json(details, self.run / "failure.json")
         raise WorkFailed(message)
 
     def _end_epoch(self, epochs_done: int) -> None:
@@ -213,11 +230,12 @@ class Pretraining:
         monitor = self.config.monitor
         if monitor is None or (epochs_done % monitor.every_epochs and epochs_done < self.config.epochs):
             return
+        self._log(self.readings.drain())
         message = None
         if self.monitor_set is not None and self.fabric.is_global_zero:
             measures, figure = self.monitor_set.measure(self.encoder)
             self.log.add_measures(measures, figure)
-            message = collapse_message(self.log.rows[-1])
+            message = collapse_message(self.log.row)
         message = self.fabric.broadcast(message)
         if message is None or epochs_done <= self.config.optimizer.warmup_epochs:
             return
@@ -225,18 +243,22 @@ class Pretraining:
         if monitor.stop:
             self._fail(
                 f"{message} after epoch {epochs_done}; stopped because monitor.stop is set",
-                {"collapsed": message},
+                {"step": self.step, "collapsed": message},
             )
 
     def _save(self) -> None:
+        """Write a checkpoint, once all steps before it were read and found finite."""
+        self._log(self.readings.drain())
         state = {
             "method": self.method.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
+            "waited": self.waited,
+            "row": self.log.row,
         }
         if self.fabric.is_global_zero:
-            self.log.save("metrics.parquet")
+            self.log.flush()
             with atomic(self.run / "checkpoint.pt") as temporary:
                 torch.save(state, temporary)
         self.fabric.barrier()
@@ -249,8 +271,7 @@ class Pretraining:
             self.method.load_state_dict(state["method"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.step, self.seconds = state["step"], state["seconds"]
-            metrics = pd.read_parquet(self.run / "metrics.parquet")
-            self.rows = metrics[metrics["step"] <= self.step].to_dict("records")
+            self.waited, self.last_row = state["waited"], state["row"]
         elif self.fabric.is_global_zero and not (self.run / "config.yaml").is_file():
             policy = self.loader.policy
             store_hash = hash_file(self.config.store / "scans.arrow")
@@ -259,22 +280,19 @@ class Pretraining:
                 write_json(self.loaded_weights.as_dict(), self.run / "initial_weights.json")
 
     def _finish(self) -> dict[str, Any]:
-        """Write the encoder, the log and the summary; remove the checkpoint."""
-        rows = self.log.rows
+        """Write the encoder and the summary; remove the checkpoint."""
         summary = {
             "steps": self.step,
             "seconds": round(self.seconds, 1),
             "scans": len(self.loader.rows),
-            "final_loss": rows[-1]["loss"],
-            "waiting_share": round(sum(row["wait_s"] for row in rows) / max(self.seconds, 1e-9), 4),
+            "final_loss": self.log.row["loss"],
+            "waiting_share": round(self.waited / max(self.seconds, 1e-9), 4),
             "device": str(self.fabric.device),
-            "collapsed": collapse_message(rows[-1]),
+            "collapsed": collapse_message(self.log.row),
         }
         if self.fabric.is_global_zero:
-            self.log.save("metrics.csv")
             save_encoder(self.encoder, self.run / "encoder.safetensors")
             write_json(summary, self.run / "summary.json")
-            for name in ("checkpoint.pt", "metrics.parquet"):
-                (self.run / name).unlink(missing_ok=True)
+            (self.run / "checkpoint.pt").unlink(missing_ok=True)
         self.fabric.barrier()
         return summary

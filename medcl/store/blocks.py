@@ -145,12 +145,18 @@ class ShardReader:
             if not self._checked[number]:
                 self._check(number)
 
+    def block_sizes(
+        self, first: int, shape: tuple[int, ...], dtype: np.dtype, wanted: tuple[int, int]
+    ) -> dict[int, int]:
+        """Return the bytes of each block that some entries lie in, by its number; see `array`."""
+        _, numbers = _blocks_of(first, shape, dtype, wanted)
+        return {number: int(self._blocks["size"][number]) for number in numbers}
+
     def _will_need(
         self, first: int, shape: tuple[int, ...], dtype: np.dtype, wanted: tuple[int, int]
     ) -> tuple[int, range]:
         """Have the system read the blocks of some entries; return the entries per block and its blocks."""
-        step = slices_per_block(shape, dtype.itemsize)
-        numbers = range(first + wanted[0] // step, first + -(-wanted[1] // step))
+        step, numbers = _blocks_of(first, shape, dtype, wanted)
         start, last = int(self._blocks["offset"][numbers[0]]), self._blocks[numbers[-1]]
         page = start // mmap.PAGESIZE * mmap.PAGESIZE
         assert self._map is not None
@@ -192,6 +198,14 @@ class OpenShards:
 def shard_path(folder: Path, number: int) -> Path:
     """Return the path without suffix of a shard of the store at `folder`: a thousand share a folder."""
     return folder / "arrays" / f"{number // 1000:04d}" / f"{number:07d}"
+
+
+def _blocks_of(
+    first: int, shape: tuple[int, ...], dtype: np.dtype, wanted: tuple[int, int]
+) -> tuple[int, range]:
+    """Return the entries per block, and the numbers of the blocks that some entries lie in."""
+    step = slices_per_block(shape, dtype.itemsize)
+    return step, range(first + wanted[0] // step, first + -(-wanted[1] // step))
 
 
 def _size(stream: BinaryIO) -> int:

@@ -111,11 +111,16 @@ def write_arrays(
     }
 
 
+def shard_limits(scans: int, voxels: int) -> tuple[int, int]:
+    """Return how many scans and voxels a shard may hold in a store of `scans` with `voxels` together."""
+    most_scans = int(np.clip(scans // SHARDS, LEAST_SCANS, MOST_SCANS))
+    return most_scans, int(np.clip(voxels // SHARDS, LEAST_VOXELS, MOST_VOXELS))
+
+
 def shard_plan(scans: pd.DataFrame) -> list[list[str]]:
     """Return the scans of each shard: the catalog's rows, in order, with bounded count and size."""
     voxels = [int(np.prod([int(n) for n in str(shape).split("x")])) for shape in scans["shape"]]
-    most_scans = int(np.clip(len(voxels) // SHARDS, LEAST_SCANS, MOST_SCANS))
-    most_voxels = int(np.clip(sum(voxels) // SHARDS, LEAST_VOXELS, MOST_VOXELS))
+    most_scans, most_voxels = shard_limits(len(voxels), sum(voxels))
     shards: list[list[str]] = []
     filled = most_voxels
     for scan, size in zip(scans["scan"], voxels, strict=True):

@@ -139,6 +139,14 @@ class Store:
         place = self._place(row)
         self._shards[place.shard].page_in(place.block, place.stored_shape, place.dtype, place.slices(box))
 
+    def block_sizes(self, row: int, box: np.ndarray | None = None) -> dict[tuple[int, int], int]:
+        """Return the bytes of each block that `page_in` reads, by shard and number of the block."""
+        place = self._place(row)
+        sizes = self._shards[place.shard].block_sizes(
+            place.block, place.stored_shape, place.dtype, place.slices(box)
+        )
+        return {(place.shard, number): size for number, size in sizes.items()}
+
     def valid(self, row: int) -> np.ndarray | None:
         """Return the boolean mask of measured voxels, or None when every voxel was measured."""
         place = self._place(row)

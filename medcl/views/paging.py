@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Protocol, TypeGuard, runtime_checkable
@@ -64,7 +64,13 @@ class PageIn:
 
 
 def _page_in(store: PagedSource, params: ViewParams, scans: np.ndarray) -> None:
+    for row, box in boxes_read(params, scans):
+        store.page_in(row, box)
+
+
+def boxes_read(params: ViewParams, scans: np.ndarray) -> Iterator[tuple[int, np.ndarray | None]]:
+    """Yield what views of some scans read: the row, and its box of voxels or None for the whole scan."""
     for scan in scans:
         views = range(params.shape[1]) if params.slice_axis[scan] >= 0 else range(1)
         for view in views:
-            store.page_in(int(params.rows[scan]), sampled_box(params, int(scan), view))
+            yield int(params.rows[scan]), sampled_box(params, int(scan), view)

@@ -55,7 +55,7 @@ def test_pairs_of_a_patient_are_two_of_its_scans_and_no_negatives(
     scans = TrainingData(config)
     batch = next(iter(scans.training_loader()))
     assert (batch.rows != batch.partners).all()
-    assert torch.equal(scans.identity(batch.rows)[1], scans.identity(batch.partners)[1])
+    assert torch.equal(scans.identity(batch.rows)[:, 1], scans.identity(batch.partners)[:, 1])
     seen = []
     compare = SimCLR.compare
     monkeypatch.setattr(SimCLR, "compare", lambda *args: (seen.append(args[2]), compare(*args))[1])

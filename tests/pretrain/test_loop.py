@@ -7,6 +7,7 @@ import random
 import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,8 +16,10 @@ import torch
 from safetensors.torch import load_file
 
 from medcl.config import dump
-from medcl.errors import UsageError, WorkFailed
+from medcl.errors import Interrupted, UsageError, WorkFailed
 from medcl.pretrain import EncoderConfig, PretrainConfig, ViewsConfig, load_encoder, pretrain
+from medcl.pretrain.loop import Pretraining
+from medcl.pretrain.monitor import Readings
 from medcl.pretrain.optimizers import OptimizerConfig
 from tests.killable import kill, start
 from tests.pretrain.small_methods import SMALL_ENCODER, SMALL_METHODS
@@ -126,6 +129,60 @@ def test_a_gradient_that_is_not_finite_stops_the_run_before_it_is_taken(
     with pytest.raises(WorkFailed, match="its gradient norm nan"):
         pretrain(settings(store), tmp_path / "run")
     assert not steps
+
+
+@pytest.fixture
+def grouped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps are read in groups of four, one group later, as beside a GPU."""
+    monkeypatch.setattr("medcl.pretrain.monitor.readings.SLOW_STEP_S", 60)
+    monkeypatch.setattr("medcl.pretrain.loop.Readings", lambda device: Readings(device, group=4, lag=1))
+
+
+@pytest.mark.usefixtures("grouped")
+def test_steps_read_in_groups_fail_at_the_same_step_and_are_never_saved(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = settings(store, optimizer=OptimizerConfig(lr_per_256=1e30), checkpoint_every_s=0.0)
+    with pytest.raises(WorkFailed, match="lower optimizer"):
+        pretrain(config, tmp_path / "groups")
+    monkeypatch.setattr("medcl.pretrain.loop.Readings", Readings)
+    with pytest.raises(WorkFailed, match="lower optimizer"):
+        pretrain(config, tmp_path / "single")
+    failures = [json.loads((tmp_path / name / "failure.json").read_text()) for name in ("groups", "single")]
+    assert failures[0] == failures[1]
+    assert len(pd.read_csv(tmp_path / "groups" / "metrics.csv")) == failures[0]["step"]
+    assert not (tmp_path / "groups" / "encoder.safetensors").exists()
+    assert not (tmp_path / "groups" / "checkpoint.pt").exists()
+
+
+@pytest.mark.usefixtures("grouped")
+@pytest.mark.parametrize("stopped_at", [1, 7])
+def test_steps_read_in_groups_resume_to_the_bit(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped_at: int
+) -> None:
+    config, train_step = settings(store, epochs=6, method={"name": "moco"}), Pretraining.train_step
+    whole = pretrain(config, tmp_path / "whole")
+
+    def stopping(training: Pretraining, *args: Any) -> set[str]:
+        if training.step == stopped_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return train_step(training, *args)
+
+    monkeypatch.setattr(Pretraining, "train_step", stopping)
+    with pytest.raises(Interrupted, match="stopped at step"):
+        pretrain(config, tmp_path / "run")
+    step = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["step"]
+    logs = [pd.read_csv(tmp_path / "run" / "metrics.csv")]
+    assert logs[0]["step"].tolist() == list(range(1, step + 1))
+    monkeypatch.setattr(Pretraining, "train_step", train_step)
+    resumed = pretrain(config, tmp_path / "run", resume=True)
+    assert same(tmp_path / "whole", tmp_path / "run")
+    logs = [pd.read_csv(tmp_path / name / "metrics.csv") for name in ("whole", "run")]
+    for column in ("step", "loss", "gradient_norm", "effective_rank"):
+        pd.testing.assert_series_equal(logs[0][column], logs[1][column])
+    assert resumed["final_loss"] == whole["final_loss"] == logs[0]["loss"].iloc[-1]
+    waited = logs[1]["wait_s"].sum() / resumed["seconds"]
+    assert resumed["waiting_share"] == pytest.approx(waited, rel=0.2, abs=0.01)
 
 
 def test_folders_and_configurations_that_do_not_fit_are_refused(store: Path, tmp_path: Path) -> None:

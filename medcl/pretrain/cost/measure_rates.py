@@ -12,7 +12,7 @@ import torch
 from medcl.errors import UsageError
 from medcl.pretrain.config import PretrainConfig
 from medcl.pretrain.cost.plan import Rates, describe, plan
-from medcl.pretrain.data import TrainingData
+from medcl.pretrain.cost.store_cost import describe_store, sample_data, store_cost
 from medcl.pretrain.distributed import channels_last, launch
 from medcl.pretrain.methods import Batch, build_method
 from medcl.pretrain.networks import build_encoder
@@ -41,8 +41,8 @@ class MeasuredRates:
 def plan_run(config: PretrainConfig, scans: int | None, processes: int, wire_gb_per_s: float) -> str:
     """Return a description of what a run would cost.
 
-    The rates of network and views are measured here, on this machine and this store, with the batch of one
-    process; the rate of the wire is an assumption.
+    The rates of network and views and the cost of the store are measured here, on this machine and this
+    store, with the batch of one process; the rate of the wire is an assumption.
 
     Args:
         config: Configuration of the run.
@@ -53,17 +53,24 @@ def plan_run(config: PretrainConfig, scans: int | None, processes: int, wire_gb_
     Raises:
         UsageError: The batch does not divide over the processes, or is larger than the data.
     """
-    measured = measure_rates(config, processes)
-    count = len(TrainingData(config).rows) if scans is None else scans
+    if config.batch_size % processes:
+        raise UsageError(f"batch_size={config.batch_size} must be a multiple of {processes} processes")
+    stored = store_cost(config, scans, processes)
+    count = stored.scans
+    # As the run does, so that the queue is not larger than the data.
+    method = config.method.limited(count, config.batch_size)
+    measured = measure_rates(config.model_copy(update={"method": method}), processes)
+    small = config.small_views.count if config.small_views else 0
     rates = Rates(measured.trained_per_s, measured.viewed_per_s, wire_bytes_per_s=wire_gb_per_s * 1e9)
     planned = plan(
-        config.method, measured.parameters, count, config.epochs, config.batch_size, processes, rates
+        method, measured.parameters, count, config.epochs, config.batch_size, processes, rates, small
     )
     return "\n".join(
         [
             f"{config.method.name} on {count:,} scans, {config.epochs} epochs, {processes} processes, "
             f"{measured.parameters / 1e6:.1f} million parameters",
             describe(planned),
+            describe_store(stored),
             f"measured here on {measured.device}, {measured.scans} scans per step: network "
             f"{measured.trained_per_s:.1f}, views {measured.viewed_per_s:.1f} scans/s; assumed: "
             f"{wire_gb_per_s:g} GB/s of wire per process",
@@ -80,9 +87,7 @@ def measure_rates(config: PretrainConfig, processes: int) -> MeasuredRates:
     if config.batch_size % processes:
         raise UsageError(f"batch_size={config.batch_size} must be a multiple of {processes} processes")
     fabric = launch(1, config.precision, config.threads)
-    batch_size = config.batch_size // processes
-    available = len(TrainingData(config.model_copy(update={"batch_size": 1})).rows)
-    data = TrainingData(config.model_copy(update={"batch_size": min(batch_size, available)}))
+    data = sample_data(config, processes)
     loader = data.training_loader()
     encoder = build_encoder(config.encoder, config.seed)
     method = build_method(config.method, encoder)
@@ -92,7 +97,7 @@ def measure_rates(config: PretrainConfig, processes: int) -> MeasuredRates:
     batch = loader.batch(np.arange(loader.batch_size), 0)
     views = fabric.to_device(batch.data)
     small = None if batch.small is None else fabric.to_device(batch.small)
-    identity = Batch(*map(fabric.to_device, data.identity(batch.rows)))
+    identity = Batch(*fabric.to_device(data.identity(batch.rows)).unbind(1))
 
     def step() -> None:
         optimizer.zero_grad()

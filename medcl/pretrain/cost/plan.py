@@ -37,6 +37,7 @@ class Plan:
         queue_bytes: Memory of past embeddings.
         gather_bytes: Embeddings of all processes, while the loss is computed.
         matrix_bytes: Largest matrix of the loss: similarities, codes or correlations.
+        small_view_bytes: Embeddings and scores of small views (multi-crop).
         gradient_wire_bytes: Sent per step to average the gradients of the parameters.
         method_wire_bytes: Sent per step by the collectives of the method.
         compute_s: Seconds per step at the slower of network and loader.
@@ -49,6 +50,7 @@ class Plan:
     queue_bytes: int
     gather_bytes: int
     matrix_bytes: int
+    small_view_bytes: int
     gradient_wire_bytes: int
     method_wire_bytes: int
     compute_s: float
@@ -65,6 +67,7 @@ def plan(
     batch_size: int,
     processes: int,
     rates: Rates,
+    small_views: int = 0,
 ) -> Plan:
     """Compute the cost of a run.
 
@@ -76,6 +79,7 @@ def plan(
         batch_size: Scans per step over all processes.
         processes: Number W of processes, one per GPU.
         rates: Speeds of one process.
+        small_views: Small views per scan (multi-crop).
 
     Raises:
         UsageError: The batch does not divide over the processes, or is larger than the data.
@@ -97,6 +101,7 @@ def plan(
         queue_bytes=method.queue_bytes,
         gather_bytes=method.gather_bytes,
         matrix_bytes=method.matrix_bytes,
+        small_view_bytes=config.small_view_bytes(batch_size // processes, small_views),
         gradient_wire_bytes=gradients,
         method_wire_bytes=method.wire_bytes,
         compute_s=compute_s,
@@ -108,22 +113,24 @@ def plan(
 
 def describe(planned: Plan) -> str:
     """Return the plan as lines of text."""
+    small = f", small views {size_text(planned.small_view_bytes)}" if planned.small_view_bytes else ""
     return "\n".join(
         [
             f"{planned.steps:,} steps, {planned.hours:.1f} h; the slowest part of a step: {planned.bound}",
             f"per step: {planned.compute_s:.3f} s computing, {planned.wire_s:.3f} s sending (not overlapped)",
-            f"memory per process: queue {_size(planned.queue_bytes)}, gathered embeddings "
-            f"{_size(planned.gather_bytes)}, loss matrix {_size(planned.matrix_bytes)}",
-            f"sent per process and step: gradients {_size(planned.gradient_wire_bytes)}, method "
-            f"{_size(planned.method_wire_bytes)}",
+            f"memory of the loss per process: queue {size_text(planned.queue_bytes)}, gathered embeddings "
+            f"{size_text(planned.gather_bytes)}, loss matrix {size_text(planned.matrix_bytes)}{small}",
+            f"sent per process and step: gradients {size_text(planned.gradient_wire_bytes)}, method "
+            f"{size_text(planned.method_wire_bytes)}",
         ]
     )
 
 
-def _size(count: int) -> str:
+def size_text(count: int) -> str:
+    """Return a number of bytes with its unit."""
     value = float(count)
-    for unit in ("B", "kB", "MB"):
+    for unit in ("B", "kB", "MB", "GB"):
         if value < 1000:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1000
-    return f"{value:.1f} GB"
+    return f"{value:.1f} TB"

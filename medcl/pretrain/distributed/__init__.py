@@ -2,7 +2,6 @@
 
 from medcl.pretrain.distributed.batchnorm import synchronize_batch_norm
 from medcl.pretrain.distributed.collectives import (
-    average,
     average_gradients,
     gather,
     gather_with_grad,
@@ -13,7 +12,6 @@ from medcl.pretrain.distributed.collectives import (
 from medcl.pretrain.distributed.launch import channels_last, launch, restarted
 
 __all__ = [
-    "average",
     "average_gradients",
     "channels_last",
     "gather",

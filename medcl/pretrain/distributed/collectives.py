@@ -63,14 +63,6 @@ def sum_with_grad(values: Tensor, same_loss: bool = False) -> Tensor:
     return total
 
 
-def average(values: dict[str, float], device: torch.device) -> dict[str, float]:
-    """Return the mean of each value over processes; every process must pass the same names."""
-    if world_size() == 1:
-        return values
-    mean = gather(torch.tensor([list(values.values())], dtype=torch.float64, device=device)).mean(0)
-    return dict(zip(values, mean.tolist(), strict=True))
-
-
 @torch.no_grad()
 def average_gradients(module: nn.Module) -> None:
     """Average gradients over processes, as DistributedDataParallel does, where it is bypassed."""

@@ -33,6 +33,15 @@ class MethodConfig(Config, ABC):
             processes: Number W of processes, one per GPU.
         """
 
+    def small_view_bytes(self, scans: int, small_views: int) -> int:
+        """Return the memory that small views (multi-crop) take in the loss of one process.
+
+        Args:
+            scans: Scans per step of this process.
+            small_views: Small views per scan.
+        """
+        return 0
+
     def limited(self, scans: int, batch_size: int) -> Self:
         """Return the configuration with settings lowered to what a data set of `scans` allows.
 

@@ -55,6 +55,10 @@ class SwAVConfig(MethodConfig):
             wire_bytes=gathered + enqueued,
         )
 
+    def small_view_bytes(self, scans: int, small_views: int) -> int:
+        """Return the memory of the embeddings of small views and of their scores."""
+        return scans * small_views * (self.projection + self.prototypes) * FLOAT_BYTES
+
 
 @register(SwAVConfig)
 class SwAV(Method):
@@ -78,7 +82,7 @@ class SwAV(Method):
         self.prototypes.normalize()
         large = embeddings[:, :2]
         scores = self.prototypes(embeddings, frozen=batch.epoch < self.config.freeze_epochs)
-        use_queue = self.queue is not None and self.queue.full and batch.epoch >= self.config.queue_from_epoch
+        use_queue = batch.epoch >= self.config.queue_from_epoch and self.queue is not None and self.queue.full
         codes = [self._codes(large[:, view], view, use_queue) for view in (0, 1)]
         swaps = [
             F.cross_entropy(scores[:, other] / self.config.temperature, codes[view])
@@ -93,7 +97,7 @@ class SwAV(Method):
             "loss": loss,
             "embedding_std": embedding_std(large.flatten(0, 1)),
             "prototype_use": prototype_use(torch.cat(codes)),
-            "queue_used": loss.new_tensor(float(use_queue)),
+            "queue_used": torch.full_like(loss.detach(), float(use_queue)),
         }
 
     @torch.no_grad()

@@ -12,6 +12,10 @@ from torch import Tensor, nn
 COLLAPSED_STD = 0.1
 COLLAPSED_RANK = 2.0
 
+MEASURES = ("feature_std", "effective_rank", "alignment", "uniformity")
+LABELED_MEASURES = ("knn", "probe")
+"""Names of what `measure` returns, without labels and only with them."""
+
 
 @torch.no_grad()
 def embedding_std(embeddings: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from medcl.pretrain.monitor.measures import encode_pairs, measure
+from medcl.pretrain.monitor.measures import LABELED_MEASURES, MEASURES, encode_pairs, measure
 from medcl.views import ViewLoader
 
 
@@ -30,6 +30,11 @@ class MonitorSet:
         self.loader, self.to_device = loader, to_device
         self.labels: Tensor | None = None if labels is None else labels[0]
         self.class_names = [] if labels is None else labels[1]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the measures."""
+        return MEASURES if self.labels is None else MEASURES + LABELED_MEASURES
 
     def measure(self, encoder: nn.Module) -> tuple[dict[str, float], Figure]:
         """Return the measures of the encoder's present features (see `measures`), and a figure of them."""

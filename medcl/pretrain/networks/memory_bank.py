@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -38,6 +40,7 @@ class MemoryBank(nn.Module):
         self.register_buffer("position", torch.tensor(0))
         self.register_buffer("count", torch.tensor(0))
         self._staged: list[tuple[Tensor, Tensor]] = []
+        self._full = False
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -50,7 +53,14 @@ class MemoryBank(nn.Module):
     @property
     def full(self) -> bool:
         """Whether every slot has been filled, counted over the whole run."""
-        return int(self.count) >= len(self)
+        # Reading the count makes a GPU wait; a bank that is full stays so.
+        self._full = self._full or int(self.count) >= len(self)
+        return self._full
+
+    def _load_from_state_dict(self, *args: Any, **options: Any) -> None:
+        """Take over the buffers, and look again whether they are full."""
+        super()._load_from_state_dict(*args, **options)
+        self._full = False
 
     def stage(self, entries: Tensor, identity: Tensor) -> None:
         """Hold this process's entries (B, *shape) and identities (B, 2) until `commit`."""

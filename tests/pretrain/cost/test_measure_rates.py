@@ -36,6 +36,8 @@ def test_a_plan_is_printed_and_nothing_is_run(
     assert "simclr on 1,000,000 scans, 10 epochs, 64 processes" in stdout
     assert "9,760 steps" in stdout
     assert "gathered embeddings 1.0 MB" in stdout
+    assert re.search(r"store: .* in 65 shards, table .* GB; read per process and step: 4.1 kB", stdout)
+    assert re.search(r"start of a process: .* s .* of memory before the network; \d+ open files", stdout)
     assert "measured here on cpu, 16 scans per step" in stdout
     assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
 

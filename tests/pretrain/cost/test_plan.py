@@ -11,6 +11,7 @@ from medcl.pretrain.methods.barlow_twins import BarlowTwinsConfig
 from medcl.pretrain.methods.byol import BYOLConfig
 from medcl.pretrain.methods.moco import MoCoConfig
 from medcl.pretrain.methods.simclr import SimCLRConfig
+from medcl.pretrain.methods.swav import SwAVConfig
 from medcl.pretrain.networks.memory_bank import MemoryBank
 
 RATES = Rates(trained_per_s=800, viewed_per_s=1000, wire_bytes_per_s=10e9)
@@ -68,6 +69,22 @@ def test_twice_the_batch_takes_half_the_steps_and_the_same_computing() -> None:
 def test_a_batch_that_cannot_be_is_refused(batch: int, processes: int) -> None:
     with pytest.raises(UsageError, match="batch_size"):
         plan(SimCLRConfig(), 1, 1_000_000, 1, batch, processes, RATES)
+
+
+def test_the_queue_of_a_small_store_is_that_of_the_run() -> None:
+    limited = MoCoConfig(queue=65_536).limited(10_000, 1024)
+    planned = plan(limited, 1, 10_000, 1, 1024, 1, RATES)
+    assert planned.queue_bytes == (10_000 - 1024) * (128 * 4 + 16)
+
+
+def test_small_views_cost_their_embeddings_and_scores() -> None:
+    config = SwAVConfig(projection=128, prototypes=300)
+    without = plan(config, 1, 8192, 1, 1024, 8, RATES)
+    multi_crop = plan(config, 1, 8192, 1, 1024, 8, RATES, small_views=4)
+    assert without.small_view_bytes == 0
+    assert multi_crop.small_view_bytes == 128 * 4 * (128 + 300) * 4
+    assert "small views 876.5 kB" in describe(multi_crop)
+    assert "small views" not in describe(without)
 
 
 def test_the_description_has_units() -> None:
