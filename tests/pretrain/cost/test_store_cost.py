@@ -77,7 +77,7 @@ def test_shards_are_as_many_as_prepare_makes(scans: int, shape: str) -> None:
 
 
 def test_the_description_names_every_figure(configs: list[PretrainConfig]) -> None:
-    cost = store_cost(configs[0], 1_000_000, 64)
+    cost = store_cost(configs[0], 1_000_000, 8)
     text = describe_store(cost)
     assert f"in {cost.shards:,} shards" in text
     assert f"{cost.open_files} open files" in text
