@@ -22,7 +22,7 @@ from medcl.archive import scan_archive
 from medcl.pretrain import EncoderConfig, PretrainConfig, ViewsConfig
 from medcl.pretrain.distributed import launch
 from medcl.pretrain.loop import Pretraining
-from medcl.pretrain.monitor import Readings
+from medcl.pretrain.readings import Readings
 from medcl.runs import stop_requests
 from medcl.store import prepare
 

@@ -22,9 +22,10 @@ from medcl.pretrain.data import TrainingData
 from medcl.pretrain.distributed import channels_last, gather, launch, restarted, synchronize_batch_norm
 from medcl.pretrain.gradient_cache import cached_backward
 from medcl.pretrain.methods import Batch, build_method
-from medcl.pretrain.monitor import MonitorSet, Reading, Readings, RunLog, StepRecord, collapse_message
+from medcl.pretrain.monitor import MonitorSet, RunLog, collapse_message
 from medcl.pretrain.networks import build_encoder, load_external_weights, save_encoder
 from medcl.pretrain.optimizers import build_optimizer, cosine_rate
+from medcl.pretrain.readings import Reading, Readings, StepRecord
 from medcl.runs import StopRequest, describe_run, exclusive, hash_file, stop_requests
 from medcl.views import ViewBatch
 

@@ -19,8 +19,8 @@ from medcl.config import dump
 from medcl.errors import Interrupted, UsageError, WorkFailed
 from medcl.pretrain import EncoderConfig, PretrainConfig, ViewsConfig, load_encoder, pretrain
 from medcl.pretrain.loop import Pretraining
-from medcl.pretrain.monitor import Readings
 from medcl.pretrain.optimizers import OptimizerConfig
+from medcl.pretrain.readings import Readings
 from tests.killable import kill, start
 from tests.pretrain.small_methods import SMALL_ENCODER, SMALL_METHODS
 from tests.pretrain.stores import settings as short
@@ -134,7 +134,7 @@ def test_a_gradient_that_is_not_finite_stops_the_run_before_it_is_taken(
 @pytest.fixture
 def grouped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps are read in groups of four, one group later, as beside a GPU."""
-    monkeypatch.setattr("medcl.pretrain.monitor.readings.SLOW_STEP_S", 60)
+    monkeypatch.setattr("medcl.pretrain.readings.SLOW_STEP_S", 60)
     monkeypatch.setattr("medcl.pretrain.loop.Readings", lambda device: Readings(device, group=4, lag=1))
 
 

@@ -3,14 +3,10 @@
 from medcl.pretrain.monitor.log import RunLog
 from medcl.pretrain.monitor.measures import collapse_message, embedding_std, prototype_use
 from medcl.pretrain.monitor.monitor_set import MonitorSet
-from medcl.pretrain.monitor.readings import Reading, Readings, StepRecord
 
 __all__ = [
     "MonitorSet",
-    "Reading",
-    "Readings",
     "RunLog",
-    "StepRecord",
     "collapse_message",
     "embedding_std",
     "prototype_use",

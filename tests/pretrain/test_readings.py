@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from medcl.pretrain.monitor import Reading, Readings, StepRecord
-from medcl.pretrain.monitor import readings as module
+from medcl.pretrain import readings as module
+from medcl.pretrain.readings import Reading, Readings, StepRecord
 
 CPU = torch.device("cpu")
 
