@@ -1,11 +1,12 @@
 """What a store costs at the size of a plan: storage, open files, memory, start and reading.
 
 Everything is measured on the store of the configuration and scaled by the number of scans. Opening a store
-and making its loader is timed with the rows of its table repeated, because a small store takes no time.
+and making its loader is timed with few and with many of its table's rows, repeated where there are fewer.
 """
 
 from __future__ import annotations
 
+import gc
 import math
 import resource
 import shutil
@@ -14,6 +15,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,8 +30,8 @@ from medcl.store.columns import SCHEMA, read_arrow, write_arrow
 from medcl.store.shards import shard_limits
 from medcl.views.paging import boxes_read
 
-TIMED_ROWS = 20_000
-"""Rows of the table whose opening is timed."""
+FEW_ROWS, MANY_ROWS = 5_000, 50_000
+"""Rows of the tables whose opening is timed; their difference is what rows cost."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,11 @@ def store_cost(config: PretrainConfig, scans: int | None, processes: int) -> Sto
         processes: Number of processes, which share each batch.
     """
     base = _memory()
-    row_s, row_memory = _start_per_row(config)
     data = sample_data(config, processes)
     store, count = data.store, len(data.rows) if scans is None else scans
     factor = count / len(data.rows)
     rows = round(len(store) * factor)
+    start = _scaled_start(config, rows)
     table = read_arrow(config.store / "scans.arrow")
     of_shards = table.select([name for name in table.column_names if name in SCHEMA.names])
     arrays = sum(path.stat().st_size for path in (config.store / "arrays").rglob("*") if _holds_arrays(path))
@@ -82,8 +84,8 @@ def store_cost(config: PretrainConfig, scans: int | None, processes: int) -> Sto
         table_bytes=round(table.nbytes * factor),
         shards=shards,
         open_files=_open_files() + min(shards, MOST_OPEN),
-        memory_bytes=base + round(row_memory * rows),
-        start_s=row_s * rows,
+        memory_bytes=base + start.memory,
+        start_s=start.seconds,
         step_bytes=round(bytes_per_scan(data) * config.batch_size / processes),
     )
 
@@ -112,27 +114,46 @@ def bytes_per_scan(data: TrainingData) -> float:
     return sum(sizes.values()) / loader.batch_size
 
 
-def _start_per_row(config: PretrainConfig) -> tuple[float, float]:
-    """Return the seconds and bytes of memory that each row of the table costs at the start of a run."""
+class _Start(NamedTuple):
+    """Seconds and bytes of memory that opening a table and making a loader took."""
+
+    seconds: float
+    memory: int
+
+
+def _scaled_start(config: PretrainConfig, rows: int) -> _Start:
+    """Return the start of a run with a number of rows, from those with few and with many rows."""
+    _timed_start(config, FEW_ROWS)  # imports and loads what does not depend on the rows
+    few, many = _timed_start(config, FEW_ROWS), _timed_start(config, MANY_ROWS)
+    times = max(0, rows - FEW_ROWS) / (MANY_ROWS - FEW_ROWS)
+    return _Start(
+        few.seconds + times * max(0.0, many.seconds - few.seconds),
+        few.memory + round(times * max(0, many.memory - few.memory)),
+    )
+
+
+def _timed_start(config: PretrainConfig, rows: int) -> _Start:
     with tempfile.TemporaryDirectory() as name:
-        repeated = config.model_copy(update={"store": Path(name), "batch_size": 1})
-        rows = _repeat_rows(config.store, Path(name))
+        folder = Path(name)
+        _repeat_rows(config, folder, rows)
+        repeated = config.model_copy(update={"store": folder, "batch_size": 1})
+        gc.collect()
         before, begun = _memory(), time.perf_counter()
         data = TrainingData(repeated)
         used = data.training_loader(), data.identity(torch.zeros(1, dtype=torch.long))
-        seconds, grown = time.perf_counter() - begun, max(0, _memory() - before)
+        start = _Start(time.perf_counter() - begun, max(0, _memory() - before))
         del used
-        return seconds / rows, grown / rows
+        return start
 
 
-def _repeat_rows(store: Path, folder: Path) -> int:
-    """Write the tables of a store with its rows repeated; return their number."""
-    table, splits = read_arrow(store / "scans.arrow"), pd.read_parquet(store / "splits.parquet")
-    repeats = math.ceil(TIMED_ROWS / len(table))
-    write_arrow(pa.concat_tables([table] * repeats), folder / "scans.arrow")
-    pd.concat([splits] * repeats).to_parquet(folder / "splits.parquet", index=False)
-    shutil.copy(store / "store.json", folder)
-    return repeats * len(table)
+def _repeat_rows(config: PretrainConfig, folder: Path, rows: int) -> None:
+    """Write the tables of a store of `rows` training scans, its own again and again."""
+    table, splits = read_arrow(config.store / "scans.arrow"), pd.read_parquet(config.store / "splits.parquet")
+    repeats = math.ceil(rows / len(table))
+    write_arrow(pa.concat_tables([table] * repeats).slice(0, rows), folder / "scans.arrow")
+    repeated = pd.concat([splits] * repeats)[:rows].assign(split=config.splits[0])
+    repeated.to_parquet(folder / "splits.parquet", index=False)
+    shutil.copy(config.store / "store.json", folder)
 
 
 def _holds_arrays(path: Path) -> bool:

@@ -53,8 +53,7 @@ def test_the_plan_for_a_hundred_times_a_store_is_what_such_a_store_takes(
     assert planned.shards == measured.shards == len(list(folder.rglob("*.bin")))
     assert planned.open_files == pytest.approx(measured.open_files, abs=3)
     assert planned.step_bytes == measured.step_bytes == 16 // 2 * EDGE * EDGE
-    # Seconds and memory of 20,000 rows in both cases: repeated 834 times, and 9 times.
-    assert 0.2 < planned.start_s / measured.start_s < 5
+    assert 0.1 < planned.start_s / measured.start_s < 10
 
 
 def test_slices_alone_are_read_of_volumes(tmp_path: Path) -> None:
