@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
 import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
