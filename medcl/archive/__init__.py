@@ -9,7 +9,7 @@ from medcl.archive.convert import convert, nifti_image
 from medcl.archive.explain import explain_scan
 from medcl.archive.geometry import LPS_TO_RAS
 from medcl.archive.hounsfield import as_modality
-from medcl.archive.patients import bids_subject
+from medcl.archive.patients import bids_subject, patient_identifier
 from medcl.archive.privacy import pseudonym
 from medcl.archive.read import read, read_all, read_mask
 from medcl.archive.resample import orthogonal, orthogonal_labels
@@ -30,6 +30,7 @@ __all__ = [
     "nifti_image",
     "orthogonal",
     "orthogonal_labels",
+    "patient_identifier",
     "pseudonym",
     "read",
     "read_all",

@@ -36,6 +36,10 @@ LABEL_WORDS = frozenset(
         "parc",
         "parcellation",
         "parcellations",
+        "pred",
+        "prediction",
+        "predictions",
+        "preds",
         "pveseg",
     }
     | {"roi", "rois", "seg", "segm", "segmentation", "segmentations", "segs", "truth", "wmh", "wmparc"}
@@ -60,6 +64,7 @@ PROBABILITY_WORDS = frozenset(
 )
 IMAGE_WORDS = frozenset(
     {"image", "images", "imagestr", "imagests", "imagesva", "imaging", "img", "imgs", "input", "inputs"}
+    | {"orig", "original", "originals"}
     | {"scan", "scans", "vol", "volume", "volumes"}
 )
 
@@ -124,8 +129,11 @@ def judge_volume(array: np.ndarray, place: str) -> Verdict:
     probable = has_probability_word(name) or has_probability_word(folder)
     by_name, by_folder = has_label_word(name), has_label_word(folder)
     least, most = array.min(), array.max()
-    if not np.isfinite(most) or least < 0:
+    if not np.isfinite(most) or not np.isfinite(least):
         return ""
+    if least < 0:  # -1 for voxels to ignore is no label, but such a map is no image either
+        few_values = (by_name or by_folder) and are_whole(array) and np.unique(array).size <= FEW
+        return "LABEL_MAP" if few_values else ""
     if not are_whole(array):
         return "PROBABILITY_MAP" if (probable or by_name or by_folder) and most <= 1.001 else ""
     values, counts = np.unique(array, return_counts=True)

@@ -9,7 +9,8 @@ from pathlib import PurePosixPath
 
 from medcl.archive.label_evidence import IMAGE_WORDS, LABEL_WORDS, PROBABILITY_WORDS
 from medcl.archive.mask_grid import FileGrid, same_grid
-from medcl.archive.patients import SEQUENCES, bids_subject, case_of, stem
+from medcl.archive.patient_names import SEQUENCES
+from medcl.archive.patients import bids_subject, case_of, stem
 
 TIMES = frozenset({"base", "baseline", "ed", "es", "followup", "fu", "post", "pre", "repeat", "retest"})
 """Words of a name that distinguish examinations of one patient."""

@@ -1,13 +1,14 @@
 """Which patient a file belongs to, decided from its header or its path, with the evidence for it.
 
 The order of trust is: a pattern of the user, the PatientID of the header, BIDS entities, the layouts of
-common data sets (nnU-Net, Medical Segmentation Decathlon, a folder per patient), the names of the channels of
-one image. A rule that cannot be sure whether two files are of one patient takes them for one: that costs a
-few scans in training, while the opposite puts one patient on both sides of a split. Where nothing says who
-the patient is, each scan counts as a patient of its own, and everything downstream says so.
+common data sets (nnU-Net, Medical Segmentation Decathlon), a folder or file that is named as a patient
+(`patient00012`), a folder per patient, the names of the channels or views of one image. A rule that cannot be
+sure whether two files are of one patient takes them for one: that costs a few scans in training, while the
+opposite puts one patient on both sides of a split. Where nothing says who the patient is, each scan counts as
+a patient of its own, and everything downstream says so.
 
 Sources: BIDS 1.10 (entities, derivatives, raw and source data), the dataset formats of nnU-Net and the
-Decathlon, names of cases and time points in BraTS.
+Decathlon, names of cases and time points in BraTS, and those in `medcl.archive.patient_names`.
 """
 
 from __future__ import annotations
@@ -17,60 +18,59 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
 
+from medcl.archive.patient_names import (
+    MODALITIES,
+    NAMED_IMAGE,
+    PERSON,
+    PICTURE,
+    PROCESSED,
+    REPEATED,
+    SEQUENCES,
+    VIEWS,
+)
 from medcl.errors import UsageError
 
 Evidence = Literal[
-    "pattern", "PatientID", "BIDS", "nnU-Net", "Decathlon", "folder", "channels", "study", "table", "unknown"
+    "pattern",
+    "PatientID",
+    "BIDS",
+    "nnU-Net",
+    "Decathlon",
+    "folder",
+    "name",
+    "channels",
+    "study",
+    "table",
+    "unknown",
 ]
 """What says who the patient is; `study` and `unknown` say it of one study or one file only."""
 
-LAYOUTS: frozenset[Evidence] = frozenset({"nnU-Net", "Decathlon", "folder", "channels"})
+LAYOUTS: frozenset[Evidence] = frozenset({"nnU-Net", "Decathlon", "folder", "name", "channels"})
 """Evidence from the layout of folders and names, which a catalog flags PATIENT_FROM_LAYOUT."""
-
-SEQUENCES = frozenset(
-    {
-        "adc",
-        "asl",
-        "bold",
-        "bravo",
-        "ct",
-        "ctp",
-        "cta",
-        "dce",
-        "dti",
-        "dwi",
-        "fa",
-        "flair",
-        "gre",
-        "md",
-        "mprage",
-    }
-    | {"mr", "mra", "mri", "pd", "pdw", "perf", "pet", "rcbv", "space", "swi", "t1", "t1c", "t1ce", "t1gd"}
-    | {"t1km", "t1n", "t1post", "t1w", "t2", "t2f", "t2flair", "t2star", "t2w", "tof"}
-)
-"""Names of sequences and modalities: the channels of one examination of one patient."""
 
 _NNUNET_FOLDERS = re.compile(r"(images|labels)(tr|ts|va|val)", re.I)
 _CHANNEL = re.compile(r"[_-]\d{4}$")
 _ROOTS = frozenset({"derivatives", "rawdata", "sourcedata"})
 _SESSION_FOLDER = re.compile(
     r"(ses(sion)?|visit|time_?point|tp|baseline|follow_?up|fu|week|month|year|scan|study|exam|series|v)"
-    r"[-_ ]?\d*"
+    r"([-_ ]?\d+)*"
     r"|(19|20)\d\d[-_]?[01]\d[-_]?[0-3]\d|anat|func|dwi|fmap|perf|pet|mr|mri|ct|dicom|nifti|nii|raw|native"
     r"|images?|masks?|labels?|seg(mentations?)?",
     re.I,
 )
 _SESSION_SUFFIX = re.compile(
     r"[-_](ses|session|visit|tp|time|timepoint|frame|scan|study|week|month|year|phase)[-_]?\d+$"
-    r"|[-_](baseline|follow_?up|fu|pre|post|ed|es)[-_]?\d*$",
+    r"|[-_](baseline|follow_?up|fu|pre|post|ed|es)[-_]?\d*d?$",
     re.I,
 )
+_SHORT_ID = re.compile(r"[A-Za-z]{0,3}[-_]?\d{2,}")
 _NUMBERED = re.compile(
-    r"(.*(?:pat|patient|subject|subj|case|pt|gli|men|met|ped|ssa)[-_]?\d+)[-_]\d{1,3}$", re.I
+    r"(.*(?:pat|patient|subject|subj|case|pt|gli|men|met|ped|ssa|gbm|training)[-_]?\d+)[-_]\d{1,3}$", re.I
 )
 _SUFFIXES = re.compile(
     r"(\.(nii|gz|mha|mhd|nrrd|nhdr|mgz|mgh|hdr|img|dcm|png|jpe?g|tiff?|bmp|jp2|npy|json))+$", re.I
 )
+_WITH_VIEW = re.compile(r"(?:(?:calc|mass)-(?:training|test)_)?(.*\d)_(?:left|right)_(?:cc|mlo)(?:_\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,16 @@ class Patient:
 
     value: str
     evidence: Evidence
+
+
+def patient_identifier(value: str) -> str:
+    """Return an identifier of a patient in one spelling, without differences in case and spaces.
+
+    CBIS-DDSM states the view, too (`Calc-Test_P_00038_LEFT_CC`), which is not of another patient.
+    """
+    plain = " ".join(value.split()).casefold()
+    view = _WITH_VIEW.fullmatch(plain)
+    return view[1] if view else plain
 
 
 def compile_pattern(pattern: str) -> re.Pattern[str]:
@@ -112,7 +122,7 @@ def matched_patient(pattern: re.Pattern[str] | None, place: str) -> Patient | No
         return None
     named = match.groupdict().get("patient")
     value = named or next((group for group in match.groups() if group), None) or match[0]
-    return Patient(value, "pattern")
+    return Patient(patient_identifier(value), "pattern")
 
 
 def patient_of_path(place: str, pattern: re.Pattern[str] | None = None) -> Patient | None:
@@ -126,6 +136,7 @@ def patient_of_path(place: str, pattern: re.Pattern[str] | None = None) -> Patie
         matched_patient(pattern, place)
         or _bids(place)
         or _challenge_layout(place)
+        or _named_person(place)
         or _folder_per_patient(place)
         or _channels(place)
     )
@@ -190,31 +201,78 @@ def _challenge_layout(place: str) -> Patient | None:
     return Patient(f"{path.parent.parent}/{_without_session(case)}", "nnU-Net" if channel else "Decathlon")
 
 
+def _named_person(place: str) -> Patient | None:
+    """Return the first folder, or else the file, that is named as a patient.
+
+    Such a name is taken for one patient in the whole archive: classes, body parts and splits share patients.
+    """
+    folders = place.split("/")[:-1]
+    root = folders[0] if folders else ""
+    for folder in folders:
+        if named := PERSON.search(folder):
+            return Patient(f"{root}/{named[1].lower()}", "folder")
+    name = stem(place)
+    if named := PERSON.search(name):
+        return Patient(f"{root}/{named[1].lower()}", "name")
+    if whole := NAMED_IMAGE.fullmatch(name):
+        return Patient(f"{root}/{next(filter(None, whole.groups()))}", "name")
+    return None
+
+
 def _folder_per_patient(place: str) -> Patient | None:
     """Return a folder that holds one patient: its files have its name, or the names of sequences."""
     path = PurePosixPath(place)
     folder, name = path.parent, stem(place)
-    carries = len(folder.name) > 2 and re.match(rf"{re.escape(folder.name)}([^A-Za-z0-9]|$)", name, re.I)
-    if not (carries and re.search(r"\d", folder.name)) and not _is_sequence(name):
-        return None
-    while _SESSION_FOLDER.fullmatch(folder.name) and len(folder.parts) > 2:
+    is_in_sequence = folder.name.lower() in SEQUENCES
+    carries = _carries(folder.name, name)
+    while _is_part_of_patient(folder.name) and len(folder.parts) > 2:
+        is_dated = re.search(r"\d", folder.name) is not None
         folder = folder.parent
+        carries = carries or (is_dated and _carries(folder.name, name))
+    is_sequence = _is_sequence(name) or (is_in_sequence and _SHORT_ID.fullmatch(folder.name) is not None)
+    if not carries and not is_sequence:
+        return None
     if len(folder.parts) < 2 or not re.search(r"\d", folder.name):
         return None
     return Patient(f"{folder.parent}/{_without_session(folder.name)}", "folder")
 
 
+def _carries(folder: str, name: str) -> bool:
+    """Return whether the name of a file begins with that of a folder, which has a number."""
+    begins = re.match(rf"{re.escape(folder)}([^A-Za-z0-9]|$)", name, re.I)
+    return len(folder) > 2 and begins is not None and re.search(r"\d", folder) is not None
+
+
+def _is_part_of_patient(folder: str) -> bool:
+    """Return whether a folder's name is that of an examination or a sequence."""
+    return folder.lower() in SEQUENCES or _SESSION_FOLDER.fullmatch(folder) is not None
+
+
 def _channels(place: str) -> Patient | None:
-    """Sequences of one examination beside each other in a folder (`case12_t1`, `case12_flair`)."""
-    name = stem(place)
-    tokens = re.split(r"([_. -]+)", name)
+    """Sequences or views of one examination: `case12_t1` and `case12_flair`, or `T1/case12`, `T2/case12`."""
+    path = PurePosixPath(place)
+    tokens = re.split(r"([_. -]+)", stem(place))
     end = len(tokens)
-    while end > 2 and tokens[end - 1].lower() in SEQUENCES:
+    while end > 2 and _follows_sequence(tokens[end - 1].lower(), tokens[end - 3].lower()):
         end -= 2
+    processed = end
+    while end > 2 and tokens[end - 1].lower() in SEQUENCES | VIEWS:
+        end -= 2
+    has_channel = end < processed
+    folder = path.parent
+    if re.split(r"[_. -]+", folder.name.lower())[-1] in SEQUENCES - MODALITIES and not PICTURE.search(place):
+        folder, has_channel = folder.parent, True
     case = "".join(tokens[:end])
-    if end == len(tokens) or not re.search(r"\d", case):
+    if _carries(case, folder.name):
+        folder = folder.parent
+    if not has_channel or not re.search(r"\d", case):
         return None
-    return Patient(f"{PurePosixPath(place).parent}/{_without_session(case)}", "channels")
+    return Patient(f"{folder}/{_without_session(case)}", "channels")
+
+
+def _follows_sequence(word: str, word_before: str) -> bool:
+    """Return whether a word follows that of a sequence: how it was processed, or a number of repetitions."""
+    return word in PROCESSED or (word_before in REPEATED and word.isdigit())
 
 
 def _is_sequence(name: str) -> bool:

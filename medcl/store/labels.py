@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from medcl.archive import MODALITIES, Catalog, pseudonym
+from medcl.archive import MODALITIES, Catalog, patient_identifier, pseudonym
 from medcl.errors import UsageError
 from medcl.store.boxes import LabelBox, read_boxes
 from medcl.store.label_table import key_column, read_label_table, refuse_rows, repeated_keys
@@ -76,7 +76,12 @@ def _labels_only(catalog: Catalog, label: dict[str, str]) -> Labels:
 
 def _folder_labels(catalog: Catalog) -> dict[str, str]:
     locations = catalog.locations()
-    label = {scan: printable(name) for scan, name in zip(locations["scan"], locations["parent"], strict=True)}
+    images = set(catalog.scans.loc[~catalog.scans["flags"].fillna("").str.contains("LABEL_MAP"), "scan"])
+    label = {
+        scan: printable(name)
+        for scan, name in zip(locations["scan"], locations["parent"], strict=True)
+        if scan in images
+    }
     classes = pd.Series(label).groupby(pd.Series(label)).groups
     if len(classes) < 2:
         raise UsageError("labels 'folders': the archive has one folder, so one class; pass a label table")
@@ -121,7 +126,11 @@ def _table_labels(catalog: Catalog, path: Path) -> Labels:
 def _patients(rows: list[tuple[dict[str, str], str]], key: str) -> dict[str, str]:
     if key == "patient":
         return {}
-    return {scan: pseudonym("patient", row["patient"].strip()) for row, scan in rows if row.get("patient")}
+    return {
+        scan: pseudonym("patient", patient_identifier(row["patient"]))
+        for row, scan in rows
+        if row.get("patient")
+    }
 
 
 def _archive_masks(catalog: Catalog) -> dict[str, str]:

@@ -31,6 +31,7 @@ def reasons_before_reading(catalog: Catalog, labels: Labels, rules: ImageTypes) 
     masks = dict.fromkeys(catalog.masks["mask"], "MASK_NOT_CHOSEN") | dict.fromkeys(
         labels.mask.values(), "MASK"
     )
+    masks |= _of_united_masks(catalog, masks)
     reasons: dict[str, str] = {}
     columns = (catalog.scans[name].fillna("") for name in ("scan", "kind", "modality", "flags"))
     for scan, kind, recorded, flags in zip(*columns, strict=True):
@@ -41,6 +42,20 @@ def reasons_before_reading(catalog: Catalog, labels: Labels, rules: ImageTypes) 
             flag = masks.get(scan) or ("MASK_ORPHAN" if "MASK_ORPHAN" in split_flags(flags) else flag)
         reasons[scan] = "MASK" if masks.get(scan) == "MASK" else cine or flag
     return pd.Series(reasons, dtype=object)
+
+
+def _of_united_masks(catalog: Catalog, reasons: Mapping[str, str]) -> dict[str, str]:
+    """Return the reasons of the label maps in files of which several are one mask, by scan."""
+    united = set(reasons) - set(catalog.scans["scan"])
+    if not united:
+        return {}
+    locations = catalog.locations()[["scan", "file"]]
+    is_mask = locations["scan"].isin(united)
+    mask_of_file = dict(zip(locations["file"][is_mask], locations["scan"][is_mask], strict=True))
+    others = locations[~is_mask & locations["file"].isin(set(mask_of_file))]
+    return {
+        scan: reasons[mask_of_file[file]] for scan, file in zip(others["scan"], others["file"], strict=True)
+    }
 
 
 def mask_warnings(catalog: Catalog, labels: Labels, used: Collection[str]) -> list[str]:

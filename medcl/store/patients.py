@@ -31,7 +31,8 @@ def patient_warnings(scans: pd.DataFrame) -> list[str]:
             f"splits and no claim about patients can be made; {ADVICE}"
         )
     counts = scans["patient"].value_counts()
-    if len(counts) and counts.iloc[0] > MOST_OF_ONE and 2 * counts.iloc[0] > len(scans):
+    is_only = len(counts) == 1 and len(scans) > 1 and not len(unknown)
+    if is_only or (len(counts) and counts.iloc[0] > MOST_OF_ONE and 2 * counts.iloc[0] > len(scans)):
         of_all = "all" if len(counts) == 1 else f"{counts.iloc[0]} of"
         warnings.append(
             f"{of_all} {len(scans)} scans have one patient identifier: the split cannot be by patient; if it "

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from medcl.archive import Catalog, bids_subject, pseudonym
+from medcl.archive import Catalog, bids_subject, patient_identifier, pseudonym
 from medcl.text import printable
 
 
@@ -24,7 +24,7 @@ def scan_finder(catalog: Catalog, key: str) -> Callable[[str], list[str]]:
         by_patient = catalog.scans.groupby("patient")["scan"].apply(list).to_dict()
         subjects = _scans_by_bids_subject(catalog)
         return lambda value: (
-            by_patient.get(pseudonym("patient", value.strip())) or subjects.get(value.strip(), [])
+            by_patient.get(pseudonym("patient", patient_identifier(value))) or subjects.get(value.strip(), [])
         )
     by_file = _scans_by_file(catalog)
     return lambda value: by_file.get(value) or by_file.get(unicodedata.normalize("NFC", value), [])

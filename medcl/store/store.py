@@ -14,7 +14,7 @@ import pyarrow as pa
 from medcl.archive.flags import split_flags
 from medcl.errors import UsageError
 from medcl.files import read_json
-from medcl.store.blocks import CODECS, Codec, OpenShards
+from medcl.store.blocks import CODECS, REMEDY, Codec, OpenShards
 from medcl.store.columns import DTYPES, LISTS, MEASURES, PLACES, NumberColumns, ScanMeasures, read_arrow
 from medcl.store.form import StoreForm
 from medcl.store.slices import slices_back
@@ -88,21 +88,31 @@ class Store:
         """Open a finished store.
 
         Raises:
-            UsageError: there is no store, `prepare` did not finish it, or it has another form.
+            UsageError: there is no store, `prepare` did not finish it, it has another form, or a table of it
+                is missing or damaged.
         """
         if not (folder / "store.json").is_file():
             state = (
                 "an unfinished store; run the same 'medcl prepare' again" if folder.is_dir() else "no store"
             )
             raise UsageError(f"{folder}: {state}")
-        record = read_json(folder / "store.json")
+        try:
+            record = read_json(folder / "store.json")
+        except ValueError:
+            raise UsageError(f"{folder / 'store.json'}: cannot be read; {REMEDY}") from None
         if record.get("format") != FORMAT:
             raise UsageError(
                 f"{folder}: the store has form {record.get('format')} and this version reads form {FORMAT}; "
                 "run 'medcl prepare' on its catalog again, into a new folder"
             )
-        scans = light_columns(read_arrow(folder / "scans.arrow"))
-        scans["split"] = _splits(folder, scans["scan"])
+        try:
+            scans = light_columns(read_arrow(folder / "scans.arrow"))
+            splits = pd.read_parquet(folder / "splits.parquet", columns=["scan", "split"])
+        except (ValueError, OSError):  # pyarrow raises these on tables that are missing, cut or damaged
+            raise UsageError(
+                f"{folder}: scans.arrow or splits.parquet is missing or damaged; {REMEDY}"
+            ) from None
+        scans["split"] = _splits(folder, splits, scans["scan"])
         return cls(folder, scans, record)
 
     def __len__(self) -> int:
@@ -240,13 +250,12 @@ def joined_columns(scans: pd.DataFrame, stored: pa.Table) -> pa.Table:
     return table
 
 
-def _splits(folder: Path, scans: pd.Series) -> np.ndarray:
-    """Return the split of each scan, which `splits.parquet` names.
+def _splits(folder: Path, table: pd.DataFrame, scans: pd.Series) -> np.ndarray:
+    """Return the split of each scan, which the table `splits.parquet` names.
 
     Raises:
         UsageError: the table does not name each scan once.
     """
-    table = pd.read_parquet(folder / "splits.parquet", columns=["scan", "split"])
     if not table["scan"].equals(scans):
         table = table.set_index("scan").reindex(scans) if table["scan"].is_unique else table[:0]
     if len(table) != len(scans) or table["split"].isna().any():

@@ -97,6 +97,13 @@ def test_many_whole_values_are_labels_where_the_name_says_so() -> None:
     assert judge_volume(regions(2, 41, 1001, 2035), "labels/x.nii") == "LABEL_MAP"
 
 
+def test_labels_with_voxels_to_ignore_are_no_image() -> None:
+    labels = regions(1, 2).astype(np.int16)
+    labels[0] = -1
+    assert judge_volume(labels, "a/x_seg.nii") == "LABEL_MAP"
+    assert judge_volume(labels, "a/x.nii") == ""
+
+
 def test_an_image_is_an_image_under_a_name_for_labels() -> None:
     assert judge_volume(volume(), "masks/x_seg.nii") == ""
     assert judge_volume(volume() - 1000, "masks/x.nii") == ""
@@ -106,6 +113,7 @@ def test_probabilities_are_neither_image_nor_mask() -> None:
     shares = random().random(SHAPE).astype(np.float32)
     assert judge_volume(shares, "a/label-GM_probseg.nii") == "PROBABILITY_MAP"
     assert judge_volume(shares, "labels/x.nii") == "PROBABILITY_MAP"
+    assert judge_volume(shares, "a/case1_pred.nii") == "PROBABILITY_MAP"
     assert judge_volume((255 * shares).astype(np.uint8), "a/gm_prob.nii") == "PROBABILITY_MAP"
     assert judge_volume(shares, "a/x.nii") == ""  # an image whose values were normalized
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medcl.archive.patients import bids_subject, compile_pattern, patient_of_path
+from medcl.archive.patients import bids_subject, compile_pattern, patient_identifier, patient_of_path
 from medcl.errors import UsageError
 
 SAME_PATIENT = [
@@ -50,6 +50,33 @@ SAME_PATIENT = [
     ),
     ("folder", ["a/p12/baseline/t1.nii.gz", "a/p12/followup/FLAIR.nii.gz"]),
     ("folder", ["a/p12/20190304/t1.mha", "a/p12/2020-05-06/t2.nrrd"]),
+    ("folder", ["a/0012/FLAIR/Image-1.png", "a/0012/T1w/Image-7.png"]),
+    ("folder", ["c/train/patient00001/study1/view1_frontal.jpg", "c/valid/patient00001/study2/view2.jpg"]),
+    ("folder", ["m/XR_WRIST/patient00011/study1_positive/image1.png", "m/XR_HAND/patient00011/s/image1.png"]),
+    ("folder", ["m/files/p10/p10000032/s50414267/02aa804e.jpg", "m/files/p10/p10000032/s5/2a.jpg"]),
+    ("folder", ["a/Patient-001/week-000-1/T1.nii.gz", "a/Patient-001/week-044/FLAIR.nii.gz"]),
+    ("folder", ["a/ADNI/002_S_0295/MPR/2006-04-18_08_20_30.0/x.nii", "a/ADNI/002_S_0295/y.nii"]),
+    (
+        "folder",
+        ["a/YG_00P8/2010-02-01/YG_00P8_2010_T1.nii.gz", "a/YG_00P8/2011-02-01/YG_00P8_2011_PRE.nii.gz"],
+    ),
+    ("name", ["x/images_001/00000013_005.png", "x/images_002/00000013_026.png"]),
+    ("name", ["x/train/PNEUMONIA/person1_bacteria_1.jpeg", "x/test/PNEUMONIA/person1_virus_6.jpeg"]),
+    ("name", ["o/CNV/CNV-1016042-1.jpeg", "o/DRUSEN/DRUSEN-1016042-3.jpeg"]),
+    ("name", ["b/40X/SOB_B_A-14-22549AB-40-001.png", "b/100X/SOB_B_A-14-22549AB-100-002.png"]),
+    ("channels", ["a/10_left.jpeg", "a/10_right.jpeg"]),
+    ("channels", ["a/0123_L_CC.png", "a/0123_R_MLO.png"]),
+    ("channels", ["a/IXI-T1/IXI012-HH-1211-T1.nii.gz", "a/IXI-DTI/IXI012-HH-1211-DTI-03.nii.gz"]),
+    ("channels", ["a/T1/001.nii.gz", "a/FLAIR/001.nii.gz"]),
+    ("channels", ["a/training01_01_flair_pp.nii", "a/training01_02_t2_pp.nii"]),
+    ("channels", ["a/UPENN-GBM-00001_11_T1.nii.gz", "a/UPENN-GBM-00001_21_FLAIR.nii.gz"]),
+    (
+        "channels",
+        [
+            "a/UCSF-PDGM-0429_nifti/UCSF-PDGM-0429_T1.nii",
+            "a/UCSF-PDGM-0429_FU003d_nifti/UCSF-PDGM-0429_FU003d_T1.nii",
+        ],
+    ),
     ("channels", ["a/UPENN-00001_T1.nii.gz", "a/UPENN-00001_FLAIR.nii.gz"]),
 ]
 
@@ -63,6 +90,10 @@ def test_files_of_one_patient_are_one_patient(evidence: str, places: list[str]) 
 
 
 DIFFERENT = [
+    ["c/train/patient00001/study1/view1.jpg", "c/train/patient00002/study1/view1.jpg"],
+    ["x/00000013_005.png", "x/00000014_005.png"],
+    ["a/brats21/T1/001.nii.gz", "a/brats21/T1/002.nii.gz"],
+    ["a/10_left.jpeg", "a/11_left.jpeg"],
     ["ds/sub-01/anat/sub-01_T1w.nii.gz", "ds/sub-02/anat/sub-02_T1w.nii.gz"],
     ["ds1/sub-01/anat/sub-01_T1w.nii.gz", "ds2/sub-01/anat/sub-01_T1w.nii.gz"],
     ["d/imagesTr/la_003_0000.nii.gz", "d/imagesTr/la_004_0000.nii.gz"],
@@ -88,6 +119,11 @@ NOBODY = [
     "a/images/t1.nii.gz",
     "a/subject.nii.gz",
     "a/sub-.nii.gz",
+    "a/kits19/images/kits19_001.nii.gz",
+    "a/CT/0001.png",
+    "a/covid19_ct_0001.png",
+    "a/patient.png",
+    "a/left.png",
 ]
 
 
@@ -109,6 +145,19 @@ def test_a_pattern_goes_before_every_other_rule() -> None:
 def test_a_pattern_that_cannot_be_meant_is_refused(pattern: str) -> None:
     with pytest.raises(UsageError, match="--patient-pattern"):
         compile_pattern(pattern)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("P-001", " p-001 "),
+        ("MUELLER  1", "Mueller 1"),
+        ("Calc-Test_P_00038_LEFT_CC", "Mass-Training_P_00038_RIGHT_MLO_1"),
+    ],
+)
+def test_two_spellings_of_an_identifier_are_one_patient(first: str, second: str) -> None:
+    assert patient_identifier(first) == patient_identifier(second)
+    assert patient_identifier(first) != patient_identifier(first + "2")
 
 
 LABEL = st.text("abcXYZ0123456789", min_size=1, max_size=6)

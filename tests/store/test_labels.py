@@ -8,10 +8,11 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from medcl.archive import scan_archive
 from medcl.errors import UsageError
-from medcl.store import prepare
+from medcl.store import prepare, read_labels
 from tests.store.samples import write_images
 
 
@@ -55,6 +56,23 @@ def test_a_faulty_label_table_is_refused_before_anything_is_written(
     assert "\n" not in str(caught.value)
     assert "secretname" not in str(caught.value)
     assert not (tmp_path / "s").exists()
+
+
+def test_a_folder_of_masks_is_no_class(tmp_path: Path) -> None:
+    archive = write_images(tmp_path / "a", {"benign": 4, "malignant": 4})
+    (archive / "masks").mkdir()
+    mask = np.zeros((24, 30), np.uint8)
+    mask[4:9, 5:12] = 255
+    Image.fromarray(mask).save(archive / "masks" / "other.png")
+    store = prepare(scan_archive([archive], tmp_path / "c"), tmp_path / "s", "folders")
+    assert store.record["classes"] == {"benign": 4, "malignant": 4}
+
+
+def test_an_identifier_in_another_spelling_is_the_same_patient(archive: Path, tmp_path: Path) -> None:
+    rows = ["file,patient", "healthy1.png,P 1", "healthy2.png, p  1", "healthy3.png,P2"]
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    patients = read_labels(scan_archive([archive], tmp_path / "c"), tmp_path / "labels.csv").patient
+    assert (len(patients), len(set(patients.values()))) == (3, 2)
 
 
 def test_folders_of_patients_are_not_taken_for_classes(tmp_path: Path) -> None:

@@ -104,3 +104,17 @@ def test_of_several_masks_the_label_table_chooses(tmp_path: Path) -> None:
     assert chosen.record["masks"] == {"voxels": 2}
     assert chosen.record["left_out"] == {"MASK": 2, "MASK_NOT_CHOSEN": 1}
     assert not any("several masks" in text for text in chosen.record["warnings"])
+
+
+def test_the_files_of_a_united_mask_are_masks(tmp_path: Path) -> None:
+    folder = tmp_path / "a"
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    Image.fromarray(generator.integers(1, 255, (32, 32), np.uint8)).save(folder / "x.png")
+    for number, name in enumerate(("x_mask.png", "x_mask_1.png")):
+        mask = np.zeros((32, 32), np.uint8)
+        mask[4 + number : 9, 5:12] = 255
+        Image.fromarray(mask).save(folder / name)
+    store = prepare(scan_archive([folder], tmp_path / "c"), tmp_path / "s")
+    assert store.record["masks"] == {"voxels": 1}
+    assert store.record["left_out"] == {"MASK": 2}

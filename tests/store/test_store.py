@@ -58,6 +58,22 @@ def test_another_form_is_refused_with_what_to_do(store: Store) -> None:
         Store.open(store.folder)
 
 
+@pytest.mark.parametrize("name", ["store.json", "scans.arrow", "splits.parquet"])
+@pytest.mark.parametrize("size", [0, 100])
+def test_a_cut_table_is_named_with_what_to_do(name: str, size: int, store: Store) -> None:
+    path = store.folder / name
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(UsageError, match="copy the store again, or prepare it into a new folder"):
+        Store.open(store.folder)
+
+
+@pytest.mark.parametrize("name", ["scans.arrow", "splits.parquet"])
+def test_a_missing_table_is_named_with_what_to_do(name: str, store: Store) -> None:
+    (store.folder / name).unlink()
+    with pytest.raises(UsageError, match="copy the store again, or prepare it into a new folder"):
+        Store.open(store.folder)
+
+
 def test_splits_follow_scans_and_not_rows(store: Store) -> None:
     path = store.folder / "splits.parquet"
     splits = pd.read_parquet(path)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, TypeGuard
 
-from medcl.archive.patients import SEQUENCES
+from medcl.archive.patient_names import SEQUENCES
 
 MAX_BYTES = 32 << 20
 NAMES = re.compile(r"(dataset|datalist)[^/]*\.json$", re.I)

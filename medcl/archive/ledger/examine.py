@@ -26,6 +26,7 @@ from medcl.archive.label_evidence import (
     judge_volume,
     looks_like_labels,
 )
+from medcl.archive.patients import patient_identifier
 from medcl.archive.privacy import pseudonym, silenced_loggers
 from medcl.archive.storage.compression import gunzip_head
 from medcl.archive.storage.containers import Member, container_kind, content, members
@@ -285,7 +286,7 @@ def _pseudonymized_attributes(shared: Attributes, home: str | None) -> Attribute
     """Return the shared part of a header under pseudonyms; another `home` has another key."""
     return replace(
         shared,
-        patient_id=_pseudonym_or_empty("patient", shared.patient_id),
+        patient_id=_pseudonym_or_empty("patient", patient_identifier(shared.patient_id)),
         study_uid=_pseudonym_or_empty("study", shared.study_uid),
         series_uid=_pseudonym_or_empty("series", shared.series_uid),
         frame_of_reference=_pseudonym_or_empty("space", shared.frame_of_reference),

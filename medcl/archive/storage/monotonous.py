@@ -6,8 +6,9 @@ from typing import BinaryIO
 
 from medcl.archive.storage.compression import gzip_length, is_gzip
 
-PACKED_SHARE = 0.04
-"""A compressed file below this share of its unpacked size is monotonous enough to be looked into."""
+PACKED_SHARE, PACKED_HEADER = 0.04, 256
+"""A compressed file below this share of its unpacked size, plus these bytes of headers, is monotonous enough
+to be looked into."""
 
 SAMPLE_BYTES, SAMPLE_VALUES = 65_536, 40
 """Bytes that are read at each of three places of an uncompressed file, and how many distinct ones are few."""
@@ -23,7 +24,7 @@ def is_monotonous(stream: BinaryIO, size: int, voxels: int) -> bool:
     """
     unpacked = gzip_length(stream, size) if is_gzip(stream) else voxels
     stream.seek(0)
-    if size < PACKED_SHARE * unpacked:
+    if size < PACKED_SHARE * unpacked + PACKED_HEADER:
         return True
     if size < voxels:
         return False

@@ -31,3 +31,10 @@ def test_few_values_or_strong_compression_are_monotonous(content: bytes, monoton
     stream = io.BytesIO(content)
     assert is_monotonous(stream, len(content), LABELS.size) is monotonous
     assert stream.tell() == 0
+
+
+def test_a_small_label_map_is_monotonous_although_headers_take_much_of_it() -> None:
+    packed = gzip.compress(LABELS[16:28, 18:28, 8:16].tobytes())
+    assert is_monotonous(io.BytesIO(packed), len(packed), 960)
+    packed = gzip.compress(IMAGE[:12, :10, :8].tobytes())
+    assert not is_monotonous(io.BytesIO(packed), len(packed), 960)

@@ -26,6 +26,9 @@ KINDS = {**dict.fromkeys(SEGMENTATIONS, "seg"), RTStructureSetStorage: "rtstruct
 REFERENCES = frozenset({REFERENCED_SERIES, REFERENCED_FRAMES_OF_REFERENCE})
 OFF_PLANE = 0.3
 
+CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
+"""Contours that enclose an area; points and open lines do not."""
+
 
 @dataclass(frozen=True, slots=True)
 class LabelHeader:
@@ -64,8 +67,9 @@ def structures(
     """Return the contours of an RTSTRUCT filled in on a scan's grid: voxels whose center lies inside.
 
     Structures are numbered from 1 in the order of their ROI numbers; contours of one structure on one slice
-    that lie in each other make holes. A structure is left out when one of its contours is malformed, lies in
-    no slice of the scan or goes over a voxel beyond its edge; the others keep their numbers.
+    that lie in each other make holes. A structure is left out when it has points or open lines alone, or when
+    one of its contours is malformed, lies in no slice of the scan or goes over a voxel beyond its edge; the
+    others keep their numbers.
 
     Args:
         stream: the file.
@@ -96,12 +100,15 @@ def structures(
 
 
 def _filled(roi: Any, to_voxels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return the voxels that the closed contours of a structure enclose."""
+    """Return the voxels that the closed contours of a structure enclose; refuse one that has others alone."""
     inside = np.zeros(shape, bool)
-    for contour in roi.get("ContourSequence") or []:
-        if contour.ContourGeometricType == "CLOSED_PLANAR":
-            points = np.reshape(np.asarray(contour.ContourData, np.float64), (-1, 3))
-            _fill(inside, points @ to_voxels[:3, :3].T + to_voxels[:3, 3])
+    contours = roi.get("ContourSequence") or []
+    closed = [contour for contour in contours if contour.ContourGeometricType in CLOSED]
+    if contours and not closed:
+        raise quarantined("MASK_MISMATCH")
+    for contour in closed:
+        points = np.reshape(np.asarray(contour.ContourData, np.float64), (-1, 3))
+        _fill(inside, points @ to_voxels[:3, :3].T + to_voxels[:3, 3])
     return inside
 
 

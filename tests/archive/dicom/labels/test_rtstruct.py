@@ -42,14 +42,16 @@ def test_rtstruct_off_its_slices_is_refused(tmp_path: Path, contour: np.ndarray)
     assert catalog.summary()["reasons"] == {"MASK_MISMATCH": 1}
 
 
-@pytest.mark.parametrize("fault", ["beyond", "between", "malformed"])
+@pytest.mark.parametrize("fault", ["beyond", "between", "malformed", "points"])
 def test_a_structure_that_does_not_fit_is_left_out_alone(fault: str, tmp_path: Path) -> None:
     slices = ct_series(tmp_path / "archive" / "ct")
     ds = rtstruct_of(slices, [square(0.5, 6.5, 4.0)])
     bad = copy.deepcopy(ds.ROIContourSequence[0])
     bad.ReferencedROINumber = 8
     contour = bad.ContourSequence[0]
-    if fault == "malformed":
+    if fault == "points":
+        contour.ContourGeometricType = "POINT"
+    elif fault == "malformed":
         contour.ContourData = contour.ContourData[:-1]
     else:
         points = square(3, 60, 4.0) if fault == "beyond" else square(1, 3, 5.0)
