@@ -93,7 +93,7 @@ class ShardReader:
             self._blocks = np.load(path.with_suffix(".blocks.npy"), allow_pickle=False)
             with self._path.open("rb") as stream:
                 self._map = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if _size(stream) else None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise UsageError(f"{self._path}: cannot be read ({error}); {REMEDY}") from None
         ends = self._blocks["offset"] + self._blocks["size"]
         if len(ends) and int(ends.max()) > len(self._map or b""):

@@ -102,6 +102,7 @@ def test_damage_elsewhere_does_not_stop_a_read(tmp_path: Path) -> None:
         (lambda path: path.with_suffix(".bin").unlink(), "cannot be read"),
         (lambda path: path.with_suffix(".blocks.npy").unlink(), "cannot be read"),
         (lambda path: path.with_suffix(".blocks.npy").write_bytes(b"no table"), "cannot be read"),
+        (lambda path: path.with_suffix(".blocks.npy").write_bytes(b""), "cannot be read"),
     ],
 )
 def test_a_damaged_shard_is_named_with_what_to_do(
