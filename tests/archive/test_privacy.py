@@ -22,6 +22,7 @@ from pydicom.uid import JPEG2000Lossless, generate_uid
 
 from medcl.archive import ArchiveError, Catalog, convert, explain_scan, read_all, scan_archive
 from medcl.archive.ledger.examine import FileOutcome
+from medcl.archive.patients import patient_identifier
 from medcl.archive.privacy import pseudonym, silenced_loggers
 from medcl.archive.storage.walk import Entry, Root
 from medcl.errors import UsageError
@@ -193,7 +194,7 @@ def test_a_patient_has_one_pseudonym_whatever_the_spaces(tmp_path: Path) -> None
             ds.save_as(tmp_path / "archive" / f"{number}{step}", enforce_file_format=True)
     scans = scan_archive([tmp_path / "archive"], tmp_path / "catalog").scans
     assert len(scans) == 3
-    assert set(scans["patient"]) == {pseudonym("patient", "A1")}
+    assert set(scans["patient"]) == {pseudonym("patient", patient_identifier("A1"))}
 
 
 def write_pseudonym(home: Path, path: Path) -> None:

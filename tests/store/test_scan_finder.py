@@ -7,14 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from medcl.archive import pseudonym
+from medcl.archive import patient_identifier, pseudonym
 from medcl.store.scan_finder import scan_finder
 
 
 def catalog_of(scans: dict[str, tuple[str, str]]) -> Any:
     """Return a stand-in of a catalog: by scan, its patient's identifier and its path."""
     table = pd.DataFrame(
-        [(scan, pseudonym("patient", patient)) for scan, (patient, _) in scans.items()],
+        [(scan, pseudonym("patient", patient_identifier(patient))) for scan, (patient, _) in scans.items()],
         columns=["scan", "patient"],
     )
     locations = pd.DataFrame([(scan, path) for scan, (_, path) in scans.items()], columns=["scan", "path"])
