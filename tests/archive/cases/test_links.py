@@ -242,7 +242,7 @@ def test_any_tree_of_links_gives_each_file_once(tree: Any, tmp_path_factory: pyt
         path = archive.joinpath(*parts)
         try:
             if kind == "link":
-                link(path, os.path.relpath(archive.joinpath(*target), path.parent))
+                link(path, os.path.relpath(archive.joinpath(*target), os.path.realpath(path.parent)))
             else:
                 contents.add(write(path / f"{number}.nii", nifti_bytes(number + 1)).resolve())
         except OSError:  # a place that another link or file has taken
