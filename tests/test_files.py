@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from medcl.errors import UsageError
-from medcl.files import atomic, new_folder, read_json, write_json, write_table, write_text
+from medcl.files import atomic, new_folder, read_json, remove_unfinished, write_json, write_table, write_text
 
 
 def test_a_file_appears_whole_and_alone(tmp_path: Path) -> None:
@@ -46,6 +46,17 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
             assert not list(tmp_path.iterdir())
     files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
     assert files == {"folder", "folder/a.txt"}
+
+
+def test_what_a_killed_process_left_is_deleted(tmp_path: Path) -> None:
+    (tmp_path / "arrays").mkdir()
+    (tmp_path / "arrays" / "0.bin").touch()
+    with atomic(tmp_path / "arrays" / "1.bin") as temporary:
+        temporary.touch()
+        left = tmp_path / "arrays" / temporary.name.replace("1.bin", "2.bin")
+    left.touch()
+    remove_unfinished(tmp_path)
+    assert sorted(path.name for path in (tmp_path / "arrays").iterdir()) == ["0.bin", "1.bin"]
 
 
 def test_a_writer_that_writes_nothing_is_an_error(tmp_path: Path) -> None:

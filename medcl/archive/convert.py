@@ -17,7 +17,7 @@ from medcl.archive.flags import explain
 from medcl.archive.read import read
 from medcl.archive.scan import Scan
 from medcl.errors import UsageError
-from medcl.files import atomic, new_folder, read_json, write_json
+from medcl.files import atomic, new_folder, read_json, remove_unfinished, write_json
 from medcl.processes import BrokenProcessPool, in_processes
 from medcl.progress import track
 
@@ -74,6 +74,7 @@ def convert(catalog: Catalog, out: Path, workers: int = 1) -> dict[str, Any]:
     codes = _convert_all(catalog, missing, out, workers)
     progress = track(zip(missing, codes, strict=True), "convert", total=len(missing), unit="scan")
     faults = {scan: code for scan, code in progress if code}
+    remove_unfinished(out)
     begun.unlink()
     written = len(catalog.scans) - len(faults)
     if not written:

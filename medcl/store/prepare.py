@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from medcl.archive import Catalog
 from medcl.archive.flags import join_flags, split_flags
 from medcl.errors import UsageError
-from medcl.files import check_utf8, read_json, write_json, write_table
+from medcl.files import check_utf8, read_json, remove_unfinished, write_json, write_table
 from medcl.store.blocks import shard_path
 from medcl.store.columns import NumberColumns, read_arrow, write_arrow
 from medcl.store.form import StoreForm
@@ -77,6 +77,7 @@ def prepare(
     shards = [(shard_path(out, number), scans) for number, scans in enumerate(plan)]
     missing = [shard for shard in shards if not shard[0].with_suffix(".arrow").is_file()]
     write_shards(catalog, scan_labels, missing, form, workers, scheduler)
+    remove_unfinished(out)
     return _finish(catalog, out, selected, scan_labels, reasons, len(plan), seed, form)
 
 

@@ -137,6 +137,7 @@ def test_a_stopped_conversion_is_resumed_by_workers(
         convert(many, tmp_path / "out")
     assert (tmp_path / "out" / "converting.json").is_file()
     monkeypatch.setattr(module, "convert_scan", plain)
+    (tmp_path / "out" / ".scan.nii.gz.1.tmp").touch()  # as a killed worker leaves it
     convert(many, tmp_path / "out", workers=2)
     assert _files(tmp_path / "out") == _files(tmp_path / "whole")
 

@@ -94,7 +94,10 @@ def test_a_killed_prepare_goes_on_where_it_stopped(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="unfinished"):
         Store.open(tmp_path / "killed")
     done = (tmp_path / "killed" / "arrays" / "0000" / "0000001.arrow").stat().st_mtime_ns
+    left = tmp_path / "killed" / "arrays" / "0000" / ".0000002.bin.1.tmp"
+    left.touch()
     resumed = prepare(catalog, tmp_path / "killed")
+    assert not left.exists()
     assert (tmp_path / "killed" / "arrays" / "0000" / "0000001.arrow").stat().st_mtime_ns == done
     assert resumed.scans.equals(whole.scans)
     assert all((resumed.array(r) == whole.array(r)).all() for r in range(0, len(whole), 97))
