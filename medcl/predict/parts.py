@@ -60,7 +60,7 @@ class Parts:
             try:
                 yield
             except UsageError:
-                if not self._written():
+                if self.folder.is_dir() and not self._written():
                     self.remove()
                 raise
 

@@ -81,7 +81,7 @@ def test_predictions_are_those_through_a_store(tmp_path: Path, form: dict[str, A
     nib.Nifti1Image((voxels > 140).astype(np.uint8), np.diag([1.0, 1.0, 3.0, 1.0])).to_filename(
         archive / "masked_seg.nii"
     )
-    voxels[:3] = np.nan
+    voxels[0, 0] = np.nan  # .6 % of the voxels
     nib.Nifti1Image(voxels, np.eye(4)).to_filename(archive / "padded.nii")
     nib.Nifti1Image(voxels * np.nan, np.eye(4)).to_filename(archive / "lost.nii")
     run = write_model(tmp_path / "run", store_form=form)
@@ -254,31 +254,28 @@ def test_a_run_that_was_killed_after_its_table_was_complete_is_finished(
 def test_workers_change_nothing(run: Path, archive: Path, tmp_path: Path, small_parts: None) -> None:
     nib.Nifti1Image(np.full((9, 8, 7), np.nan, np.float32), np.eye(4)).to_filename(archive / "lost.nii")
     one = predict_archive(run, [archive], tmp_path / "one.parquet")
-    three = predict_archive(run, [archive], tmp_path / "three.parquet", workers=3)
-    assert {**one, "out": ""} == {**three, "out": ""}
-    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "three.parquet").read_bytes()
+    two = predict_archive(run, [archive], tmp_path / "two.parquet", workers=2)
+    assert {**one, "out": ""} == {**two, "out": ""}
+    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
 
 
 def test_a_killed_process_that_is_called_again_gives_the_same_table(run: Path, tmp_path: Path) -> None:
-    archive, out = write_images(tmp_path / "images", {"a": 1500}), tmp_path / "p.csv"
+    archive, out = write_images(tmp_path / "images", {"a": 400}), tmp_path / "p.csv"
     killable.start_server()
     process = killable.start("predict", run, archive, "-o", out)
-    while not list(tmp_path.glob("p.csv.parts/0000002.parquet")):
+    while not list(tmp_path.glob("p.csv.parts/0000000.parquet")):
         assert process.is_alive()
         time.sleep(0.002)
     killable.kill(process)
     assert not out.exists()
-    assert predict_archive(run, [archive], out)["scans"] == 1500
+    assert predict_archive(run, [archive], out)["scans"] == 400
     predict_archive(run, [archive], tmp_path / "q.csv")
     assert out.read_bytes() == (tmp_path / "q.csv").read_bytes()
     assert sorted(path.name for path in tmp_path.glob("?.csv*")) == ["p.csv", "q.csv"]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_signal_ends_a_run_that_can_be_resumed(
-    run: Path, tmp_path: Path, small_parts: None, workers: int
-) -> None:
-    archive, out = write_images(tmp_path / "images", {"a": 200}), tmp_path / "p.csv"
+def test_a_signal_ends_a_run_that_can_be_resumed(run: Path, tmp_path: Path, small_parts: None) -> None:
+    archive, out = write_images(tmp_path / "images", {"a": 100}), tmp_path / "p.csv"
 
     def send_when_begun() -> None:
         while not list(tmp_path.glob("p.csv.parts/0000001.parquet")):
@@ -290,17 +287,17 @@ def test_a_signal_ends_a_run_that_can_be_resumed(
     try:
         sender.start()
         with pytest.raises(Interrupted):
-            predict_archive(run, [archive], out, workers=workers)
+            predict_archive(run, [archive], out)
     finally:
         sender.join()
         signal.signal(signal.SIGTERM, earlier)
     assert not out.exists()
-    assert predict_archive(run, [archive], out, workers=workers)["scans"] == 200
+    assert predict_archive(run, [archive], out)["scans"] == 100
 
 
 def test_memory_is_flat_in_the_number_of_scans(run: Path, tmp_path: Path, small_parts: None) -> None:
-    generator, edge, peaks = np.random.default_rng(0), 256, []
-    for count in (8, 32, 128):
+    generator, edge, peaks = np.random.default_rng(0), 384, []
+    for count in (4, 16, 64):
         archive = tmp_path / f"{count}"
         archive.mkdir()
         for number in range(count):
@@ -310,7 +307,7 @@ def test_memory_is_flat_in_the_number_of_scans(run: Path, tmp_path: Path, small_
         predict_archive(run, [archive], tmp_path / f"{count}.csv")
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    pixels_of_all = (128 - 32) * edge**2
+    pixels_of_all = (64 - 16) * edge**2
     assert peaks[2] - peaks[1] < 0.25 * pixels_of_all, peaks
 
 
