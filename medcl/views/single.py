@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from medcl.store import StoredScan
 from medcl.store.columns import ScanMeasures, measured_row
 from medcl.store.measure import Measures, measure
-from medcl.store.stored_scan import StoredScan, stored_type
+from medcl.store.stored_scan import stored_type
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ TABLE = {
     "functional.nii": ("used", "", 20, "FRAME_OF_MANY"),
     "reoriented_anat_moved.nii": ("used", "", 1, ""),
     "test.mgz": ("used", "", 2, "FRAME_OF_MANY;SHEARED"),
-    "standard.nii.gz": ("used", "", 1, "UNITS_UNKNOWN"),
+    "standard.nii.gz": ("used", "", 1, "LABEL_MAP;MASK_ORPHAN;UNITS_UNKNOWN"),
     # 58 % of its voxels are NaN, which only reading the pixels shows
     "resampled_anat_moved.nii": ("quarantined", "NONFINITE_MANY", 1, ""),
     # a CIFTI matrix

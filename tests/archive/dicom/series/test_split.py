@@ -119,7 +119,9 @@ def test_thick_slices_that_follow_thin_ones_are_one_scan() -> None:
 @pytest.mark.parametrize("mm", [1.1, -1.7], ids=["between", "before"])
 def test_a_stray_image_of_another_type_is_no_slice(kind: str, mm: float) -> None:
     slices = series(SMALL, Modality="MR")
-    (stray,) = series(replace(SMALL, count=1), enhanced, "b", SeriesInstanceUID=slices[0].SeriesInstanceUID)
+    (stray,) = series(
+        replace(SMALL, count=1), enhanced, name="b", SeriesInstanceUID=slices[0].SeriesInstanceUID
+    )
     place = np.array(slices[5 if mm > 0 else 0].ImagePositionPatient, float)
     put(
         stray,
