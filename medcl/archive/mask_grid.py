@@ -90,10 +90,10 @@ def onto_grid(
     high = np.maximum(np.minimum(start + canonical.shape, shape[:3]), low)
     inside = tuple(slice(a, b) for a, b in zip(low - start, high - start, strict=True))
     left_out = _labels_outside(canonical, inside)
-    kept = np.where(np.isin(canonical[inside], left_out), 0, canonical[inside])
-    if len(left_out) and not kept.any():
+    fitting = np.where(np.isin(canonical[inside], left_out), 0, canonical[inside])
+    if len(left_out) and not fitting.any():
         raise quarantined("MASK_MISMATCH")
-    placed[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] = kept
+    placed[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] = fitting
     return placed, tuple(int(label) for label in left_out)
 
 
